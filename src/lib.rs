@@ -1,0 +1,3 @@
+//! The map of the house (written out below as rooms are added).
+pub mod error;
+pub mod uptime;

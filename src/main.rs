@@ -1,0 +1,2 @@
+//! The plot.
+fn main() {}

@@ -1,0 +1,75 @@
+//! A poll: one store's answer at one instant, packed into eight bytes.
+//!
+//! It must never know which store answered: whoever holds polls holds them by store.
+
+use super::interval::Micros;
+
+/// What the store answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Status {
+    /// Online.
+    Active,
+    /// Offline.
+    Inactive,
+}
+
+impl Status {
+    /// The word that files use.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Inactive => "inactive",
+        }
+    }
+}
+
+/// An instant and the answer at it; ordered by instant. Eight bytes: the instant doubled, plus one when active.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Poll(i64);
+
+impl Poll {
+    /// The answer `status` at the instant `at`, which must lie within 146,000 years of 1970.
+    pub const fn new(at: Micros, status: Status) -> Self {
+        Self((at << 1) | matches!(status, Status::Active) as i64)
+    }
+
+    /// The instant.
+    pub const fn at(self) -> Micros {
+        self.0 >> 1
+    }
+
+    /// The answer.
+    pub const fn status(self) -> Status {
+        if self.is_active() {
+            Status::Active
+        } else {
+            Status::Inactive
+        }
+    }
+
+    /// Whether the answer was [`Status::Active`].
+    pub const fn is_active(self) -> bool {
+        self.0 & 1 == 1
+    }
+}
+
+impl std::fmt::Debug for Poll {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} at {}", self.status().as_str(), self.at())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packing_keeps_the_instant_and_the_answer() {
+        for at in [-3, -1, 0, 1, 1_793_000_000_123_457] {
+            for status in [Status::Active, Status::Inactive] {
+                let poll = Poll::new(at, status);
+                assert_eq!((poll.at(), poll.status()), (at, status));
+            }
+        }
+    }
+}
