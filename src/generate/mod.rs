@@ -5,6 +5,7 @@
 
 mod poll;
 mod random;
+mod rows;
 mod store;
 mod week;
 
