@@ -138,6 +138,8 @@ impl Layout {
         self.conclude(line, raw, Ok(fields), latest_us, notes)
     }
 
+    // Always inlined, like `row`: the calls alone would cost a third of the speed.
+    #[inline(always)]
     fn conclude<'a>(
         &self,
         line: u64,
@@ -163,6 +165,7 @@ impl Layout {
         }
     }
 
+    #[inline(always)]
     fn row<'a>(
         &self,
         fields: Fields<'a>,
