@@ -676,16 +676,3 @@ mod tests {
         }
     }
 }
-
-/// The instant that a caller names, in any form that inputs may have.
-///
-/// # Errors
-/// When it is none, with an example of one.
-pub fn parse_instant(text: &str) -> crate::error::Result<Micros> {
-    parse_timestamp(text).map(|timestamp| timestamp.at).map_err(|_| {
-        crate::error::Error::invalid(format!(
-            "`{}` is not an instant (expected one such as `2026-11-08T20:00:00Z` or `2026-11-08 20:00:00 UTC`)",
-            text.escape_debug()
-        ))
-    })
-}

@@ -30,7 +30,7 @@ pub fn split_quoted<'a>(
     scratch: &'a mut Vec<u8>,
 ) -> (Fields<'a>, usize) {
     scratch.clear();
-    // A small array would do for the fields asked for; their ends are known only one by one.
+    // Ranges first: while `scratch` grows, nothing may borrow from it.
     let mut ranges = [(0, 0); FIELDS_MAX];
     let count = unquote(record, scratch, |index, range| {
         if let Some(slot) = slot(slots, index) {

@@ -19,8 +19,8 @@ pub enum Kind {
     Stores,
 }
 
-/// The names of one column: the first is what messages call it.
-type Column = &'static [&'static str];
+/// The names that one column may have: the first is what messages call it.
+pub type Column = &'static [&'static str];
 
 const STORE_ID: Column = &["store_id"];
 const DAY: Column = &["day", "dayOfWeek", "day_of_week"];
@@ -45,7 +45,7 @@ impl Kind {
     }
 
     /// The columns it must have; a column's place here is its slot among the fields.
-    const fn columns(self) -> &'static [Column] {
+    pub const fn columns(self) -> &'static [Column] {
         match self {
             Self::Polls => &[STORE_ID, &["timestamp_utc"], &["status"]],
             Self::BusinessHours => &[STORE_ID, DAY, &["start_time_local"], &["end_time_local"]],
@@ -158,7 +158,7 @@ impl Layout {
                     !std::mem::replace(seen, name).is_empty()
                 }
                 // Nameless columns are what a trailing comma makes.
-                None => !written.trim().is_empty() && names[..index].iter().any(|n| is_twin(&n)),
+                None => !written.trim().is_empty() && names[..index].iter().any(is_twin),
             };
             if twice {
                 return refuse(
@@ -180,6 +180,22 @@ impl Layout {
             }
         }
         Ok(layout)
+    }
+
+    /// The layout of rows that come without a header, such as JSON objects.
+    pub fn of(kind: Kind) -> Self {
+        let mut names = [""; FIELDS_MAX];
+        for (name, column) in names.iter_mut().zip(kind.columns()) {
+            *name = column[0];
+        }
+        Self {
+            kind,
+            slots: (0u8..)
+                .zip(kind.columns())
+                .map(|(slot, _)| Some(slot))
+                .collect(),
+            names,
+        }
     }
 
     /// What the input is about.

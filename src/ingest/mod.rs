@@ -20,6 +20,4 @@ pub mod parser;
 pub mod problem;
 pub mod records;
 pub mod row;
-pub mod load;
-pub mod runs;
 pub mod zone_alias;

@@ -273,6 +273,17 @@ impl InputError {
     }
 }
 
+impl fmt::Display for InputError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(file) => file.fmt(f),
+            Self::Io(error) => write!(f, "the input cannot be read: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for InputError {}
+
 impl From<BadFile> for InputError {
     fn from(file: BadFile) -> Self {
         Self::Refused(file)
