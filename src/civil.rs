@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use crate::error::{Error, Result};
 use crate::uptime::interval::{DAY, HOUR, MINUTE, Micros, SECOND};
 
 /// What a timestamp's text said, with what was done to bring it to UTC microseconds.
@@ -440,6 +441,19 @@ fn civil_from_days(days: i64) -> (i64, u64, u64) {
         month.unsigned_abs(),
         day.unsigned_abs(),
     )
+}
+
+/// The instant that a caller names, in any form that inputs may have.
+///
+/// # Errors
+/// When it is none, with an example of one.
+pub fn parse_instant(text: &str) -> Result<Micros> {
+    parse_timestamp(text).map(|timestamp| timestamp.at).map_err(|_| {
+        Error::invalid(format!(
+            "`{}` is not an instant (expected one such as `2026-11-08T20:00:00Z` or `2026-11-08 20:00:00 UTC`)",
+            text.escape_debug()
+        ))
+    })
 }
 
 #[cfg(test)]

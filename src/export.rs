@@ -31,7 +31,8 @@ pub fn polls(db: &Connection, out: impl Write) -> Result<()> {
         timestamp.clear();
         civil::write_timestamp(&mut timestamp, at);
         for (id, status) in polls.drain(..) {
-            csv.write_record([id.as_bytes(), status.as_str().as_bytes(), &timestamp]).map_err(unwritten)?;
+            csv.write_record([id.as_bytes(), status.as_str().as_bytes(), &timestamp])
+                .map_err(unwritten)?;
         }
         Ok(())
     };
@@ -53,7 +54,10 @@ pub fn polls(db: &Connection, out: impl Write) -> Result<()> {
 /// # Errors
 /// As [`polls`].
 pub fn business_hours(db: &Connection, out: impl Write) -> Result<()> {
-    let mut csv = writer(out, &["store_id", "day", "start_time_local", "end_time_local"])?;
+    let mut csv = writer(
+        out,
+        &["store_id", "day", "start_time_local", "end_time_local"],
+    )?;
     let ids = fleet::ids(db)?;
     let mut rows: Vec<(&str, WeeklyRow)> = Vec::new();
     fleet::for_each_hours(db, |store, row| {
@@ -64,7 +68,8 @@ pub fn business_hours(db: &Connection, out: impl Write) -> Result<()> {
     for (id, row) in rows {
         let time = civil::format_local_time;
         let (start, end) = (time(row.start_us_local), time(row.end_us_local));
-        csv.write_record([id, &row.weekday.to_string(), &start, &end]).map_err(unwritten)?;
+        csv.write_record([id, &row.weekday.to_string(), &start, &end])
+            .map_err(unwritten)?;
     }
     csv.flush().map_err(|error| unwritten(error.into()))
 }
@@ -75,7 +80,9 @@ pub fn business_hours(db: &Connection, out: impl Write) -> Result<()> {
 /// As [`polls`].
 pub fn timezones(db: &Connection, out: impl Write) -> Result<()> {
     let mut csv = writer(out, &["store_id", "timezone_str"])?;
-    fleet::for_each_zone(db, |id, zone| csv.write_record([id, zone]).map_err(unwritten))?;
+    fleet::for_each_zone(db, |id, zone| {
+        csv.write_record([id, zone]).map_err(unwritten)
+    })?;
     csv.flush().map_err(|error| unwritten(error.into()))
 }
 
@@ -85,7 +92,9 @@ pub fn timezones(db: &Connection, out: impl Write) -> Result<()> {
 /// As [`polls`].
 pub fn stores(db: &Connection, out: impl Write) -> Result<()> {
     let mut csv = writer(out, &["store_id", "name", "group"])?;
-    fleet::for_each_label(db, |id, name, group| csv.write_record([id, name, group]).map_err(unwritten))?;
+    fleet::for_each_label(db, |id, name, group| {
+        csv.write_record([id, name, group]).map_err(unwritten)
+    })?;
     csv.flush().map_err(|error| unwritten(error.into()))
 }
 

@@ -34,7 +34,13 @@ pub struct Inputs {
 impl Inputs {
     /// The report as CSV, computed on `threads` threads.
     pub fn report(&self, question: Question, threads: usize) -> Vec<u8> {
-        report::csv(&self.fleet, &self.business, &self.history, question, threads)
+        report::csv(
+            &self.fleet,
+            &self.business,
+            &self.history,
+            question,
+            threads,
+        )
     }
 }
 
@@ -90,7 +96,11 @@ impl HotWindow {
         let day = BusinessTime::span_for(as_of);
         let business = match &loaded.business {
             Some(business) if business.span() == day => Arc::clone(business),
-            _ => Arc::clone(loaded.business.insert(Arc::new(BusinessTime::new(&fleet, day)))),
+            _ => Arc::clone(
+                loaded
+                    .business
+                    .insert(Arc::new(BusinessTime::new(&fleet, day))),
+            ),
         };
         let newest = polls::newest(&view)?.unwrap_or(as_of);
         if loaded.span.is_none() || loaded.generation.polls != now.polls {
@@ -107,7 +117,11 @@ impl HotWindow {
             drop(loaded);
             Arc::new(polls::history(&view, span)?)
         };
-        Ok(Inputs { fleet, business, history })
+        Ok(Inputs {
+            fleet,
+            business,
+            history,
+        })
     }
 }
 
@@ -120,5 +134,9 @@ pub fn read_inputs(db: &mut Connection, as_of: Micros) -> Result<Inputs> {
     let fleet = fleet::load(&view)?;
     let business = Arc::new(BusinessTime::new(&fleet, BusinessTime::span_for(as_of)));
     let history = Arc::new(polls::history(&view, reach(as_of))?);
-    Ok(Inputs { fleet: Arc::new(fleet), business, history })
+    Ok(Inputs {
+        fleet: Arc::new(fleet),
+        business,
+        history,
+    })
 }

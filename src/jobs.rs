@@ -39,7 +39,11 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { workers: 2, queue_reports_max: 128, keep_reports_max: 200 }
+        Self {
+            workers: 2,
+            queue_reports_max: 128,
+            keep_reports_max: 200,
+        }
     }
 }
 
@@ -79,11 +83,20 @@ impl Jobs {
         let (queue, jobs) = bounded(limits.queue_reports_max.max(unfinished.len()).max(1));
         let waiting = Arc::new(AtomicUsize::new(0));
         let stopping = Arc::new(AtomicBool::new(false));
-        let this = Self { queue, waiting, stopping, writer, limits };
+        let this = Self {
+            queue,
+            waiting,
+            stopping,
+            writer,
+            limits,
+        };
         for report in unfinished {
             tracing::info!(id = %report.id, "running again a report that a stop left unfinished");
             this.waiting.fetch_add(1, Ordering::SeqCst);
-            this.send(Job { id: report.id, question: report.question })?;
+            this.send(Job {
+                id: report.id,
+                question: report.question,
+            })?;
         }
         let start = |number| {
             let worker = Worker {
@@ -100,7 +113,9 @@ impl Jobs {
                 .spawn(move || worker.run())
                 .map_err(|error| Error::failed("cannot start a report thread").because(error))
         };
-        let threads = (0..limits.workers.max(1)).map(start).collect::<Result<_>>()?;
+        let threads = (0..limits.workers.max(1))
+            .map(start)
+            .collect::<Result<_>>()?;
         Ok((this, threads))
     }
 
@@ -139,7 +154,9 @@ impl Jobs {
     }
 
     fn send(&self, job: Job) -> Result<()> {
-        self.queue.try_send(job).map_err(|_| Error::unavailable("the report threads are stopping"))
+        self.queue
+            .try_send(job)
+            .map_err(|_| Error::unavailable("the report threads are stopping"))
     }
 }
 
@@ -190,7 +207,10 @@ impl Worker {
             Err(panic) => {
                 let said = panic.downcast_ref::<&str>().map(|said| (*said).to_owned());
                 let said = said.or_else(|| panic.downcast_ref::<String>().cloned());
-                Err(format!("the report panicked: {}", said.unwrap_or_else(|| "no message".to_owned())))
+                Err(format!(
+                    "the report panicked: {}",
+                    said.unwrap_or_else(|| "no message".to_owned())
+                ))
             }
         }
     }

@@ -13,8 +13,14 @@ use crate::ingest::load::Source;
 const SEED: [(&str, &[u8]); 4] = [
     ("stores.csv", include_bytes!("../../seed/stores.csv")),
     ("timezones.csv", include_bytes!("../../seed/timezones.csv")),
-    ("menu_hours.csv", include_bytes!("../../seed/menu_hours.csv")),
-    ("store_status.csv", include_bytes!("../../seed/store_status.csv")),
+    (
+        "menu_hours.csv",
+        include_bytes!("../../seed/menu_hours.csv"),
+    ),
+    (
+        "store_status.csv",
+        include_bytes!("../../seed/store_status.csv"),
+    ),
 ];
 
 /// What `demo` can be told.
@@ -49,7 +55,8 @@ struct Folder(PathBuf);
 
 impl Folder {
     fn new() -> Result<Self> {
-        let folder = std::env::temp_dir().join(format!("store-monitor-demo-{}", uuid::Uuid::new_v4()));
+        let folder =
+            std::env::temp_dir().join(format!("store-monitor-demo-{}", uuid::Uuid::new_v4()));
         let failed = |folder: &Path, error| {
             Error::failed(format!("cannot make the folder {}", folder.display())).because(error)
         };

@@ -24,7 +24,12 @@ pub struct Options {
     days: u32,
 
     /// What the data are drawn from: the same seed gives the same bytes
-    #[arg(long, env = "STORE_MONITOR_SEED", value_name = "S", default_value_t = 1)]
+    #[arg(
+        long,
+        env = "STORE_MONITOR_SEED",
+        value_name = "S",
+        default_value_t = 1
+    )]
     seed: u64,
 
     /// Name stores by UUIDs in place of 64-bit integers
@@ -42,8 +47,11 @@ pub fn run(options: &Options) -> Result<()> {
         ..generate::Options::new(options.stores, options.days, options.seed)
     };
     let hours = shape.store_hours();
-    let bar =
-        if std::io::stderr().is_terminal() { ProgressBar::new(hours) } else { ProgressBar::hidden() };
+    let bar = if std::io::stderr().is_terminal() {
+        ProgressBar::new(hours)
+    } else {
+        ProgressBar::hidden()
+    };
     let written = generate::write(&shape, &options.folder, &mut |done| bar.set_position(done))?;
     bar.finish_and_clear();
     eprintln!(

@@ -78,8 +78,18 @@ fn take_good_rows(options: &Options, out: &mut dyn Write) -> Result<Summary> {
     let summary = load(options, &mut |name, bad| {
         let line = bad.line.to_string();
         let column = bad.column.unwrap_or_default();
-        let record = [name, &line, column, bad.code.as_str(), &bad.value, &bad.reason];
-        let record = record.into_iter().map(str::as_bytes).chain([bad.raw.as_slice()]);
+        let record = [
+            name,
+            &line,
+            column,
+            bad.code.as_str(),
+            &bad.value,
+            &bad.reason,
+        ];
+        let record = record
+            .into_iter()
+            .map(str::as_bytes)
+            .chain([bad.raw.as_slice()]);
         rejects.write_record(record).map_err(unwritten)
     })?;
     rejects.flush().map_err(|error| unwritten(error.into()))?;
@@ -90,13 +100,26 @@ fn take_good_rows(options: &Options, out: &mut dyn Write) -> Result<Summary> {
 /// to write.
 fn load(options: &Options, reject: &mut dyn FnMut(&str, BadRow) -> Result<()>) -> Result<Summary> {
     let file = &options.database.file;
-    let existing = if file.exists() { Some(open_writer(file)?) } else { None };
-    let files = options.files.iter().map(|file| open(file)).collect::<Result<Vec<_>>>()?;
+    let existing = if file.exists() {
+        Some(open_writer(file)?)
+    } else {
+        None
+    };
+    let files = options
+        .files
+        .iter()
+        .map(|file| open(file))
+        .collect::<Result<Vec<_>>>()?;
     let bar = progress_bar(&files);
-    let sources = files.into_iter().map(|input| Source::new(input.name, bar.wrap_read(input.bytes)));
-    let read = load::read(sources, clock::machine_us() + DAY, folder_of(file), &mut |name, bad| {
-        bar.suspend(|| reject(name, bad))
-    });
+    let sources = files
+        .into_iter()
+        .map(|input| Source::new(input.name, bar.wrap_read(input.bytes)));
+    let read = load::read(
+        sources,
+        clock::machine_us() + DAY,
+        folder_of(file),
+        &mut |name, bad| bar.suspend(|| reject(name, bad)),
+    );
     let written = read.and_then(|batch| {
         if options.rejects.is_none() && batch.rejected > 0 {
             return Err(refused(&batch));
@@ -112,8 +135,16 @@ fn load(options: &Options, reject: &mut dyn FnMut(&str, BadRow) -> Result<()>) -
 
 fn refused(batch: &Batch) -> Error {
     let (count, more) = (batch.rejected, batch.rejected.saturating_sub(BAD_ROWS_TOLD));
-    let rows = if count == 1 { "1 row was".to_owned() } else { format!("{} rows were", grouped(count)) };
-    let more = if more > 0 { format!(" ({} more than are told above)", grouped(more)) } else { String::new() };
+    let rows = if count == 1 {
+        "1 row was".to_owned()
+    } else {
+        format!("{} rows were", grouped(count))
+    };
+    let more = if more > 0 {
+        format!(" ({} more than are told above)", grouped(more))
+    } else {
+        String::new()
+    };
     Error::invalid(format!(
         "{rows} refused{more}, so nothing was written (correct them, or take the good rows with --rejects FILE)"
     ))
@@ -144,18 +175,31 @@ struct Input {
 
 fn open(file: &Path) -> Result<Input> {
     if file == Path::new("-") {
-        return Ok(Input { name: "stdin".to_owned(), length: None, bytes: Box::new(io::stdin()) });
+        return Ok(Input {
+            name: "stdin".to_owned(),
+            length: None,
+            bytes: Box::new(io::stdin()),
+        });
     }
     let name = file.display().to_string();
     let unreadable = |error: io::Error| {
-        Error::invalid(format!("cannot read {name} (check its name and your permissions)")).because(error)
+        Error::invalid(format!(
+            "cannot read {name} (check its name and your permissions)"
+        ))
+        .because(error)
     };
     let open = File::open(file).map_err(unreadable)?;
     let facts = open.metadata().map_err(unreadable)?;
     if facts.is_dir() {
-        return Err(Error::invalid(format!("{name} is a folder (name the files in it)")));
+        return Err(Error::invalid(format!(
+            "{name} is a folder (name the files in it)"
+        )));
     }
-    Ok(Input { length: facts.is_file().then_some(facts.len()), bytes: Box::new(open), name })
+    Ok(Input {
+        length: facts.is_file().then_some(facts.len()),
+        bytes: Box::new(open),
+        name,
+    })
 }
 
 /// Where polls may be spooled: beside the database.
@@ -173,8 +217,9 @@ fn progress_bar(files: &[Input]) -> ProgressBar {
     }
     let length: Option<u64> = files.iter().map(|input| input.length).sum();
     let bar = match length {
-        Some(length) => ProgressBar::new(length)
-            .with_style(style("{wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta} left")),
+        Some(length) => ProgressBar::new(length).with_style(style(
+            "{wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta} left",
+        )),
         None => ProgressBar::new_spinner().with_style(style("{spinner} {bytes} {bytes_per_sec}")),
     };
     bar.enable_steady_tick(Duration::from_millis(100));
@@ -188,19 +233,42 @@ fn style(template: &str) -> ProgressStyle {
 
 /// The summary in one line, and a line for each note.
 fn tell(summary: &Summary, files: usize) {
-    let Summary { accepted, unchanged, replaced, rejected, stores_new, span, notes } = summary;
+    let Summary {
+        accepted,
+        unchanged,
+        replaced,
+        rejected,
+        stores_new,
+        span,
+        notes,
+    } = summary;
     for note in notes {
         let code = note.note.code.as_str();
-        let place = note.note.line.map(|line| format!(", first on line {line}")).unwrap_or_default();
+        let place = note
+            .note
+            .line
+            .map(|line| format!(", first on line {line}"))
+            .unwrap_or_default();
         let count = grouped(note.note.count);
-        eprintln!("note: {}: {code} × {count}{place}: {}", note.source, note.note.code);
+        eprintln!(
+            "note: {}: {code} × {count}{place}: {}",
+            note.source, note.note.code
+        );
     }
     let [accepted, unchanged, replaced, rejected, stores_new] =
         [accepted, unchanged, replaced, rejected, stores_new].map(|&count| grouped(count));
     let span = span.map_or_else(String::new, |(first, last)| {
-        format!("; polls from {} to {}", civil::format_utc(first), civil::format_utc(last))
+        format!(
+            "; polls from {} to {}",
+            civil::format_utc(first),
+            civil::format_utc(last)
+        )
     });
-    let files = if files == 1 { "1 file".to_owned() } else { format!("{files} files") };
+    let files = if files == 1 {
+        "1 file".to_owned()
+    } else {
+        format!("{files} files")
+    };
     eprintln!(
         "{files}: {accepted} rows accepted, {unchanged} unchanged, {replaced} replaced, {rejected} rejected; \
          {stores_new} stores new{span}"
@@ -212,7 +280,7 @@ fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
     for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place) % 3 == 0 {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
             grouped.push(',');
         }
         grouped.push(digit);
@@ -224,6 +292,9 @@ fn grouped(number: u64) -> String {
 mod tests {
     #[test]
     fn thousands_are_set_apart() {
-        assert_eq!([0, 999, 1000, 1_234_567].map(super::grouped), ["0", "999", "1,000", "1,234,567"]);
+        assert_eq!(
+            [0, 999, 1000, 1_234_567].map(super::grouped),
+            ["0", "999", "1,000", "1,234,567"]
+        );
     }
 }

@@ -28,7 +28,13 @@ use crate::error::Result;
 #[command(after_help = "Start with:  store-monitor demo")]
 pub struct CommandLine {
     /// What to tell on stderr: error, warn, info or debug
-    #[arg(long, env = "STORE_MONITOR_LOG", value_name = "LEVEL", default_value = "info", global = true)]
+    #[arg(
+        long,
+        env = "STORE_MONITOR_LOG",
+        value_name = "LEVEL",
+        default_value = "info",
+        global = true
+    )]
     log: tracing::Level,
 
     #[command(subcommand)]

@@ -15,7 +15,8 @@ use crate::error::{Error, Result};
 pub fn to_stdout(write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
     let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
     let written = write(&mut out).and_then(|()| {
-        out.flush().map_err(|error| Error::failed("stdout cannot be written").because(error))
+        out.flush()
+            .map_err(|error| Error::failed("stdout cannot be written").because(error))
     });
     match written {
         Err(error) if is_broken_pipe(&error) => Ok(()),
@@ -30,8 +31,11 @@ pub fn to_stdout(write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()>
 /// Those of `write`, and when the file cannot be written; then what was at `file` stays as it was.
 pub fn to_file(file: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
     let failed = |error: io::Error| {
-        Error::invalid(format!("cannot write {} (check the folder and your permissions)", file.display()))
-            .because(error)
+        Error::invalid(format!(
+            "cannot write {} (check the folder and your permissions)",
+            file.display()
+        ))
+        .because(error)
     };
     let folder = match file.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
@@ -46,7 +50,9 @@ pub fn to_file(file: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()>) ->
         out.get_ref().sync_all().map_err(failed)?;
         fs::rename(&part, file).map_err(failed)?;
         // The new name is durable once its folder is.
-        File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)
+        File::open(folder)
+            .and_then(|folder| folder.sync_all())
+            .map_err(failed)
     });
     if written.is_err() {
         // Best effort: the error that matters is the one above.

@@ -59,11 +59,15 @@ pub fn run(options: &Options) -> Result<()> {
             clock::machine_us()
         }),
     };
-    let question = Question { as_of, rule: options.interpolation };
+    let question = Question {
+        as_of,
+        rule: options.interpolation,
+    };
     let threads = thread::available_parallelism().map_or(1, usize::from);
     let csv = read_inputs(&mut db, as_of)?.report(question, threads);
     let write = |out: &mut dyn std::io::Write| {
-        out.write_all(&csv).map_err(|error| Error::failed("the report cannot be written").because(error))
+        out.write_all(&csv)
+            .map_err(|error| Error::failed("the report cannot be written").because(error))
     };
     match &options.output {
         Some(file) => output::to_file(file, write),

@@ -39,7 +39,12 @@ pub struct Options {
 #[derive(Clone, Debug, clap::Args)]
 pub struct ServerOptions {
     /// Where to listen; port 0 picks a free one
-    #[arg(long, env = "STORE_MONITOR_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:5000")]
+    #[arg(
+        long,
+        env = "STORE_MONITOR_LISTEN",
+        value_name = "ADDRESS",
+        default_value = "127.0.0.1:5000"
+    )]
     listen: SocketAddr,
 
     /// How many reports are made side by side
@@ -47,7 +52,12 @@ pub struct ServerOptions {
     workers: u16,
 
     /// Whose clock a report follows when its caller names no instant
-    #[arg(long, env = "STORE_MONITOR_CLOCK", value_name = "CLOCK", default_value = "data")]
+    #[arg(
+        long,
+        env = "STORE_MONITOR_CLOCK",
+        value_name = "CLOCK",
+        default_value = "data"
+    )]
     clock: ClockName,
 
     /// How many finished reports to keep; the oldest go first
@@ -84,9 +94,11 @@ pub fn serve(file: &Path, options: &ServerOptions, ready: impl FnOnce(SocketAddr
     let hot = Arc::new(HotWindow::default());
     warm_in_background(Arc::clone(&hot), file)?;
     let threads = thread::available_parallelism().map_or(1, usize::from);
-    let recipe = Arc::new(move |db: &mut _, question: crate::uptime::report::Question| {
-        Ok(hot.inputs(db, question.as_of)?.report(question, threads))
-    });
+    let recipe = Arc::new(
+        move |db: &mut _, question: crate::uptime::report::Question| {
+            Ok(hot.inputs(db, question.as_of)?.report(question, threads))
+        },
+    );
     let limits = Limits {
         workers: options.workers.into(),
         keep_reports_max: options.keep_reports,
@@ -106,26 +118,32 @@ pub fn serve(file: &Path, options: &ServerOptions, ready: impl FnOnce(SocketAddr
     let signal = signals.forever().next();
     tracing::info!(signal = signal.unwrap_or_default(), "stopping");
     let (stopped, done) = bounded(1);
-    let stop = thread::Builder::new().name("stop".to_owned()).spawn(move || {
-        server.stop();
-        jobs.stop();
-        for worker in workers {
-            let _ = worker.join();
-        }
-        // Every handle on the writer is gone now, so its thread ends and gives the connection back.
-        let checkpoint = |db: rusqlite::Connection| {
-            db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
-        };
-        match writer_thread.join().map(checkpoint) {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(%error, "the write-ahead log was left for the next start"),
-            Err(_) => tracing::error!("the writer panicked"),
-        }
-        // The receiver is gone only if the wait below has ended.
-        let _ = stopped.send(());
-    });
+    let stop = thread::Builder::new()
+        .name("stop".to_owned())
+        .spawn(move || {
+            server.stop();
+            jobs.stop();
+            for worker in workers {
+                let _ = worker.join();
+            }
+            // Every handle on the writer is gone now, so its thread ends and gives the connection back.
+            let checkpoint = |db: rusqlite::Connection| {
+                db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+            };
+            match writer_thread.join().map(checkpoint) {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => {
+                    tracing::warn!(%error, "the write-ahead log was left for the next start")
+                }
+                Err(_) => tracing::error!("the writer panicked"),
+            }
+            // The receiver is gone only if the wait below has ended.
+            let _ = stopped.send(());
+        });
     if stop.is_err() || done.recv_timeout(STOP_WITHIN).is_err() {
-        tracing::warn!("not everything came to an end in time; all that was acknowledged is on disk");
+        tracing::warn!(
+            "not everything came to an end in time; all that was acknowledged is on disk"
+        );
     }
     Ok(())
 }
@@ -139,7 +157,9 @@ fn warm_in_background(hot: Arc<HotWindow>, file: &Path) -> Result<()> {
         }
     };
     let thread = thread::Builder::new().name("warm".to_owned()).spawn(warm);
-    thread.map(drop).map_err(|error| Error::failed("cannot start a thread").because(error))
+    thread
+        .map(drop)
+        .map_err(|error| Error::failed("cannot start a thread").because(error))
 }
 
 /// The one line that scripts wait for.

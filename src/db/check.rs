@@ -18,33 +18,74 @@ pub fn findings(db: &Connection) -> Result<Vec<String>> {
     let mut findings = Vec::new();
     integrity(db, &mut findings)?;
     for (query, what) in [
-        ("SELECT DISTINCT store FROM poll WHERE store NOT IN (SELECT key FROM store)", "polls of a store key that no store has"),
-        ("SELECT DISTINCT store FROM business_hours WHERE store NOT IN (SELECT key FROM store)", "business hours of a store key that no store has"),
-        ("SELECT key FROM store WHERE key NOT BETWEEN 0 AND 4294967295", "a store key that is not a 32-bit number"),
-        ("SELECT key FROM store WHERE store_id = ''", "a store with an empty id, key"),
-        ("SELECT store_id FROM store WHERE (name IS NULL) <> (store_group IS NULL)", "a name without a group, or the other way round, of store"),
-        ("SELECT id FROM report WHERE (state = 'Complete') <> (csv IS NOT NULL)", "a complete report without its CSV, or a CSV of one that is not, id"),
-        ("SELECT id FROM report WHERE (state = 'Failed') <> (error IS NOT NULL)", "a failed report without its reason, or a reason of one that did not, id"),
-        ("SELECT id FROM report WHERE (state = 'Running') <> (finished_at IS NULL)", "a finished report without its end, or an end of one that runs, id"),
+        (
+            "SELECT DISTINCT store FROM poll WHERE store NOT IN (SELECT key FROM store)",
+            "polls of a store key that no store has",
+        ),
+        (
+            "SELECT DISTINCT store FROM business_hours WHERE store NOT IN (SELECT key FROM store)",
+            "business hours of a store key that no store has",
+        ),
+        (
+            "SELECT key FROM store WHERE key NOT BETWEEN 0 AND 4294967295",
+            "a store key that is not a 32-bit number",
+        ),
+        (
+            "SELECT key FROM store WHERE store_id = ''",
+            "a store with an empty id, key",
+        ),
+        (
+            "SELECT store_id FROM store WHERE (name IS NULL) <> (store_group IS NULL)",
+            "a name without a group, or the other way round, of store",
+        ),
+        (
+            "SELECT id FROM report WHERE (state = 'Complete') <> (csv IS NOT NULL)",
+            "a complete report without its CSV, or a CSV of one that is not, id",
+        ),
+        (
+            "SELECT id FROM report WHERE (state = 'Failed') <> (error IS NOT NULL)",
+            "a failed report without its reason, or a reason of one that did not, id",
+        ),
+        (
+            "SELECT id FROM report WHERE (state = 'Running') <> (finished_at IS NULL)",
+            "a finished report without its end, or an end of one that runs, id",
+        ),
     ] {
-        values(db, query, |value| Some(format!("{what} {value}")), &mut findings)?;
+        values(
+            db,
+            query,
+            |value| Some(format!("{what} {value}")),
+            &mut findings,
+        )?;
     }
     values(
         db,
         "SELECT DISTINCT timezone FROM store WHERE timezone IS NOT NULL",
-        |zone| zone.parse::<chrono_tz::Tz>().is_err().then(|| format!("an unknown time zone `{zone}`")),
+        |zone| {
+            zone.parse::<chrono_tz::Tz>()
+                .is_err()
+                .then(|| format!("an unknown time zone `{zone}`"))
+        },
         &mut findings,
     )?;
     values(
         db,
         "SELECT start_local FROM business_hours UNION SELECT end_local FROM business_hours",
-        |time| civil::parse_local_time(time).is_none().then(|| format!("a malformed wall time `{time}`")),
+        |time| {
+            civil::parse_local_time(time)
+                .is_none()
+                .then(|| format!("a malformed wall time `{time}`"))
+        },
         &mut findings,
     )?;
     values(
         db,
         "SELECT id FROM report",
-        |id| uuid::Uuid::try_parse(id).is_err().then(|| format!("a report id that is no UUID, `{id}`")),
+        |id| {
+            uuid::Uuid::try_parse(id)
+                .is_err()
+                .then(|| format!("a report id that is no UUID, `{id}`"))
+        },
         &mut findings,
     )?;
     Ok(findings)

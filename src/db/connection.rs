@@ -54,9 +54,13 @@ pub fn open_reader(file: &Path) -> Result<Connection> {
     let (application, version, tables) = identity(&db, file)?;
     check_identity(file, application, version, tables)?;
     if application == 0 {
-        return Err(Error::invalid(format!("database {} is empty (`import` fills it)", file.display())));
+        return Err(Error::invalid(format!(
+            "database {} is empty (`import` fills it)",
+            file.display()
+        )));
     }
-    db.pragma_update(None, "query_only", true).map_err(|error| explain(error, file))?;
+    db.pragma_update(None, "query_only", true)
+        .map_err(|error| explain(error, file))?;
     Ok(db)
 }
 
@@ -69,7 +73,9 @@ fn create_private(file: &Path) -> Result<()> {
     match options.open(file) {
         Ok(_) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(Error::invalid(format!("cannot create database {}", file.display())).because(error)),
+        Err(error) => {
+            Err(Error::invalid(format!("cannot create database {}", file.display())).because(error))
+        }
     }
 }
 
@@ -122,7 +128,8 @@ fn prepare(db: &mut Connection, file: &Path) -> Result<()> {
     let (application, version, tables) = identity(db, file)?;
     check_identity(file, application, version, tables)?;
     let prepare = |db: &mut Connection| {
-        let mode: String = db.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
+        let mode: String =
+            db.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
         // Two processes may meet here: whoever has the write lock looks again.
         let write = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let known: i32 = write.pragma_query_value(None, "application_id", |row| row.get(0))?;
@@ -162,15 +169,15 @@ fn describe(error: rusqlite::Error, database: &str) -> Error {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Error::unavailable(format!(
             "{database} is locked by another process (wait for it to finish, then try again)"
         )),
-        Some(ErrorCode::CannotOpen) => {
-            Error::invalid(format!("cannot open {database} (is it a file, and may you read and write it?)"))
-        }
-        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
-            Error::invalid(format!("{database} cannot be written (check its permissions)"))
-        }
-        Some(ErrorCode::DiskFull) => {
-            Error::failed(format!("no space left for {database} (free some, then try again)"))
-        }
+        Some(ErrorCode::CannotOpen) => Error::invalid(format!(
+            "cannot open {database} (is it a file, and may you read and write it?)"
+        )),
+        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => Error::invalid(format!(
+            "{database} cannot be written (check its permissions)"
+        )),
+        Some(ErrorCode::DiskFull) => Error::failed(format!(
+            "no space left for {database} (free some, then try again)"
+        )),
         Some(ErrorCode::DatabaseCorrupt) => {
             Error::failed(format!("{database} is damaged (`check` tells how)")).because(error)
         }

@@ -50,20 +50,33 @@ pub fn load(db: &Connection) -> Result<Fleet> {
     let mut stores = Vec::new();
     while let Some(row) = rows.next()? {
         let (key, id): (StoreKey, Box<str>) = (row.get(0)?, row.get(1)?);
-        let zone = match row.get_ref(2)?.as_str_or_null().map_err(rusqlite::Error::from)? {
+        let zone = match row
+            .get_ref(2)?
+            .as_str_or_null()
+            .map_err(rusqlite::Error::from)?
+        {
             None => ZONE_DEFAULT,
             Some(name) => match zones.get(name) {
                 Some(&zone) => zone,
                 None => {
                     let zone = name.parse().map_err(|_| {
-                        Error::failed(format!("store {id} has the unknown time zone `{name}` (run `check`)"))
+                        Error::failed(format!(
+                            "store {id} has the unknown time zone `{name}` (run `check`)"
+                        ))
                     })?;
                     zones.insert(name.to_owned(), zone);
                     zone
                 }
             },
         };
-        stores.push((key, id, Pattern { zone, rows: hours.remove(&key).unwrap_or_default() }));
+        stores.push((
+            key,
+            id,
+            Pattern {
+                zone,
+                rows: hours.remove(&key).unwrap_or_default(),
+            },
+        ));
     }
     Ok(Fleet::new(stores))
 }
@@ -76,7 +89,8 @@ pub fn for_each_hours(
     db: &Connection,
     mut each: impl FnMut(StoreKey, WeeklyRow) -> Result<()>,
 ) -> Result<()> {
-    let mut select = db.prepare("SELECT store, weekday, start_local, end_local FROM business_hours")?;
+    let mut select =
+        db.prepare("SELECT store, weekday, start_local, end_local FROM business_hours")?;
     let mut rows = select.query([])?;
     while let Some(row) = rows.next()? {
         let store = row.get(0)?;
@@ -84,10 +98,16 @@ pub fn for_each_hours(
             let written = text(row, column)?;
             let time = civil::parse_local_time(written).map(|time| time.us_local);
             time.ok_or_else(|| {
-                Error::failed(format!("business hours hold the malformed time `{written}` (run `check`)"))
+                Error::failed(format!(
+                    "business hours hold the malformed time `{written}` (run `check`)"
+                ))
             })
         };
-        let row = WeeklyRow { weekday: row.get(1)?, start_us_local: time(2)?, end_us_local: time(3)? };
+        let row = WeeklyRow {
+            weekday: row.get(1)?,
+            start_us_local: time(2)?,
+            end_us_local: time(3)?,
+        };
         each(store, row)?;
     }
     Ok(())
@@ -141,7 +161,10 @@ pub fn for_each_label(
 
 /// A column's text, borrowed from the row.
 fn text<'row>(row: &'row Row<'_>, column: usize) -> Result<&'row str> {
-    Ok(row.get_ref(column)?.as_str().map_err(rusqlite::Error::from)?)
+    Ok(row
+        .get_ref(column)?
+        .as_str()
+        .map_err(rusqlite::Error::from)?)
 }
 
 /// The keys of `ids`, in their order; stores that no source has named before are added.
@@ -164,7 +187,10 @@ pub fn keys<'a>(
         new += 1;
         insert.query_row([id], |row| row.get(0))
     };
-    let keys = ids.into_iter().map(&mut key).collect::<rusqlite::Result<_>>()?;
+    let keys = ids
+        .into_iter()
+        .map(&mut key)
+        .collect::<rusqlite::Result<_>>()?;
     if new > 0 {
         generation::advance(db, generation::Kind::Fleet)?;
     }
@@ -192,7 +218,11 @@ pub fn replace_hours(
         rows.dedup();
         let written = |row: &WeeklyRow| {
             let time = civil::format_local_time;
-            (row.weekday, time(row.start_us_local), time(row.end_us_local))
+            (
+                row.weekday,
+                time(row.start_us_local),
+                time(row.end_us_local),
+            )
         };
         let rows: Vec<(u8, String, String)> = rows.iter().map(written).collect();
         let known = select.query_map([store], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;

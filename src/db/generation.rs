@@ -40,7 +40,10 @@ pub struct Generation {
 pub fn current(db: &Connection) -> Result<Generation> {
     let mut select = db.prepare_cached("SELECT value FROM generation WHERE what = ?1")?;
     let mut value = |kind: Kind| select.query_row([kind.as_str()], |row| row.get(0));
-    Ok(Generation { polls: value(Kind::Polls)?, fleet: value(Kind::Fleet)? })
+    Ok(Generation {
+        polls: value(Kind::Polls)?,
+        fleet: value(Kind::Fleet)?,
+    })
 }
 
 /// Counts one change more of `kind`.

@@ -30,7 +30,9 @@ pub struct Added {
 /// # Errors
 /// When the database cannot be read.
 pub fn newest(db: &Connection) -> Result<Option<Micros>> {
-    Ok(db.prepare_cached("SELECT max(at) FROM poll")?.query_row([], |row| row.get(0))?)
+    Ok(db
+        .prepare_cached("SELECT max(at) FROM poll")?
+        .query_row([], |row| row.get(0))?)
 }
 
 /// Every poll within `span`, by store.
@@ -38,8 +40,9 @@ pub fn newest(db: &Connection) -> Result<Option<Micros>> {
 /// # Errors
 /// When the database cannot be read.
 pub fn history(db: &Connection, span: Interval) -> Result<History> {
-    let mut select =
-        db.prepare_cached("SELECT at, store, active FROM poll WHERE at >= ?1 AND at < ?2 ORDER BY at")?;
+    let mut select = db.prepare_cached(
+        "SELECT at, store, active FROM poll WHERE at >= ?1 AND at < ?2 ORDER BY at",
+    )?;
     let mut rows = select.query([span.start, span.end])?;
     let mut history = Builder::default();
     while let Some(row) = rows.next()? {
@@ -76,7 +79,11 @@ pub fn is_stored(db: &Connection, store: StoreKey, poll: Poll) -> Result<bool> {
 }
 
 const fn status(active: bool) -> Status {
-    if active { Status::Active } else { Status::Inactive }
+    if active {
+        Status::Active
+    } else {
+        Status::Inactive
+    }
 }
 
 /// Adds polls, no store twice at one instant among them; fastest when sorted by instant.
@@ -122,14 +129,21 @@ impl<'db> Upsert<'db> {
             "INSERT INTO poll VALUES {values}
              ON CONFLICT DO UPDATE SET active = excluded.active WHERE active <> excluded.active"
         );
-        Ok(Self { insert: db.prepare_cached(&insert)?, replace: db.prepare_cached(&replace)? })
+        Ok(Self {
+            insert: db.prepare_cached(&insert)?,
+            replace: db.prepare_cached(&replace)?,
+        })
     }
 
     fn run(&mut self, chunk: &[(StoreKey, Poll)], added: &mut Added) -> Result<()> {
         let rows = chunk.len() as u64;
         let new = execute(&mut self.insert, chunk)?;
         // Repeats are rare: only then is it worth telling corrections from polls that were there.
-        let replaced = if new < rows { execute(&mut self.replace, chunk)? } else { 0 };
+        let replaced = if new < rows {
+            execute(&mut self.replace, chunk)?
+        } else {
+            0
+        };
         added.new += new;
         added.replaced += replaced;
         added.unchanged += rows - new - replaced;

@@ -67,7 +67,10 @@ fn report(row: &Row<'_>) -> rusqlite::Result<Report> {
     Ok(Report {
         id,
         state,
-        question: Question { as_of: row.get(2)?, rule },
+        question: Question {
+            as_of: row.get(2)?,
+            rule,
+        },
         triggered_at: row.get(4)?,
         finished_at: row.get(5)?,
         error: row.get(6)?,
@@ -138,8 +141,15 @@ pub fn forget_old(db: &Connection, keep: u32) -> Result<()> {
 /// [`ErrorKind::NotFound`](crate::error::ErrorKind) when there is none.
 pub fn find(db: &Connection, id: Uuid) -> Result<Report> {
     let select = format!("SELECT {COLUMNS} FROM report WHERE id = ?1");
-    let found = db.prepare_cached(&select)?.query_row([id.to_string()], report).optional()?;
-    found.ok_or_else(|| Error::not_found(format!("there is no report {id} (POST /trigger_report makes one)")))
+    let found = db
+        .prepare_cached(&select)?
+        .query_row([id.to_string()], report)
+        .optional()?;
+    found.ok_or_else(|| {
+        Error::not_found(format!(
+            "there is no report {id} (POST /trigger_report makes one)"
+        ))
+    })
 }
 
 /// The CSV of a report; none unless it is complete.
@@ -148,7 +158,10 @@ pub fn find(db: &Connection, id: Uuid) -> Result<Report> {
 /// When the database cannot be read.
 pub fn csv(db: &Connection, id: Uuid) -> Result<Option<Vec<u8>>> {
     let mut select = db.prepare_cached("SELECT csv FROM report WHERE id = ?1")?;
-    Ok(select.query_row([id.to_string()], |row| row.get(0)).optional()?.flatten())
+    Ok(select
+        .query_row([id.to_string()], |row| row.get(0))
+        .optional()?
+        .flatten())
 }
 
 /// The newest reports first, at most `limit`, from those triggered before `before` if it is given.
@@ -156,7 +169,9 @@ pub fn csv(db: &Connection, id: Uuid) -> Result<Option<Vec<u8>>> {
 /// # Errors
 /// When the database cannot be read.
 pub fn list(db: &Connection, before: Option<(Micros, Uuid)>, limit: u32) -> Result<Vec<Report>> {
-    let (at, id) = before.map_or((Micros::MAX, String::new()), |(at, id)| (at, id.to_string()));
+    let (at, id) = before.map_or((Micros::MAX, String::new()), |(at, id)| {
+        (at, id.to_string())
+    });
     let select = format!(
         "SELECT {COLUMNS} FROM report WHERE (triggered_at, id) < (?1, ?2)
          ORDER BY triggered_at DESC, id DESC LIMIT ?3"

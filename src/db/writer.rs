@@ -87,7 +87,9 @@ fn package<T: Send + 'static>(
 ) -> (Change, Receiver<Result<T>>) {
     let (answer, outcome) = bounded(1);
     let change = move |db: Result<&Connection, &Error>| -> Answer {
-        let result = db.map_err(Error::again).and_then(|db| in_savepoint(db, change));
+        let result = db
+            .map_err(Error::again)
+            .and_then(|db| in_savepoint(db, change));
         Box::new(move |commit| {
             let committed = match commit {
                 Ok(()) => result,
@@ -102,7 +104,11 @@ fn package<T: Send + 'static>(
 }
 
 fn await_outcome<T>(outcome: &Receiver<Result<T>>) -> Result<T> {
-    let stopped = |_| Err(Error::failed("the writer stopped before the change was made"));
+    let stopped = |_| {
+        Err(Error::failed(
+            "the writer stopped before the change was made",
+        ))
+    };
     outcome.recv().unwrap_or_else(stopped)
 }
 
@@ -126,12 +132,21 @@ fn run(mut db: Connection, changes: &Receiver<Change>) -> Connection {
 fn commit(db: &mut Connection, group: Vec<Change>) -> (Vec<Answer>, Result<()>) {
     match db.transaction_with_behavior(TransactionBehavior::Immediate) {
         Ok(transaction) => {
-            let answers = group.into_iter().map(|change| change(Ok(&transaction))).collect();
+            let answers = group
+                .into_iter()
+                .map(|change| change(Ok(&transaction)))
+                .collect();
             (answers, transaction.commit().map_err(Error::from))
         }
         Err(error) => {
             let error = Error::from(error);
-            (group.into_iter().map(|change| change(Err(&error))).collect(), Err(error))
+            (
+                group
+                    .into_iter()
+                    .map(|change| change(Err(&error)))
+                    .collect(),
+                Err(error),
+            )
         }
     }
 }

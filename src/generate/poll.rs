@@ -317,7 +317,6 @@ pub(super) fn sweeps(days: u32) -> u32 {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
 

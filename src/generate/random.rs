@@ -94,7 +94,6 @@ pub(super) const fn scramble(value: u64, key: u64, bits: u32) -> u64 {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
 

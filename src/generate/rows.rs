@@ -84,7 +84,6 @@ fn push_minutes(row: &mut Vec<u8>, in_hour: Micros) {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
 

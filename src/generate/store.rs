@@ -335,7 +335,6 @@ const PLACES: [&str; 60] = [
 ];
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use std::collections::HashSet;
 

@@ -154,7 +154,6 @@ fn odd(weeks: &mut Vec<(u32, Vec<Row>)>) {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
 

@@ -58,7 +58,12 @@ pub struct App {
 impl App {
     /// What handlers need to serve the database `file`.
     pub fn new(file: PathBuf, jobs: Jobs, clock: Clock) -> Self {
-        Self { jobs, clock, file, db: None }
+        Self {
+            jobs,
+            clock,
+            file,
+            db: None,
+        }
     }
 
     /// The thread's own reader, opened when first needed.
@@ -90,7 +95,8 @@ impl Server {
             ))
             .because(error)
         })?;
-        let failed = |error: std::io::Error| Error::failed("cannot start the server").because(error);
+        let failed =
+            |error: std::io::Error| Error::failed("cannot start the server").because(error);
         let address = listener.local_addr().map_err(failed)?;
         let server = tiny_http::Server::from_listener(listener, None)
             .map_err(|error| Error::failed("cannot start the server").because(error))?;
@@ -103,7 +109,12 @@ impl Server {
                 .map_err(failed)
         };
         let threads = (0..handlers.max(1)).map(start).collect::<Result<_>>()?;
-        Ok(Self { server, address, stopping, threads })
+        Ok(Self {
+            server,
+            address,
+            stopping,
+            threads,
+        })
     }
 
     /// Where it listens; the port is the one that was picked.
@@ -145,9 +156,17 @@ fn handle(app: &mut App, incoming: tiny_http::Request) {
     let answer = catch_unwind(AssertUnwindSafe(|| routes::answer(app, &mut request)));
     let answer = answer.unwrap_or_else(|_| {
         app.db = None;
-        Response::from(Error::failed(format!("the handler of {} panicked", request.path)))
+        Response::from(Error::failed(format!(
+            "the handler of {} panicked",
+            request.path
+        )))
     });
-    tracing::debug!(method = request.method, path = request.path, status = answer.status, "answered");
+    tracing::debug!(
+        method = request.method,
+        path = request.path,
+        status = answer.status,
+        "answered"
+    );
     if let Err(error) = incoming.respond(outgoing(&answer)) {
         tracing::debug!(%error, "a client left before its answer");
     }

@@ -25,13 +25,17 @@ pub fn trigger(app: &mut App, request: &Request) -> Result<Response> {
     };
     let rule = match request.field("interpolation")? {
         Some(name) => Interpolation::from_name(name).ok_or_else(|| {
-            Error::invalid(format!("unknown interpolation `{name}` (expected `nearest` or `previous`)"))
+            Error::invalid(format!(
+                "unknown interpolation `{name}` (expected `nearest` or `previous`)"
+            ))
         })?,
         None => Interpolation::default(),
     };
     let id = app.jobs.trigger(as_of, rule)?;
     let answer = Response::json(202, &json!({"report_id": id.to_string()}));
-    Ok(answer.with("Location", format!("/get_report/{id}")).with("Report-Status", "Running"))
+    Ok(answer
+        .with("Location", format!("/get_report/{id}"))
+        .with("Report-Status", "Running"))
 }
 
 /// `GET /get_report?report_id=ID` and `GET /get_report/ID`: the state, or the CSV once it is there.
@@ -45,7 +49,10 @@ pub fn get(app: &mut App, request: &Request) -> Result<Response> {
     let report = reports::find(app.db()?, parse_id(id)?)?;
     match report.state {
         ReportState::Complete => complete(app, &report),
-        ReportState::Running => Ok(with_state(Response::json(200, &json!({"status": "Running"})), &report)),
+        ReportState::Running => Ok(with_state(
+            Response::json(200, &json!({"status": "Running"})),
+            &report,
+        )),
         ReportState::Failed => {
             let body = json!({"status": "Failed", "error": report.error});
             Ok(with_state(Response::json(200, &body), &report))
@@ -60,7 +67,10 @@ pub fn csv(app: &mut App, request: &Request) -> Result<Response> {
         return complete(app, &report);
     }
     let state = report.state.as_str();
-    let detail = format!("report {} has no CSV, it is {state} (GET /api/reports/ID tells more)", report.id);
+    let detail = format!(
+        "report {} has no CSV, it is {state} (GET /api/reports/ID tells more)",
+        report.id
+    );
     Ok(with_state(Response::problem(404, &detail), &report))
 }
 
@@ -74,9 +84,15 @@ pub fn facts(app: &mut App, request: &Request) -> Result<Response> {
 /// before.
 pub fn list(app: &mut App, request: &Request) -> Result<Response> {
     let limit = match request.field("limit")? {
-        Some(text) => text.parse().ok().filter(|limit| (1..=PAGE_REPORTS_MAX).contains(limit)).ok_or_else(
-            || Error::invalid(format!("limit `{text}` is not a number from 1 to {PAGE_REPORTS_MAX}")),
-        )?,
+        Some(text) => text
+            .parse()
+            .ok()
+            .filter(|limit| (1..=PAGE_REPORTS_MAX).contains(limit))
+            .ok_or_else(|| {
+                Error::invalid(format!(
+                    "limit `{text}` is not a number from 1 to {PAGE_REPORTS_MAX}"
+                ))
+            })?,
         None => PAGE_REPORTS_MAX,
     };
     let before = request.field("before")?.map(parse_id).transpose()?;
@@ -87,7 +103,10 @@ pub fn list(app: &mut App, request: &Request) -> Result<Response> {
     };
     let page = reports::list(db, before, limit)?;
     let full = page.len() == usize::try_from(limit).unwrap_or(usize::MAX);
-    let next = page.last().filter(|_| full).map(|last| format!("/api/reports?before={}&limit={limit}", last.id));
+    let next = page
+        .last()
+        .filter(|_| full)
+        .map(|last| format!("/api/reports?before={}&limit={limit}", last.id));
     let page: Vec<Value> = page.iter().map(describe).collect();
     Ok(Response::json(200, &json!({"reports": page, "next": next})))
 }
@@ -97,7 +116,8 @@ fn complete(app: &mut App, report: &Report) -> Result<Response> {
     let csv = reports::csv(app.db()?, report.id)?
         .ok_or_else(|| Error::failed(format!("report {} is complete without a CSV", report.id)))?;
     let file = format!("attachment; filename=\"report-{}.csv\"", report.id);
-    let answer = Response::new(200, "text/csv; charset=utf-8", csv).with("Content-Disposition", file);
+    let answer =
+        Response::new(200, "text/csv; charset=utf-8", csv).with("Content-Disposition", file);
     Ok(with_state(answer, report))
 }
 
@@ -108,7 +128,9 @@ fn with_state(answer: Response, report: &Report) -> Response {
 /// A report's facts in JSON.
 fn describe(report: &Report) -> Value {
     let id = report.id.to_string();
-    let took_us = report.finished_at.map(|finished_at| finished_at - report.triggered_at);
+    let took_us = report
+        .finished_at
+        .map(|finished_at| finished_at - report.triggered_at);
     json!({
         "report_id": id,
         "status": report.state.as_str(),
@@ -124,8 +146,12 @@ fn describe(report: &Report) -> Value {
 }
 
 fn parse_id(text: &str) -> Result<Uuid> {
-    Uuid::try_parse(text)
-        .map_err(|_| Error::invalid(format!("`{}` is not a report id (expected a UUID)", text.escape_debug())))
+    Uuid::try_parse(text).map_err(|_| {
+        Error::invalid(format!(
+            "`{}` is not a report id (expected a UUID)",
+            text.escape_debug()
+        ))
+    })
 }
 
 fn parse_as_of(text: &str) -> Result<Micros> {

@@ -26,8 +26,12 @@ impl Request {
         };
         Self {
             method: method.to_owned(),
-            path: percent_encoding::percent_decode_str(path).decode_utf8_lossy().into_owned(),
-            query: form_urlencoded::parse(query.as_bytes()).map(owned).collect(),
+            path: percent_encoding::percent_decode_str(path)
+                .decode_utf8_lossy()
+                .into_owned(),
+            query: form_urlencoded::parse(query.as_bytes())
+                .map(owned)
+                .collect(),
             id: String::new(),
         }
     }
@@ -38,9 +42,14 @@ impl Request {
     /// When it is there twice: which one was meant?
     pub fn field(&self, name: &str) -> Result<Option<&str>> {
         let mut values = self.query.iter().filter(|(field, _)| field == name);
-        let value = values.next().map(|(_, value)| value.as_str()).filter(|value| !value.is_empty());
+        let value = values
+            .next()
+            .map(|(_, value)| value.as_str())
+            .filter(|value| !value.is_empty());
         match values.next() {
-            Some(_) => Err(Error::invalid(format!("the query names {name} twice (give it once)"))),
+            Some(_) => Err(Error::invalid(format!(
+                "the query names {name} twice (give it once)"
+            ))),
             None => Ok(value),
         }
     }
@@ -54,7 +63,10 @@ mod tests {
     fn paths_and_queries_are_decoded() {
         let request = Request::new("GET", "/a%20b?as_of=2026-11-01T00%3A00%3A00Z&x=1+2&x=3&y=");
         assert_eq!(request.path, "/a b");
-        assert_eq!(request.field("as_of").expect("once"), Some("2026-11-01T00:00:00Z"));
+        assert_eq!(
+            request.field("as_of").expect("once"),
+            Some("2026-11-01T00:00:00Z")
+        );
         assert_eq!(request.field("y").expect("once"), None);
         assert!(request.field("x").is_err());
     }

@@ -27,14 +27,21 @@ impl Response {
     pub fn new(status: u16, media_type: &str, body: impl Into<Arc<[u8]>>) -> Self {
         Self {
             status,
-            headers: vec![("Content-Type", media_type.to_owned()), ("Cache-Control", "no-store".to_owned())],
+            headers: vec![
+                ("Content-Type", media_type.to_owned()),
+                ("Cache-Control", "no-store".to_owned()),
+            ],
             body: body.into(),
         }
     }
 
     /// An answer in JSON, ending in a newline so that a terminal stays tidy.
     pub fn json(status: u16, value: &Value) -> Self {
-        Self::new(status, "application/json", format!("{value}\n").into_bytes())
+        Self::new(
+            status,
+            "application/json",
+            format!("{value}\n").into_bytes(),
+        )
     }
 
     /// The same answer with one header field more.
@@ -46,9 +53,12 @@ impl Response {
 
     /// A problem: what is wrong and what to do about it.
     pub fn problem(status: u16, detail: &str) -> Self {
-        let problem =
-            json!({"type": "about:blank", "title": title(status), "status": status, "detail": detail});
-        Self::new(status, "application/problem+json", format!("{problem}\n").into_bytes())
+        let problem = json!({"type": "about:blank", "title": title(status), "status": status, "detail": detail});
+        Self::new(
+            status,
+            "application/problem+json",
+            format!("{problem}\n").into_bytes(),
+        )
     }
 }
 

@@ -18,7 +18,11 @@ struct Route {
 }
 
 const fn route(method: &'static str, path: &'static str, handler: Handler) -> Route {
-    Route { method, path, handler }
+    Route {
+        method,
+        path,
+        handler,
+    }
 }
 
 /// Every route; the first that fits answers.
@@ -36,7 +40,9 @@ const ROUTES: &[Route] = &[
 pub fn answer(app: &mut App, request: &mut Request) -> Response {
     let mut allowed = Vec::new();
     for route in ROUTES {
-        let Some(id) = captured(route.path, &request.path) else { continue };
+        let Some(id) = captured(route.path, &request.path) else {
+            continue;
+        };
         let id = id.to_owned();
         // HEAD is GET without its body, which the server leaves out.
         if route.method == request.method || (route.method == "GET" && request.method == "HEAD") {
@@ -49,11 +55,17 @@ pub fn answer(app: &mut App, request: &mut Request) -> Response {
         }
     }
     if allowed.is_empty() {
-        return Response::problem(404, "there is nothing here; GET /api/reports lists reports, POST /trigger_report makes one");
+        return Response::problem(
+            404,
+            "there is nothing here; GET /api/reports lists reports, POST /trigger_report makes one",
+        );
     }
     allowed.dedup();
     let allowed = allowed.join(", ");
-    let detail = format!("{} does not answer {}, only {allowed}", request.path, request.method);
+    let detail = format!(
+        "{} does not answer {}, only {allowed}",
+        request.path, request.method
+    );
     Response::problem(405, &detail).with("Allow", allowed)
 }
 
@@ -73,7 +85,10 @@ mod tests {
     #[test]
     fn a_pattern_captures_one_segment_or_part_of_it() {
         assert_eq!(captured("/health", "/health"), Some(""));
-        assert_eq!(captured("/api/reports/{id}.csv", "/api/reports/7.csv"), Some("7"));
+        assert_eq!(
+            captured("/api/reports/{id}.csv", "/api/reports/7.csv"),
+            Some("7")
+        );
         assert_eq!(captured("/api/reports/{id}", "/api/reports/7"), Some("7"));
         for path in ["/api/reports/", "/api/reports/7/8", "/api/reports"] {
             assert_eq!(captured("/api/reports/{id}", path), None, "{path}");

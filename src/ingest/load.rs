@@ -3,8 +3,8 @@
 //! Two steps that share nothing but a [`Batch`]: [`read`] parses, judges and sorts, and needs no
 //! database; [`write`] changes the database, all or nothing. It must never know terminals or HTTP.
 
-use std::collections::btree_map::{BTreeMap, Entry};
 use std::collections::HashMap;
+use std::collections::btree_map::{BTreeMap, Entry};
 use std::io::Read;
 use std::path::Path;
 use std::thread;
@@ -42,7 +42,11 @@ pub struct Source<'a> {
 impl<'a> Source<'a> {
     /// An input that its header tells the kind of.
     pub fn new(name: impl Into<String>, bytes: impl Read + Send + 'a) -> Self {
-        Self { name: name.into(), bytes: Box::new(bytes), expected: None }
+        Self {
+            name: name.into(),
+            bytes: Box::new(bytes),
+            expected: None,
+        }
     }
 }
 
@@ -120,14 +124,21 @@ pub fn read<'a>(
             Ok(runs)
         });
         let mut reader = Reader::new(latest, reject, move |chunk| chunks.send(chunk).is_ok());
-        let read = sources.into_iter().try_for_each(|source| reader.source(source));
+        let read = sources
+            .into_iter()
+            .try_for_each(|source| reader.source(source));
         let read = read.and_then(|()| reader.finish());
         let runs = match sorter.join() {
             Ok(runs) => runs,
             Err(panic) => std::panic::resume_unwind(panic),
         };
         // Where both failed, the parser stopped because the sorter had.
-        runs.and_then(|runs| read.map(|batch| Batch { polls: runs, ..batch }))
+        runs.and_then(|runs| {
+            read.map(|batch| Batch {
+                polls: runs,
+                ..batch
+            })
+        })
     })
 }
 
@@ -143,11 +154,7 @@ struct Reader<'r, S> {
 }
 
 impl<'r, S: FnMut(Vec<PollRow>) -> bool> Reader<'r, S> {
-    fn new(
-        latest: Micros,
-        reject: &'r mut dyn FnMut(&str, BadRow) -> Result<()>,
-        send: S,
-    ) -> Self {
+    fn new(latest: Micros, reject: &'r mut dyn FnMut(&str, BadRow) -> Result<()>, send: S) -> Self {
         let batch = Batch {
             ids: Vec::new(),
             polls: Runs::new(Path::new("")),
@@ -160,13 +167,21 @@ impl<'r, S: FnMut(Vec<PollRow>) -> bool> Reader<'r, S> {
             span: None,
             polls_source: String::new(),
         };
-        Self { ids: HashMap::default(), chunk: Vec::new(), send, latest, reject, batch }
+        Self {
+            ids: HashMap::default(),
+            chunk: Vec::new(),
+            send,
+            latest,
+            reject,
+            batch,
+        }
     }
 
     fn source(&mut self, source: Source<'_>) -> Result<()> {
         let name = source.name;
         let in_file = |error: InputError| error.in_file(&name);
-        let mut parser = Parser::open(source.bytes, source.expected, self.latest).map_err(in_file)?;
+        let mut parser =
+            Parser::open(source.bytes, source.expected, self.latest).map_err(in_file)?;
         if parser.kind() == Kind::Polls {
             self.batch.polls_source.clone_from(&name);
         }
@@ -174,7 +189,10 @@ impl<'r, S: FnMut(Vec<PollRow>) -> bool> Reader<'r, S> {
         while let Some(parsed) = parser.next_row().map_err(in_file)? {
             let bad = match parsed {
                 Parsed::Row { line, row, raw } => {
-                    self.row(line, row, &mut notes)?.map(|bad| BadRow { raw: raw.to_vec(), ..bad })
+                    self.row(line, row, &mut notes)?.map(|bad| BadRow {
+                        raw: raw.to_vec(),
+                        ..bad
+                    })
                 }
                 Parsed::Bad(bad) => Some(*bad),
             };
@@ -187,7 +205,10 @@ impl<'r, S: FnMut(Vec<PollRow>) -> bool> Reader<'r, S> {
             self.overlaps(&mut notes);
         }
         notes.merge(&parser.notes());
-        let note = |note| SourceNote { source: name.clone(), note };
+        let note = |note| SourceNote {
+            source: name.clone(),
+            note,
+        };
         self.batch.notes.extend(notes.iter().map(note));
         Ok(())
     }
@@ -195,10 +216,18 @@ impl<'r, S: FnMut(Vec<PollRow>) -> bool> Reader<'r, S> {
     /// Takes one good row; gives it back as a bad one where it contradicts another of the same call.
     fn row(&mut self, line: u64, row: Row<'_>, notes: &mut Notes) -> Result<Option<BadRow>> {
         match row {
-            Row::Poll { store_id, at, status } => {
+            Row::Poll {
+                store_id,
+                at,
+                status,
+            } => {
                 let store = self.store(store_id)?;
                 let line = u32::try_from(line).unwrap_or(u32::MAX);
-                self.chunk.push(PollRow { poll: Poll::new(at, status), store, line });
+                self.chunk.push(PollRow {
+                    poll: Poll::new(at, status),
+                    store,
+                    line,
+                });
                 let (first, last) = self.batch.span.unwrap_or((at, at));
                 self.batch.span = Some((first.min(at), last.max(at)));
                 if self.chunk.len() == CHUNK_ROWS {
@@ -206,9 +235,18 @@ impl<'r, S: FnMut(Vec<PollRow>) -> bool> Reader<'r, S> {
                 }
                 Ok(None)
             }
-            Row::Hours { store_id, weekday, start_us_local, end_us_local } => {
+            Row::Hours {
+                store_id,
+                weekday,
+                start_us_local,
+                end_us_local,
+            } => {
                 let store = self.store(store_id)?;
-                let row = WeeklyRow { weekday, start_us_local, end_us_local };
+                let row = WeeklyRow {
+                    weekday,
+                    start_us_local,
+                    end_us_local,
+                };
                 match self.batch.hours.entry(store).or_default().entry(row) {
                     Entry::Occupied(_) => self.repeat(notes, line),
                     Entry::Vacant(place) => {
@@ -230,9 +268,16 @@ impl<'r, S: FnMut(Vec<PollRow>) -> bool> Reader<'r, S> {
                 }
                 Ok(None)
             }
-            Row::Store { store_id, name, group } => {
+            Row::Store {
+                store_id,
+                name,
+                group,
+            } => {
                 let store = self.store(store_id)?;
-                let label = Label { name: name.to_owned(), group: group.to_owned() };
+                let label = Label {
+                    name: name.to_owned(),
+                    group: group.to_owned(),
+                };
                 match self.batch.labels.get(&store) {
                     Some(known) if known.name != label.name => {
                         return Ok(Some(conflict(line, "name", name, &known.name)));
@@ -260,8 +305,9 @@ impl<'r, S: FnMut(Vec<PollRow>) -> bool> Reader<'r, S> {
         if let Some(&store) = self.ids.get(id) {
             return Ok(store);
         }
-        let store = u32::try_from(self.batch.ids.len())
-            .map_err(|_| Error::invalid("more than four billion store ids in one call (split it)"))?;
+        let store = u32::try_from(self.batch.ids.len()).map_err(|_| {
+            Error::invalid("more than four billion store ids in one call (split it)")
+        })?;
         self.batch.ids.push(id.into());
         self.ids.insert(id.into(), store);
         Ok(store)
@@ -278,7 +324,11 @@ impl<'r, S: FnMut(Vec<PollRow>) -> bool> Reader<'r, S> {
 
     fn hand_over(&mut self, next: usize) -> Result<()> {
         let chunk = std::mem::replace(&mut self.chunk, Vec::with_capacity(next));
-        if (self.send)(chunk) { Ok(()) } else { Err(Error::failed("the rows could not be sorted")) }
+        if (self.send)(chunk) {
+            Ok(())
+        } else {
+            Err(Error::failed("the rows could not be sorted"))
+        }
     }
 
     fn finish(mut self) -> Result<Batch> {
@@ -294,17 +344,26 @@ fn conflict(line: u64, column: &'static str, value: &str, known: &str) -> BadRow
         column: Some(column),
         code: Code::Conflict,
         value: excerpt(value.as_bytes()),
-        reason: format!("another row gives the same store `{}` (keep one)", excerpt(known.as_bytes())),
+        reason: format!(
+            "another row gives the same store `{}` (keep one)",
+            excerpt(known.as_bytes())
+        ),
         raw: Vec::new(),
     }
 }
 
 /// The line of the first row that overlaps another of the same store's week; none where none does.
 fn overlapping(rows: &BTreeMap<WeeklyRow, u64>) -> Option<u64> {
-    let mut week: Vec<(Interval, u64)> = rows.iter().map(|(&row, &line)| (in_week(row), line)).collect();
+    let mut week: Vec<(Interval, u64)> = rows
+        .iter()
+        .map(|(&row, &line)| (in_week(row), line))
+        .collect();
     week.sort_unstable();
     let wrapped = week.first().map(|&(first, line)| {
-        (Interval::new(first.start + 7 * DAY, first.end + 7 * DAY), line)
+        (
+            Interval::new(first.start + 7 * DAY, first.end + 7 * DAY),
+            line,
+        )
     });
     let mut furthest = Micros::MIN;
     let mut overlapping = Vec::new();
@@ -320,8 +379,15 @@ fn overlapping(rows: &BTreeMap<WeeklyRow, u64>) -> Option<u64> {
 /// A weekly row as a stretch of a week that begins on Monday.
 fn in_week(row: WeeklyRow) -> Interval {
     let midnight = i64::from(row.weekday) * DAY;
-    let overnight = if row.end_us_local <= row.start_us_local { DAY } else { 0 };
-    Interval::new(midnight + row.start_us_local, midnight + overnight + row.end_us_local)
+    let overnight = if row.end_us_local <= row.start_us_local {
+        DAY
+    } else {
+        0
+    };
+    Interval::new(
+        midnight + row.start_us_local,
+        midnight + overnight + row.end_us_local,
+    )
 }
 
 /// Writes a batch; the caller holds the transaction.
@@ -333,10 +399,19 @@ pub fn write(db: &Connection, batch: Batch) -> Result<Summary> {
     let key = |store: u32| keys[store as usize];
     let hours = batch.hours.into_iter();
     let hours = hours.map(|(store, rows)| (key(store), rows.into_keys().collect()));
-    let zones = batch.zones.iter().map(|(&store, zone)| (key(store), &**zone));
-    let labels = batch.labels.iter().map(|(&store, label)| (key(store), label));
-    let changes =
-        [fleet::replace_hours(db, hours)?, fleet::replace_zones(db, zones)?, fleet::replace_labels(db, labels)?];
+    let zones = batch
+        .zones
+        .iter()
+        .map(|(&store, zone)| (key(store), &**zone));
+    let labels = batch
+        .labels
+        .iter()
+        .map(|(&store, label)| (key(store), label));
+    let changes = [
+        fleet::replace_hours(db, hours)?,
+        fleet::replace_zones(db, zones)?,
+        fleet::replace_labels(db, labels)?,
+    ];
     let mut summary = Summary {
         unchanged: batch.repeats,
         rejected: batch.rejected,
@@ -345,17 +420,31 @@ pub fn write(db: &Connection, batch: Batch) -> Result<Summary> {
         notes: batch.notes,
         ..Summary::default()
     };
-    for Changed { new, replaced, unchanged } in changes {
+    for Changed {
+        new,
+        replaced,
+        unchanged,
+    } in changes
+    {
         summary.accepted += new;
         summary.replaced += replaced;
         summary.unchanged += unchanged;
     }
-    let mut last = LastInStands { db, keys: &keys, notes: Notes::default(), repeated: 0, corrected: 0 };
+    let mut last = LastInStands {
+        db,
+        keys: &keys,
+        notes: Notes::default(),
+        repeated: 0,
+        corrected: 0,
+    };
     let added = polls::add(db, last.of(batch.polls.into_sorted()?))?;
     summary.accepted += added.new;
     summary.replaced += added.replaced + last.corrected;
     summary.unchanged += added.unchanged + last.repeated;
-    let note = |note| SourceNote { source: batch.polls_source.clone(), note };
+    let note = |note| SourceNote {
+        source: batch.polls_source.clone(),
+        note,
+    };
     summary.notes.extend(last.notes.iter().map(note));
     Ok(summary)
 }
@@ -383,7 +472,9 @@ impl LastInStands<'_> {
                 Err(error) => return Some(Err(error)),
             };
             let mut corrections = 0;
-            while let Some(Ok(next)) = rows.next_if(|next| matches!(next, Ok(next) if next.key() == row.key())) {
+            while let Some(Ok(next)) =
+                rows.next_if(|next| matches!(next, Ok(next) if next.key() == row.key()))
+            {
                 if next.poll == row.poll {
                     self.repeated += 1;
                     self.notes.add(Code::Duplicate, Some(next.line.into()));

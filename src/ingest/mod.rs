@@ -1,4 +1,4 @@
-//! Reading input files: from bytes to typed rows, each with its physical line.
+//! Inputs: from bytes to typed rows, each with its physical line, to the database.
 //!
 //! | module | from | to |
 //! | --- | --- | --- |
@@ -10,14 +10,19 @@
 //! | [`zone_alias`] | | the zone names that are only other names |
 //! | [`problem`] | | what can be wrong, and how it is said |
 //! | [`parser`] | a reader | all of the above in one |
+//! | [`runs`] | the polls of a call | the same polls, sorted |
+//! | [`load`] | the inputs of a call | their rows in the database, all or nothing |
 //!
-//! It must never know SQLite, HTTP, threads or the clock, nor look from one row to another.
+//! It must never know HTTP, terminals or the clock. Everything above `runs` in the table knows
+//! neither SQLite nor threads, and looks at one row at a time.
 
 pub mod fields;
 pub mod header;
 pub mod input;
+pub mod load;
 pub mod parser;
 pub mod problem;
 pub mod records;
 pub mod row;
+pub mod runs;
 pub mod zone_alias;

@@ -51,7 +51,11 @@ impl PollRow {
     fn from_bytes(bytes: [u8; ROW_BYTES]) -> Self {
         let [a, b, c, d, e, f, g, h, s0, s1, s2, s3, l0, l1, l2, l3] = bytes;
         let at = i64::from_le_bytes([a, b, c, d, e, f, g, h]);
-        let status = if at & 1 == 1 { Status::Active } else { Status::Inactive };
+        let status = if at & 1 == 1 {
+            Status::Active
+        } else {
+            Status::Inactive
+        };
         Self {
             poll: Poll::new(at >> 1, status),
             store: u32::from_le_bytes([s0, s1, s2, s3]),
@@ -97,7 +101,11 @@ impl Runs {
         } else {
             self.memory.extend(chunk);
         }
-        if self.memory.len() >= self.memory_rows_max { self.spool().map_err(unspooled) } else { Ok(()) }
+        if self.memory.len() >= self.memory_rows_max {
+            self.spool().map_err(unspooled)
+        } else {
+            Ok(())
+        }
     }
 
     /// How many rows were taken.
@@ -153,10 +161,16 @@ struct Merge {
 
 impl Merge {
     fn new(files: Vec<File>) -> io::Result<Self> {
-        let runs: Vec<_> =
-            files.into_iter().map(|file| BufReader::with_capacity(READ_BYTES, file)).collect();
+        let runs: Vec<_> = files
+            .into_iter()
+            .map(|file| BufReader::with_capacity(READ_BYTES, file))
+            .collect();
         let heads = vec![None; runs.len()];
-        let mut merge = Self { next: BinaryHeap::with_capacity(runs.len()), heads, runs };
+        let mut merge = Self {
+            next: BinaryHeap::with_capacity(runs.len()),
+            heads,
+            runs,
+        };
         for run in 0..merge.runs.len() {
             merge.refill(run)?;
         }
@@ -199,7 +213,11 @@ mod tests {
             .map(|line| PollRow {
                 poll: Poll::new(
                     i64::from(line * 7919 % 97),
-                    if line % 3 == 0 { Status::Active } else { Status::Inactive },
+                    if line % 3 == 0 {
+                        Status::Active
+                    } else {
+                        Status::Inactive
+                    },
                 ),
                 store: line % 5,
                 line,
@@ -207,7 +225,10 @@ mod tests {
             .collect();
         let sorted = |memory_rows_max| {
             let folder = tempfile::tempdir().expect("a folder");
-            let mut runs = Runs { memory_rows_max, ..Runs::new(folder.path()) };
+            let mut runs = Runs {
+                memory_rows_max,
+                ..Runs::new(folder.path())
+            };
             for chunk in rows.chunks(33) {
                 runs.push(chunk.to_vec()).expect("room");
             }
