@@ -4,6 +4,7 @@
 //! here was read from it, and is good for as long as its [`Generation`] stands.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 
 use rusqlite::Connection;
 
@@ -105,7 +106,7 @@ impl HotWindow {
         let newest = polls::newest(&view)?.unwrap_or(as_of);
         if loaded.span.is_none() || loaded.generation.polls != now.polls {
             let span = Interval::new(newest - REACH - SLACK, newest + 1);
-            loaded.history = Arc::new(polls::history(&view, span)?);
+            loaded.history = Arc::new(polls::history(&view, span, threads())?);
             loaded.span = Some(span);
             loaded.generation.polls = now.polls;
         }
@@ -115,7 +116,7 @@ impl HotWindow {
             Arc::clone(&loaded.history)
         } else {
             drop(loaded);
-            Arc::new(polls::history(&view, span)?)
+            Arc::new(polls::history(&view, span, threads())?)
         };
         Ok(Inputs {
             fleet,
@@ -123,6 +124,11 @@ impl HotWindow {
             history,
         })
     }
+}
+
+/// How many threads read polls.
+fn threads() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// The inputs of one report at `as_of`, read from the database for it alone.
@@ -133,7 +139,7 @@ pub fn read_inputs(db: &mut Connection, as_of: Micros) -> Result<Inputs> {
     let view = db::read(db)?;
     let fleet = fleet::load(&view)?;
     let business = Arc::new(BusinessTime::new(&fleet, BusinessTime::span_for(as_of)));
-    let history = Arc::new(polls::history(&view, reach(as_of))?);
+    let history = Arc::new(polls::history(&view, reach(as_of), threads())?);
     Ok(Inputs {
         fleet: Arc::new(fleet),
         business,

@@ -30,14 +30,13 @@ struct Block {
 }
 
 impl History {
-    /// A history of polls that come ordered by instant, any store after any other, no store twice at
-    /// one instant.
-    pub fn from_ordered(polls: impl IntoIterator<Item = (StoreKey, Poll)>) -> Self {
+    /// A history of polls in any order, no store twice at one instant.
+    pub fn from_polls(polls: impl IntoIterator<Item = (StoreKey, Poll)>) -> Self {
         let mut builder = Builder::default();
         for (store, poll) in polls {
             builder.push(store, poll);
         }
-        builder.finish()
+        Builder::finish(vec![builder])
     }
 
     /// The polls of `store` within `span`, sorted.
@@ -89,7 +88,7 @@ fn place(store: StoreKey) -> (usize, usize) {
     (store / BLOCK_STORES, store % BLOCK_STORES)
 }
 
-/// Gathers polls in order of time and lays them out by store.
+/// Gathers polls and lays them out by store; cheapest where they come in order of time.
 #[derive(Debug, Default)]
 pub struct Builder {
     /// For each block its polls in the order they came, with their place in the block.
@@ -102,7 +101,7 @@ const _: () = assert!(
 );
 
 impl Builder {
-    /// Adds a poll no earlier than those of the same store before it.
+    /// Adds a poll.
     pub fn push(&mut self, store: StoreKey, poll: Poll) {
         let (block, _) = place(store);
         if block >= self.blocks.len() {
@@ -112,24 +111,35 @@ impl Builder {
         self.blocks[block].push((slot, poll));
     }
 
-    /// The history of what was pushed.
-    pub fn finish(self) -> History {
-        let polls = self.blocks.iter().map(Vec::len).sum();
-        // Each block's rows are freed as soon as they are laid out.
-        let blocks = self
-            .blocks
+    /// The history of what was pushed to any of the builders.
+    pub fn finish(parts: Vec<Self>) -> History {
+        let length = parts
+            .iter()
+            .map(|part| part.blocks.len())
+            .max()
+            .unwrap_or(0);
+        let mut parts: Vec<_> = parts
             .into_iter()
-            .map(|rows| Arc::new(Block::lay_out(&rows)))
+            .map(|part| part.blocks.into_iter())
             .collect();
-        History { blocks, polls }
+        let mut history = History::default();
+        for _ in 0..length {
+            // Each block's rows are freed as soon as they are laid out.
+            let rows: Vec<_> = parts.iter_mut().filter_map(Iterator::next).collect();
+            let block = Block::lay_out(&rows);
+            history.polls += block.polls.len();
+            history.blocks.push(Arc::new(block));
+        }
+        history
     }
 }
 
 impl Block {
-    /// A counting sort by store; it keeps the order of time within each.
-    fn lay_out(rows: &[(u8, Poll)]) -> Self {
+    /// A counting sort by store; it keeps the order within each, which is mostly that of time already.
+    fn lay_out(parts: &[Vec<(u8, Poll)>]) -> Self {
+        let rows = || parts.iter().flatten();
         let mut ends = vec![0_u32; BLOCK_STORES];
-        for &(slot, _) in rows {
+        for &(slot, _) in rows() {
             ends[usize::from(slot)] += 1;
         }
         let mut total = 0;
@@ -138,11 +148,19 @@ impl Block {
             *end = total;
             total += count;
         }
-        let mut polls = vec![Poll::new(0, super::poll::Status::Inactive); rows.len()];
-        for &(slot, poll) in rows {
+        let mut polls = vec![Poll::new(0, super::poll::Status::Inactive); total as usize];
+        for &(slot, poll) in rows() {
             let end = &mut ends[usize::from(slot)];
             polls[*end as usize] = poll;
             *end += 1;
+        }
+        let mut start = 0;
+        for &end in &ends {
+            let store = &mut polls[start as usize..end as usize];
+            if !store.is_sorted() {
+                store.sort_unstable();
+            }
+            start = end;
         }
         Self { ends, polls }
     }
@@ -157,7 +175,7 @@ mod tests {
     fn polls_are_found_by_store_and_span() {
         let poll = |at| Poll::new(at, if at % 2 == 0 { Active } else { Inactive });
         let rows = [(7, 1), (300, 2), (7, 3), (0, 4), (7, 5), (300, 6)];
-        let history = History::from_ordered(rows.map(|(store, at)| (store, poll(at))));
+        let history = History::from_polls(rows.map(|(store, at)| (store, poll(at))));
         assert_eq!(history.len(), 6);
         assert_eq!(
             history.of(7, Interval::new(0, 9)),
