@@ -243,6 +243,7 @@ fn tell(summary: &Summary, files: usize) {
         stores_new,
         span,
         notes,
+        change: _,
     } = summary;
     for note in notes {
         let code = note.note.code.as_str();
