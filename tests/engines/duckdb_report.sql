@@ -59,10 +59,11 @@ WITH counted AS (
 
 
 -- part turns_by_stream: the same, but trusting the order that poll is stored in
--- A window over nothing at all is computed on the fly, without sorting. It
--- relies on DuckDB preserving the insertion order, and on a semi join (unlike
--- an inner join) leaving the order of its left side alone. One such stream
--- keeps one thread busy.
+-- A window over nothing at all is computed on the fly, without sorting. SQL
+-- does not promise the order of its rows, and DuckDB only keeps it because it is
+-- told not to hold back small batches (`enable_caching_operators = false`) and
+-- because a semi join, unlike an inner join, leaves the order of its left side
+-- alone. One such stream keeps one thread busy.
 
 , turn AS (
     SELECT
