@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
+use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use rusqlite::Connection;
@@ -180,11 +181,14 @@ impl Worker {
                 continue;
             }
             self.waiting.fetch_sub(1, Ordering::SeqCst);
+            let began = Instant::now();
             let outcome = self.make(&mut db, job);
+            let made = began.elapsed();
             if let Err(reason) = &outcome {
                 tracing::error!(id = %job.id, reason, "a report failed");
             }
             self.keep(job.id, outcome);
+            tracing::debug!(id = %job.id, ?made, kept = ?(began.elapsed() - made), "a report is done");
         }
     }
 
