@@ -9,7 +9,7 @@
 //! | [`http`] | routes, handlers, answers | how reports are made or stored |
 //! | [`jobs`] | the queue of reports and its pool | HTTP; how the numbers are made |
 //! | [`hot_window`] | the last eight days in memory | HTTP; the arithmetic |
-//! | [`ingest`] | CSV files to typed rows to the database | terminals, HTTP |
+//! | [`ingest`] | CSV and JSON to typed rows to the database | terminals, HTTP |
 //! | [`export`] | its mirror: the database to CSV files | terminals, HTTP |
 //! | [`generate`] | synthetic files in the shape of real ones | the database |
 //! | [`db`] | the record: one SQLite file | files of input, HTTP; it computes no time |

@@ -54,7 +54,21 @@ impl Kind {
         }
     }
 
-    fn header(self) -> String {
+    /// Where the field of a column goes, by the column's name, and whether the name is spelled as it
+    /// should be; nowhere when nobody asked for such a column.
+    pub(super) fn slot(self, name: &str) -> Option<(usize, bool)> {
+        let spelled = |is: &dyn Fn(&str) -> bool| {
+            let mut columns = self.columns().iter();
+            columns.position(|column| column.iter().any(|known| is(known)))
+        };
+        if let Some(slot) = spelled(&|known| known == name) {
+            return Some((slot, true));
+        }
+        let name = name.trim();
+        spelled(&|known| known.eq_ignore_ascii_case(name)).map(|slot| (slot, false))
+    }
+
+    pub(super) fn header(self) -> String {
         let names: Vec<_> = self.columns().iter().map(|column| column[0]).collect();
         names.join(",")
     }

@@ -14,7 +14,7 @@ use foldhash::fast::RandomState;
 use rusqlite::Connection;
 
 use super::header::Kind;
-use super::parser::Parser;
+use super::parser::{Format, Rows};
 use super::problem::{BadRow, Code, InputError, Note, Notes, excerpt};
 use super::row::{Parsed, Row};
 use super::runs::{PollRow, Runs};
@@ -35,17 +35,20 @@ pub struct Source<'a> {
     pub name: String,
     /// The bytes, plain or gzip'd.
     pub bytes: Box<dyn Read + Send + 'a>,
-    /// What it must be; none: its header tells.
+    /// What it must be; none: its header tells, so it is CSV.
     pub expected: Option<Kind>,
+    /// How its rows are written.
+    pub format: Format,
 }
 
 impl<'a> Source<'a> {
-    /// An input that its header tells the kind of.
+    /// CSV that its header tells the kind of.
     pub fn new(name: impl Into<String>, bytes: impl Read + Send + 'a) -> Self {
         Self {
             name: name.into(),
             bytes: Box::new(bytes),
             expected: None,
+            format: Format::Csv,
         }
     }
 }
@@ -108,7 +111,7 @@ pub struct Summary {
 /// spooled to `folder`.
 ///
 /// # Errors
-/// An input that is no CSV of ours or cannot be read; those of `reject`.
+/// An input that has no rows of ours or cannot be read; those of `reject`.
 pub fn read<'a>(
     sources: impl IntoIterator<Item = Source<'a>>,
     latest: Micros,
@@ -223,7 +226,7 @@ impl<'r, S: FnMut(Vec<PollRow>) -> Result<()>> Reader<'r, S> {
         let name = source.name;
         let in_file = |error: InputError| error.in_file(&name);
         let mut parser =
-            Parser::open(source.bytes, source.expected, self.latest).map_err(in_file)?;
+            Rows::open(source.bytes, source.format, source.expected, self.latest).map_err(in_file)?;
         if parser.kind() == Kind::Polls {
             self.batch.polls_source.clone_from(&name);
         }

@@ -9,17 +9,23 @@
 //! | [`row`] | any other record | a typed row, or one reason why not |
 //! | [`zone_alias`] | | the zone names that are only other names |
 //! | [`problem`] | | what can be wrong, and how it is said |
-//! | [`parser`] | a reader | all of the above in one |
+//! | [`elements`] | the text of a JSON array | its elements and the lines they start on |
+//! | [`object`] | a JSON object | fields |
+//! | [`json`] | a reader of JSON, a line or an element a row | typed rows |
+//! | [`parser`] | a reader of CSV, or of either | all of the above in one |
 //! | [`runs`] | the polls of a call | the same polls, sorted |
 //! | [`load`] | the inputs of a call | their rows in the database, all or nothing |
 //!
 //! It must never know HTTP, terminals or the clock. Everything above `runs` in the table knows
 //! neither SQLite nor threads, and looks at one row at a time.
 
+pub mod elements;
 pub mod fields;
 pub mod header;
 pub mod input;
+pub mod json;
 pub mod load;
+pub mod object;
 pub mod parser;
 pub mod problem;
 pub mod records;

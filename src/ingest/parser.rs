@@ -6,12 +6,123 @@ use std::io::Read;
 
 use super::header::{Kind, Layout};
 use super::input::Input;
+use super::json::JsonRows;
 use super::problem::{BadFile, Code, InputError, Notes};
 use super::records::Records;
 use super::row::Parsed;
 use crate::uptime::interval::Micros;
 
-/// Reads one input, row by row, in bounded memory.
+/// How the rows of an input are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    /// Comma-separated, below a header.
+    #[default]
+    Csv,
+    /// One JSON object a line.
+    Ndjson,
+    /// One JSON array of objects.
+    JsonArray,
+}
+
+/// The rows of one input, however they are written: a [`Parser`] or [`JsonRows`].
+pub enum Rows<R> {
+    /// Of CSV.
+    Csv(Box<Parser<R>>),
+    /// Of JSON.
+    Json(Box<JsonRows<R>>),
+}
+
+impl<R: Read> Rows<R> {
+    /// Reads the head of `reader`; instants after `latest_us` will be refused. JSON has no header
+    /// that tells what it is about, so `expected` has to.
+    ///
+    /// # Errors
+    /// As for [`Parser::open`].
+    pub fn open(
+        reader: R,
+        format: Format,
+        expected: Option<Kind>,
+        latest_us: Micros,
+    ) -> Result<Self, InputError> {
+        Self::open_limited(reader, format, expected, latest_us, u64::MAX)
+    }
+
+    /// [`Rows::open`] that refuses, as `too_large`, more than `bytes_max` bytes of (unpacked) text.
+    ///
+    /// # Errors
+    /// As for [`Parser::open`].
+    pub fn open_limited(
+        reader: R,
+        format: Format,
+        expected: Option<Kind>,
+        latest_us: Micros,
+        bytes_max: u64,
+    ) -> Result<Self, InputError> {
+        let kind = || {
+            let reason = "JSON has no header (say what its rows are)";
+            expected.ok_or_else(|| BadFile::new(None, Code::Header, reason))
+        };
+        Ok(match format {
+            Format::Csv => {
+                let parser = Parser::open_limited(reader, expected, latest_us, bytes_max)?;
+                Self::Csv(Box::new(parser))
+            }
+            Format::Ndjson => {
+                let rows = JsonRows::open_lines(reader, kind()?, latest_us, bytes_max)?;
+                Self::Json(Box::new(rows))
+            }
+            Format::JsonArray => {
+                let rows = JsonRows::open_array(reader, kind()?, latest_us, bytes_max)?;
+                Self::Json(Box::new(rows))
+            }
+        })
+    }
+
+    /// What the input is about.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Csv(parser) => parser.kind(),
+            Self::Json(rows) => rows.kind(),
+        }
+    }
+
+    /// The next row, good or bad; `None` at the end, and for good.
+    ///
+    /// # Errors
+    /// As for [`Parser::next_row`].
+    pub fn next_row(&mut self) -> Result<Option<Parsed<'_>>, InputError> {
+        match self {
+            Self::Csv(parser) => parser.next_row(),
+            Self::Json(rows) => rows.next_row(),
+        }
+    }
+
+    /// What was noted so far; all of it once [`Rows::next_row`] has said `None`.
+    pub fn notes(&self) -> Notes {
+        match self {
+            Self::Csv(parser) => parser.notes(),
+            Self::Json(rows) => rows.notes(),
+        }
+    }
+
+    /// How many rows there were so far, good and bad.
+    pub fn rows(&self) -> u64 {
+        match self {
+            Self::Csv(parser) => parser.rows(),
+            Self::Json(rows) => rows.rows(),
+        }
+    }
+
+    /// How many bytes of the reader were read so far, as they came: for progress.
+    pub fn bytes_read(&self) -> u64 {
+        match self {
+            Self::Csv(parser) => parser.bytes_read(),
+            Self::Json(rows) => rows.bytes_read(),
+        }
+    }
+}
+
+/// Reads one input of CSV, row by row, in bounded memory.
 ///
 /// ```
 /// use store_monitor::civil::parse_timestamp;

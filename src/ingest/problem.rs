@@ -80,12 +80,14 @@ codes! {
     Row ControlChar "control_char";
     /// A record too long to be one.
     Row LineTooLong "line_too_long";
-    /// Fewer fields than the header has columns.
+    /// Fewer fields than the header has columns; of JSON, a field that is missing or null.
     Row FewFields "few_fields";
-    /// More fields than the header has columns.
+    /// More fields than the header has columns; of JSON, a field that is there twice.
     Row ManyFields "many_fields";
     /// A quote where none may be.
     Row BareQuote "bare_quote";
+    /// What should be a JSON object is none. Of a file: its array cannot be followed to the end.
+    Row Json "json";
     /// No store id.
     Row StoreIdEmpty "store_id_empty";
     /// A store id too long to be one.

@@ -1,11 +1,12 @@
 //! From a stream of bytes to records, with the physical line each starts on.
 //!
 //! It must never know what the fields of a record mean, nor hold more of a stream than its buffer:
-//! lines end in `\n`, `\r\n` or a lone `\r`; fields are quoted as RFC 4180 has it.
+//! lines end in `\n`, `\r\n` or a lone `\r`; fields are quoted as RFC 4180 has it, unless a record is
+//! a line whatever is in it.
 
 use std::io::{self, Read};
 
-use memchr::memchr3;
+use memchr::{memchr2, memchr3};
 
 use super::problem::{BadFile, Code, InputError};
 
@@ -42,6 +43,8 @@ pub struct Record<'a> {
 /// Splits what a reader gives into records; blank lines are counted and skipped.
 pub struct Records<R> {
     reader: R,
+    /// Whether a quote means anything.
+    quotes: bool,
     buffer: Box<[u8]>,
     /// What of the buffer is not yet given out.
     start: usize,
@@ -79,8 +82,18 @@ enum State {
 impl<R: Read> Records<R> {
     /// The records of `reader`, whose first byte is on line `line` (1 for a whole file).
     pub fn new(reader: R, line: u64) -> Self {
+        Self::open(reader, line, true)
+    }
+
+    /// The lines of `reader`: quotes in them mean nothing, and every shape is plain or too long.
+    pub fn lines(reader: R) -> Self {
+        Self::open(reader, 1, false)
+    }
+
+    fn open(reader: R, line: u64, quotes: bool) -> Self {
         Self {
             reader,
+            quotes,
             buffer: vec![0; BUFFER_BYTES].into_boxed_slice(),
             start: 0,
             end: 0,
@@ -143,7 +156,11 @@ impl<R: Read> Records<R> {
         let mut seen = 0;
         loop {
             let rest = &self.buffer[self.start + seen..self.end];
-            let hit = memchr3(b'\n', b'\r', b'"', rest);
+            let hit = if self.quotes {
+                memchr3(b'\n', b'\r', b'"', rest)
+            } else {
+                memchr2(b'\n', b'\r', rest)
+            };
             let length = seen + hit.unwrap_or(rest.len());
             if length > RECORD_BYTES_MAX {
                 return self.find_carefully();
@@ -161,7 +178,11 @@ impl<R: Read> Records<R> {
 
     /// Byte by byte, for records with quotes and for those that are too long.
     fn find_carefully(&mut self) -> Result<Found, InputError> {
-        let mut state = State::FieldStart;
+        let mut state = if self.quotes {
+            State::FieldStart
+        } else {
+            State::Spoilt
+        };
         let mut at = 0;
         let mut lines_inside = 0;
         let mut after_return = false;
@@ -415,6 +436,19 @@ mod tests {
         check(b"a\n\"b\nc\",\"d\ne", &[(1, "a", Plain)], 0, Some(3));
         check(b"a\nb,\"c\n\"d\",e\n", &[(1, "a", Plain)], 0, Some(2));
         check(b"\"", &[], 0, Some(1));
+    }
+
+    #[test]
+    fn a_line_is_a_line_whatever_its_quotes() {
+        let long = "x".repeat(RECORD_BYTES_MAX + 1);
+        let text = format!("a\"\n\"b\r{long}\"\n\nc");
+        let mut records = Records::lines(text.as_bytes());
+        let mut seen = Vec::new();
+        while let Some(record) = records.next_record().unwrap() {
+            seen.push((record.line, record.shape));
+        }
+        assert_eq!(seen, [(1, Plain), (2, Plain), (3, TooLong), (5, Plain)]);
+        assert_eq!(records.blank_lines(), (1, Some(4)));
     }
 
     fn long_case(parts: &[&[u8]], shapes: &[(u64, Shape)], refused: Option<u64>) {

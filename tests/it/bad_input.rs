@@ -1,4 +1,5 @@
-//! Bad input, case by case: a file each, and what it must get, in `tests/data/bad-input`.
+//! Bad input, case by case: a file each, and what it must get, in `tests/data/bad-input`. How a
+//! file is offered is told by its ending: CSV, lines of JSON, a JSON array.
 //!
 //! It must never know what a loader does with the rows: what shows only across rows (`duplicate`,
 //! `replaced`, `overlap`, `conflict`) is skipped here.
@@ -8,7 +9,7 @@ use std::path::Path;
 
 use store_monitor::civil::parse_timestamp;
 use store_monitor::ingest::header::Kind;
-use store_monitor::ingest::parser::Parser;
+use store_monitor::ingest::parser::{Format, Rows};
 use store_monitor::ingest::problem::{Code, InputError};
 use store_monitor::ingest::records::RECORD_BYTES_MAX;
 use store_monitor::ingest::row::Parsed;
@@ -21,7 +22,7 @@ const ACROSS_ROWS: [Code; 4] = [
 ];
 
 /// The first thing that is said of an input: outcome, code and line, as the catalogue writes them.
-fn verdict(bytes: &[u8], kind: Kind) -> (char, String, String) {
+fn verdict(bytes: &[u8], format: Format, kind: Kind) -> (char, String, String) {
     let latest_us = parse_timestamp("2027-01-01 00:00:00 UTC")
         .expect("an instant")
         .at;
@@ -33,14 +34,14 @@ fn verdict(bytes: &[u8], kind: Kind) -> (char, String, String) {
         }
         InputError::Io(error) => panic!("{error}"),
     };
-    let mut parser = match Parser::open(bytes, Some(kind), latest_us) {
-        Ok(parser) => parser,
+    let mut rows = match Rows::open(bytes, format, Some(kind), latest_us) {
+        Ok(rows) => rows,
         Err(error) => return refused(error),
     };
-    assert_eq!(parser.kind(), kind);
+    assert_eq!(rows.kind(), kind);
     let mut first_bad = None;
     loop {
-        match parser.next_row() {
+        match rows.next_row() {
             Ok(Some(Parsed::Row { .. })) => {}
             Ok(Some(Parsed::Bad(bad))) => {
                 first_bad.get_or_insert(('R', bad.code.to_string(), bad.line.to_string()));
@@ -52,7 +53,7 @@ fn verdict(bytes: &[u8], kind: Kind) -> (char, String, String) {
     if let Some(bad) = first_bad {
         return bad;
     }
-    let notes = parser.notes();
+    let notes = rows.notes();
     let codes: Vec<_> = notes.iter().map(|note| note.code.as_str()).collect();
     let outcome = if notes.is_empty() { 'A' } else { 'N' };
     (outcome, codes.join("+"), String::new())
@@ -77,7 +78,13 @@ fn walk(folder: &Path) {
             let outcome = outcome.chars().next().expect("an outcome");
             (outcome, code.to_owned(), line.to_owned())
         };
-        let got = verdict(&fs::read(folder.join(file)).expect(file), kind);
+        let format = match file.rsplit_once('.').expect("an ending").1 {
+            "csv" => Format::Csv,
+            "ndjson" => Format::Ndjson,
+            "json" => Format::JsonArray,
+            _ => panic!("{file}: unknown format"),
+        };
+        let got = verdict(&fs::read(folder.join(file)).expect(file), format, kind);
         if got != expected {
             wrong.push(format!("{file}: expected {expected:?}, got {got:?}"));
         }
@@ -94,7 +101,7 @@ fn every_case_of_the_catalogue_gets_what_it_must() {
 fn a_line_of_more_than_64_kib_costs_that_line_alone() {
     let long = "x".repeat(RECORD_BYTES_MAX + 1);
     let header = "store_id,timezone_str\n";
-    let zones = |text: String| verdict(text.as_bytes(), Kind::Timezones);
+    let zones = |text: String| verdict(text.as_bytes(), Format::Csv, Kind::Timezones);
     let refused = |outcome, code: &str, line: &str| (outcome, code.to_owned(), line.to_owned());
 
     let text = format!("{header}aa,UTC\n{long},UTC\nbb,UTC\n");

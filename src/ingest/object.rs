@@ -1,0 +1,423 @@
+//! From one JSON object to the fields of a row.
+//!
+//! It must never know lines, nor what a field means beyond the JSON type it may have: which texts
+//! are good is the same question for CSV.
+
+use std::fmt;
+
+use serde::Deserializer as _;
+use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::fields::{FIELDS_MAX, Fields};
+use super::header::Kind;
+use super::problem::{Code, excerpt};
+
+/// The fields of an object, each at its slot.
+pub struct Object<'a> {
+    /// Their texts.
+    pub fields: Fields<'a>,
+    /// Some name was in other letter case, or had spaces around it.
+    pub header_case: bool,
+    /// Some name was one that nobody asked for.
+    pub extra_column: bool,
+}
+
+/// Why an object has no such fields.
+pub struct Flaw<'a> {
+    /// The slot at fault, when one is.
+    pub slot: Option<usize>,
+    /// What is wrong.
+    pub code: Code,
+    /// The value at fault, as it is written.
+    pub value: &'a [u8],
+    /// What is wrong, as a sentence.
+    pub reason: String,
+}
+
+impl<'a> Flaw<'a> {
+    fn whole(code: Code, reason: String) -> Self {
+        Self {
+            slot: None,
+            code,
+            value: b"",
+            reason,
+        }
+    }
+
+    fn of(slot: usize, code: Code, value: &'a [u8], reason: String) -> Self {
+        Self {
+            slot: Some(slot),
+            code,
+            value,
+            reason,
+        }
+    }
+}
+
+/// Reads the object in `bytes`; `scratch` may be anything and is reused from row to row.
+///
+/// # Errors
+/// When this is no object, or one from which the fields of a `kind` cannot be told.
+pub fn read<'a>(
+    bytes: &'a [u8],
+    kind: Kind,
+    scratch: &'a mut Vec<u8>,
+) -> Result<Object<'a>, Flaw<'a>> {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        let reason = "there are bytes that are not UTF-8 (save the file as UTF-8)";
+        return Err(Flaw::whole(Code::NotUtf8, reason.to_owned()));
+    };
+    let found = parse(text, kind)?;
+    let columns = kind.columns();
+    if let Some(slot) = found.twice {
+        let reason = format!("`{}` is there twice (leave one out)", columns[slot][0]);
+        return Err(Flaw::of(slot, Code::ManyFields, b"", reason));
+    }
+    for (slot, column) in columns.iter().enumerate() {
+        let name = column[0];
+        match found.values[slot].map(RawValue::get) {
+            None => {
+                let reason = format!("no `{name}` (expected {})", expected(kind));
+                return Err(Flaw::of(slot, Code::FewFields, b"", reason));
+            }
+            Some("null") if !may_be_empty(kind, slot) => {
+                let reason = format!("`{name}` is null (give it a value)");
+                return Err(Flaw::of(slot, Code::FewFields, b"null", reason));
+            }
+            Some(_) => {}
+        }
+    }
+    // Ranges first: while `scratch` grows, nothing may borrow from it.
+    scratch.clear();
+    let mut texts = [Text::Written(""); FIELDS_MAX];
+    for (slot, text) in texts.iter_mut().enumerate().take(columns.len()) {
+        if let Some(value) = found.values[slot] {
+            *text = self::text(value.get(), kind, slot, scratch)?;
+        }
+    }
+    let scratch: &'a [u8] = scratch;
+    Ok(Object {
+        fields: texts.map(|text| match text {
+            Text::Written(text) => text.as_bytes(),
+            Text::Unescaped(from, to) => &scratch[from..to],
+        }),
+        header_case: found.header_case,
+        extra_column: found.extra_column,
+    })
+}
+
+/// The kind whose fields an object has, whatever their values are; none when that is no kind's.
+pub fn kind_of(bytes: &[u8]) -> Option<Kind> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    Kind::ALL.into_iter().find(|&kind| {
+        let found = parse(text, kind);
+        let is_whole = |found: &Found| found.values.iter().flatten().count() == kind.columns().len();
+        found.as_ref().is_ok_and(is_whole)
+    })
+}
+
+/// The names of a kind's fields, as messages list them.
+fn expected(kind: Kind) -> String {
+    let names: Vec<_> = kind
+        .columns()
+        .iter()
+        .map(|column| format!("`{}`", column[0]))
+        .collect();
+    names.join(", ")
+}
+
+/// A store's name and group: no value at all says the same as an empty one.
+fn may_be_empty(kind: Kind, slot: usize) -> bool {
+    kind == Kind::Stores && slot > 0
+}
+
+/// What is said of a value that is no text and no number.
+fn code_of(kind: Kind, slot: usize) -> Code {
+    match (kind, slot) {
+        (_, 0) => Code::StoreIdEmpty,
+        (Kind::Polls, 1) => Code::Timestamp,
+        (Kind::Polls, _) => Code::Status,
+        (Kind::BusinessHours, 1) => Code::Day,
+        (Kind::BusinessHours, _) => Code::Time,
+        (Kind::Timezones, _) => Code::Zone,
+        (Kind::Stores, _) => Code::Json,
+    }
+}
+
+/// Where the text of a field is.
+#[derive(Clone, Copy)]
+enum Text<'a> {
+    /// In the object, as it is.
+    Written(&'a str),
+    /// In the scratch.
+    Unescaped(usize, usize),
+}
+
+/// The text of one value: a string's, or a number's digits as they are written.
+fn text<'a>(
+    written: &'a str,
+    kind: Kind,
+    slot: usize,
+    scratch: &mut Vec<u8>,
+) -> Result<Text<'a>, Flaw<'a>> {
+    let name = kind.columns()[slot][0];
+    let flaw = |code, reason| Err(Flaw::of(slot, code, written.as_bytes(), reason));
+    let what = match written.as_bytes().first() {
+        Some(b'"') if !written.contains('\\') => {
+            return Ok(Text::Written(&written[1..written.len() - 1]));
+        }
+        Some(b'"') => {
+            let Ok(unescaped) = serde_json::from_str::<String>(written) else {
+                let reason = "half of a surrogate pair is no character (escape both halves)";
+                return flaw(Code::NotUtf8, reason.to_owned());
+            };
+            let from = scratch.len();
+            scratch.extend_from_slice(unescaped.as_bytes());
+            return Ok(Text::Unescaped(from, scratch.len()));
+        }
+        Some(b'-' | b'0'..=b'9') => {
+            // Whoever writes an id so means some number, and no longer knows which digits.
+            if !written.contains(['.', 'e', 'E']) || code_of(kind, slot) != Code::StoreIdEmpty {
+                return Ok(Text::Written(written));
+            }
+            "a number with a fraction or an exponent"
+        }
+        Some(b'n') => return Ok(Text::Written("")),
+        Some(b't' | b'f') => "a boolean",
+        Some(b'[') => "an array",
+        _ => "an object",
+    };
+    flaw(
+        code_of(kind, slot),
+        format!("`{name}` is {what} (write it as a string)"),
+    )
+}
+
+/// What an object holds.
+struct Found<'a> {
+    values: [Option<&'a RawValue>; FIELDS_MAX],
+    twice: Option<usize>,
+    header_case: bool,
+    extra_column: bool,
+}
+
+fn parse<'a>(text: &'a str, kind: Kind) -> Result<Found<'a>, Flaw<'a>> {
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let found = deserializer.deserialize_map(FoundVisitor(kind));
+    found
+        .and_then(|found| deserializer.end().map(|()| found))
+        .map_err(|error| {
+            if has_control_in_string(text.as_bytes()) {
+                let reason = "a control character inside a string (escape it, or leave it out)";
+                return Flaw::whole(Code::ControlChar, reason.to_owned());
+            }
+            let what = error.to_string();
+            // Its place is counted from where the object begins: of no use to whoever reads this.
+            let place = format!(" at line {} column {}", error.line(), error.column());
+            let what = what.strip_suffix(&place).unwrap_or(&what);
+            Flaw::whole(Code::Json, format!("no JSON object: {}", excerpt(what.as_bytes())))
+        })
+}
+
+struct FoundVisitor(Kind);
+
+impl<'de> Visitor<'de> for FoundVisitor {
+    type Value = Found<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object such as `{\"store_id\": …}`")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Found<'de>, A::Error> {
+        let mut found = Found {
+            values: [None; FIELDS_MAX],
+            twice: None,
+            header_case: false,
+            extra_column: false,
+        };
+        while let Some(name) = map.next_key_seed(NameSeed(self.0))? {
+            let Some((slot, exact)) = name else {
+                found.extra_column = true;
+                map.next_value::<IgnoredAny>()?;
+                continue;
+            };
+            found.header_case |= !exact;
+            if found.values[slot].replace(map.next_value()?).is_some() {
+                found.twice.get_or_insert(slot);
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// Reads a name as the slot of its field.
+struct NameSeed(Kind);
+
+impl<'de> DeserializeSeed<'de> for NameSeed {
+    type Value = Option<(usize, bool)>;
+
+    fn deserialize<D: serde::Deserializer<'de>>(self, name: D) -> Result<Self::Value, D::Error> {
+        name.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for NameSeed {
+    type Value = Option<(usize, bool)>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a name")
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
+        Ok(self.0.slot(name))
+    }
+}
+
+/// Whether a string has, unescaped, what JSON lets stand in one only escaped.
+fn has_control_in_string(text: &[u8]) -> bool {
+    let (mut in_string, mut escaped) = (false, false);
+    text.iter().any(|&byte| {
+        match byte {
+            b'"' if !escaped => in_string = !in_string,
+            b'\\' if in_string => {
+                escaped = !escaped;
+                return false;
+            }
+            _ => {}
+        }
+        escaped = false;
+        in_string && byte < b' '
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The fields between bars, or the code and the slot.
+    fn check(text: &str, kind: Kind, expected: Result<&str, (Code, Option<usize>)>) {
+        let mut scratch = b"left over".to_vec();
+        let got = read(text.as_bytes(), kind, &mut scratch)
+            .map(|object| {
+                let fields = object.fields[..kind.columns().len()].iter();
+                let fields: Vec<_> = fields.map(|field| String::from_utf8_lossy(field)).collect();
+                fields.join("|")
+            })
+            .map_err(|flaw| (flaw.code, flaw.slot));
+        assert_eq!(got.as_deref().map_err(|&flaw| flaw), expected, "{text}");
+    }
+
+    fn zone(text: &str, expected: Result<&str, (Code, Option<usize>)>) {
+        check(text, Kind::Timezones, expected);
+    }
+
+    #[test]
+    fn fields_are_found_by_name_in_any_order() {
+        zone(r#"{"store_id":"a","timezone_str":"b"}"#, Ok("a|b"));
+        zone(" {\t\"timezone_str\" : \"b\" , \"store_id\":\n\"a\" } ", Ok("a|b"));
+        zone(r#"{"\u0073tore_id":"a","timezone_str":"b"}"#, Ok("a|b"));
+        zone(
+            r#"{"x":{"store_id":[1,"]}"]},"store_id":"a","timezone_str":""}"#,
+            Ok("a|"),
+        );
+        for day in ["day", "dayOfWeek", "day_of_week", "DAY"] {
+            let text = format!(
+                r#"{{"store_id":"a","{day}":3,"start_time_local":"s","end_time_local":"e"}}"#
+            );
+            check(&text, Kind::BusinessHours, Ok("a|3|s|e"));
+        }
+    }
+
+    #[test]
+    fn strings_are_unescaped() {
+        zone(
+            r#"{"store_id":"\u00e9\"\\\/","timezone_str":"\ud83d\ude00\n"}"#,
+            Ok("é\"\\/|😀\n"),
+        );
+        for half in [r"\ud800", r"\udc00", r"\ud800\u0041"] {
+            let text = format!(r#"{{"store_id":"{half}","timezone_str":"b"}}"#);
+            zone(&text, Err((Code::NotUtf8, Some(0))));
+        }
+    }
+
+    #[test]
+    fn a_number_is_its_digits() {
+        for id in ["8419537941919820732", "0", "-7", "123456789012345678901234567890"] {
+            let text = format!(r#"{{"store_id":{id},"timezone_str":"b"}}"#);
+            zone(&text, Ok(&format!("{id}|b")));
+        }
+        for id in ["1.0", "1e3", "8.419537941919820732E18", "true", "[]", "{}"] {
+            let text = format!(r#"{{"store_id":{id},"timezone_str":"b"}}"#);
+            zone(&text, Err((Code::StoreIdEmpty, Some(0))));
+        }
+    }
+
+    #[test]
+    fn what_is_missing_null_or_twice_is_told_apart() {
+        zone(r#"{"store_id":"a"}"#, Err((Code::FewFields, Some(1))));
+        zone("{}", Err((Code::FewFields, Some(0))));
+        let text = r#"{"store_id":"a","timezone_str":null}"#;
+        zone(text, Err((Code::FewFields, Some(1))));
+        let text = r#"{"store_id":"a","timezone_str":"b","Store_ID":"a"}"#;
+        zone(text, Err((Code::ManyFields, Some(0))));
+        let stores = |text, expected| check(text, Kind::Stores, expected);
+        stores(r#"{"store_id":"a","name":null,"group":7}"#, Ok("a||7"));
+        stores(
+            r#"{"store_id":"a","name":"b"}"#,
+            Err((Code::FewFields, Some(2))),
+        );
+        stores(
+            r#"{"store_id":"a","name":{},"group":""}"#,
+            Err((Code::Json, Some(1))),
+        );
+    }
+
+    #[test]
+    fn what_is_no_object_is_said_to_be_none() {
+        let whole = r#"{"store_id":"a","timezone_str":"b"}"#;
+        for text in [
+            "",
+            "[]",
+            "null",
+            "7",
+            "\"{}\"",
+            "{",
+            "{\"store_id\":\"a\"",
+            "{'store_id':'a'}",
+            "{store_id:1}",
+            "{\"store_id\":NaN}",
+            "{\"store_id\":01}",
+            "{\"store_id\":\"\\x\"}",
+            "{\"store_id\":1,}",
+            "{\"x\":nul}",
+            &format!("{whole},"),
+            &format!("{whole}{whole}"),
+            &format!("{whole} // done"),
+        ] {
+            zone(text, Err((Code::Json, None)));
+        }
+        zone("{\"x\":\"\t\"}", Err((Code::ControlChar, None)));
+        zone("{\"x\":\"\\\"\n\"}", Err((Code::ControlChar, None)));
+        let mut scratch = Vec::new();
+        let flaw = read(b"{\"x\":\"\xff\"}", Kind::Timezones, &mut scratch).err();
+        assert_eq!(flaw.map(|flaw| flaw.code), Some(Code::NotUtf8));
+    }
+
+    #[test]
+    fn nesting_where_nobody_looks_costs_no_stack() {
+        let (open, close) = ("[".repeat(30_000), "]".repeat(30_000));
+        let text = format!(r#"{{"store_id":"a","x":{open}{close},"timezone_str":"b"}}"#);
+        zone(&text, Ok("a|b"));
+        let text = format!(r#"{{"store_id":{open}{close},"timezone_str":"b"}}"#);
+        zone(&text, Err((Code::StoreIdEmpty, Some(0))));
+    }
+
+    #[test]
+    fn the_kind_of_an_object_shows_in_its_names() {
+        let poll = br#"{"store_id":1,"timestamp_utc":null,"status":[],"x":0}"#;
+        assert_eq!(kind_of(poll), Some(Kind::Polls));
+        assert_eq!(kind_of(br#"{"store_id":1}"#), None);
+        assert_eq!(kind_of(b"[]"), None);
+    }
+}
