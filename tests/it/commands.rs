@@ -11,7 +11,7 @@ use clap::CommandFactory;
 use rusqlite::Connection;
 use store_monitor::cli::CommandLine;
 
-use crate::harness::{Home, ends, eventually, project, run, seeds};
+use crate::harness::{Home, Outcome, ends, eventually, project, run, seeds};
 
 const HEADER: &str = "store_id,status,timestamp_utc\n";
 
@@ -40,11 +40,19 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     out.finish().expect("memory")
 }
 
-/// The line of the summary that counts.
-fn counts(stderr: &str) -> &str {
-    let last = stderr.lines().last().expect("a summary");
+/// What the summary counts: accepted, unchanged, replaced and rejected rows.
+#[track_caller]
+fn counts(outcome: &Outcome) -> [u64; 4] {
+    let last = outcome.stderr.lines().last().expect("a summary");
     let (_, counts) = last.split_once(": ").expect("counts");
-    counts.split_once(';').expect("more").0
+    let counts = counts.split(';').next().expect("counts");
+    let count = |word: &str| {
+        let part = counts.split(", ").find(|part| part.ends_with(word));
+        let part = part.unwrap_or_else(|| panic!("no `{word}`: {last}"));
+        let digits: String = part.chars().filter(char::is_ascii_digit).collect();
+        digits.parse().expect("a number")
+    };
+    ["accepted", "unchanged", "replaced", "rejected"].map(count)
 }
 
 // What is said and left behind when something is wrong.
@@ -308,10 +316,7 @@ fn rejects_take_the_good_rows_and_keep_the_bad_ones_as_they_came() {
     let imported = home
         .run(&["import", "good.csv", "bad.csv", "--rejects", "rejects.csv"])
         .exits(0);
-    assert_eq!(
-        counts(&imported.stderr),
-        "4 rows accepted, 0 unchanged, 0 replaced, 2 rejected"
-    );
+    assert_eq!(counts(&imported), [4, 0, 0, 2]);
     let rejects = home.text("rejects.csv");
     let mut rejects = csv::Reader::from_reader(rejects.as_bytes());
     let columns = ["file", "line", "column", "code", "value", "reason", "row"];
@@ -438,13 +443,9 @@ fn importing_the_same_files_again_changes_nothing() {
     };
     let before = generations();
     let again = home.import(&seeds());
-    assert!(counts(&first.stderr).ends_with(" 0 unchanged, 0 replaced, 0 rejected"));
-    let again = counts(&again.stderr);
-    assert!(again.starts_with("0 rows accepted, "), "{again}");
-    assert!(
-        again.ends_with(" unchanged, 0 replaced, 0 rejected"),
-        "{again}"
-    );
+    let [rows, ..] = counts(&first);
+    assert_eq!(counts(&first), [rows, 0, 0, 0]);
+    assert_eq!(counts(&again), [0, rows, 0, 0]);
     assert_eq!(home.exports(), exports);
     assert_eq!(home.print(&["report"]), report);
     // What a server has in memory stays good.
@@ -465,10 +466,7 @@ fn the_poll_that_came_in_last_stands() {
         ]),
     );
     let corrected = home.import(&["corrections.csv"]);
-    assert_eq!(
-        counts(&corrected.stderr),
-        "1 rows accepted, 1 unchanged, 1 replaced, 0 rejected"
-    );
+    assert_eq!(counts(&corrected), [1, 1, 1, 0]);
     let exported = String::from_utf8(home.print(&["export", "polls"])).unwrap();
     assert!(
         exported.contains("aa,inactive,2023-01-24 10:00:00 UTC"),
@@ -485,15 +483,9 @@ fn the_poll_that_came_in_last_stands() {
     let both = home
         .import(&["both.csv"])
         .says(&["note: both.csv: replaced × 1, first on line 3"]);
-    assert_eq!(
-        counts(&both.stderr),
-        "1 rows accepted, 0 unchanged, 1 replaced, 0 rejected"
-    );
+    assert_eq!(counts(&both), [1, 0, 1, 0]);
     let again = home.import(&["both.csv"]);
-    assert_eq!(
-        counts(&again.stderr),
-        "0 rows accepted, 2 unchanged, 0 replaced, 0 rejected"
-    );
+    assert_eq!(counts(&again), [0, 2, 0, 0]);
 }
 
 #[test]
@@ -707,23 +699,23 @@ fn check_finds_what_was_planted() {
             "business hours of a store key",
         ),
         (
-            "UPDATE store SET timezone = 'Mars/Olympus' WHERE key = 1",
+            "UPDATE store SET timezone = 'Mars/Olympus' WHERE key = (SELECT max(key) FROM store)",
             "`Mars/Olympus`",
         ),
         (
-            "UPDATE business_hours SET end_local = 'noon' WHERE store = 1",
+            "UPDATE business_hours SET end_local = 'noon' WHERE store = (SELECT max(store) FROM business_hours)",
             "`noon`",
         ),
         (
-            "UPDATE store SET name = NULL WHERE key = 1",
+            "UPDATE store SET name = NULL WHERE key = (SELECT max(key) FROM store)",
             "a name without a group",
         ),
         (
-            "UPDATE store SET store_id = '' WHERE key = 1",
+            "UPDATE store SET store_id = '' WHERE key = (SELECT max(key) FROM store)",
             "an empty id",
         ),
         (
-            "UPDATE store SET key = -5 WHERE key = 1",
+            "UPDATE store SET key = -5 WHERE key = (SELECT max(key) FROM store)",
             "not a 32-bit number",
         ),
         (
@@ -829,6 +821,16 @@ fn settings_come_from_the_environment_and_flags_win() {
     with(&["report"], &[("DATABASE", "missing.db")])
         .exits(2)
         .refuses(&["missing.db does not exist"]);
+    let generate = ["generate", "--stores=3", "--days=1", "made"];
+    for (setting, dashes) in [("1", 4), ("false", 0)] {
+        with(&generate, &[("UUID", setting)]).exits(0);
+        let stores = home.text("made/stores.csv");
+        let store = stores
+            .lines()
+            .nth(1)
+            .and_then(|line| line.split(',').next());
+        assert_eq!(store.unwrap().matches('-').count(), dashes, "{stores}");
+    }
 }
 
 #[test]
