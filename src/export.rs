@@ -110,5 +110,10 @@ fn id_of(ids: &HashMap<StoreKey, String>, store: StoreKey) -> Result<&str> {
 }
 
 fn unwritten(error: csv::Error) -> Error {
-    Error::failed("the export cannot be written").because(error)
+    let failed = Error::failed("the export cannot be written");
+    match error.into_kind() {
+        // Unpacked: a `csv::Error` names no source, and a pipe closed by its reader must be seen below.
+        csv::ErrorKind::Io(error) => failed.because(error),
+        other => failed.because(format!("{other:?}")),
+    }
 }

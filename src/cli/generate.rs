@@ -16,11 +16,23 @@ pub struct Options {
     folder: PathBuf,
 
     /// How many stores
-    #[arg(long, env = "STORE_MONITOR_STORES", value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(
+        long,
+        env = "STORE_MONITOR_STORES",
+        value_name = "N",
+        default_value_t = 1000,
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
     stores: u32,
 
     /// How many days of polls
-    #[arg(long, env = "STORE_MONITOR_DAYS", value_name = "D", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=3660))]
+    #[arg(
+        long,
+        env = "STORE_MONITOR_DAYS",
+        value_name = "D",
+        default_value_t = 8,
+        value_parser = clap::value_parser!(u32).range(1..=3660)
+    )]
     days: u32,
 
     /// What the data are drawn from: the same seed gives the same bytes
@@ -33,7 +45,11 @@ pub struct Options {
     seed: u64,
 
     /// Name stores by UUIDs in place of 64-bit integers
-    #[arg(long)]
+    #[arg(
+        long,
+        env = "STORE_MONITOR_UUID",
+        value_parser = clap::builder::BoolishValueParser::new()
+    )]
     uuid: bool,
 }
 

@@ -1,2 +1,11 @@
-//! The one integration-test binary.
+//! The one integration-test binary: every promise, tested from outside.
+#![allow(clippy::unwrap_used)]
+
 mod bad_input;
+mod catalogue;
+mod commands;
+mod crash;
+mod golden;
+mod harness;
+mod http;
+mod tidy;

@@ -1,0 +1,264 @@
+//! The catalogue of bad input again, now through loading: what a whole call makes of each case.
+//!
+//! `bad_input` judges the parser alone. Here rows meet each other and the database, so that the
+//! notes which show only across rows count too. It must never know why a case is what it is.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::PathBuf;
+
+use rusqlite::Connection;
+use store_monitor::civil::parse_instant;
+use store_monitor::db::connection::open_writer;
+use store_monitor::db::{self, polls};
+use store_monitor::error::ErrorKind;
+use store_monitor::ingest::header::Kind;
+use store_monitor::ingest::load::{self, Source, Summary};
+use store_monitor::ingest::problem::BadRow;
+
+use crate::harness::{Home, project};
+
+/// One line of the catalogue.
+struct Case {
+    kind: Kind,
+    file: String,
+    path: PathBuf,
+    /// Accepted, Noted, Row refused, File refused.
+    outcome: char,
+    code: String,
+    /// The line of the first bad row.
+    line: String,
+}
+
+impl Case {
+    fn all() -> Vec<Self> {
+        let folder = project().join("tests/data/bad-input");
+        let mut catalogue =
+            csv::Reader::from_path(folder.join("expected.csv")).expect("a catalogue");
+        let case = |record: csv::Result<csv::StringRecord>| {
+            let record = record.expect("a case");
+            let [kind, file, outcome, code, line] =
+                [1, 2, 3, 4, 5].map(|column| record[column].to_owned());
+            Self {
+                kind: match kind.as_str() {
+                    "poll" => Kind::Polls,
+                    "hours" => Kind::BusinessHours,
+                    "zone" => Kind::Timezones,
+                    "store" => Kind::Stores,
+                    _ => panic!("{file}: unknown kind"),
+                },
+                path: folder.join(&file),
+                file,
+                outcome: outcome.chars().next().expect("an outcome"),
+                code,
+                line,
+            }
+        };
+        catalogue.records().map(case).collect()
+    }
+
+    fn path(&self) -> &str {
+        self.path.to_str().expect("a path in UTF-8")
+    }
+
+    /// Loads the case as a call that takes good rows does; `commit` decides whether it stays.
+    fn load(&self, db: &mut Connection, commit: bool) -> Result<(Summary, Vec<BadRow>), String> {
+        let source = Source {
+            expected: Some(self.kind),
+            ..Source::new(
+                self.file.as_str(),
+                fs::File::open(&self.path).expect("a case"),
+            )
+        };
+        let latest = parse_instant("2027-01-01 00:00:00 UTC").expect("an instant");
+        let mut bad_rows = Vec::new();
+        let batch = load::read([source], latest, &std::env::temp_dir(), &mut |name, bad| {
+            assert_eq!(name, self.file);
+            bad_rows.push(bad);
+            Ok(())
+        });
+        let batch = batch.map_err(|error| {
+            assert_eq!(error.kind(), ErrorKind::Invalid, "{}: {error}", self.file);
+            error.to_string()
+        })?;
+        assert_eq!(batch.rejected, bad_rows.len() as u64, "{}", self.file);
+        let transaction = db.transaction().expect("a transaction");
+        let summary = load::write(&transaction, batch).expect("written");
+        if commit {
+            transaction.commit().expect("committed");
+        }
+        Ok((summary, bad_rows))
+    }
+}
+
+#[test]
+fn every_case_is_loaded_noted_or_refused_as_the_catalogue_says() {
+    let home = Home::new();
+    let mut db = open_writer(&home.database()).expect("a database");
+    let mut wrong = Vec::new();
+    for case in Case::all() {
+        let got = match case.load(&mut db, false) {
+            Err(error) => {
+                let named = error.starts_with(&case.file);
+                let outcome = if named { 'F' } else { '?' };
+                // What refuses a file is told in words alone: `bad_input` checks its code.
+                (outcome, case.code.clone(), case.line.clone(), error)
+            }
+            Ok((_, bad)) if !bad.is_empty() => (
+                'R',
+                bad[0].code.to_string(),
+                bad[0].line.to_string(),
+                bad[0].to_string(),
+            ),
+            Ok((summary, _)) => {
+                let codes = summary.notes.iter().map(|note| note.note.code.as_str());
+                let codes: BTreeSet<_> = codes.collect();
+                let outcome = if codes.is_empty() { 'A' } else { 'N' };
+                let codes: Vec<_> = codes.into_iter().collect();
+                (
+                    outcome,
+                    codes.join("+"),
+                    String::new(),
+                    format!("{summary:?}"),
+                )
+            }
+        };
+        if (got.0, &got.1, &got.2) != (case.outcome, &case.code, &case.line) {
+            let Case {
+                file,
+                outcome,
+                code,
+                line,
+                ..
+            } = case;
+            wrong.push(format!(
+                "{file}: expected {outcome} {code} {line}, got {got:?}"
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+    // Nothing was committed.
+    assert_eq!(polls::newest(&db).expect("polls"), None);
+}
+
+#[test]
+fn every_accepted_case_is_exported_so_that_it_comes_in_again() {
+    let home = Home::new();
+    let mut db = open_writer(&home.database()).expect("a database");
+    for case in Case::all() {
+        if matches!(case.outcome, 'A' | 'N') {
+            case.load(&mut db, true).expect(&case.file);
+            // What was just loaded is known now: the same file again changes nothing.
+            let (again, _) = case.load(&mut db, true).expect(&case.file);
+            assert_eq!((again.accepted, again.replaced), (0, 0), "{}", case.file);
+        }
+    }
+    drop(db);
+    let exported = home.exports();
+    let other = Home::new();
+    let names = ["polls.csv", "hours.csv", "zones.csv", "stores.csv"];
+    for (name, bytes) in names.iter().zip(&exported) {
+        other.write(name, bytes);
+    }
+    other.import(&names);
+    for ((name, first), second) in names.iter().zip(&exported).zip(&other.exports()) {
+        assert_eq!(
+            String::from_utf8_lossy(first),
+            String::from_utf8_lossy(second),
+            "{name}"
+        );
+    }
+    assert_eq!(home.print(&["report"]), other.print(&["report"]));
+    assert_eq!(home.print(&["check"]), b"ok\n");
+}
+
+/// The cases that go through the binary too: each of a sort that shows there in its own way.
+const BY_BINARY: [u32; 24] = [
+    1, 5, 9, 18, 26, 29, 32, 38, 55, 60, 70, 73, 79, 92, 101, 106, 149, 162, 163, 171, 183, 190,
+    191, 192,
+];
+
+#[test]
+fn the_command_line_tells_each_sort_of_case_as_it_is() {
+    let home = Home::new();
+    home.write(
+        "before.csv",
+        "store_id,status,timestamp_utc\nbefore,active,2023-01-20 00:00:00 UTC\n",
+    );
+    let cases = Case::all();
+    for number in BY_BINARY {
+        let number = format!("{number:03}_");
+        let case = cases.iter().find(|case| case.file.starts_with(&number));
+        let case = case.expect("a case of that number");
+        let _ = fs::remove_file(home.database());
+        home.import(&["before.csv"]);
+        let before = fs::read(home.database()).expect("a database");
+        let unchanged = || fs::read(home.database()).expect("a database") == before;
+        let outcome = home.run(&["import", case.path()]);
+        match case.outcome {
+            'A' => {
+                let outcome = outcome.exits(0);
+                assert!(
+                    !outcome.stderr.contains("note:"),
+                    "{}: {outcome}",
+                    case.file
+                );
+            }
+            'N' => {
+                let note = format!("note: {}: {} ×", case.path(), case.code);
+                outcome.exits(0).says(&[&note]);
+            }
+            'R' => {
+                let place = format!("{} line {}", case.path(), case.line);
+                outcome.exits(2).says(&[&place, "nothing was written"]);
+                assert!(unchanged(), "{}", case.file);
+                home.run(&["import", case.path(), "--rejects", "rejects.csv"])
+                    .exits(0);
+                // The row is kept as it came, which need not be text.
+                let rejects = home.read("rejects.csv");
+                let mut rejects = csv::Reader::from_reader(&rejects[..]);
+                let first = rejects
+                    .byte_records()
+                    .next()
+                    .expect("a reject")
+                    .expect("a row");
+                assert_eq!(&first[0], case.path().as_bytes());
+                let told = [&first[1], &first[3]];
+                assert_eq!(told, [case.line.as_bytes(), case.code.as_bytes()]);
+            }
+            'F' => {
+                outcome.exits(2).refuses(&[case.path()]);
+                assert!(unchanged(), "{}", case.file);
+            }
+            other => panic!("{}: unknown outcome {other}", case.file),
+        }
+    }
+}
+
+#[test]
+fn a_note_is_told_once_with_its_count_and_its_first_line() {
+    let home = Home::new();
+    let mut db = open_writer(&home.database()).expect("a database");
+    let text = "store_id,status,timestamp_utc\n\
+                aa,ACTIVE,2023-01-20 00:00:00 UTC\n\
+                aa,active,2023-01-20 01:00:00 UTC\n\
+                aa,Inactive,2023-01-20 02:00:00 UTC\n";
+    let latest = parse_instant("2027-01-01 00:00:00 UTC").expect("an instant");
+    let source = Source::new("polls", text.as_bytes());
+    let batch = load::read([source], latest, &home.path(""), &mut |_, bad| {
+        panic!("{bad}")
+    });
+    let batch = batch.expect("good rows");
+    let summary = db::write(&mut db, |db| load::write(db, batch)).expect("written");
+    let [note] = &summary.notes[..] else {
+        panic!("{:?}", summary.notes)
+    };
+    let note = (
+        note.source.as_str(),
+        note.note.code.as_str(),
+        note.note.count,
+        note.note.line,
+    );
+    assert_eq!(note, ("polls", "status_case", 2, Some(2)));
+    assert_eq!(summary.accepted, 3);
+}

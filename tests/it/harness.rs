@@ -1,0 +1,435 @@
+//! The harness: a temporary home for each test, the binary run in it, a server with a client.
+//!
+//! Whatever waits here waits for a condition, with a deadline. It must never know what is tested.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+use ureq::http::{HeaderMap, Request};
+
+/// How long anything may take before the test gives up: far longer than a busy machine needs.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+
+/// How long a condition is left alone between two looks at it.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// Looks until `condition` gives something; panics, naming `what`, at the deadline.
+pub(crate) fn eventually<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(found) = condition() {
+            return found;
+        }
+        assert!(start.elapsed() < DEADLINE, "waited in vain: {what}");
+        thread::sleep(PAUSE);
+    }
+}
+
+/// The project's own folder.
+pub(crate) fn project() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// One of the demo's input files.
+pub(crate) fn seed(file: &str) -> String {
+    project().join("seed").join(file).display().to_string()
+}
+
+/// The demo's four input files.
+pub(crate) fn seeds() -> [String; 4] {
+    [
+        "stores.csv",
+        "timezones.csv",
+        "menu_hours.csv",
+        "store_status.csv",
+    ]
+    .map(seed)
+}
+
+/// What a run of the binary left behind.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    /// The exit code; none where a signal ended it.
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: Vec<u8>,
+    pub(crate) stderr: String,
+}
+
+impl Outcome {
+    /// The same, having exited with this code.
+    #[track_caller]
+    pub(crate) fn exits(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "{self}");
+        self
+    }
+
+    /// The same, having said each of these on stderr.
+    #[track_caller]
+    pub(crate) fn says(self, words: &[&str]) -> Self {
+        for word in words {
+            assert!(self.stderr.contains(word), "`{word}` is missing in {self}");
+        }
+        self
+    }
+
+    /// The same, having printed nothing and one line of complaint with these words in it.
+    #[track_caller]
+    pub(crate) fn refuses(self, words: &[&str]) -> Self {
+        assert!(self.stdout.is_empty(), "{self}");
+        assert_eq!(self.stderr.lines().count(), 1, "{self}");
+        assert!(self.stderr.starts_with("store-monitor: "), "{self}");
+        self.says(words)
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        std::str::from_utf8(&self.stdout).expect("UTF-8 on stdout")
+    }
+}
+
+impl std::fmt::Display for Outcome {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let stdout = String::from_utf8_lossy(&self.stdout);
+        let head: String = stdout.chars().take(2000).collect();
+        write!(
+            f,
+            "exit {:?}\nstdout: {head}\nstderr: {}",
+            self.code, self.stderr
+        )
+    }
+}
+
+/// A temporary folder in which the binary runs, so that its database is `store-monitor.db` in it.
+pub(crate) struct Home {
+    folder: TempDir,
+}
+
+impl Home {
+    pub(crate) fn new() -> Self {
+        Self {
+            folder: tempfile::tempdir().expect("a temporary folder"),
+        }
+    }
+
+    /// A home whose database holds the demo's data.
+    pub(crate) fn seeded() -> Self {
+        let home = Self::new();
+        home.import(&seeds());
+        home
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(crate) fn database(&self) -> PathBuf {
+        self.path("store-monitor.db")
+    }
+
+    /// The database through SQLite itself.
+    pub(crate) fn sqlite(&self) -> rusqlite::Connection {
+        rusqlite::Connection::open(self.database()).expect("the database")
+    }
+
+    pub(crate) fn write(&self, name: &str, bytes: impl AsRef<[u8]>) {
+        fs::write(self.path(name), bytes).expect(name);
+    }
+
+    pub(crate) fn read(&self, name: &str) -> Vec<u8> {
+        fs::read(self.path(name)).expect(name)
+    }
+
+    pub(crate) fn text(&self, name: &str) -> String {
+        String::from_utf8(self.read(name)).expect(name)
+    }
+
+    /// Every name in the home, sorted.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.folder.path()).expect("the home");
+        let name = |entry: std::io::Result<fs::DirEntry>| entry.unwrap().file_name();
+        let mut names: Vec<_> = entries
+            .map(|entry| name(entry).to_string_lossy().into_owned())
+            .collect();
+        names.sort();
+        names
+    }
+
+    /// The binary, not yet started, deaf to the settings of whoever runs the tests.
+    pub(crate) fn command<S: AsRef<std::ffi::OsStr>>(&self, arguments: &[S]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_store-monitor"));
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("STORE_MONITOR_") {
+                command.env_remove(name);
+            }
+        }
+        command.args(arguments).current_dir(self.folder.path());
+        command
+    }
+
+    /// Runs the binary to its end.
+    pub(crate) fn run<S: AsRef<std::ffi::OsStr>>(&self, arguments: &[S]) -> Outcome {
+        run(&mut self.command(arguments), b"")
+    }
+
+    /// Runs the binary, which must succeed, and returns what it printed.
+    #[track_caller]
+    pub(crate) fn print<S: AsRef<std::ffi::OsStr>>(&self, arguments: &[S]) -> Vec<u8> {
+        self.run(arguments).exits(0).stdout
+    }
+
+    /// Imports files, which must succeed.
+    #[track_caller]
+    pub(crate) fn import<S: AsRef<str>>(&self, files: &[S]) -> Outcome {
+        let mut arguments = vec!["import"];
+        arguments.extend(files.iter().map(AsRef::as_ref));
+        self.run(&arguments).exits(0)
+    }
+
+    /// Everything that can be exported, by kind.
+    #[track_caller]
+    pub(crate) fn exports(&self) -> [Vec<u8>; 4] {
+        ["polls", "business-hours", "timezones", "stores"].map(|what| self.print(&["export", what]))
+    }
+}
+
+/// Runs a command to its end, with these bytes on its stdin.
+pub(crate) fn run(command: &mut Command, stdin: &[u8]) -> Outcome {
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the binary starts");
+    let mut input = child.stdin.take().expect("a pipe");
+    let stdin = stdin.to_vec();
+    // Whoever refuses its input closes the pipe early.
+    thread::spawn(move || input.write_all(&stdin));
+    let (stdout, stderr) = (drain(child.stdout.take()), drain(child.stderr.take()));
+    let status = ends(&mut child);
+    let stderr = stderr.join().expect("stderr is read");
+    Outcome {
+        code: status.code(),
+        stdout: stdout.join().expect("stdout is read"),
+        stderr: String::from_utf8(stderr).expect("UTF-8 on stderr"),
+    }
+}
+
+fn drain(pipe: Option<impl Read + Send + 'static>) -> thread::JoinHandle<Vec<u8>> {
+    let mut pipe = pipe.expect("a pipe");
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        pipe.read_to_end(&mut bytes).expect("a pipe is read");
+        bytes
+    })
+}
+
+/// Waits for a process to end; one that does not is killed, and the test fails.
+pub(crate) fn ends(child: &mut Child) -> ExitStatus {
+    let start = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait().expect("a child") {
+            return status;
+        }
+        if start.elapsed() > DEADLINE {
+            let _ = child.kill();
+            panic!("a process did not end");
+        }
+        thread::sleep(PAUSE);
+    }
+}
+
+/// An answer over HTTP.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    /// A header's value; empty where it is missing.
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers
+            .get(name)
+            .map_or("", |value| value.to_str().expect("text in a header"))
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).expect("UTF-8 in a body")
+    }
+
+    #[track_caller]
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("no JSON: {}", self.text()))
+    }
+
+    /// Checks that this is a problem with this status, and returns what it says to do.
+    #[track_caller]
+    pub(crate) fn problem(&self, status: u16) -> String {
+        assert_eq!(self.status, status, "{}", self.text());
+        assert_eq!(self.header("Content-Type"), "application/problem+json");
+        let problem = self.json();
+        assert_eq!(problem["status"], status);
+        assert!(!problem["title"].as_str().expect("a title").is_empty());
+        let detail = problem["detail"].as_str().expect("a detail");
+        assert!(!detail.is_empty());
+        detail.to_owned()
+    }
+}
+
+/// A client of whatever listens at an address.
+pub(crate) struct Client {
+    agent: ureq::Agent,
+    pub(crate) address: String,
+}
+
+impl Client {
+    pub(crate) fn new(address: impl Into<String>) -> Self {
+        let config = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_global(Some(DEADLINE))
+            .proxy(None);
+        Self {
+            agent: config.build().into(),
+            address: address.into(),
+        }
+    }
+
+    /// Sends a request without a body; `target` is a path with an optional query.
+    #[track_caller]
+    pub(crate) fn request(&self, method: &str, target: &str) -> Answer {
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("http://{}{target}", self.address))
+            // A connection that is kept open would keep one of few handlers waiting.
+            .header("Connection", "close")
+            .body(())
+            .expect("a request");
+        let answer = self.agent.run(request);
+        let (head, mut body) = answer
+            .unwrap_or_else(|error| panic!("{method} {target}: {error}"))
+            .into_parts();
+        Answer {
+            status: head.status.as_u16(),
+            headers: head.headers,
+            body: body.read_to_vec().expect("a body"),
+        }
+    }
+
+    #[track_caller]
+    pub(crate) fn get(&self, target: &str) -> Answer {
+        self.request("GET", target)
+    }
+
+    /// Triggers a report, `query` being empty or beginning with `?`, and returns its id.
+    #[track_caller]
+    pub(crate) fn trigger(&self, query: &str) -> String {
+        let answer = self.request("POST", &format!("/trigger_report{query}"));
+        assert_eq!(answer.status, 202, "{}", answer.text());
+        answer.json()["report_id"].as_str().expect("an id").into()
+    }
+
+    /// Asks for a report until it no longer runs.
+    #[track_caller]
+    pub(crate) fn wait_for_report(&self, id: &str) -> Answer {
+        eventually(&format!("report {id} is made"), || {
+            let answer = self.get(&format!("/get_report?report_id={id}"));
+            assert_eq!(answer.status, 200, "{}", answer.text());
+            (answer.header("Report-Status") != "Running").then_some(answer)
+        })
+    }
+
+    /// The CSV of a report that is triggered for it.
+    #[track_caller]
+    pub(crate) fn report(&self, query: &str) -> Vec<u8> {
+        let answer = self.wait_for_report(&self.trigger(query));
+        assert_eq!(
+            answer.header("Report-Status"),
+            "Complete",
+            "{}",
+            answer.text()
+        );
+        answer.body
+    }
+}
+
+/// A server of the binary's own, killed when it is dropped; its log is `server.log` in its home.
+pub(crate) struct Server {
+    child: Child,
+    pub(crate) client: Client,
+}
+
+impl Server {
+    /// Serves the home's database on a free port.
+    pub(crate) fn start(home: &Home) -> Self {
+        Self::start_with(home, &["serve"])
+    }
+
+    /// Starts `serve` or `demo` with these arguments on a free port.
+    pub(crate) fn start_with(home: &Home, arguments: &[&str]) -> Self {
+        let mut command = home.command(arguments);
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(home.path("server.log"));
+        command
+            .args(["--listen", "127.0.0.1:0"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log.expect("a log"));
+        let mut child = command.spawn().expect("the server starts");
+        let stdout = BufReader::new(child.stdout.take().expect("a pipe"));
+        let (lines, line) = mpsc::channel();
+        thread::spawn(move || {
+            // The pipe stays open, and what follows is read, for as long as the server writes.
+            for line in stdout.lines().map_while(Result::ok) {
+                let _ = lines.send(line);
+            }
+        });
+        let mut server = Self {
+            child,
+            client: Client::new(""),
+        };
+        let Ok(first) = line.recv_timeout(DEADLINE) else {
+            panic!("the server did not start: {}", home.text("server.log"));
+        };
+        let address = first.strip_prefix("listening on http://");
+        server.client.address = address.unwrap_or_else(|| panic!("{first}")).to_owned();
+        server
+    }
+
+    /// Asks it to stop and returns how it ended.
+    pub(crate) fn terminate(mut self) -> ExitStatus {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-TERM", &pid]).status();
+        assert!(sent.expect("a kill command").success());
+        ends(&mut self.child)
+    }
+
+    /// Takes it down with no chance to tidy up.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().expect("a running server");
+        ends(&mut self.child);
+    }
+}
+
+impl std::ops::Deref for Server {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        &self.client
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // One that has ended cannot be killed, and need not be.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
