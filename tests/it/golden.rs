@@ -106,10 +106,10 @@ fn plain(file: &Path, as_of: Option<Micros>, rule: Interpolation) -> Vec<u8> {
     let as_of = as_of.unwrap_or_else(|| polls::newest(&db).expect("polls").expect("a poll"));
     let fleet = fleet::load(&db).expect("a fleet");
     let span = reach(as_of);
-    let history = polls::history(&db, span).expect("polls");
-    let mut csv = HEADER.as_bytes().to_vec();
+    let history = polls::history(&db, span, 2).expect("polls");
+    let (mut csv, mut scratch) = (HEADER.as_bytes().to_vec(), Vec::new());
     for store in fleet.stores() {
-        let polls = history.of(store.key, span);
+        let polls = history.of(store.key, span, &mut scratch);
         let pattern = &fleet.patterns()[store.pattern];
         let row = ReportRow::new(polls, pattern, Question { as_of, rule });
         write_row(&mut csv, &store.id, &row.totals);
