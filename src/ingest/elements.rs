@@ -99,7 +99,11 @@ impl<R: Read> Elements<R> {
         Ok(Some(Record {
             line,
             bytes: &self.text,
-            shape: if is_long { Shape::TooLong } else { Shape::Plain },
+            shape: if is_long {
+                Shape::TooLong
+            } else {
+                Shape::Plain
+            },
         }))
     }
 
@@ -140,7 +144,9 @@ impl<R: Read> Elements<R> {
                 if self.scan.in_string {
                     return Err(unclosed(self.scan.quote_line));
                 }
-                return self.refuse("the array is not closed here, where the text ends (was it cut short?)");
+                return self.refuse(
+                    "the array is not closed here, where the text ends (was it cut short?)",
+                );
             }
             let mut end = None;
             let mut count = 0;
@@ -305,4 +311,160 @@ fn unclosed_file(line: u64) -> BadFile {
         Code::UnclosedQuote,
         "a string opens on this line and nothing closes it (write `\\\"` for a quote inside one)",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::Value;
+
+    use super::*;
+
+    /// Gives its bytes a few at a time.
+    struct Trickle<'a>(&'a [u8], usize);
+
+    impl Read for Trickle<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let count = self.1.min(self.0.len()).min(buffer.len());
+            buffer[..count].copy_from_slice(&self.0[..count]);
+            self.0 = &self.0[count..];
+            Ok(count)
+        }
+    }
+
+    type Seen = (Vec<(u64, String)>, Option<(Code, Option<u64>)>);
+
+    fn elements_by(bytes: &[u8], step: usize) -> Seen {
+        let mut elements = Elements::new(Trickle(bytes, step));
+        let mut seen = Vec::new();
+        let refused = loop {
+            match elements.next_element() {
+                Ok(None) => break None,
+                Ok(Some(element)) => {
+                    let text = match element.shape {
+                        Shape::TooLong => "too long".to_owned(),
+                        _ => String::from_utf8_lossy(element.bytes).into_owned(),
+                    };
+                    seen.push((element.line, text));
+                }
+                Err(InputError::Refused(file)) => break Some((file.code, file.line)),
+                Err(InputError::Io(error)) => panic!("{error}"),
+            }
+        };
+        (seen, refused)
+    }
+
+    fn check(text: &str, expected: &[(u64, &str)], refused: Option<(Code, Option<u64>)>) {
+        for step in [1, 3, usize::MAX] {
+            let (seen, refused_seen) = elements_by(text.as_bytes(), step);
+            let seen: Vec<_> = seen
+                .iter()
+                .map(|(line, text)| (*line, text.as_str()))
+                .collect();
+            assert_eq!(
+                (&seen[..], refused_seen),
+                (expected, refused),
+                "{text:?} by {step}"
+            );
+        }
+    }
+
+    #[test]
+    fn elements_are_what_stands_between_the_commas() {
+        check("[]", &[], None);
+        check(" [ 1 , [2,3] ] ", &[(1, "1"), (1, "[2,3]")], None);
+        check("[\"a,]\\\"\",{}]", &[(1, "\"a,]\\\"\""), (1, "{}")], None);
+        check("[,1,]", &[(1, ""), (1, "1"), (1, "")], None);
+        check("[{} {},}]", &[(1, "{} {}"), (1, "}")], None);
+    }
+
+    #[test]
+    fn a_line_is_that_on_which_an_element_begins() {
+        check(
+            "\n[\r\n1,\r\r\n{\n}\n\r,3]\n",
+            &[(3, "1"), (5, "{\n}"), (8, "3")],
+            None,
+        );
+        check(
+            "[1,\"a\n\\\"\r\nb\",\n3]",
+            &[(1, "1"), (1, "\"a\n\\\"\r\nb\""), (4, "3")],
+            None,
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_followed_is_refused_where_it_shows() {
+        let json = |line| Some((Code::Json, Some(line)));
+        let unclosed = |line| Some((Code::UnclosedQuote, Some(line)));
+        check("", &[], Some((Code::Empty, None)));
+        check("\n{}", &[], Some((Code::Header, Some(2))));
+        check("[1\n", &[], json(2));
+        check("[1,", &[(1, "1")], json(1));
+        check("[1]\n2", &[(1, "1")], json(2));
+        check("[1]]", &[(1, "1")], json(1));
+        check("[1,\n{\"a\":1]", &[(1, "1")], json(2));
+        check("[1,\n\"a", &[(1, "1")], unclosed(2));
+        check(
+            "[1,\n{\"a\":\"b},\n{\"a\":\"b\"}]",
+            &[(1, "1")],
+            unclosed(2),
+        );
+        let deep = format!("[{}", "[".repeat(DEPTH_MAX + 1));
+        check(&deep, &[], json(1));
+    }
+
+    #[test]
+    fn an_element_is_kept_up_to_64_kib() {
+        let most = format!("\"{}\"", "x".repeat(RECORD_BYTES_MAX - 2));
+        let text = format!("[{most},\nx{most},\n1]");
+        check(&text, &[(1, &most), (2, "too long"), (3, "1")], None);
+        let long = format!("[[\"{}\"],\n1]", "],\n".repeat(10 * BUFFER_BYTES));
+        let lines = 10 * BUFFER_BYTES as u64;
+        check(&long, &[(1, "too long"), (lines + 2, "1")], None);
+    }
+
+    proptest! {
+        #[test]
+        fn how_the_bytes_arrive_changes_nothing(
+            text in "[\\[\\]{},:\"\\\\\n\r a1]{0,60}", step in 1usize..9
+        ) {
+            let text = format!("[{text}");
+            let whole = elements_by(text.as_bytes(), usize::MAX);
+            prop_assert_eq!(elements_by(text.as_bytes(), step), whole);
+        }
+
+        #[test]
+        fn elements_are_those_that_a_whole_parse_finds(
+            values in prop::collection::vec(value(), 0..6), pretty in any::<bool>()
+        ) {
+            let text = if pretty {
+                serde_json::to_string_pretty(&values).unwrap()
+            } else {
+                serde_json::to_string(&values).unwrap()
+            };
+            let (seen, refused) = elements_by(text.as_bytes(), 5);
+            prop_assert_eq!(refused, None);
+            let seen: Vec<Value> = seen
+                .iter()
+                .map(|(_, text)| serde_json::from_str(text).unwrap())
+                .collect();
+            prop_assert_eq!(seen, values);
+        }
+    }
+
+    fn value() -> impl Strategy<Value = Value> {
+        let text = "[a\\[\\]{},:\"\\\\\n]{0,5}";
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<i64>().prop_map(Value::from),
+            text.prop_map(Value::from)
+        ];
+        leaf.prop_recursive(4, 24, 4, move |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::btree_map(text, inner, 0..4)
+                    .prop_map(|fields| fields.into_iter().collect()),
+            ]
+        })
+    }
 }

@@ -251,3 +251,182 @@ fn refuse_kind(first: &Record<'_>, expected: Kind) -> Result<(), BadFile> {
         ),
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::ingest::parser::{Format, Rows};
+    use crate::ingest::row::EARLIEST_US;
+    use crate::uptime::interval::DAY;
+
+    /// A row as text, or its code and column; each with its line.
+    type Seen = (u64, Result<String, (Code, Option<&'static str>, String)>);
+
+    /// Every row and note, with the lines counted from the row behind `header_lines`.
+    fn read(
+        text: &[u8],
+        format: Format,
+        kind: Kind,
+        header_lines: u64,
+    ) -> (Vec<Seen>, Vec<String>) {
+        let latest_us = EARLIEST_US + 20_000 * DAY;
+        let mut rows = Rows::open(text, format, Some(kind), latest_us).unwrap();
+        let mut seen = Vec::new();
+        while let Some(parsed) = rows.next_row().unwrap() {
+            seen.push(match parsed {
+                Parsed::Row { line, row, .. } => (line - header_lines, Ok(format!("{row:?}"))),
+                Parsed::Bad(bad) => (
+                    bad.line - header_lines,
+                    Err((bad.code, bad.column, bad.reason)),
+                ),
+            });
+        }
+        let notes = rows.notes();
+        let notes = notes.iter().map(|note| {
+            let line = note.line.map(|line| line - header_lines);
+            format!("{} {} {line:?}", note.code, note.count)
+        });
+        (seen, notes.collect())
+    }
+
+    /// A row as a JSON object that begins with its field number `first`; texts that are whole
+    /// numbers are written as numbers on demand.
+    fn object(kind: Kind, texts: &[String], first: usize, numbers: bool) -> String {
+        let count = kind.columns().len();
+        let fields: Vec<_> = (0..count)
+            .map(|place| (place + first) % count)
+            .map(|slot| {
+                let text = &texts[slot];
+                let digits = text.strip_prefix('-').unwrap_or(text);
+                let is_number = digits.bytes().all(|byte| byte.is_ascii_digit())
+                    && (digits == "0" || !digits.starts_with('0'))
+                    && !digits.is_empty();
+                let value = if numbers && is_number {
+                    text.clone()
+                } else {
+                    serde_json::to_string(text).unwrap()
+                };
+                format!("\"{}\": {value}", kind.columns()[slot][0])
+            })
+            .collect();
+        format!("{{{}}}", fields.join(","))
+    }
+
+    fn csv_of(kind: Kind, rows: &[(Vec<String>, usize, bool)]) -> Vec<u8> {
+        let mut writer = csv::Writer::from_writer(Vec::new());
+        let names = kind.columns().iter().map(|column| column[0]);
+        writer.write_record(names).unwrap();
+        for (texts, ..) in rows {
+            let texts = &texts[..kind.columns().len()];
+            writer.write_record(texts).unwrap();
+        }
+        writer.into_inner().unwrap()
+    }
+
+    fn texts() -> impl Strategy<Value = Vec<String>> {
+        let good = prop::sample::select(vec![
+            "aa",
+            "active",
+            "Inactive",
+            "2023-01-25 10:00:00 UTC",
+            "2023-01-25T10:00:00.1234567+02:00",
+            "1970-01-01 00:00:00",
+            "America/Denver",
+            "us/eastern",
+            "09:00:00",
+            "9:30",
+            "24:00",
+            "3",
+            " 0 ",
+        ]);
+        let text = prop_oneof![
+            3 => good.prop_map(str::to_owned),
+            1 => "[ab,\"\\\\/ \t\u{1}\u{e9}\u{202e}\u{2028}\u{1f355}]{0,5}",
+            1 => "-?[0-9]{1,20}",
+            1 => "x{127,130}",
+        ];
+        prop::collection::vec(text, 4)
+    }
+
+    /// Rows of which many are good: each text is where one of its kind belongs, or anywhere.
+    fn rows() -> impl Strategy<Value = (Kind, Vec<(Vec<String>, usize, bool)>)> {
+        let fitting = |kind: Kind| {
+            let texts: &[&str] = match kind {
+                Kind::Polls => &["aa", "2023-01-25 10:00:00 UTC", "active", ""],
+                Kind::BusinessHours => &["7", "0", "09:00", "24:00:00"],
+                Kind::Timezones => &["8419537941919820732", "america/denver", "", ""],
+                Kind::Stores => &["aa", "\u{e9} \"\\", "12", ""],
+            };
+            texts
+                .iter()
+                .map(|&text| text.to_owned())
+                .collect::<Vec<_>>()
+        };
+        prop::sample::select(Kind::ALL.to_vec()).prop_flat_map(move |kind| {
+            let row = (fitting_or_any(fitting(kind)), 0usize..4, any::<bool>());
+            (Just(kind), prop::collection::vec(row, 1..12))
+        })
+    }
+
+    fn fitting_or_any(fitting: Vec<String>) -> impl Strategy<Value = Vec<String>> {
+        (texts(), 0u8..16).prop_map(move |(texts, any)| {
+            let mut both = texts.into_iter().zip(&fitting).enumerate();
+            both.by_ref()
+                .map(|(slot, (text, fits))| {
+                    if any >> slot & 1 == 1 {
+                        text
+                    } else {
+                        fits.clone()
+                    }
+                })
+                .collect()
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn the_same_rows_are_read_however_they_are_written((kind, rows) in rows()) {
+            let csv = read(&csv_of(kind, &rows), Format::Csv, kind, 1);
+            let objects: Vec<_> = rows
+                .iter()
+                .map(|(texts, first, numbers)| object(kind, texts, *first, *numbers))
+                .collect();
+            let lines = objects.join("\n");
+            prop_assert_eq!(&read(lines.as_bytes(), Format::Ndjson, kind, 0), &csv);
+            let array = format!("[{}]", objects.join(",\n"));
+            prop_assert_eq!(&read(array.as_bytes(), Format::JsonArray, kind, 0), &csv);
+        }
+
+        #[test]
+        fn no_text_makes_it_panic(
+            text in "[\\[{]?([\\[\\]{},: \n\r1]|\"store_id\":|\"timezone_str\":|\"UTC\"|\"|\\\\|\\\\ud800|null){0,20}"
+        ) {
+            for format in [Format::Ndjson, Format::JsonArray] {
+                let rows = Rows::open(text.as_bytes(), format, Some(Kind::Timezones), 0);
+                let mut rows = rows.unwrap();
+                while let Ok(Some(_)) = rows.next_row() {}
+            }
+        }
+    }
+
+    #[test]
+    fn json_has_to_be_said_what_it_is() {
+        let refused = Rows::open(&b"{}"[..], Format::Ndjson, None, 0).err();
+        assert!(matches!(refused, Some(InputError::Refused(file)) if file.code == Code::Header));
+    }
+
+    #[test]
+    fn a_first_row_of_another_kind_refuses_the_file() {
+        let zone = br#"[{"store_id": "aa", "timezone_str": "UTC"}]"#;
+        let mut rows = Rows::open(&zone[..], Format::JsonArray, Some(Kind::Polls), 0).unwrap();
+        let Err(InputError::Refused(file)) = rows.next_row() else {
+            panic!("not refused");
+        };
+        assert_eq!(
+            file.to_string(),
+            "line 1: these are time zones, not polls (expected fields `store_id,timestamp_utc,status`)"
+        );
+    }
+}

@@ -225,8 +225,8 @@ impl<'r, S: FnMut(Vec<PollRow>) -> Result<()>> Reader<'r, S> {
     fn source(&mut self, source: Source<'_>) -> Result<()> {
         let name = source.name;
         let in_file = |error: InputError| error.in_file(&name);
-        let mut parser =
-            Rows::open(source.bytes, source.format, source.expected, self.latest).map_err(in_file)?;
+        let mut parser = Rows::open(source.bytes, source.format, source.expected, self.latest)
+            .map_err(in_file)?;
         if parser.kind() == Kind::Polls {
             self.batch.polls_source.clone_from(&name);
         }

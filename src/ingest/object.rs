@@ -112,7 +112,8 @@ pub fn kind_of(bytes: &[u8]) -> Option<Kind> {
     let text = std::str::from_utf8(bytes).ok()?;
     Kind::ALL.into_iter().find(|&kind| {
         let found = parse(text, kind);
-        let is_whole = |found: &Found| found.values.iter().flatten().count() == kind.columns().len();
+        let is_whole =
+            |found: &Found| found.values.iter().flatten().count() == kind.columns().len();
         found.as_ref().is_ok_and(is_whole)
     })
 }
@@ -216,7 +217,10 @@ fn parse<'a>(text: &'a str, kind: Kind) -> Result<Found<'a>, Flaw<'a>> {
             // Its place is counted from where the object begins: of no use to whoever reads this.
             let place = format!(" at line {} column {}", error.line(), error.column());
             let what = what.strip_suffix(&place).unwrap_or(&what);
-            Flaw::whole(Code::Json, format!("no JSON object: {}", excerpt(what.as_bytes())))
+            Flaw::whole(
+                Code::Json,
+                format!("no JSON object: {}", excerpt(what.as_bytes())),
+            )
         })
 }
 
@@ -315,7 +319,10 @@ mod tests {
     #[test]
     fn fields_are_found_by_name_in_any_order() {
         zone(r#"{"store_id":"a","timezone_str":"b"}"#, Ok("a|b"));
-        zone(" {\t\"timezone_str\" : \"b\" , \"store_id\":\n\"a\" } ", Ok("a|b"));
+        zone(
+            " {\t\"timezone_str\" : \"b\" , \"store_id\":\n\"a\" } ",
+            Ok("a|b"),
+        );
         zone(r#"{"\u0073tore_id":"a","timezone_str":"b"}"#, Ok("a|b"));
         zone(
             r#"{"x":{"store_id":[1,"]}"]},"store_id":"a","timezone_str":""}"#,
@@ -343,7 +350,12 @@ mod tests {
 
     #[test]
     fn a_number_is_its_digits() {
-        for id in ["8419537941919820732", "0", "-7", "123456789012345678901234567890"] {
+        for id in [
+            "8419537941919820732",
+            "0",
+            "-7",
+            "123456789012345678901234567890",
+        ] {
             let text = format!(r#"{{"store_id":{id},"timezone_str":"b"}}"#);
             zone(&text, Ok(&format!("{id}|b")));
         }
