@@ -53,6 +53,16 @@ CREATE TABLE report (
 
 CREATE INDEX report_by_age ON report (triggered_at, id);
 
+-- Answers to requests that came with an Idempotency-Key, for a day.
+CREATE TABLE idempotency (
+    key         TEXT PRIMARY KEY,
+    fingerprint TEXT NOT NULL, -- of the request: its kind, length and checksum
+    answer      TEXT NOT NULL,
+    answered_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX idempotency_by_age ON idempotency (answered_at);
+
 -- How often each kind of data has changed: what a server has in memory is good for as long as these
 -- stand still. Every transaction that changes polls, or stores and hours, adds one.
 CREATE TABLE generation (

@@ -18,7 +18,7 @@
 //! | [`error`] | what went wrong, and what to do | who shows it |
 //!
 //! # A poll's way from the file to the report
-//! [`ingest::parser`] makes a typed row of a line; [`ingest::load::read`] judges it beside the other
+//! [`ingest::parser`] makes a typed row of a line; [`ingest::batch::read`] judges it beside the other
 //! rows of its call and sorts it; [`ingest::load::write`] gives it to [`db::polls::add`], in one
 //! transaction with all the others. A report asks [`hot_window::HotWindow::inputs`], which has the
 //! poll in memory or reads it with [`db::polls::history`]; [`uptime::report::csv`] hands it to

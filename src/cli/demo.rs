@@ -7,7 +7,7 @@ use super::import::load_all;
 use super::serve::{ServerOptions, serve};
 use crate::db::connection::open_writer;
 use crate::error::{Error, Result};
-use crate::ingest::load::Source;
+use crate::ingest::batch::Source;
 
 /// The data of a small chain of restaurants, as `import` would read it from files.
 const SEED: [(&str, &[u8]); 4] = [

@@ -14,7 +14,8 @@ use crate::clock;
 use crate::db;
 use crate::db::connection::open_writer;
 use crate::error::{Error, Result};
-use crate::ingest::load::{self, Batch, Source, Summary};
+use crate::ingest::batch::{self, Batch, Source};
+use crate::ingest::load::{self, Summary};
 use crate::ingest::problem::BadRow;
 use crate::uptime::interval::DAY;
 
@@ -114,14 +115,14 @@ fn load(options: &Options, reject: &mut dyn FnMut(&str, BadRow) -> Result<()>) -
     let sources = files
         .into_iter()
         .map(|input| Source::new(input.name, bar.wrap_read(input.bytes)));
-    let read = load::read(
+    let read = batch::read(
         sources,
         clock::machine_us() + DAY,
         folder_of(file),
         &mut |name, bad| bar.suspend(|| reject(name, bad)),
     );
     tracing::debug!(elapsed = ?began.elapsed(), "read and sorted");
-    let written = read.and_then(|batch| {
+    let written = read.map_err(Error::from).and_then(|batch| {
         if options.rejects.is_none() && batch.rejected > 0 {
             return Err(refused(&batch));
         }
@@ -161,7 +162,7 @@ pub fn load_all<'a>(
     sources: impl IntoIterator<Item = Source<'a>>,
 ) -> Result<Summary> {
     let latest = clock::machine_us() + DAY;
-    let batch = load::read(sources, latest, &std::env::temp_dir(), &mut |name, bad| {
+    let batch = batch::read(sources, latest, &std::env::temp_dir(), &mut |name, bad| {
         Err(Error::invalid(bad.in_file(name).to_string()))
     })?;
     db::write(db, |db| load::write(db, batch))

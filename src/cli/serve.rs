@@ -16,11 +16,14 @@ use crate::db::connection::{open_reader, open_writer};
 use crate::db::writer::Writer;
 use crate::error::{Error, Result};
 use crate::hot_window::HotWindow;
-use crate::http::{App, Clock, Server};
+use crate::http::{App, Clock, Server, Shared};
 use crate::jobs::{Jobs, Limits};
 
 /// How many requests are answered side by side.
-const HANDLERS: usize = 8;
+///
+/// Many: a handler that waits for its rows to be durable costs nothing but its stack, and those that
+/// wait together share one commit.
+const HANDLERS: usize = 64;
 
 /// How long a stop may take before the process leaves anyway: all that matters is on disk already.
 const STOP_WITHIN: Duration = Duration::from_secs(4);
@@ -63,6 +66,10 @@ pub struct ServerOptions {
     /// How many finished reports to keep; the oldest go first
     #[arg(long, env = "STORE_MONITOR_KEEP_REPORTS", value_name = "N", default_value_t = Limits::default().keep_reports_max)]
     keep_reports: u32,
+
+    /// How long a body of rows may be, in bytes as it is sent
+    #[arg(long, env = "STORE_MONITOR_MAX_BODY", value_name = "BYTES", default_value_t = 1 << 30)]
+    max_body: u64,
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
@@ -94,9 +101,10 @@ pub fn serve(file: &Path, options: &ServerOptions, ready: impl FnOnce(SocketAddr
     let hot = Arc::new(HotWindow::default());
     warm_in_background(Arc::clone(&hot), file)?;
     let threads = thread::available_parallelism().map_or(1, usize::from);
+    let inputs = Arc::clone(&hot);
     let recipe = Arc::new(
         move |db: &mut _, question: crate::uptime::report::Question| {
-            Ok(hot.inputs(db, question.as_of)?.report(question, threads))
+            Ok(inputs.inputs(db, question.as_of)?.report(question, threads))
         },
     );
     let limits = Limits {
@@ -104,13 +112,21 @@ pub fn serve(file: &Path, options: &ServerOptions, ready: impl FnOnce(SocketAddr
         keep_reports_max: options.keep_reports,
         ..Limits::default()
     };
-    let (jobs, workers) = Jobs::start(file.to_owned(), writer, limits, recipe)?;
+    let (jobs, workers) = Jobs::start(file.to_owned(), writer.clone(), limits, recipe)?;
 
     let clock = match options.clock {
         ClockName::Data => Clock::Data,
         ClockName::System => Clock::System,
     };
-    let app = || App::new(file.to_owned(), jobs.clone(), clock);
+    let shared = Shared {
+        file: file.to_owned(),
+        jobs: jobs.clone(),
+        writer: writer.clone(),
+        hot,
+        clock,
+        body_bytes_max: options.max_body,
+    };
+    let app = || App::new(shared.clone());
     let server = Server::start(options.listen, HANDLERS, app)?;
     announce(server.address())?;
     ready(server.address());

@@ -169,32 +169,34 @@ fn text<'row>(row: &'row Row<'_>, column: usize) -> Result<&'row str> {
 
 /// The keys of `ids`, in their order; stores that no source has named before are added.
 ///
+/// New stores get their keys in the order of their ids as bytes, which is the order of the report: then
+/// its walk over the stores is one over memory, too, and several times as fast as one that jumps.
+///
 /// Returns how many were added beside the keys.
 ///
 /// # Errors
 /// When the database cannot be written.
-pub fn keys<'a>(
-    db: &Connection,
-    ids: impl IntoIterator<Item = &'a str>,
-) -> Result<(Vec<StoreKey>, u64)> {
+pub fn keys(db: &Connection, ids: &[Box<str>]) -> Result<(Vec<StoreKey>, u64)> {
     let mut select = db.prepare_cached("SELECT key FROM store WHERE store_id = ?1")?;
-    let mut insert = db.prepare_cached("INSERT INTO store (store_id) VALUES (?1) RETURNING key")?;
-    let mut new = 0;
-    let mut key = |id: &str| -> rusqlite::Result<StoreKey> {
-        if let Some(key) = select.query_row([id], |row| row.get(0)).optional()? {
-            return Ok(key);
+    let mut keys = Vec::with_capacity(ids.len());
+    let mut new = Vec::new();
+    for (place, id) in ids.iter().enumerate() {
+        let key = select.query_row([id], |row| row.get(0)).optional()?;
+        if key.is_none() {
+            new.push(place);
         }
-        new += 1;
-        insert.query_row([id], |row| row.get(0))
-    };
-    let keys = ids
-        .into_iter()
-        .map(&mut key)
-        .collect::<rusqlite::Result<_>>()?;
-    if new > 0 {
-        generation::advance(db, generation::Kind::Fleet)?;
+        keys.push(key.unwrap_or_default());
     }
-    Ok((keys, new))
+    if new.is_empty() {
+        return Ok((keys, 0));
+    }
+    new.sort_unstable_by(|&a, &b| ids[a].as_bytes().cmp(ids[b].as_bytes()));
+    let mut insert = db.prepare_cached("INSERT INTO store (store_id) VALUES (?1) RETURNING key")?;
+    for &place in &new {
+        keys[place] = insert.query_row([&ids[place]], |row| row.get(0))?;
+    }
+    generation::advance(db, generation::Kind::Fleet)?;
+    Ok((keys, new.len() as u64))
 }
 
 /// Gives each store these hours in place of all it had. Returns what became of the rows given.
@@ -297,6 +299,27 @@ pub fn replace_labels<'a>(
         update.execute((store, &label.name, &label.group))?;
     }
     advance_if_changed(db, changed)
+}
+
+/// Forgets a store and everything about it; returns how many polls went, none where there is no such
+/// store.
+///
+/// # Errors
+/// When the database cannot be written.
+pub fn delete(db: &Connection, id: &str) -> Result<Option<u64>> {
+    let mut select = db.prepare_cached("SELECT key FROM store WHERE store_id = ?1")?;
+    let Some(key) = select
+        .query_row([id], |row| row.get::<_, StoreKey>(0))
+        .optional()?
+    else {
+        return Ok(None);
+    };
+    db.execute("DELETE FROM business_hours WHERE store = ?1", [key])?;
+    let polls = db.execute("DELETE FROM poll WHERE store = ?1", [key])?;
+    db.execute("DELETE FROM store WHERE key = ?1", [key])?;
+    generation::advance(db, generation::Kind::Fleet)?;
+    generation::advance(db, generation::Kind::Polls)?;
+    Ok(Some(polls as u64))
 }
 
 fn advance_if_changed(db: &Connection, changed: Changed) -> Result<Changed> {

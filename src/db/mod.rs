@@ -1,7 +1,8 @@
 //! The record: one SQLite file, its schema in `schema.sql`.
 //!
 //! In reading order: [`connection`] opens it; [`generation`] tells when what was read is stale;
-//! [`fleet`] and [`polls`] hold the inputs, [`reports`] the jobs and their results; [`writer`] is a
+//! [`fleet`] and [`polls`] hold the inputs, [`reports`] the jobs and their results;
+//! [`idempotency`] what was answered; [`writer`] is a
 //! server's one way to change anything; [`check`] holds
 //! every promise that the schema cannot make by itself.
 //!
@@ -14,6 +15,7 @@ pub mod check;
 pub mod connection;
 pub mod fleet;
 pub mod generation;
+pub mod idempotency;
 pub mod polls;
 pub mod reports;
 pub mod writer;

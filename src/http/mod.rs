@@ -1,15 +1,17 @@
 //! HTTP: the server's threads, and what each request passes through.
 //!
-//! In reading order: [`request`], [`routes`] (the table), the handlers [`reports`] and [`health`],
-//! [`response`]. It must never know how reports are made or stored.
+//! In reading order: [`request`], [`routes`] (the table), the handlers [`reports`], [`intake`],
+//! [`stores`] and [`health`], [`response`]. It must never know how reports are made or stored.
 
 pub mod health;
+pub mod intake;
 pub mod reports;
 pub mod request;
 pub mod response;
 pub mod routes;
+pub mod stores;
 
-use std::io::Cursor;
+use std::io::{self, Cursor, Read};
 use std::net::{SocketAddr, TcpListener};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -23,7 +25,9 @@ use self::request::Request;
 use self::response::Response;
 use crate::clock;
 use crate::db::connection::open_reader;
+use crate::db::writer::Writer;
 use crate::error::{Error, Result};
+use crate::hot_window::HotWindow;
 use crate::jobs::Jobs;
 use crate::uptime::interval::Micros;
 
@@ -47,30 +51,40 @@ impl Clock {
     }
 }
 
-/// What a handler works with: one for each thread, so that nothing is shared but the jobs.
+/// What every thread's handlers share.
+#[derive(Clone)]
+pub struct Shared {
+    /// The database file.
+    pub file: PathBuf,
+    /// The queue of reports.
+    pub jobs: Jobs,
+    /// The one way to change the database.
+    pub writer: Writer,
+    /// What memory has of it.
+    pub hot: Arc<HotWindow>,
+    /// Whose clock a report follows.
+    pub clock: Clock,
+    /// How long a body of rows may be, in bytes as it is sent.
+    pub body_bytes_max: u64,
+}
+
+/// What a handler works with: one for each thread.
 pub struct App {
-    jobs: Jobs,
-    clock: Clock,
-    file: PathBuf,
+    shared: Shared,
     db: Option<Connection>,
 }
 
 impl App {
-    /// What handlers need to serve the database `file`.
-    pub fn new(file: PathBuf, jobs: Jobs, clock: Clock) -> Self {
-        Self {
-            jobs,
-            clock,
-            file,
-            db: None,
-        }
+    /// What the handlers of one thread need.
+    pub fn new(shared: Shared) -> Self {
+        Self { shared, db: None }
     }
 
     /// The thread's own reader, opened when first needed.
     fn db(&mut self) -> Result<&Connection> {
         match &mut self.db {
             Some(db) => Ok(db),
-            none => Ok(none.insert(open_reader(&self.file)?)),
+            none => Ok(none.insert(open_reader(&self.shared.file)?)),
         }
     }
 }
@@ -95,8 +109,7 @@ impl Server {
             ))
             .because(error)
         })?;
-        let failed =
-            |error: std::io::Error| Error::failed("cannot start the server").because(error);
+        let failed = |error: io::Error| Error::failed("cannot start the server").because(error);
         let address = listener.local_addr().map_err(failed)?;
         let server = tiny_http::Server::from_listener(listener, None)
             .map_err(|error| Error::failed("cannot start the server").because(error))?;
@@ -151,24 +164,35 @@ fn serve(server: &tiny_http::Server, stopping: &AtomicBool, app: &mut App) {
 }
 
 /// Answers one request; a handler that panics answers 500.
-fn handle(app: &mut App, incoming: tiny_http::Request) {
-    let mut request = Request::new(incoming.method().as_str(), incoming.url());
+fn handle(app: &mut App, mut incoming: tiny_http::Request) {
+    let (method, target) = (incoming.method().to_string(), incoming.url().to_owned());
+    let field = |header: &tiny_http::Header| (header.field.to_string(), header.value.to_string());
+    let headers = incoming.headers().iter().map(field).collect();
+    let body_bytes = incoming.body_length().map(|length| length as u64);
+    let mut body = Body(&mut incoming);
+    let mut request = Request {
+        headers,
+        body_bytes,
+        ..Request::new(&method, &target, &mut body)
+    };
     let answer = catch_unwind(AssertUnwindSafe(|| routes::answer(app, &mut request)));
     let answer = answer.unwrap_or_else(|_| {
         app.db = None;
-        Response::from(Error::failed(format!(
-            "the handler of {} panicked",
-            request.path
-        )))
+        Response::from(Error::failed(format!("the handler of {target} panicked")))
     });
-    tracing::debug!(
-        method = request.method,
-        path = request.path,
-        status = answer.status,
-        "answered"
-    );
+    tracing::debug!(method, target, status = answer.status, "answered");
     if let Err(error) = incoming.respond(outgoing(&answer)) {
         tracing::debug!(%error, "a client left before its answer");
+    }
+}
+
+/// A request's body, asked for only when it is read: that is what lets a client that waits for
+/// `100 Continue` send it.
+struct Body<'a>(&'a mut tiny_http::Request);
+
+impl Read for Body<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.as_reader().read(buffer)
     }
 }
 

@@ -18,10 +18,10 @@ use crate::uptime::timeline::Interpolation;
 const PAGE_REPORTS_MAX: u32 = 100;
 
 /// `POST /trigger_report`: 202 with the id of a report that is in the database and in the queue.
-pub fn trigger(app: &mut App, request: &Request) -> Result<Response> {
+pub fn trigger(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let as_of = match request.field("as_of")? {
         Some(text) => Some(parse_as_of(text)?),
-        None => app.clock.as_of(),
+        None => app.shared.clock.as_of(),
     };
     let rule = match request.field("interpolation")? {
         Some(name) => Interpolation::from_name(name).ok_or_else(|| {
@@ -31,7 +31,7 @@ pub fn trigger(app: &mut App, request: &Request) -> Result<Response> {
         })?,
         None => Interpolation::default(),
     };
-    let id = app.jobs.trigger(as_of, rule)?;
+    let id = app.shared.jobs.trigger(as_of, rule)?;
     let answer = Response::json(202, &json!({"report_id": id.to_string()}));
     Ok(answer
         .with("Location", format!("/get_report/{id}"))
@@ -39,7 +39,7 @@ pub fn trigger(app: &mut App, request: &Request) -> Result<Response> {
 }
 
 /// `GET /get_report?report_id=ID` and `GET /get_report/ID`: the state, or the CSV once it is there.
-pub fn get(app: &mut App, request: &Request) -> Result<Response> {
+pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let id = match request.id.as_str() {
         "" => request.field("report_id")?.ok_or_else(|| {
             Error::invalid("report_id is missing (GET /get_report?report_id=ID with the id that POST /trigger_report gave)")
@@ -61,7 +61,7 @@ pub fn get(app: &mut App, request: &Request) -> Result<Response> {
 }
 
 /// `GET /api/reports/ID.csv`: the CSV; 404 with the reason while there is none.
-pub fn csv(app: &mut App, request: &Request) -> Result<Response> {
+pub fn csv(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let report = reports::find(app.db()?, parse_id(&request.id)?)?;
     if report.state == ReportState::Complete {
         return complete(app, &report);
@@ -75,14 +75,14 @@ pub fn csv(app: &mut App, request: &Request) -> Result<Response> {
 }
 
 /// `GET /api/reports/ID`: one report's facts.
-pub fn facts(app: &mut App, request: &Request) -> Result<Response> {
+pub fn facts(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let report = reports::find(app.db()?, parse_id(&request.id)?)?;
     Ok(with_state(Response::json(200, &describe(&report)), &report))
 }
 
 /// `GET /api/reports`: the history, newest first; `limit` a page, `before` the last id of the page
 /// before.
-pub fn list(app: &mut App, request: &Request) -> Result<Response> {
+pub fn list(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let limit = match request.field("limit")? {
         Some(text) => text
             .parse()

@@ -2,38 +2,52 @@
 //!
 //! It must never know sockets or routes.
 
+use std::io::Read;
+
 use crate::error::{Error, Result};
 
 /// A request, decoded.
-#[derive(Clone, Debug)]
-pub struct Request {
+pub struct Request<'a> {
     /// The method, upper case.
     pub method: String,
-    /// The path, percent-decoded, without the query.
+    /// The path as it was sent, percent-encoded, without the query.
     pub path: String,
     /// The query's fields in their order, decoded.
     pub query: Vec<(String, String)>,
-    /// What the route's `{id}` stood for; empty where it has none.
+    /// What the route's `{id}` stood for, decoded; empty where it has none.
     pub id: String,
+    /// The header fields, in their order.
+    pub headers: Vec<(String, String)>,
+    /// How long the body is, where the client said so.
+    pub body_bytes: Option<u64>,
+    /// The body, as it is sent.
+    pub body: &'a mut (dyn Read + Send),
 }
 
-impl Request {
+impl<'a> Request<'a> {
     /// A request for `target`, a path with an optional query.
-    pub fn new(method: &str, target: &str) -> Self {
+    pub fn new(method: &str, target: &str, body: &'a mut (dyn Read + Send)) -> Self {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
-        let owned = |(name, value): (std::borrow::Cow<'_, str>, std::borrow::Cow<'_, str>)| {
-            (name.into_owned(), value.into_owned())
-        };
+        let fields = form_urlencoded::parse(query.as_bytes());
         Self {
             method: method.to_owned(),
-            path: percent_encoding::percent_decode_str(path)
-                .decode_utf8_lossy()
-                .into_owned(),
-            query: form_urlencoded::parse(query.as_bytes())
-                .map(owned)
+            path: path.to_owned(),
+            query: fields
+                .map(|(name, value)| (name.into_owned(), value.into_owned()))
                 .collect(),
             id: String::new(),
+            headers: Vec::new(),
+            body_bytes: None,
+            body,
         }
+    }
+
+    /// The value of the header field called `name`, in any case; the first if there are several.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let mut fields = self.headers.iter();
+        fields
+            .find(|(field, _)| field.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.trim())
     }
 
     /// The query's field called `name`; none where it is missing or empty.
@@ -60,9 +74,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paths_and_queries_are_decoded() {
-        let request = Request::new("GET", "/a%20b?as_of=2026-11-01T00%3A00%3A00Z&x=1+2&x=3&y=");
-        assert_eq!(request.path, "/a b");
+    fn queries_are_decoded() {
+        let mut body = std::io::empty();
+        let target = "/a?as_of=2026-11-01T00%3A00%3A00Z&x=1+2&x=3&y=";
+        let request = Request::new("GET", target, &mut body);
+        assert_eq!(request.path, "/a");
         assert_eq!(
             request.field("as_of").expect("once"),
             Some("2026-11-01T00:00:00Z")

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::error::{Error, ErrorKind};
 
@@ -53,7 +53,15 @@ impl Response {
 
     /// A problem: what is wrong and what to do about it.
     pub fn problem(status: u16, detail: &str) -> Self {
-        let problem = json!({"type": "about:blank", "title": title(status), "status": status, "detail": detail});
+        Self::problem_with(status, detail, Map::new())
+    }
+
+    /// A problem with members of its own.
+    pub fn problem_with(status: u16, detail: &str, members: Map<String, Value>) -> Self {
+        let mut problem = json!({"type": "about:blank", "title": title(status), "status": status, "detail": detail});
+        if let Value::Object(problem) = &mut problem {
+            problem.extend(members);
+        }
         Self::new(
             status,
             "application/problem+json",
@@ -85,6 +93,9 @@ const fn title(status: u16) -> &'static str {
         400 => "Bad Request",
         404 => "Not Found",
         405 => "Method Not Allowed",
+        413 => "Content Too Large",
+        415 => "Unsupported Media Type",
+        422 => "Unprocessable Content",
         503 => "Service Unavailable",
         _ => "Internal Server Error",
     }

@@ -2,13 +2,15 @@
 //!
 //! It must never know how an answer is made.
 
+use percent_encoding::percent_decode_str;
+
 use super::request::Request;
 use super::response::Response;
-use super::{App, health, reports};
+use super::{App, health, intake, reports, stores};
 use crate::error::Result;
 
 /// Makes the answer to a request.
-type Handler = fn(&mut App, &Request) -> Result<Response>;
+type Handler = fn(&mut App, &mut Request<'_>) -> Result<Response>;
 
 /// One line of the table. `{id}` in a path stands for one segment, or the part of one before a suffix.
 struct Route {
@@ -34,16 +36,22 @@ const ROUTES: &[Route] = &[
     route("GET", "/api/reports", reports::list),
     route("GET", "/api/reports/{id}.csv", reports::csv),
     route("GET", "/api/reports/{id}", reports::facts),
+    route("POST", "/api/polls", intake::polls),
+    route("POST", "/api/business-hours", intake::business_hours),
+    route("POST", "/api/timezones", intake::timezones),
+    route("POST", "/api/stores", intake::stores),
+    route("DELETE", "/api/stores/{id}", stores::delete),
 ];
 
 /// Answers a request by the table: 404 for an unknown path, 405 with `Allow` for a known one.
-pub fn answer(app: &mut App, request: &mut Request) -> Response {
+pub fn answer(app: &mut App, request: &mut Request<'_>) -> Response {
     let mut allowed = Vec::new();
     for route in ROUTES {
         let Some(id) = captured(route.path, &request.path) else {
             continue;
         };
-        let id = id.to_owned();
+        // Decoded only now: an encoded slash is part of an id, not of the path.
+        let id = percent_decode_str(id).decode_utf8_lossy().into_owned();
         // HEAD is GET without its body, which the server leaves out.
         if route.method == request.method || (route.method == "GET" && request.method == "HEAD") {
             request.id = id;

@@ -14,11 +14,13 @@
 //! | [`json`] | a reader of JSON, a line or an element a row | typed rows |
 //! | [`parser`] | a reader of CSV, or of either | all of the above in one |
 //! | [`runs`] | the polls of a call | the same polls, sorted |
-//! | [`load`] | the inputs of a call | their rows in the database, all or nothing |
+//! | [`batch`] | the inputs of a call | every good row of them, judged beside the others |
+//! | [`load`] | a batch | the database, all or nothing |
 //!
 //! It must never know HTTP, terminals or the clock. Everything above `runs` in the table knows
 //! neither SQLite nor threads, and looks at one row at a time.
 
+pub mod batch;
 pub mod elements;
 pub mod fields;
 pub mod header;

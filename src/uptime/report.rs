@@ -4,6 +4,8 @@
 
 use std::thread;
 
+use memchr::{memchr, memchr3};
+
 use super::business_hours::{ZoneTable, open_intervals};
 use super::fleet::{BusinessTime, Fleet, Pattern, Store};
 use super::history::History;
@@ -108,10 +110,8 @@ pub fn csv(
 /// An id is written as it is, quoted only where RFC 4180 asks for it. One such as `=1+1` is a legal
 /// id and stays what it is: whoever opens the file in a spreadsheet imports the first column as text.
 pub fn write_row(csv: &mut Vec<u8>, store_id: &str, totals: &[WindowTotal; 3]) {
-    if store_id
-        .bytes()
-        .any(|byte| matches!(byte, b',' | b'"' | b'\n' | b'\r'))
-    {
+    let bytes = store_id.as_bytes();
+    if memchr3(b',', b'"', b'\n', bytes).is_some() || memchr(b'\r', bytes).is_some() {
         csv.push(b'"');
         csv.extend_from_slice(store_id.replace('"', "\"\"").as_bytes());
         csv.push(b'"');

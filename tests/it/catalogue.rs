@@ -11,9 +11,12 @@ use rusqlite::Connection;
 use store_monitor::civil::parse_instant;
 use store_monitor::db::connection::open_writer;
 use store_monitor::db::{self, polls};
+use store_monitor::error::Error;
 use store_monitor::error::ErrorKind;
+use store_monitor::ingest::batch::{self, Source};
 use store_monitor::ingest::header::Kind;
-use store_monitor::ingest::load::{self, Source, Summary};
+use store_monitor::ingest::load::{self, Summary};
+use store_monitor::ingest::parser::Format;
 use store_monitor::ingest::problem::BadRow;
 
 use crate::harness::{Home, project};
@@ -61,10 +64,20 @@ impl Case {
         self.path.to_str().expect("a path in UTF-8")
     }
 
+    /// How its rows are written, as its ending tells.
+    fn format(&self) -> Format {
+        match self.path.extension().and_then(|ending| ending.to_str()) {
+            Some("ndjson") => Format::Ndjson,
+            Some("json") => Format::JsonArray,
+            _ => Format::Csv,
+        }
+    }
+
     /// Loads the case as a call that takes good rows does; `commit` decides whether it stays.
     fn load(&self, db: &mut Connection, commit: bool) -> Result<(Summary, Vec<BadRow>), String> {
         let source = Source {
             expected: Some(self.kind),
+            format: self.format(),
             ..Source::new(
                 self.file.as_str(),
                 fs::File::open(&self.path).expect("a case"),
@@ -72,12 +85,12 @@ impl Case {
         };
         let latest = parse_instant("2027-01-01 00:00:00 UTC").expect("an instant");
         let mut bad_rows = Vec::new();
-        let batch = load::read([source], latest, &std::env::temp_dir(), &mut |name, bad| {
+        let batch = batch::read([source], latest, &std::env::temp_dir(), &mut |name, bad| {
             assert_eq!(name, self.file);
             bad_rows.push(bad);
             Ok(())
         });
-        let batch = batch.map_err(|error| {
+        let batch = batch.map_err(Error::from).map_err(|error| {
             assert_eq!(error.kind(), ErrorKind::Invalid, "{}: {error}", self.file);
             error.to_string()
         })?;
@@ -245,7 +258,7 @@ fn a_note_is_told_once_with_its_count_and_its_first_line() {
                 aa,Inactive,2023-01-20 02:00:00 UTC\n";
     let latest = parse_instant("2027-01-01 00:00:00 UTC").expect("an instant");
     let source = Source::new("polls", text.as_bytes());
-    let batch = load::read([source], latest, &home.path(""), &mut |_, bad| {
+    let batch = batch::read([source], latest, &home.path(""), &mut |_, bad| {
         panic!("{bad}")
     });
     let batch = batch.expect("good rows");

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use store_monitor::civil::parse_instant;
 use store_monitor::db::connection::open_writer;
 use store_monitor::db::{self, fleet, polls};
-use store_monitor::ingest::load::{self, Source};
+use store_monitor::ingest::batch::{self, Source};
+use store_monitor::ingest::load;
 use store_monitor::uptime::interval::{DAY, Micros};
 use store_monitor::uptime::report::{HEADER, Question, ReportRow, write_row};
 use store_monitor::uptime::timeline::Interpolation;
@@ -128,7 +129,7 @@ fn every_example_gets_its_report_from_the_plain_form() {
             .iter()
             .map(|file| Source::new(file.clone(), fs::File::open(file).expect("an input")));
         let latest = store_monitor::clock::machine_us() + DAY;
-        let batch = load::read(sources, latest, &home.path(""), &mut |name, bad| {
+        let batch = batch::read(sources, latest, &home.path(""), &mut |name, bad| {
             panic!("{}", bad.in_file(name))
         });
         let batch = batch.expect("good inputs");

@@ -14,7 +14,7 @@ use store_monitor::db::connection::{open_reader, open_writer};
 use store_monitor::db::reports::{self, Report, ReportState};
 use store_monitor::db::writer::Writer;
 use store_monitor::error::{Error, ErrorKind};
-use store_monitor::http::{App, Clock, Server as HttpServer};
+use store_monitor::http::{App, Clock, Server as HttpServer, Shared};
 use store_monitor::jobs::{Jobs, Limits, Recipe};
 use store_monitor::uptime::interval::{DAY, MINUTE};
 use store_monitor::uptime::timeline::Interpolation;
@@ -386,10 +386,10 @@ fn nonsense_on_a_connection_harms_nobody_else() {
 // The pool, by a recipe that does as it is told.
 
 /// Starts jobs on a new database.
-fn jobs(file: &Path, limits: Limits, recipe: Recipe) -> Jobs {
+fn jobs(file: &Path, limits: Limits, recipe: Recipe) -> (Jobs, Writer) {
     let (writer, _) = Writer::start(open_writer(file).expect("a database")).expect("a writer");
-    let (jobs, _) = Jobs::start(file.to_owned(), writer, limits, recipe).expect("a pool");
-    jobs
+    let (jobs, _) = Jobs::start(file.to_owned(), writer.clone(), limits, recipe).expect("a pool");
+    (jobs, writer)
 }
 
 /// Looks at a report until it no longer runs.
@@ -416,8 +416,16 @@ fn a_full_queue_answers_503_and_when_to_come_again() {
         let _ = released.recv();
         Ok(b"made\n".to_vec())
     });
-    let jobs = jobs(&home.database(), limits, recipe);
-    let app = || App::new(home.database(), jobs.clone(), Clock::Data);
+    let (jobs, writer) = jobs(&home.database(), limits, recipe);
+    let shared = Shared {
+        file: home.database(),
+        jobs: jobs.clone(),
+        writer,
+        hot: Arc::default(),
+        clock: Clock::Data,
+        body_bytes_max: 1 << 20,
+    };
+    let app = || App::new(shared.clone());
     let http = HttpServer::start("127.0.0.1:0".parse().unwrap(), 2, app).expect("a server");
     let client = Client::new(http.address().to_string());
 
@@ -461,8 +469,16 @@ fn a_report_that_fails_or_panics_says_why_and_costs_no_thread() {
         3 => panic!("a plain bug"),
         _ => Ok(b"made\n".to_vec()),
     });
-    let jobs = jobs(&home.database(), limits, recipe);
-    let app = || App::new(home.database(), jobs.clone(), Clock::Data);
+    let (jobs, writer) = jobs(&home.database(), limits, recipe);
+    let shared = Shared {
+        file: home.database(),
+        jobs: jobs.clone(),
+        writer,
+        hot: Arc::default(),
+        clock: Clock::Data,
+        body_bytes_max: 1 << 20,
+    };
+    let app = || App::new(shared.clone());
     let http = HttpServer::start("127.0.0.1:0".parse().unwrap(), 1, app).expect("a server");
     let client = Client::new(http.address().to_string());
     for _ in 0..3 {
@@ -519,7 +535,7 @@ fn reports_that_a_stop_left_are_made_by_the_next_start_even_more_than_the_queue_
         let _ = released.recv();
         Ok(b"made\n".to_vec())
     });
-    let jobs = jobs(&home.database(), limits, recipe);
+    let (jobs, _writer) = jobs(&home.database(), limits, recipe);
     let full = jobs.trigger(None, Interpolation::Nearest);
     assert_eq!(
         full.expect_err("a full queue").kind(),

@@ -1,0 +1,52 @@
+//! Answers by `Idempotency-Key`, kept for a day: the same request again is answered, not done again.
+//!
+//! They are written in the transaction of the change they answer. It must never know what they say.
+
+use rusqlite::{Connection, OptionalExtension};
+
+use crate::error::Result;
+use crate::uptime::interval::{DAY, Micros};
+
+/// How long an answer is kept.
+const KEPT: Micros = DAY;
+
+/// What is known of a key.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Earlier {
+    /// It is new, or older than a day.
+    None,
+    /// The same request came with it; this was the answer.
+    Same(String),
+    /// Another request came with it.
+    Other,
+}
+
+/// What came with `key` in the day before `at`.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn find(db: &Connection, key: &str, fingerprint: &str, at: Micros) -> Result<Earlier> {
+    let mut select = db.prepare_cached(
+        "SELECT fingerprint, answer FROM idempotency WHERE key = ?1 AND answered_at > ?2",
+    )?;
+    let found: Option<(String, String)> = select
+        .query_row((key, at - KEPT), |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    Ok(match found {
+        None => Earlier::None,
+        Some((known, answer)) if known == fingerprint => Earlier::Same(answer),
+        Some(_) => Earlier::Other,
+    })
+}
+
+/// Keeps an answer, and forgets those that are older than a day.
+///
+/// # Errors
+/// When the database cannot be written.
+pub fn keep(db: &Connection, key: &str, fingerprint: &str, answer: &str, at: Micros) -> Result<()> {
+    db.prepare_cached("DELETE FROM idempotency WHERE answered_at <= ?1")?
+        .execute([at - KEPT])?;
+    db.prepare_cached("INSERT INTO idempotency VALUES (?1, ?2, ?3, ?4)")?
+        .execute((key, fingerprint, answer, at))?;
+    Ok(())
+}

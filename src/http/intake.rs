@@ -1,0 +1,295 @@
+//! Rows over HTTP: polls, business hours, time zones and stores, taken whole or not at all.
+//!
+//! It must never know how rows are read, judged or kept.
+
+use std::io::{self, Read};
+use std::path::Path;
+
+use flate2::Crc;
+use serde_json::{Map, Value, json};
+
+use super::App;
+use super::request::Request;
+use super::response::Response;
+use crate::clock;
+use crate::db::idempotency::{self, Earlier};
+use crate::error::{Error, Result};
+use crate::ingest::batch::{self, Batch, ReadError, Source};
+use crate::ingest::header::Kind;
+use crate::ingest::load::{self, Summary};
+use crate::ingest::parser::Format;
+use crate::ingest::problem::{BadFile, BadRow, Code};
+use crate::uptime::interval::DAY;
+
+/// How many bad rows an answer tells; all are counted.
+const BAD_ROWS_TOLD: usize = 100;
+
+/// How many times as long as it was sent a body may be when it is unpacked.
+const UNPACKED_FACTOR: u64 = 8;
+
+/// The longest `Idempotency-Key`.
+const KEY_BYTES_MAX: usize = 255;
+
+/// `POST /api/polls`.
+pub fn polls(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
+    take(app, request, Kind::Polls)
+}
+
+/// `POST /api/business-hours`.
+pub fn business_hours(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
+    take(app, request, Kind::BusinessHours)
+}
+
+/// `POST /api/timezones`.
+pub fn timezones(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
+    take(app, request, Kind::Timezones)
+}
+
+/// `POST /api/stores`.
+pub fn stores(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
+    take(app, request, Kind::Stores)
+}
+
+/// Takes the body's rows; answers 200 once they are durable.
+fn take(app: &mut App, request: &mut Request<'_>, kind: Kind) -> Result<Response> {
+    let bytes_max = app.shared.body_bytes_max;
+    if request.body_bytes.is_some_and(|bytes| bytes > bytes_max) {
+        return Ok(too_large(bytes_max));
+    }
+    let Some(format) = format(request.header("Content-Type")) else {
+        let detail = "send text/csv with a header, application/x-ndjson, or a JSON array as application/json";
+        return Ok(Response::problem(415, detail));
+    };
+    if !matches!(
+        request.header("Content-Encoding"),
+        None | Some("" | "identity" | "gzip" | "x-gzip")
+    ) {
+        return Ok(Response::problem(
+            415,
+            "send the body as it is, or with Content-Encoding: gzip",
+        ));
+    }
+    let skip = match request.field("on_bad_row")? {
+        None | Some("refuse") => false,
+        Some("skip") => true,
+        Some(other) => {
+            let other = other.escape_debug();
+            return Err(Error::invalid(format!(
+                "unknown on_bad_row `{other}` (expected `refuse` or `skip`)"
+            )));
+        }
+    };
+    let key = key(request)?;
+
+    let mut bad_rows = Vec::new();
+    let mut body = Measured {
+        body: &mut *request.body,
+        crc: Crc::new(),
+        bytes: 0,
+        bytes_max,
+    };
+    let source = Source {
+        expected: Some(kind),
+        format,
+        bytes_max: bytes_max.saturating_mul(UNPACKED_FACTOR),
+        ..Source::new("the body", &mut body)
+    };
+    let folder = app
+        .shared
+        .file
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
+    let read = batch::read(
+        [source],
+        clock::machine_us() + DAY,
+        folder,
+        &mut |_, bad| {
+            if bad_rows.len() < BAD_ROWS_TOLD {
+                bad_rows.push(describe(&bad));
+            }
+            Ok(())
+        },
+    );
+    let (bytes, crc) = (body.bytes, body.crc.sum());
+    let batch = match read {
+        Ok(batch) => batch,
+        Err(_) if bytes > bytes_max => return Ok(too_large(bytes_max)),
+        Err(ReadError::Refused { file, .. }) => return Ok(refused_file(&file)),
+        Err(ReadError::Failed(error)) => return Err(error),
+    };
+    if batch.rejected > 0 && !skip {
+        return Ok(refused_rows(&batch, bad_rows));
+    }
+    let fingerprint = format!(
+        "{} {} {bytes} {crc:08x}",
+        kind.as_str(),
+        if skip { "skip" } else { "refuse" }
+    );
+    write(app, batch, bad_rows, key.map(|key| (key, fingerprint)))
+}
+
+/// Writes the batch and answers; a request that was answered before under the same key is answered so
+/// again.
+fn write(
+    app: &App,
+    batch: Batch,
+    bad_rows: Vec<Value>,
+    key: Option<(String, String)>,
+) -> Result<Response> {
+    let hot = std::sync::Arc::clone(&app.shared.hot);
+    let at = clock::machine_us();
+    let (answer, earlier, _) = app.shared.writer.try_write_then(
+        move |db| {
+            if let Some((key, fingerprint)) = &key {
+                match idempotency::find(db, key, fingerprint, at)? {
+                    Earlier::None => {}
+                    Earlier::Same(answer) => return Ok((answer, true, None)),
+                    Earlier::Other => {
+                        return Err(Error::invalid(
+                            "this Idempotency-Key came with another request before (use a new key for new rows)",
+                        ));
+                    }
+                }
+            }
+            let mut summary = load::write(db, batch)?;
+            let answer = accepted(&summary, bad_rows).to_string();
+            if let Some((key, fingerprint)) = &key {
+                idempotency::keep(db, key, fingerprint, &answer, at)?;
+            }
+            Ok((answer, false, summary.change.take()))
+        },
+        move |(_, _, change)| {
+            if let Some(change) = change.take() {
+                hot.note(change);
+            }
+        },
+    )?;
+    let answer = Response::new(200, "application/json", format!("{answer}\n").into_bytes());
+    Ok(if earlier {
+        answer.with("Idempotent-Replayed", "true")
+    } else {
+        answer
+    })
+}
+
+fn accepted(summary: &Summary, bad_rows: Vec<Value>) -> Value {
+    let note = |note: &batch::SourceNote| json!({"code": note.note.code.as_str(), "count": note.note.count, "line": note.note.line});
+    let mut answer = json!({
+        "accepted": summary.accepted,
+        "unchanged": summary.unchanged,
+        "replaced": summary.replaced,
+        "rejected": summary.rejected,
+        "notes": summary.notes.iter().map(note).collect::<Vec<_>>(),
+    });
+    if summary.rejected > 0 {
+        answer["errors"] = Value::Array(bad_rows);
+    }
+    answer
+}
+
+fn describe(bad: &BadRow) -> Value {
+    json!({
+        "line": bad.line,
+        "column": bad.column,
+        "code": bad.code.as_str(),
+        "value": bad.value,
+        "reason": bad.reason,
+        "row": String::from_utf8_lossy(&bad.raw),
+    })
+}
+
+fn refused_rows(batch: &Batch, bad_rows: Vec<Value>) -> Response {
+    let count = batch.rejected;
+    let rows = if count == 1 {
+        "1 row is".to_owned()
+    } else {
+        format!("{count} rows are")
+    };
+    let detail = format!(
+        "{rows} bad, so nothing was written (correct them, or take the good rows with ?on_bad_row=skip)"
+    );
+    problem(422, &detail, count, bad_rows)
+}
+
+fn refused_file(file: &BadFile) -> Response {
+    let status = if file.code == Code::TooLarge {
+        413
+    } else {
+        422
+    };
+    let error = json!({
+        "line": file.line,
+        "column": null,
+        "code": file.code.as_str(),
+        "value": null,
+        "reason": file.reason,
+    });
+    problem(
+        status,
+        &format!("{}; nothing was written", file.in_file("the body")),
+        0,
+        vec![error],
+    )
+}
+
+fn too_large(bytes_max: u64) -> Response {
+    let detail = format!("a body may have {bytes_max} bytes at most (send it in parts, or gzip'd)");
+    let error = json!({
+        "line": null,
+        "column": null,
+        "code": Code::TooLarge.as_str(),
+        "value": null,
+        "reason": detail,
+    });
+    // The rest of the body is not wanted.
+    problem(413, &detail, 0, vec![error]).with("Connection", "close")
+}
+
+fn problem(status: u16, detail: &str, rejected: u64, errors: Vec<Value>) -> Response {
+    let mut members = Map::new();
+    members.insert("rejected".to_owned(), rejected.into());
+    members.insert("errors".to_owned(), Value::Array(errors));
+    Response::problem_with(status, detail, members)
+}
+
+/// How the rows are written, as the media type says; none for one that is not taken.
+fn format(content_type: Option<&str>) -> Option<Format> {
+    let media_type = content_type?.split(';').next()?.trim().to_ascii_lowercase();
+    match media_type.as_str() {
+        "text/csv" | "application/csv" => Some(Format::Csv),
+        "application/x-ndjson" | "application/ndjson" | "application/jsonl" => Some(Format::Ndjson),
+        "application/json" => Some(Format::JsonArray),
+        _ => None,
+    }
+}
+
+/// The request's `Idempotency-Key`.
+fn key(request: &Request<'_>) -> Result<Option<String>> {
+    match request.header("Idempotency-Key") {
+        Some(key) if key.is_empty() || key.len() > KEY_BYTES_MAX => Err(Error::invalid(format!(
+            "an Idempotency-Key has 1 to {KEY_BYTES_MAX} characters"
+        ))),
+        key => Ok(key.map(str::to_owned)),
+    }
+}
+
+/// A body that is counted and summed as it is read, and ends with an error where it is too long.
+struct Measured<'a> {
+    body: &'a mut (dyn Read + Send),
+    crc: Crc,
+    bytes: u64,
+    bytes_max: u64,
+}
+
+impl Read for Measured<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.body.read(buffer)?;
+        self.bytes += count as u64;
+        if self.bytes > self.bytes_max {
+            return Err(io::Error::other("the body is too large"));
+        }
+        self.crc.update(&buffer[..count]);
+        Ok(count)
+    }
+}
