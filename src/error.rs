@@ -50,6 +50,11 @@ impl Error {
         Self::new(ErrorKind::Failed, message)
     }
 
+    /// An error that says what `other` says, for one more who must hear it; its cause stays behind.
+    pub fn again(other: &Self) -> Self {
+        Self::new(other.kind, other.message.clone())
+    }
+
     fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self {
             kind,

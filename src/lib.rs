@@ -1,3 +1,47 @@
-//! The map of the house (written out below as rooms are added).
+//! store-monitor: how long each restaurant was really online during its business hours.
+//!
+//! This page is the map of the house. Arrows run one way, from the top of the table to the bottom;
+//! `tests/it/tidy.rs` holds them.
+//!
+//! | room | what it does | what it must never know |
+//! | --- | --- | --- |
+//! | [`cli`] | one file a command | how anything is done beyond whom to call |
+//! | [`http`] | routes, handlers, answers | how reports are made or stored |
+//! | [`jobs`] | the queue of reports and its pool | HTTP; how the numbers are made |
+//! | [`hot_window`] | the last eight days in memory | HTTP; the arithmetic |
+//! | [`ingest`] | CSV files to typed rows to the database | terminals, HTTP |
+//! | [`export`] | its mirror: the database to CSV files | terminals, HTTP |
+//! | [`generate`] | synthetic files in the shape of real ones | the database |
+//! | [`db`] | the record: one SQLite file | files of input, HTTP; it computes no time |
+//! | [`uptime`] | the pure core: what every number means | SQLite, HTTP, CSV files, the clock |
+//! | [`civil`], [`clock`] | instants as text; the machine's clock | everything above |
+//! | [`error`] | what went wrong, and what to do | who shows it |
+//!
+//! # A poll's way from the file to the report
+//! [`ingest::parser`] makes a typed row of a line; [`ingest::load::read`] judges it beside the other
+//! rows of its call and sorts it; [`ingest::load::write`] gives it to [`db::polls::add`], in one
+//! transaction with all the others. A report asks [`hot_window::HotWindow::inputs`], which has the
+//! poll in memory or reads it with [`db::polls::history`]; [`uptime::report::csv`] hands it to
+//! [`uptime::pass::totals`], which turns it into uptime and downtime. The CSV goes back into the
+//! database through [`jobs`], and from there to whoever asks [`http::reports`].
+//!
+//! # Invariants
+//! - No function of [`uptime`] can fail, reads a clock or does I/O.
+//! - uptime + downtime = business time, to the microsecond, in every window of every store.
+//! - Nothing but [`db::writer`] (in a server) or [`db::write`] (in a command) changes the database.
+//! - A report is in the database before its id is given out, and complete only once its CSV is.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+pub mod civil;
+pub mod cli;
+pub mod clock;
+pub mod db;
 pub mod error;
+pub mod export;
+pub mod generate;
+pub mod hot_window;
+pub mod http;
+pub mod ingest;
+pub mod jobs;
 pub mod uptime;

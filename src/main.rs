@@ -1,2 +1,21 @@
-//! The plot.
-fn main() {}
+//! The plot: parse the command line, do what it says, tell what went wrong, leave with its code.
+
+use std::process::ExitCode;
+
+use store_monitor::cli;
+use store_monitor::error::ErrorKind;
+
+fn main() -> ExitCode {
+    let command = cli::parse();
+    cli::start_log(&command);
+    match cli::run(command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("store-monitor: {error}");
+            match error.kind() {
+                ErrorKind::Invalid | ErrorKind::NotFound => ExitCode::from(2),
+                ErrorKind::Unavailable | ErrorKind::Failed => ExitCode::FAILURE,
+            }
+        }
+    }
+}

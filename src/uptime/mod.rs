@@ -1,6 +1,18 @@
 //! The pure core: from polls and business hours to uptime and downtime.
 //!
+//! In reading order: [`interval`], the one currency; [`poll`]; [`business_hours`], which makes open
+//! intervals; [`timeline`], which makes up and down intervals; [`window`], which measures both;
+//! [`report`], one row a store. [`fleet`] and [`history`] are the report's two inputs for many
+//! stores, [`pass`] its fast form.
+//!
 //! It must never know SQLite, HTTP, CSV files or the clock: `as_of` and every row are passed in.
 
+pub mod business_hours;
+pub mod fleet;
+pub mod history;
 pub mod interval;
+pub mod pass;
 pub mod poll;
+pub mod report;
+pub mod timeline;
+pub mod window;

@@ -1,0 +1,89 @@
+-- store-monitor's database: one SQLite file that any SQLite tool can read.
+--
+-- Instants are integers: microseconds since 1970-01-01T00:00:00Z. Wall times are text, `HH:MM:SS`.
+-- Try it in the sqlite3 shell, beside a running server:
+--
+--   SELECT * FROM polls_readable WHERE store_id = 'seattle-pike-place' ORDER BY timestamp_utc DESC LIMIT 10;
+--   SELECT * FROM reports_readable;
+--
+-- Change nothing by hand: a server keeps what it has read in memory, and would not notice.
+
+PRAGMA application_id = 0x53746F72; -- "Stor"
+PRAGMA user_version = 1;
+
+-- A store exists once any source names it.
+CREATE TABLE store (
+    key         INTEGER PRIMARY KEY,  -- what its polls and hours carry in place of the id
+    store_id    TEXT NOT NULL UNIQUE, -- opaque
+    timezone    TEXT,                 -- an IANA name as it was written; NULL: none, so America/Chicago
+    name        TEXT,                 -- what people call it; NULL: not in any stores file
+    store_group TEXT                  -- who owns it; NULL together with `name`
+) STRICT;
+
+-- One answer of one store. Instant first: an hour's batch lands on neighbouring pages, retention is a
+-- range delete, a report reads one range, and the newest poll is the last row.
+CREATE TABLE poll (
+    at     INTEGER NOT NULL,
+    store  INTEGER NOT NULL, -- store.key
+    active INTEGER NOT NULL CHECK (active IN (0, 1)),
+    PRIMARY KEY (at, store)
+) STRICT, WITHOUT ROWID;
+
+-- Weekly hours as they were loaded: overlaps and seams are united when computed, never here.
+-- A store without rows is always open.
+CREATE TABLE business_hours (
+    store       INTEGER NOT NULL, -- store.key
+    weekday     INTEGER NOT NULL CHECK (weekday BETWEEN 0 AND 6), -- 0 = Monday
+    start_local TEXT NOT NULL,    -- HH:MM:SS
+    end_local   TEXT NOT NULL,    -- HH:MM:SS, 24:00:00 at most; not after the start: on the next day
+    PRIMARY KEY (store, weekday, start_local, end_local)
+) STRICT, WITHOUT ROWID;
+
+-- One report: a row before its id is given out, so that a restart finds it.
+CREATE TABLE report (
+    id            TEXT PRIMARY KEY, -- a UUID
+    state         TEXT NOT NULL CHECK (state IN ('Running', 'Complete', 'Failed')),
+    as_of         INTEGER NOT NULL,
+    interpolation TEXT NOT NULL CHECK (interpolation IN ('nearest', 'previous')),
+    triggered_at  INTEGER NOT NULL,
+    finished_at   INTEGER, -- NULL while Running
+    error         TEXT,    -- why it Failed
+    csv           BLOB     -- once Complete
+) STRICT;
+
+CREATE INDEX report_by_age ON report (triggered_at, id);
+
+-- How often each kind of data has changed: what a server has in memory is good for as long as these
+-- stand still. Every transaction that changes polls, or stores and hours, adds one.
+CREATE TABLE generation (
+    what  TEXT PRIMARY KEY CHECK (what IN ('polls', 'fleet')),
+    value INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+INSERT INTO generation VALUES ('polls', 0), ('fleet', 0);
+
+CREATE VIEW polls_readable AS
+SELECT store.store_id,
+       strftime('%Y-%m-%d %H:%M:%S', poll.at / 1000000, 'unixepoch')
+           || printf('.%06d UTC', poll.at % 1000000) AS timestamp_utc,
+       iif(poll.active, 'active', 'inactive') AS status
+FROM poll JOIN store ON store.key = poll.store;
+
+CREATE VIEW business_hours_readable AS
+SELECT store.store_id,
+       substr('MonTueWedThuFriSatSun', weekday * 3 + 1, 3) AS weekday,
+       start_local,
+       end_local,
+       coalesce(store.timezone, 'America/Chicago') AS timezone
+FROM business_hours JOIN store ON store.key = business_hours.store;
+
+CREATE VIEW reports_readable AS
+SELECT id,
+       state,
+       strftime('%Y-%m-%d %H:%M:%S', as_of / 1000000, 'unixepoch')
+           || printf('.%06d UTC', as_of % 1000000) AS as_of,
+       interpolation,
+       (finished_at - triggered_at) / 1000.0 AS took_ms,
+       length(csv) AS csv_bytes,
+       error
+FROM report ORDER BY triggered_at;

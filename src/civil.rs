@@ -1,0 +1,692 @@
+//! The text form of instants and wall times, both ways.
+//!
+//! It must never know which instants are sensible, what a store or a file is, or the time zone
+//! database: an instant here is UTC, and a wall time is microseconds since its midnight.
+
+use std::fmt;
+
+use crate::error::{Error, Result};
+use crate::uptime::interval::{DAY, HOUR, MINUTE, Micros, SECOND};
+
+/// What a timestamp's text said, with what was done to bring it to UTC microseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timestamp {
+    /// The instant.
+    pub at: Micros,
+    /// A non-zero offset was converted to UTC.
+    pub offset: bool,
+    /// Digits beyond microseconds were cut.
+    pub subsecond: bool,
+    /// It named a real leap second, which became the second after it.
+    pub leap_second: bool,
+}
+
+/// Why a text is not a timestamp.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TimestampError {
+    /// It is not written like one.
+    Shape,
+    /// The calendar has no such date.
+    Date,
+    /// The day has no such time.
+    Time,
+    /// Second 60 where no leap second was.
+    LeapSecond,
+    /// What follows the time is neither UTC nor an offset from it.
+    Zone,
+}
+
+impl fmt::Display for TimestampError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Shape => "expected a form like `2023-01-24 09:08:23.138922 UTC`",
+            Self::Date => "the calendar has no such date",
+            Self::Time => "a day has no such time; it ends with 23:59:59",
+            Self::LeapSecond => "no leap second was there",
+            Self::Zone => "expected UTC, `Z`, or an offset such as `+02:00`",
+        })
+    }
+}
+
+impl std::error::Error for TimestampError {}
+
+/// The days, counted from 1970-01-01, whose last minute has had 61 seconds since the year 2000.
+const LEAP_SECOND_DAYS: [i64; 5] = [
+    days_from_civil(2005, 12, 31),
+    days_from_civil(2008, 12, 31),
+    days_from_civil(2012, 6, 30),
+    days_from_civil(2015, 6, 30),
+    days_from_civil(2016, 12, 31),
+];
+
+/// What one unit of the last of `n` fraction digits is worth, in microseconds.
+const FRACTION_UNITS: [u32; 7] = [1_000_000, 100_000, 10_000, 1_000, 100, 10, 1];
+
+/// Reads an instant: a date, a space or `T`, a time with any fraction, then UTC by name (`UTC` or
+/// `Z`, in any case), by an offset, or by default.
+///
+/// ```
+/// use store_monitor::civil::{format_utc, parse_timestamp};
+/// let utc = parse_timestamp("2023-01-24 09:08:23.138922 UTC")?;
+/// assert_eq!(format_utc(utc.at), "2023-01-24 09:08:23.138922 UTC");
+/// let offset = parse_timestamp("2023-01-24T11:08:23.138922+02:00")?;
+/// assert!(offset.at == utc.at && offset.offset);
+/// # Ok::<(), store_monitor::civil::TimestampError>(())
+/// ```
+///
+/// # Errors
+/// When the text is malformed. Any year from 0001 to 9999 is read; a caller that wants a
+/// narrower range checks it.
+pub fn parse_timestamp(text: &str) -> Result<Timestamp, TimestampError> {
+    parse_timestamp_bytes(text.as_bytes())
+}
+
+/// [`parse_timestamp`] for bytes that nobody has looked at yet.
+pub(crate) fn parse_timestamp_bytes(text: &[u8]) -> Result<Timestamp, TimestampError> {
+    match parse_common(text) {
+        Some(at) => Ok(Timestamp {
+            at,
+            offset: false,
+            subsecond: false,
+            leap_second: false,
+        }),
+        None => parse_any(text),
+    }
+}
+
+/// The shape that nearly every row has, `YYYY-MM-DD HH:MM:SS[.f{1,6}] UTC`, at fixed positions;
+/// `None` for all else, right or wrong, which [`parse_any`] decides.
+fn parse_common(text: &[u8]) -> Option<Micros> {
+    let (head, rest) = text.split_first_chunk::<19>()?;
+    let fraction = rest.strip_suffix(b" UTC")?;
+    let &[
+        y1,
+        y2,
+        y3,
+        y4,
+        b'-',
+        m1,
+        m2,
+        b'-',
+        d1,
+        d2,
+        b' ', //
+        h1,
+        h2,
+        b':',
+        n1,
+        n2,
+        b':',
+        s1,
+        s2,
+    ] = head
+    else {
+        return None;
+    };
+    let digits = [
+        y1, y2, y3, y4, m1, m2, d1, d2, h1, h2, n1, n2, s1, s2, b'0', b'0',
+    ];
+    // No early exit: a loop over all sixteen is a handful of vector instructions.
+    if digits
+        .iter()
+        .fold(false, |bad, &byte| bad | (byte.wrapping_sub(b'0') > 9))
+    {
+        return None;
+    }
+    let (year, month, day) = (
+        pair(y1, y2) * 100 + pair(y3, y4),
+        pair(m1, m2),
+        pair(d1, d2),
+    );
+    let (hour, minute, second) = (pair(h1, h2), pair(n1, n2), pair(s1, s2));
+    if !is_date(year, month, day) || hour > 23 || minute > 59 || second > 59 {
+        return None;
+    }
+    let micros = match fraction {
+        [] => 0,
+        [b'.', digits @ ..] if !digits.is_empty() && digits.len() <= 6 => {
+            number(digits)? * FRACTION_UNITS[digits.len()]
+        }
+        _ => return None,
+    };
+    let seconds =
+        days_from_civil(year, month, day) * 86_400 + i64::from(hour * 3_600 + minute * 60 + second);
+    Some(seconds * SECOND + i64::from(micros))
+}
+
+/// Every shape, piece by piece.
+fn parse_any(text: &[u8]) -> Result<Timestamp, TimestampError> {
+    use TimestampError::{Date, LeapSecond, Shape, Time, Zone};
+
+    let (year, text) = digits(text, 4).ok_or(Shape)?;
+    let (month, text) = text
+        .strip_prefix(b"-")
+        .and_then(|t| digits(t, 2))
+        .ok_or(Shape)?;
+    let (day, text) = text
+        .strip_prefix(b"-")
+        .and_then(|t| digits(t, 2))
+        .ok_or(Shape)?;
+    let [b' ' | b'T' | b't', text @ ..] = text else {
+        return Err(Shape);
+    };
+    let (hour, text) = digits(text, 2).ok_or(Shape)?;
+    let (minute, text) = text
+        .strip_prefix(b":")
+        .and_then(|t| digits(t, 2))
+        .ok_or(Shape)?;
+    let (second, text) = text
+        .strip_prefix(b":")
+        .and_then(|t| digits(t, 2))
+        .ok_or(Shape)?;
+    let (fraction, text) = match text.strip_prefix(b".") {
+        None => (&[][..], text),
+        Some(text) => {
+            let length = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+            if length == 0 {
+                return Err(Shape);
+            }
+            text.split_at(length)
+        }
+    };
+    let offset = parse_offset(text).ok_or(Zone)?;
+
+    if !is_date(year, month, day) {
+        return Err(Date);
+    }
+    if hour > 23 || minute > 59 || second > 60 {
+        return Err(Time);
+    }
+    let kept = &fraction[..fraction.len().min(6)];
+    let micros = number(kept).ok_or(Shape)? * FRACTION_UNITS[kept.len()];
+    let minutes =
+        days_from_civil(year, month, day) * 1_440 + i64::from(hour * 60 + minute) - offset;
+    let leap_second = second == 60;
+    if leap_second
+        && (minutes.rem_euclid(1_440) != 1_439
+            || !LEAP_SECOND_DAYS.contains(&minutes.div_euclid(1_440)))
+    {
+        return Err(LeapSecond);
+    }
+    Ok(Timestamp {
+        at: minutes * MINUTE + i64::from(second) * SECOND + i64::from(micros),
+        offset: offset != 0,
+        subsecond: fraction.len() > 6,
+        leap_second,
+    })
+}
+
+/// The minutes east of UTC that the end of a timestamp names: nothing, `Z`, `UTC`, `+02`,
+/// `+0200` or `+02:00`, each with or without a space before it.
+fn parse_offset(text: &[u8]) -> Option<i64> {
+    if text.is_empty() {
+        return Some(0);
+    }
+    let text = text.strip_prefix(b" ").unwrap_or(text);
+    if text.eq_ignore_ascii_case(b"UTC") || text.eq_ignore_ascii_case(b"Z") {
+        return Some(0);
+    }
+    let (sign, text) = match text {
+        [b'+', text @ ..] => (1, text),
+        [b'-', text @ ..] => (-1, text),
+        _ => return None,
+    };
+    let (hours, text) = digits(text, 2)?;
+    let minutes = if text.is_empty() {
+        0
+    } else {
+        match digits(text.strip_prefix(b":").unwrap_or(text), 2)? {
+            (minutes, []) => minutes,
+            _ => return None,
+        }
+    };
+    (hours <= 23 && minutes <= 59).then(|| sign * i64::from(hours * 60 + minutes))
+}
+
+/// A wall time: how long after midnight a clock on the wall shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LocalTime {
+    /// Microseconds after midnight, up to and including 24:00:00.
+    pub us_local: Micros,
+    /// It was not written `HH:MM:SS`: the seconds or a digit of the hour were left out.
+    pub short: bool,
+}
+
+/// Reads a wall time, `HH:MM:SS` with up to six fraction digits, `H:MM:SS`, `HH:MM` or `H:MM`,
+/// from 00:00:00 to 24:00:00; whether the last may start something is the caller's to say.
+///
+/// ```
+/// use store_monitor::civil::parse_local_time;
+/// assert_eq!(parse_local_time("09:00:00").map(|time| time.us_local), Some(32_400_000_000));
+/// assert!(parse_local_time("9:00").is_some_and(|time| time.short));
+/// assert_eq!(parse_local_time("24:00:01"), None);
+/// ```
+pub fn parse_local_time(text: &str) -> Option<LocalTime> {
+    let text = text.as_bytes();
+    let ((hour, text), short_hour) = match digits(text, 2) {
+        Some(hour) => (hour, false),
+        None => (digits(text, 1)?, true),
+    };
+    let (minute, text) = digits(text.strip_prefix(b":")?, 2)?;
+    let (second, text) = match text {
+        [] => (None, text),
+        [b':', text @ ..] => digits(text, 2).map(|(second, text)| (Some(second), text))?,
+        _ => return None,
+    };
+    let micros = match text {
+        [] => 0,
+        [b'.', fraction @ ..] if second.is_some() && (1..=6).contains(&fraction.len()) => {
+            number(fraction)? * FRACTION_UNITS[fraction.len()]
+        }
+        _ => return None,
+    };
+    let seconds = second.unwrap_or(0);
+    if minute > 59 || seconds > 59 {
+        return None;
+    }
+    let us_local = i64::from(hour) * HOUR
+        + i64::from(minute) * MINUTE
+        + i64::from(seconds) * SECOND
+        + i64::from(micros);
+    (us_local <= DAY).then_some(LocalTime {
+        us_local,
+        short: short_hour || second.is_none(),
+    })
+}
+
+/// Appends an instant as the sources write it, `2023-01-21 16:00:49.46544 UTC`: no trailing
+/// zeros in the fraction, and no fraction when it is zero.
+pub fn write_timestamp(out: &mut Vec<u8>, at: Micros) {
+    write_instant(out, at, b' ');
+    out.extend_from_slice(b" UTC");
+}
+
+/// The text that [`write_timestamp`] writes.
+pub fn format_utc(at: Micros) -> String {
+    let mut out = Vec::with_capacity(30);
+    write_timestamp(&mut out, at);
+    text(out)
+}
+
+/// An instant as RFC 3339 has it: `2023-01-21T16:00:49.46544Z`.
+pub fn format_rfc3339(at: Micros) -> String {
+    let mut out = Vec::with_capacity(27);
+    write_instant(&mut out, at, b'T');
+    out.push(b'Z');
+    text(out)
+}
+
+/// A wall time from microseconds after midnight: `09:00:00`, a fraction only when there is one,
+/// and `24:00:00` for the end of the day.
+pub fn format_local_time(us_local: Micros) -> String {
+    let mut out = Vec::with_capacity(15);
+    write_time(&mut out, us_local.unsigned_abs());
+    text(out)
+}
+
+fn write_instant(out: &mut Vec<u8>, at: Micros, between: u8) {
+    let (year, month, day) = civil_from_days(at.div_euclid(DAY));
+    if year < 0 {
+        out.push(b'-');
+    }
+    write_digits(out, year.unsigned_abs(), 4);
+    out.push(b'-');
+    write_digits(out, month, 2);
+    out.push(b'-');
+    write_digits(out, day, 2);
+    out.push(between);
+    write_time(out, at.rem_euclid(DAY).unsigned_abs());
+}
+
+fn write_time(out: &mut Vec<u8>, micros: u64) {
+    let seconds = micros / 1_000_000;
+    write_digits(out, seconds / 3_600, 2);
+    out.push(b':');
+    write_digits(out, seconds / 60 % 60, 2);
+    out.push(b':');
+    write_digits(out, seconds % 60, 2);
+    let fraction = micros % 1_000_000;
+    if fraction != 0 {
+        out.push(b'.');
+        write_digits(out, fraction, 6);
+        while out.last() == Some(&b'0') {
+            out.pop();
+        }
+    }
+}
+
+/// Appends a number in at least `width` digits.
+fn write_digits(out: &mut Vec<u8>, number: u64, width: usize) {
+    let mut digits = [b'0'; 20];
+    let (mut at, mut rest) = (digits.len(), number);
+    while rest > 0 || digits.len() - at < width {
+        at -= 1;
+        digits[at] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+    }
+    out.extend_from_slice(&digits[at..]);
+}
+
+/// What was written above is ASCII, so nothing is lost here.
+fn text(ascii: Vec<u8>) -> String {
+    String::from_utf8(ascii).unwrap_or_default()
+}
+
+/// The number in the first `count` bytes, if they are digits, and what follows them.
+fn digits(text: &[u8], count: usize) -> Option<(u32, &[u8])> {
+    let (digits, rest) = text.split_at_checked(count)?;
+    Some((number(digits)?, rest))
+}
+
+/// The number that up to nine digits make; zero for none.
+fn number(digits: &[u8]) -> Option<u32> {
+    digits.iter().try_fold(0, |number, byte| {
+        byte.is_ascii_digit()
+            .then(|| number * 10 + u32::from(byte - b'0'))
+    })
+}
+
+/// The number that two bytes make, which must be digits.
+const fn pair(tens: u8, ones: u8) -> u32 {
+    (tens - b'0') as u32 * 10 + (ones - b'0') as u32
+}
+
+const fn is_date(year: u32, month: u32, day: u32) -> bool {
+    let days = match month {
+        2 if year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400)) => {
+            29
+        }
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        1..=12 => 31,
+        _ => return false,
+    };
+    year >= 1 && day >= 1 && day <= days
+}
+
+/// Days from 1970-01-01 to a date of the proleptic Gregorian calendar, year 1 or later.
+///
+/// The year is taken to begin in March, so that the leap day is its last and no month before it
+/// depends on the year.
+const fn days_from_civil(year: u32, month: u32, day: u32) -> i64 {
+    let (year, month) = if month <= 2 {
+        (year - 1, month + 9)
+    } else {
+        (year, month - 3)
+    };
+    let days = 365 * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day - 1;
+    days as i64 - DAYS_BEFORE_1970
+}
+
+/// Days from 0000-03-01 to 1970-01-01.
+const DAYS_BEFORE_1970: i64 = 719_468;
+
+/// The date that many days after 1970-01-01: [`days_from_civil`] backwards, for any year.
+fn civil_from_days(days: i64) -> (i64, u64, u64) {
+    const DAYS_IN_400_YEARS: i64 = 146_097;
+    let days = days + DAYS_BEFORE_1970;
+    let era = days.div_euclid(DAYS_IN_400_YEARS);
+    let day = days.rem_euclid(DAYS_IN_400_YEARS);
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let day = day - (153 * month + 2) / 5 + 1;
+    let (month, next) = if month < 10 {
+        (month + 3, 0)
+    } else {
+        (month - 9, 1)
+    };
+    (
+        year + era * 400 + next,
+        month.unsigned_abs(),
+        day.unsigned_abs(),
+    )
+}
+
+/// The instant that a caller names, in any form that inputs may have.
+///
+/// # Errors
+/// When it is none, with an example of one.
+pub fn parse_instant(text: &str) -> Result<Micros> {
+    parse_timestamp(text).map(|timestamp| timestamp.at).map_err(|_| {
+        Error::invalid(format!(
+            "`{}` is not an instant (expected one such as `2026-11-08T20:00:00Z` or `2026-11-08 20:00:00 UTC`)",
+            text.escape_debug()
+        ))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::{DateTime, NaiveDate, NaiveDateTime};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const AT: Micros = 1_674_551_303_138_922;
+
+    fn plain(at: Micros) -> Result<Timestamp, TimestampError> {
+        Ok(Timestamp {
+            at,
+            offset: false,
+            subsecond: false,
+            leap_second: false,
+        })
+    }
+
+    #[test]
+    fn every_way_to_say_utc_is_the_same_instant() {
+        for separator in [" ", "T", "t"] {
+            for zone in [
+                "", " UTC", "UTC", " utc", "Z", " Z", "z", "+00:00", " +00:00", "-00:00", "+0000",
+                "+00",
+            ] {
+                let text = format!("2023-01-24{separator}09:08:23.138922{zone}");
+                assert_eq!(parse_timestamp(&text), plain(AT), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_offset_is_converted() {
+        for text in [
+            "2023-01-24 11:08:23.138922+02:00",
+            "2023-01-24T11:08:23.138922+0200",
+            "2023-01-24 11:08:23.138922 +02",
+            "2023-01-24 03:38:23.138922-05:30",
+            "2023-01-25T08:08:23.138922+23:00",
+        ] {
+            let read = parse_timestamp(text).unwrap();
+            assert_eq!((read.at, read.offset), (AT, true), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_fraction_of_any_length_is_read_and_cut_to_microseconds() {
+        let base = AT - 138_922;
+        for (fraction, micros, cut) in [
+            ("", 0, false),
+            (".5", 500_000, false),
+            (".000001", 1, false),
+            (".46544", 465_440, false),
+            (".1234567", 123_456, true),
+            (".9999999999999999999999999", 999_999, true),
+        ] {
+            for zone in ["", "Z", " UTC"] {
+                let read =
+                    parse_timestamp(&format!("2023-01-24 09:08:23{fraction}{zone}")).unwrap();
+                assert_eq!(
+                    (read.at - base, read.subsecond),
+                    (micros, cut),
+                    "{fraction}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_real_leap_second_becomes_the_next_second() {
+        for (text, next) in [
+            ("2016-12-31 23:59:60 UTC", "2017-01-01 00:00:00 UTC"),
+            ("2015-06-30T23:59:60.25Z", "2015-07-01 00:00:00.25 UTC"),
+            ("2012-07-01T01:59:60+02:00", "2012-07-01 00:00:00 UTC"),
+        ] {
+            let read = parse_timestamp(text).unwrap();
+            assert!(read.leap_second, "{text}");
+            assert_eq!(format_utc(read.at), next);
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_timestamp_is_told_apart_by_reason() {
+        use TimestampError::{Date, LeapSecond, Shape, Time, Zone};
+        for (text, error) in [
+            ("", Shape),
+            ("2023-01-25", Shape),
+            ("2023-01-25 10:00", Shape),
+            ("2023-01-25  10:00:00 UTC", Shape),
+            ("2023-1-5 10:00:00 UTC", Shape),
+            ("2023-01-25 10:00:00. UTC", Shape),
+            ("20230125T100000Z", Shape),
+            ("1674640800", Shape),
+            ("25/01/2023 10:00", Shape),
+            ("+2023-01-25 10:00:00 UTC", Shape),
+            ("12023-01-25 10:00:00 UTC", Shape),
+            ("٢٠٢٣-01-25 10:00:00 UTC", Shape),
+            ("2023-02-29 10:00:00 UTC", Date),
+            ("1900-02-29 10:00:00 UTC", Date),
+            ("2023-13-01 10:00:00 UTC", Date),
+            ("2023-00-10 10:00:00 UTC", Date),
+            ("2023-04-31 10:00:00 UTC", Date),
+            ("2023-01-00 10:00:00 UTC", Date),
+            ("0000-01-01 10:00:00 UTC", Date),
+            ("2023-01-25 24:00:00 UTC", Time),
+            ("2023-01-25 10:60:00 UTC", Time),
+            ("2023-01-25 10:00:61 UTC", Time),
+            ("2023-01-25 10:00:60 UTC", LeapSecond),
+            ("2016-12-31 23:58:60 UTC", LeapSecond),
+            ("2016-12-30 23:59:60 UTC", LeapSecond),
+            ("2016-12-31 23:59:60+01:00", LeapSecond),
+            ("2023-01-25 10:00:00 PST", Zone),
+            ("2023-01-25 10:00:00 GMT", Zone),
+            ("2023-01-25 10:00:00  UTC", Zone),
+            ("2023-01-25 10:00:00 ", Zone),
+            ("2023-01-25 10:00:00 UTC ", Zone),
+            ("2023-01-25 10:00:00+2", Zone),
+            ("2023-01-25 10:00:00+24:00", Zone),
+            ("2023-01-25 10:00:00+02:60", Zone),
+            ("2023-01-25 10:00:00+02:00:00", Zone),
+            ("2023-01-25 10:00:00,5 UTC", Zone),
+        ] {
+            assert_eq!(parse_timestamp(text), Err(error), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_fraction_is_written_without_trailing_zeros() {
+        let second = AT - 138_922;
+        assert_eq!(format_utc(second), "2023-01-24 09:08:23 UTC");
+        assert_eq!(
+            format_utc(second + 465_440),
+            "2023-01-24 09:08:23.46544 UTC"
+        );
+        assert_eq!(format_rfc3339(second + 1), "2023-01-24T09:08:23.000001Z");
+        assert_eq!(format_utc(-1), "1969-12-31 23:59:59.999999 UTC");
+    }
+
+    #[test]
+    fn wall_times_are_read_long_and_short() {
+        let read = |text| parse_local_time(text).map(|time| (time.us_local, time.short));
+        let nine = 9 * HOUR;
+        for (text, expected) in [
+            ("09:00:00", Some((nine, false))),
+            ("09:00:00.5", Some((nine + SECOND / 2, false))),
+            ("9:00:00", Some((nine, true))),
+            ("09:00", Some((nine, true))),
+            ("9:00", Some((nine, true))),
+            ("00:00:00", Some((0, false))),
+            ("24:00:00", Some((DAY, false))),
+            ("24:00", Some((DAY, true))),
+            ("24:00:00.000001", None),
+            ("24:01", None),
+            ("25:00:00", None),
+            ("09:60:00", None),
+            ("09:00:60", None),
+            ("", None),
+            ("9", None),
+            ("0900", None),
+            ("9:0", None),
+            ("09:00.5", None),
+            ("09:00:00.", None),
+            ("09:00:00.1234567", None),
+            ("-9:00:00", None),
+            ("9:00 AM", None),
+            ("009:00", None),
+        ] {
+            assert_eq!(read(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn wall_times_are_written_as_they_are_read() {
+        for text in [
+            "00:00:00",
+            "09:05:07",
+            "23:59:59.999999",
+            "12:00:00.5",
+            "24:00:00",
+        ] {
+            let read = parse_local_time(text).unwrap();
+            assert_eq!(format_local_time(read.us_local), text);
+        }
+    }
+
+    #[test]
+    fn every_day_of_four_centuries_agrees_with_chrono() {
+        let mut date = NaiveDate::from_ymd_opt(1, 1, 1).unwrap();
+        let epoch = NaiveDate::from_ymd_opt(1970, 1, 1).unwrap();
+        for _ in 0..150_000 {
+            let text = format!("{date} 00:00:00 UTC");
+            let days = date.signed_duration_since(epoch).num_days();
+            assert_eq!(parse_timestamp(&text), plain(days * DAY), "{text}");
+            assert_eq!(format_utc(days * DAY), text);
+            date = date.succ_opt().unwrap();
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn an_instant_survives_being_written_and_read(at in -62_135_596_800_000_000i64..253_402_300_800_000_000) {
+            prop_assert_eq!(parse_timestamp(&format_utc(at)), plain(at));
+            prop_assert_eq!(parse_timestamp(&format_rfc3339(at)), plain(at));
+            let chrono = DateTime::from_timestamp_micros(at).unwrap();
+            let text = chrono.format("%Y-%m-%d %H:%M:%S%.6f UTC").to_string();
+            prop_assert_eq!(parse_timestamp(&text), plain(at));
+        }
+
+        #[test]
+        fn the_quick_path_and_the_careful_path_agree(
+            text in "[0-9]{4}-[0-2][0-9]-[0-3][0-9][ T][0-2][0-9]:[0-6][0-9]:[0-6][0-9](\\.[0-9]{0,8})?( UTC|Z)?"
+        ) {
+            let careful = parse_any(text.as_bytes());
+            if let Some(at) = parse_common(text.as_bytes()) {
+                prop_assert_eq!(careful, plain(at));
+            }
+            let bare = text.trim_end_matches('Z').trim_end_matches(" UTC").replace('T', " ");
+            let chrono = NaiveDateTime::parse_from_str(&bare, "%Y-%m-%d %H:%M:%S%.f");
+            // chrono takes second 60 anywhere, and an empty fraction.
+            if let (Ok(chrono), Ok(read)) = (chrono, careful)
+                && !read.leap_second
+            {
+                prop_assert_eq!(chrono.and_utc().timestamp_micros(), read.at);
+            }
+            prop_assert_eq!(parse_timestamp(&text), careful);
+        }
+
+        #[test]
+        fn no_text_makes_it_panic(text in "\\PC{0,40}", digits in "[0-9:. TZ+UC-]{0,40}") {
+            let _ = (parse_timestamp(&text), parse_local_time(&text));
+            let _ = (parse_timestamp(&digits), parse_local_time(&digits));
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! `check`: integrity of the database and of every stored invariant.
+
+use super::{Database, output};
+use crate::db::check;
+use crate::db::connection::open_reader;
+use crate::error::{Error, Result};
+
+/// What `check` can be told.
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    #[command(flatten)]
+    database: Database,
+}
+
+/// Prints `ok`, or every finding and an error that counts them.
+///
+/// # Errors
+/// When something is wrong with the database, or it cannot be read at all.
+pub fn run(options: &Options) -> Result<()> {
+    let file = &options.database.file;
+    let findings = check::findings(&open_reader(file)?)?;
+    let failed = |error: std::io::Error| Error::failed("stdout cannot be written").because(error);
+    output::to_stdout(|out| {
+        for finding in &findings {
+            writeln!(out, "{finding}").map_err(failed)?;
+        }
+        if findings.is_empty() {
+            writeln!(out, "ok").map_err(failed)?;
+        }
+        Ok(())
+    })?;
+    match findings.len() {
+        0 => Ok(()),
+        count => Err(Error::failed(format!(
+            "{} has {count} fault{} (keep a copy, then export what can be read and import it elsewhere)",
+            file.display(),
+            if count == 1 { "" } else { "s" }
+        ))),
+    }
+}

@@ -1,0 +1,66 @@
+//! `generate`: synthetic CSV files in the shape of real ones, the same for the same seed.
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+
+use indicatif::ProgressBar;
+
+use crate::error::Result;
+use crate::generate;
+
+/// What `generate` can be told.
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    /// The folder to write to; made if it is missing
+    #[arg(value_name = "DIR")]
+    folder: PathBuf,
+
+    /// How many stores
+    #[arg(long, env = "STORE_MONITOR_STORES", value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
+    stores: u32,
+
+    /// How many days of polls
+    #[arg(long, env = "STORE_MONITOR_DAYS", value_name = "D", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=3660))]
+    days: u32,
+
+    /// What the data are drawn from: the same seed gives the same bytes
+    #[arg(
+        long,
+        env = "STORE_MONITOR_SEED",
+        value_name = "S",
+        default_value_t = 1
+    )]
+    seed: u64,
+
+    /// Name stores by UUIDs in place of 64-bit integers
+    #[arg(long)]
+    uuid: bool,
+}
+
+/// Writes the files.
+///
+/// # Errors
+/// When the folder cannot be made or written.
+pub fn run(options: &Options) -> Result<()> {
+    let shape = generate::Options {
+        uuid: options.uuid,
+        ..generate::Options::new(options.stores, options.days, options.seed)
+    };
+    let hours = shape.store_hours();
+    let bar = if std::io::stderr().is_terminal() {
+        ProgressBar::new(hours)
+    } else {
+        ProgressBar::hidden()
+    };
+    let written = generate::write(&shape, &options.folder, &mut |done| bar.set_position(done))?;
+    bar.finish_and_clear();
+    eprintln!(
+        "{}: {} polls, {} rows of business hours, {} time zones, {} stores",
+        options.folder.display(),
+        written.polls,
+        written.business_hours,
+        written.timezones,
+        written.stores,
+    );
+    Ok(())
+}

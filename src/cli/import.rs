@@ -1,0 +1,300 @@
+//! `import`: CSV files into the database, all or nothing, with a word on everything that was odd.
+
+use std::fs::File;
+use std::io::{self, IsTerminal, Read, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use rusqlite::Connection;
+
+use super::{Database, output};
+use crate::civil;
+use crate::clock;
+use crate::db;
+use crate::db::connection::open_writer;
+use crate::error::{Error, Result};
+use crate::ingest::load::{self, Batch, Source, Summary};
+use crate::ingest::problem::BadRow;
+use crate::uptime::interval::DAY;
+
+/// How many bad rows are told; all are counted.
+const BAD_ROWS_TOLD: u64 = 100;
+
+/// What `import` can be told.
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    /// CSV files, plain or gzip'd; `-` is stdin
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+
+    /// Take the good rows, and write each bad one here with its line and what is wrong with it
+    #[arg(long, env = "STORE_MONITOR_REJECTS", value_name = "FILE")]
+    rejects: Option<PathBuf>,
+
+    #[command(flatten)]
+    database: Database,
+}
+
+/// Loads the files.
+///
+/// # Errors
+/// A file that cannot be read or is none of ours; without `--rejects` any bad row. Nothing is written
+/// then.
+pub fn run(options: &Options) -> Result<()> {
+    let summary = match &options.rejects {
+        None => refuse_bad_rows(options),
+        Some(file) => {
+            let mut summary = Summary::default();
+            output::to_file(file, |out| {
+                summary = take_good_rows(options, out)?;
+                Ok(())
+            })?;
+            Ok(summary)
+        }
+    }?;
+    tell(&summary, options.files.len());
+    Ok(())
+}
+
+fn refuse_bad_rows(options: &Options) -> Result<Summary> {
+    let mut count = 0;
+    load(options, &mut |name, bad| {
+        count += 1;
+        if count <= BAD_ROWS_TOLD {
+            eprintln!("{}", bad.in_file(name));
+        }
+        Ok(())
+    })
+}
+
+fn take_good_rows(options: &Options, out: &mut dyn Write) -> Result<Summary> {
+    let unwritten =
+        |error: csv::Error| Error::failed("the rejects file cannot be written").because(error);
+    let mut rejects = csv::Writer::from_writer(out);
+    rejects
+        .write_record(["file", "line", "column", "code", "value", "reason", "row"])
+        .map_err(unwritten)?;
+    let summary = load(options, &mut |name, bad| {
+        let line = bad.line.to_string();
+        let column = bad.column.unwrap_or_default();
+        let record = [
+            name,
+            &line,
+            column,
+            bad.code.as_str(),
+            &bad.value,
+            &bad.reason,
+        ];
+        let record = record
+            .into_iter()
+            .map(str::as_bytes)
+            .chain([bad.raw.as_slice()]);
+        rejects.write_record(record).map_err(unwritten)
+    })?;
+    rejects.flush().map_err(|error| unwritten(error.into()))?;
+    Ok(summary)
+}
+
+/// Reads all files, then writes what they say; a new database is made only once there is something
+/// to write.
+fn load(options: &Options, reject: &mut dyn FnMut(&str, BadRow) -> Result<()>) -> Result<Summary> {
+    let file = &options.database.file;
+    let existing = if file.exists() {
+        Some(open_writer(file)?)
+    } else {
+        None
+    };
+    let files = options
+        .files
+        .iter()
+        .map(|file| open(file))
+        .collect::<Result<Vec<_>>>()?;
+    let bar = progress_bar(&files);
+    let sources = files
+        .into_iter()
+        .map(|input| Source::new(input.name, bar.wrap_read(input.bytes)));
+    let read = load::read(
+        sources,
+        clock::machine_us() + DAY,
+        folder_of(file),
+        &mut |name, bad| bar.suspend(|| reject(name, bad)),
+    );
+    let written = read.and_then(|batch| {
+        if options.rejects.is_none() && batch.rejected > 0 {
+            return Err(refused(&batch));
+        }
+        bar.set_style(style("{spinner} {msg} {elapsed}"));
+        bar.set_message("writing");
+        let mut db = existing.map_or_else(|| open_writer(file), Ok)?;
+        db::write(&mut db, |db| load::write(db, batch))
+    });
+    bar.finish_and_clear();
+    written
+}
+
+fn refused(batch: &Batch) -> Error {
+    let (count, more) = (batch.rejected, batch.rejected.saturating_sub(BAD_ROWS_TOLD));
+    let rows = if count == 1 {
+        "1 row was".to_owned()
+    } else {
+        format!("{} rows were", grouped(count))
+    };
+    let more = if more > 0 {
+        format!(" ({} more than are told above)", grouped(more))
+    } else {
+        String::new()
+    };
+    Error::invalid(format!(
+        "{rows} refused{more}, so nothing was written (correct them, or take the good rows with --rejects FILE)"
+    ))
+}
+
+/// Loads sources that are known to be good, such as the demo's.
+///
+/// # Errors
+/// When one is not, or the database cannot be written.
+pub fn load_all<'a>(
+    db: &mut Connection,
+    sources: impl IntoIterator<Item = Source<'a>>,
+) -> Result<Summary> {
+    let latest = clock::machine_us() + DAY;
+    let batch = load::read(sources, latest, &std::env::temp_dir(), &mut |name, bad| {
+        Err(Error::invalid(bad.in_file(name).to_string()))
+    })?;
+    db::write(db, |db| load::write(db, batch))
+}
+
+/// A file of input that is open.
+struct Input {
+    name: String,
+    /// Its length, where it has one.
+    length: Option<u64>,
+    bytes: Box<dyn Read + Send>,
+}
+
+fn open(file: &Path) -> Result<Input> {
+    if file == Path::new("-") {
+        return Ok(Input {
+            name: "stdin".to_owned(),
+            length: None,
+            bytes: Box::new(io::stdin()),
+        });
+    }
+    let name = file.display().to_string();
+    let unreadable = |error: io::Error| {
+        Error::invalid(format!(
+            "cannot read {name} (check its name and your permissions)"
+        ))
+        .because(error)
+    };
+    let open = File::open(file).map_err(unreadable)?;
+    let facts = open.metadata().map_err(unreadable)?;
+    if facts.is_dir() {
+        return Err(Error::invalid(format!(
+            "{name} is a folder (name the files in it)"
+        )));
+    }
+    Ok(Input {
+        length: facts.is_file().then_some(facts.len()),
+        bytes: Box::new(open),
+        name,
+    })
+}
+
+/// Where polls may be spooled: beside the database.
+fn folder_of(file: &Path) -> &Path {
+    match file.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
+/// A bar on stderr where that is a terminal, else one that is not seen.
+fn progress_bar(files: &[Input]) -> ProgressBar {
+    if !io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let length: Option<u64> = files.iter().map(|input| input.length).sum();
+    let bar = match length {
+        Some(length) => ProgressBar::new(length).with_style(style(
+            "{wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta} left",
+        )),
+        None => ProgressBar::new_spinner().with_style(style("{spinner} {bytes} {bytes_per_sec}")),
+    };
+    bar.enable_steady_tick(Duration::from_millis(100));
+    bar
+}
+
+fn style(template: &str) -> ProgressStyle {
+    // The templates are this file's own; a bar in the default style would do if one were wrong.
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+/// The summary in one line, and a line for each note.
+fn tell(summary: &Summary, files: usize) {
+    let Summary {
+        accepted,
+        unchanged,
+        replaced,
+        rejected,
+        stores_new,
+        span,
+        notes,
+    } = summary;
+    for note in notes {
+        let code = note.note.code.as_str();
+        let place = note
+            .note
+            .line
+            .map(|line| format!(", first on line {line}"))
+            .unwrap_or_default();
+        let count = grouped(note.note.count);
+        eprintln!(
+            "note: {}: {code} × {count}{place}: {}",
+            note.source, note.note.code
+        );
+    }
+    let [accepted, unchanged, replaced, rejected, stores_new] =
+        [accepted, unchanged, replaced, rejected, stores_new].map(|&count| grouped(count));
+    let span = span.map_or_else(String::new, |(first, last)| {
+        format!(
+            "; polls from {} to {}",
+            civil::format_utc(first),
+            civil::format_utc(last)
+        )
+    });
+    let files = if files == 1 {
+        "1 file".to_owned()
+    } else {
+        format!("{files} files")
+    };
+    eprintln!(
+        "{files}: {accepted} rows accepted, {unchanged} unchanged, {replaced} replaced, {rejected} rejected; \
+         {stores_new} stores new{span}"
+    );
+}
+
+/// A number with a comma between thousands.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn thousands_are_set_apart() {
+        assert_eq!(
+            [0, 999, 1000, 1_234_567].map(super::grouped),
+            ["0", "999", "1,000", "1,234,567"]
+        );
+    }
+}

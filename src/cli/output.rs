@@ -1,0 +1,74 @@
+//! Where data goes: stdout, or a file that appears whole or not at all.
+//!
+//! It must never know what is written.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+
+use crate::error::{Error, Result};
+
+/// Gives `write` a writer to stdout; a reader that has seen enough and left is no error.
+///
+/// # Errors
+/// Those of `write`, and when stdout cannot be written.
+pub fn to_stdout(write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
+    let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
+    let written = write(&mut out).and_then(|()| {
+        out.flush()
+            .map_err(|error| Error::failed("stdout cannot be written").because(error))
+    });
+    match written {
+        Err(error) if is_broken_pipe(&error) => Ok(()),
+        written => written,
+    }
+}
+
+/// Gives `write` a writer to a new file beside `file`, which takes its place, on disk, when all went
+/// well.
+///
+/// # Errors
+/// Those of `write`, and when the file cannot be written; then what was at `file` stays as it was.
+pub fn to_file(file: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
+    let failed = |error: io::Error| {
+        Error::invalid(format!(
+            "cannot write {} (check the folder and your permissions)",
+            file.display()
+        ))
+        .because(error)
+    };
+    let folder = match file.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let mut name = file.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".part-{}", std::process::id()));
+    let part = folder.join(name);
+    let mut out = BufWriter::new(File::create(&part).map_err(failed)?);
+    let written = write(&mut out).and_then(|()| {
+        out.flush().map_err(failed)?;
+        out.get_ref().sync_all().map_err(failed)?;
+        fs::rename(&part, file).map_err(failed)?;
+        // The new name is durable once its folder is.
+        File::open(folder)
+            .and_then(|folder| folder.sync_all())
+            .map_err(failed)
+    });
+    if written.is_err() {
+        // Best effort: the error that matters is the one above.
+        let _ = fs::remove_file(&part);
+    }
+    written
+}
+
+fn is_broken_pipe(error: &Error) -> bool {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        let io = error.downcast_ref::<io::Error>();
+        if io.is_some_and(|io| io.kind() == io::ErrorKind::BrokenPipe) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}

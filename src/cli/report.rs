@@ -1,0 +1,76 @@
+//! `report`: the report CSV, computed here and now.
+
+use std::path::PathBuf;
+use std::thread;
+
+use super::{Database, output};
+use crate::civil;
+use crate::clock;
+use crate::db::connection::open_reader;
+use crate::db::polls;
+use crate::error::{Error, Result};
+use crate::hot_window::read_inputs;
+use crate::uptime::interval::Micros;
+use crate::uptime::report::Question;
+use crate::uptime::timeline::Interpolation;
+
+/// What `report` can be told.
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    /// The instant at which the windows end, such as `2026-11-08 20:00:00 UTC` [default: the newest
+    /// poll's]
+    #[arg(long, env = "STORE_MONITOR_AS_OF", value_name = "TIME", value_parser = as_of)]
+    as_of: Option<Micros>,
+
+    /// How the time between two polls is filled in
+    #[arg(long, env = "STORE_MONITOR_INTERPOLATION", value_name = "RULE", default_value = "nearest", value_parser = interpolation())]
+    interpolation: Interpolation,
+
+    /// Write to this file in place of stdout; it appears whole or not at all
+    #[arg(long, env = "STORE_MONITOR_OUTPUT", value_name = "FILE")]
+    output: Option<PathBuf>,
+
+    #[command(flatten)]
+    database: Database,
+}
+
+fn as_of(text: &str) -> Result<Micros> {
+    civil::parse_instant(text)
+}
+
+/// Reads the name of a rule, offering both.
+fn interpolation() -> impl clap::builder::TypedValueParser<Value = Interpolation> {
+    use clap::builder::TypedValueParser;
+    let names = Interpolation::ALL.map(Interpolation::as_str);
+    clap::builder::PossibleValuesParser::new(names)
+        .map(|name| Interpolation::from_name(&name).unwrap_or_default())
+}
+
+/// Prints the report.
+///
+/// # Errors
+/// When the database cannot be read or the output not be written.
+pub fn run(options: &Options) -> Result<()> {
+    let mut db = open_reader(&options.database.file)?;
+    let as_of = match options.as_of {
+        Some(as_of) => as_of,
+        None => polls::newest(&db)?.unwrap_or_else(|| {
+            tracing::warn!("there are no polls yet: the report is as of the machine's clock");
+            clock::machine_us()
+        }),
+    };
+    let question = Question {
+        as_of,
+        rule: options.interpolation,
+    };
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    let csv = read_inputs(&mut db, as_of)?.report(question, threads);
+    let write = |out: &mut dyn std::io::Write| {
+        out.write_all(&csv)
+            .map_err(|error| Error::failed("the report cannot be written").because(error))
+    };
+    match &options.output {
+        Some(file) => output::to_file(file, write),
+        None => output::to_stdout(write),
+    }
+}

@@ -1,0 +1,171 @@
+//! `serve`: the server's life, from the database file to a clean stop.
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use crossbeam_channel::bounded;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use super::Database;
+use crate::db::connection::{open_reader, open_writer};
+use crate::db::writer::Writer;
+use crate::error::{Error, Result};
+use crate::hot_window::HotWindow;
+use crate::http::{App, Clock, Server};
+use crate::jobs::{Jobs, Limits};
+
+/// How many requests are answered side by side.
+const HANDLERS: usize = 8;
+
+/// How long a stop may take before the process leaves anyway: all that matters is on disk already.
+const STOP_WITHIN: Duration = Duration::from_secs(4);
+
+/// What `serve` can be told.
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    #[command(flatten)]
+    database: Database,
+
+    #[command(flatten)]
+    server: ServerOptions,
+}
+
+/// What `serve` and `demo` can both be told.
+#[derive(Clone, Debug, clap::Args)]
+pub struct ServerOptions {
+    /// Where to listen; port 0 picks a free one
+    #[arg(
+        long,
+        env = "STORE_MONITOR_LISTEN",
+        value_name = "ADDRESS",
+        default_value = "127.0.0.1:5000"
+    )]
+    listen: SocketAddr,
+
+    /// How many reports are made side by side
+    #[arg(long, env = "STORE_MONITOR_WORKERS", value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=64))]
+    workers: u16,
+
+    /// Whose clock a report follows when its caller names no instant
+    #[arg(
+        long,
+        env = "STORE_MONITOR_CLOCK",
+        value_name = "CLOCK",
+        default_value = "data"
+    )]
+    clock: ClockName,
+
+    /// How many finished reports to keep; the oldest go first
+    #[arg(long, env = "STORE_MONITOR_KEEP_REPORTS", value_name = "N", default_value_t = Limits::default().keep_reports_max)]
+    keep_reports: u32,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum ClockName {
+    /// The newest poll's
+    Data,
+    /// The machine's
+    System,
+}
+
+/// Serves the database until a signal asks it to stop.
+///
+/// # Errors
+/// When the database cannot be opened, the address is taken, or the machine gives no thread.
+pub fn run(options: &Options) -> Result<()> {
+    serve(&options.database.file, &options.server, |_| {})
+}
+
+/// Serves the database `file`; `ready` is told the address once requests are answered.
+///
+/// # Errors
+/// As [`run`].
+pub fn serve(file: &Path, options: &ServerOptions, ready: impl FnOnce(SocketAddr)) -> Result<()> {
+    // Signals first: one that comes during the start must not be lost.
+    let mut signals = Signals::new([SIGINT, SIGTERM])
+        .map_err(|error| Error::failed("cannot listen for signals").because(error))?;
+    let (writer, writer_thread) = Writer::start(open_writer(file)?)?;
+
+    let hot = Arc::new(HotWindow::default());
+    warm_in_background(Arc::clone(&hot), file)?;
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    let recipe = Arc::new(
+        move |db: &mut _, question: crate::uptime::report::Question| {
+            Ok(hot.inputs(db, question.as_of)?.report(question, threads))
+        },
+    );
+    let limits = Limits {
+        workers: options.workers.into(),
+        keep_reports_max: options.keep_reports,
+        ..Limits::default()
+    };
+    let (jobs, workers) = Jobs::start(file.to_owned(), writer, limits, recipe)?;
+
+    let clock = match options.clock {
+        ClockName::Data => Clock::Data,
+        ClockName::System => Clock::System,
+    };
+    let app = || App::new(file.to_owned(), jobs.clone(), clock);
+    let server = Server::start(options.listen, HANDLERS, app)?;
+    announce(server.address())?;
+    ready(server.address());
+
+    let signal = signals.forever().next();
+    tracing::info!(signal = signal.unwrap_or_default(), "stopping");
+    let (stopped, done) = bounded(1);
+    let stop = thread::Builder::new()
+        .name("stop".to_owned())
+        .spawn(move || {
+            server.stop();
+            jobs.stop();
+            for worker in workers {
+                let _ = worker.join();
+            }
+            // Every handle on the writer is gone now, so its thread ends and gives the connection back.
+            let checkpoint = |db: rusqlite::Connection| {
+                db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+            };
+            match writer_thread.join().map(checkpoint) {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => {
+                    tracing::warn!(%error, "the write-ahead log was left for the next start")
+                }
+                Err(_) => tracing::error!("the writer panicked"),
+            }
+            // The receiver is gone only if the wait below has ended.
+            let _ = stopped.send(());
+        });
+    if stop.is_err() || done.recv_timeout(STOP_WITHIN).is_err() {
+        tracing::warn!(
+            "not everything came to an end in time; all that was acknowledged is on disk"
+        );
+    }
+    Ok(())
+}
+
+/// Loads what reports need while the server answers already.
+fn warm_in_background(hot: Arc<HotWindow>, file: &Path) -> Result<()> {
+    let mut db = open_reader(file)?;
+    let warm = move || {
+        if let Err(error) = hot.warm(&mut db) {
+            tracing::error!(%error, "the polls could not be loaded; the first report tries again");
+        }
+    };
+    let thread = thread::Builder::new().name("warm".to_owned()).spawn(warm);
+    thread
+        .map(drop)
+        .map_err(|error| Error::failed("cannot start a thread").because(error))
+}
+
+/// The one line that scripts wait for.
+fn announce(address: SocketAddr) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "listening on http://{address}")
+        .and_then(|()| out.flush())
+        .map_err(|error| Error::failed("stdout cannot be written").because(error))
+}

@@ -1,0 +1,131 @@
+//! The check: SQLite's own integrity, and every invariant that the schema leaves to the program.
+//!
+//! It changes nothing. Each finding is a sentence.
+
+use rusqlite::Connection;
+
+use crate::civil;
+use crate::error::Result;
+
+/// How many findings of one kind are told before the rest are only counted.
+const FINDINGS_MAX: usize = 20;
+
+/// Everything that is wrong with the database; empty when all is well.
+///
+/// # Errors
+/// When the database cannot be read at all.
+pub fn findings(db: &Connection) -> Result<Vec<String>> {
+    let mut findings = Vec::new();
+    integrity(db, &mut findings)?;
+    for (query, what) in [
+        (
+            "SELECT DISTINCT store FROM poll WHERE store NOT IN (SELECT key FROM store)",
+            "polls of a store key that no store has",
+        ),
+        (
+            "SELECT DISTINCT store FROM business_hours WHERE store NOT IN (SELECT key FROM store)",
+            "business hours of a store key that no store has",
+        ),
+        (
+            "SELECT key FROM store WHERE key NOT BETWEEN 0 AND 4294967295",
+            "a store key that is not a 32-bit number",
+        ),
+        (
+            "SELECT key FROM store WHERE store_id = ''",
+            "a store with an empty id, key",
+        ),
+        (
+            "SELECT store_id FROM store WHERE (name IS NULL) <> (store_group IS NULL)",
+            "a name without a group, or the other way round, of store",
+        ),
+        (
+            "SELECT id FROM report WHERE (state = 'Complete') <> (csv IS NOT NULL)",
+            "a complete report without its CSV, or a CSV of one that is not, id",
+        ),
+        (
+            "SELECT id FROM report WHERE (state = 'Failed') <> (error IS NOT NULL)",
+            "a failed report without its reason, or a reason of one that did not, id",
+        ),
+        (
+            "SELECT id FROM report WHERE (state = 'Running') <> (finished_at IS NULL)",
+            "a finished report without its end, or an end of one that runs, id",
+        ),
+    ] {
+        values(
+            db,
+            query,
+            |value| Some(format!("{what} {value}")),
+            &mut findings,
+        )?;
+    }
+    values(
+        db,
+        "SELECT DISTINCT timezone FROM store WHERE timezone IS NOT NULL",
+        |zone| {
+            zone.parse::<chrono_tz::Tz>()
+                .is_err()
+                .then(|| format!("an unknown time zone `{zone}`"))
+        },
+        &mut findings,
+    )?;
+    values(
+        db,
+        "SELECT start_local FROM business_hours UNION SELECT end_local FROM business_hours",
+        |time| {
+            civil::parse_local_time(time)
+                .is_none()
+                .then(|| format!("a malformed wall time `{time}`"))
+        },
+        &mut findings,
+    )?;
+    values(
+        db,
+        "SELECT id FROM report",
+        |id| {
+            uuid::Uuid::try_parse(id)
+                .is_err()
+                .then(|| format!("a report id that is no UUID, `{id}`"))
+        },
+        &mut findings,
+    )?;
+    Ok(findings)
+}
+
+/// SQLite's own check of pages, indexes, types and constraints.
+fn integrity(db: &Connection, findings: &mut Vec<String>) -> Result<()> {
+    values(
+        db,
+        "PRAGMA integrity_check(20)",
+        |line| (line != "ok").then(|| format!("SQLite reports: {line}")),
+        findings,
+    )
+}
+
+/// Adds what `find` says of each value in the first column of `query`.
+fn values(
+    db: &Connection,
+    query: &str,
+    find: impl Fn(&str) -> Option<String>,
+    findings: &mut Vec<String>,
+) -> Result<()> {
+    let mut select = db.prepare(query)?;
+    let mut rows = select.query([])?;
+    let mut count = 0;
+    while let Some(row) = rows.next()? {
+        let value = match row.get_ref(0)? {
+            rusqlite::types::ValueRef::Text(text) => String::from_utf8_lossy(text).into_owned(),
+            rusqlite::types::ValueRef::Integer(number) => number.to_string(),
+            other => format!("{other:?}"),
+        };
+        if let Some(finding) = find(&value) {
+            count += 1;
+            if count <= FINDINGS_MAX {
+                findings.push(finding);
+            }
+        }
+    }
+    if let Some(more) = count.checked_sub(FINDINGS_MAX).filter(|&more| more > 0) {
+        findings.push(format!("{more} more of the last kind"));
+    }
+    Ok(())
+}

@@ -1,0 +1,186 @@
+//! Opening the database file: the settings every connection has, and what is refused.
+//!
+//! It must never know what the tables mean.
+
+use std::fs::OpenOptions;
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
+
+use crate::error::{Error, Result};
+
+/// The schema, with the application id and version it sets.
+const SCHEMA: &str = include_str!("../../schema.sql");
+
+/// `PRAGMA application_id` of our databases: "Stor".
+const APPLICATION_ID: i32 = 0x5374_6F72;
+
+/// The version of the schema that this program writes and reads.
+const SCHEMA_VERSION: i32 = 1;
+
+/// How long a connection waits for another process's lock before it says so.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What the WAL file is cut back to after a checkpoint.
+const WAL_BYTES_KEPT: i64 = 64 << 20;
+
+/// Opens `file` for writing; creates it, readable by its owner only, if it is missing.
+///
+/// # Errors
+/// The file is not a database, not one of ours, newer than this program, locked, or unreachable; the
+/// message says which, and the remedy.
+pub fn open_writer(file: &Path) -> Result<Connection> {
+    create_private(file)?;
+    let mut db = open(file, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    prepare(&mut db, file)?;
+    Ok(db)
+}
+
+/// Opens `file`, which must exist, for reading only.
+///
+/// # Errors
+/// As [`open_writer`], and the file does not exist.
+pub fn open_reader(file: &Path) -> Result<Connection> {
+    if !file.exists() {
+        return Err(Error::invalid(format!(
+            "database {} does not exist (`import` creates it, --database names another)",
+            file.display()
+        )));
+    }
+    // Read-write underneath: a reader of a WAL database must be able to make its shared memory.
+    let db = open(file, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    let (application, version, tables) = identity(&db, file)?;
+    check_identity(file, application, version, tables)?;
+    if application == 0 {
+        return Err(Error::invalid(format!(
+            "database {} is empty (`import` fills it)",
+            file.display()
+        )));
+    }
+    db.pragma_update(None, "query_only", true)
+        .map_err(|error| explain(error, file))?;
+    Ok(db)
+}
+
+/// Makes sure that `file` exists; a new one is for its owner alone. SQLite gives the WAL the same mode.
+fn create_private(file: &Path) -> Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(file) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => {
+            Err(Error::invalid(format!("cannot create database {}", file.display())).because(error))
+        }
+    }
+}
+
+fn open(file: &Path, flags: OpenFlags) -> Result<Connection> {
+    let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let db = Connection::open_with_flags(file, flags).map_err(|error| explain(error, file))?;
+    configure(&db).map_err(|error| explain(error, file))?;
+    Ok(db)
+}
+
+/// Settings that hold for one connection and must be made on each.
+fn configure(db: &Connection) -> rusqlite::Result<()> {
+    db.busy_timeout(BUSY_TIMEOUT)?;
+    db.pragma_update(None, "synchronous", "FULL")?;
+    db.pragma_update(None, "journal_size_limit", WAL_BYTES_KEPT)?;
+    db.pragma_update(None, "trusted_schema", false)?;
+    db.pragma_update(None, "cell_size_check", true)?;
+    Ok(())
+}
+
+/// The application id, the schema version and the number of tables of a database.
+fn identity(db: &Connection, file: &Path) -> Result<(i32, i32, u32)> {
+    let read = || {
+        Ok((
+            db.pragma_query_value(None, "application_id", |row| row.get(0))?,
+            db.pragma_query_value(None, "user_version", |row| row.get(0))?,
+            db.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?,
+        ))
+    };
+    read().map_err(|error| explain(error, file))
+}
+
+/// Refuses a database that is another program's, or newer than this one.
+fn check_identity(file: &Path, application: i32, version: i32, tables: u32) -> Result<()> {
+    let file = file.display();
+    match application {
+        APPLICATION_ID if version <= SCHEMA_VERSION => Ok(()),
+        APPLICATION_ID => Err(Error::invalid(format!(
+            "database {file} has schema version {version}, this program knows {SCHEMA_VERSION} (use a newer store-monitor)"
+        ))),
+        0 if version == 0 && tables == 0 => Ok(()),
+        _ => Err(Error::invalid(format!(
+            "{file} is an SQLite database of another program (name another file with --database)"
+        ))),
+    }
+}
+
+/// Gives an empty file its schema, and makes sure of the journal mode.
+fn prepare(db: &mut Connection, file: &Path) -> Result<()> {
+    let (application, version, tables) = identity(db, file)?;
+    check_identity(file, application, version, tables)?;
+    let prepare = |db: &mut Connection| {
+        let mode: String =
+            db.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
+        // Two processes may meet here: whoever has the write lock looks again.
+        let write = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let known: i32 = write.pragma_query_value(None, "application_id", |row| row.get(0))?;
+        if known == 0 {
+            write.execute_batch(SCHEMA)?;
+        }
+        write.commit()?;
+        Ok(mode)
+    };
+    let mode = prepare(db).map_err(|error| explain(error, file))?;
+    if mode != "wal" {
+        return Err(Error::failed(format!(
+            "database {} cannot be put in WAL mode, only `{mode}` (keep it on a local disk)",
+            file.display()
+        )));
+    }
+    Ok(())
+}
+
+/// Says in a sentence what SQLite has against `file`.
+fn explain(error: rusqlite::Error, file: &Path) -> Error {
+    describe(error, &format!("database {}", file.display()))
+}
+
+impl From<rusqlite::Error> for Error {
+    fn from(error: rusqlite::Error) -> Self {
+        describe(error, "the database")
+    }
+}
+
+/// The one table from SQLite's codes to our kinds and remedies.
+fn describe(error: rusqlite::Error, database: &str) -> Error {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase) => Error::invalid(format!(
+            "{database} is not an SQLite database (name another file with --database)"
+        )),
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Error::unavailable(format!(
+            "{database} is locked by another process (wait for it to finish, then try again)"
+        )),
+        Some(ErrorCode::CannotOpen) => Error::invalid(format!(
+            "cannot open {database} (is it a file, and may you read and write it?)"
+        )),
+        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => Error::invalid(format!(
+            "{database} cannot be written (check its permissions)"
+        )),
+        Some(ErrorCode::DiskFull) => Error::failed(format!(
+            "no space left for {database} (free some, then try again)"
+        )),
+        Some(ErrorCode::DatabaseCorrupt) => {
+            Error::failed(format!("{database} is damaged (`check` tells how)")).because(error)
+        }
+        _ => Error::failed(format!("{database} failed")).because(error),
+    }
+}

@@ -1,0 +1,307 @@
+//! Stores in the database: their keys, zones, hours and names.
+//!
+//! It must never know polls, nor what hours mean beyond their spelling.
+
+use std::collections::{HashMap, HashSet};
+
+use chrono_tz::Tz;
+use rusqlite::{Connection, OptionalExtension, Row};
+
+use super::generation;
+use crate::civil;
+use crate::error::{Error, Result};
+use crate::uptime::business_hours::{WeeklyRow, ZONE_DEFAULT};
+use crate::uptime::fleet::{Fleet, Pattern, StoreKey};
+
+/// What a change did to the rows it named.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Changed {
+    /// Named something that was not known.
+    pub new: u64,
+    /// Replaced what was known.
+    pub replaced: u64,
+    /// Said what was known already.
+    pub unchanged: u64,
+}
+
+/// A store's name and owner, as a stores file has them; both may be empty.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Label {
+    /// What people call the store.
+    pub name: String,
+    /// Who owns it.
+    pub group: String,
+}
+
+/// Every store with its zone and hours.
+///
+/// # Errors
+/// When the database cannot be read, or holds a zone or a time that this program does not know
+/// (another program wrote it: `check` finds all of them).
+pub fn load(db: &Connection) -> Result<Fleet> {
+    let mut hours: HashMap<StoreKey, Vec<WeeklyRow>> = HashMap::new();
+    for_each_hours(db, |store, row| {
+        hours.entry(store).or_default().push(row);
+        Ok(())
+    })?;
+    let mut zones: HashMap<String, Tz> = HashMap::new();
+    let mut select = db.prepare("SELECT key, store_id, timezone FROM store")?;
+    let mut rows = select.query([])?;
+    let mut stores = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (key, id): (StoreKey, Box<str>) = (row.get(0)?, row.get(1)?);
+        let zone = match row
+            .get_ref(2)?
+            .as_str_or_null()
+            .map_err(rusqlite::Error::from)?
+        {
+            None => ZONE_DEFAULT,
+            Some(name) => match zones.get(name) {
+                Some(&zone) => zone,
+                None => {
+                    let zone = name.parse().map_err(|_| {
+                        Error::failed(format!(
+                            "store {id} has the unknown time zone `{name}` (run `check`)"
+                        ))
+                    })?;
+                    zones.insert(name.to_owned(), zone);
+                    zone
+                }
+            },
+        };
+        stores.push((
+            key,
+            id,
+            Pattern {
+                zone,
+                rows: hours.remove(&key).unwrap_or_default(),
+            },
+        ));
+    }
+    Ok(Fleet::new(stores))
+}
+
+/// Calls `each` with every row of weekly hours, ordered by store key, day and times.
+///
+/// # Errors
+/// When the database cannot be read or holds a malformed time, and those of `each`.
+pub fn for_each_hours(
+    db: &Connection,
+    mut each: impl FnMut(StoreKey, WeeklyRow) -> Result<()>,
+) -> Result<()> {
+    let mut select =
+        db.prepare("SELECT store, weekday, start_local, end_local FROM business_hours")?;
+    let mut rows = select.query([])?;
+    while let Some(row) = rows.next()? {
+        let store = row.get(0)?;
+        let time = |column| -> Result<_> {
+            let written = text(row, column)?;
+            let time = civil::parse_local_time(written).map(|time| time.us_local);
+            time.ok_or_else(|| {
+                Error::failed(format!(
+                    "business hours hold the malformed time `{written}` (run `check`)"
+                ))
+            })
+        };
+        let row = WeeklyRow {
+            weekday: row.get(1)?,
+            start_us_local: time(2)?,
+            end_us_local: time(3)?,
+        };
+        each(store, row)?;
+    }
+    Ok(())
+}
+
+/// Every store's id by its key.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn ids(db: &Connection) -> Result<HashMap<StoreKey, String>> {
+    let mut select = db.prepare("SELECT key, store_id FROM store")?;
+    let rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Calls `each` with the id and zone, as written, of every store that has one, ordered by id as bytes.
+///
+/// # Errors
+/// When the database cannot be read, and those of `each`.
+pub fn for_each_zone(
+    db: &Connection,
+    mut each: impl FnMut(&str, &str) -> Result<()>,
+) -> Result<()> {
+    let mut select = db.prepare(
+        "SELECT store_id, timezone FROM store WHERE timezone IS NOT NULL ORDER BY store_id",
+    )?;
+    let mut rows = select.query([])?;
+    while let Some(row) = rows.next()? {
+        each(text(row, 0)?, text(row, 1)?)?;
+    }
+    Ok(())
+}
+
+/// Calls `each` with the id, name and group of every store that has them, ordered by id as bytes.
+///
+/// # Errors
+/// When the database cannot be read, and those of `each`.
+pub fn for_each_label(
+    db: &Connection,
+    mut each: impl FnMut(&str, &str, &str) -> Result<()>,
+) -> Result<()> {
+    let mut select = db.prepare(
+        "SELECT store_id, name, store_group FROM store WHERE name IS NOT NULL ORDER BY store_id",
+    )?;
+    let mut rows = select.query([])?;
+    while let Some(row) = rows.next()? {
+        each(text(row, 0)?, text(row, 1)?, text(row, 2)?)?;
+    }
+    Ok(())
+}
+
+/// A column's text, borrowed from the row.
+fn text<'row>(row: &'row Row<'_>, column: usize) -> Result<&'row str> {
+    Ok(row
+        .get_ref(column)?
+        .as_str()
+        .map_err(rusqlite::Error::from)?)
+}
+
+/// The keys of `ids`, in their order; stores that no source has named before are added.
+///
+/// Returns how many were added beside the keys.
+///
+/// # Errors
+/// When the database cannot be written.
+pub fn keys<'a>(
+    db: &Connection,
+    ids: impl IntoIterator<Item = &'a str>,
+) -> Result<(Vec<StoreKey>, u64)> {
+    let mut select = db.prepare_cached("SELECT key FROM store WHERE store_id = ?1")?;
+    let mut insert = db.prepare_cached("INSERT INTO store (store_id) VALUES (?1) RETURNING key")?;
+    let mut new = 0;
+    let mut key = |id: &str| -> rusqlite::Result<StoreKey> {
+        if let Some(key) = select.query_row([id], |row| row.get(0)).optional()? {
+            return Ok(key);
+        }
+        new += 1;
+        insert.query_row([id], |row| row.get(0))
+    };
+    let keys = ids
+        .into_iter()
+        .map(&mut key)
+        .collect::<rusqlite::Result<_>>()?;
+    if new > 0 {
+        generation::advance(db, generation::Kind::Fleet)?;
+    }
+    Ok((keys, new))
+}
+
+/// Gives each store these hours in place of all it had. Returns what became of the rows given.
+///
+/// # Errors
+/// When the database cannot be written.
+pub fn replace_hours(
+    db: &Connection,
+    stores: impl IntoIterator<Item = (StoreKey, Vec<WeeklyRow>)>,
+) -> Result<Changed> {
+    let mut changed = Changed::default();
+    // A store may also lose rows: then nothing is new, and yet its hours are others.
+    let mut altered = false;
+    let mut select = db.prepare_cached(
+        "SELECT weekday, start_local, end_local FROM business_hours WHERE store = ?1",
+    )?;
+    let mut delete = db.prepare_cached("DELETE FROM business_hours WHERE store = ?1")?;
+    let mut insert = db.prepare_cached("INSERT INTO business_hours VALUES (?1, ?2, ?3, ?4)")?;
+    for (store, mut rows) in stores {
+        rows.sort_unstable();
+        rows.dedup();
+        let written = |row: &WeeklyRow| {
+            let time = civil::format_local_time;
+            (
+                row.weekday,
+                time(row.start_us_local),
+                time(row.end_us_local),
+            )
+        };
+        let rows: Vec<(u8, String, String)> = rows.iter().map(written).collect();
+        let known = select.query_map([store], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        let known: HashSet<(u8, String, String)> = known.collect::<rusqlite::Result<_>>()?;
+        let same = rows.iter().filter(|row| known.contains(row)).count() as u64;
+        let total = rows.len() as u64;
+        changed.unchanged += same;
+        changed.new += total - same;
+        if same == total && known.len() == rows.len() {
+            continue;
+        }
+        altered = true;
+        delete.execute([store])?;
+        for (weekday, start, end) in rows {
+            insert.execute((store, weekday, start, end))?;
+        }
+    }
+    if altered {
+        generation::advance(db, generation::Kind::Fleet)?;
+    }
+    Ok(changed)
+}
+
+/// Gives each store this zone in place of the one it had.
+///
+/// # Errors
+/// When the database cannot be written.
+pub fn replace_zones<'a>(
+    db: &Connection,
+    zones: impl IntoIterator<Item = (StoreKey, &'a str)>,
+) -> Result<Changed> {
+    let mut changed = Changed::default();
+    let mut select = db.prepare_cached("SELECT timezone FROM store WHERE key = ?1")?;
+    let mut update = db.prepare_cached("UPDATE store SET timezone = ?2 WHERE key = ?1")?;
+    for (store, zone) in zones {
+        match select.query_row([store], |row| row.get::<_, Option<String>>(0))? {
+            Some(known) if known == zone => {
+                changed.unchanged += 1;
+                continue;
+            }
+            Some(_) => changed.replaced += 1,
+            None => changed.new += 1,
+        }
+        update.execute((store, zone))?;
+    }
+    advance_if_changed(db, changed)
+}
+
+/// Gives each store this name and group in place of those it had.
+///
+/// # Errors
+/// When the database cannot be written.
+pub fn replace_labels<'a>(
+    db: &Connection,
+    labels: impl IntoIterator<Item = (StoreKey, &'a Label)>,
+) -> Result<Changed> {
+    let mut changed = Changed::default();
+    let mut select = db.prepare_cached("SELECT name, store_group FROM store WHERE key = ?1")?;
+    let mut update =
+        db.prepare_cached("UPDATE store SET name = ?2, store_group = ?3 WHERE key = ?1")?;
+    for (store, label) in labels {
+        let known: (Option<String>, Option<String>) =
+            select.query_row([store], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        match known {
+            (Some(name), Some(group)) if name == label.name && group == label.group => {
+                changed.unchanged += 1;
+                continue;
+            }
+            (None, None) => changed.new += 1,
+            _ => changed.replaced += 1,
+        }
+        update.execute((store, &label.name, &label.group))?;
+    }
+    advance_if_changed(db, changed)
+}
+
+fn advance_if_changed(db: &Connection, changed: Changed) -> Result<Changed> {
+    if changed.new + changed.replaced > 0 {
+        generation::advance(db, generation::Kind::Fleet)?;
+    }
+    Ok(changed)
+}

@@ -1,0 +1,57 @@
+//! Generations: counters that every change advances, so that memory knows when it is stale.
+//!
+//! They change in the transaction that changes the data, whichever process makes it.
+
+use rusqlite::Connection;
+
+use crate::error::Result;
+
+/// What a counter counts the changes of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The polls.
+    Polls,
+    /// Stores, their zones, hours and names.
+    Fleet,
+}
+
+impl Kind {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Polls => "polls",
+            Self::Fleet => "fleet",
+        }
+    }
+}
+
+/// The counters at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Generation {
+    /// Changes of polls so far.
+    pub polls: i64,
+    /// Changes of stores, zones, hours and names so far.
+    pub fleet: i64,
+}
+
+/// The counters as the connection's transaction sees them.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn current(db: &Connection) -> Result<Generation> {
+    let mut select = db.prepare_cached("SELECT value FROM generation WHERE what = ?1")?;
+    let mut value = |kind: Kind| select.query_row([kind.as_str()], |row| row.get(0));
+    Ok(Generation {
+        polls: value(Kind::Polls)?,
+        fleet: value(Kind::Fleet)?,
+    })
+}
+
+/// Counts one change more of `kind`.
+///
+/// # Errors
+/// When the database cannot be written.
+pub fn advance(db: &Connection, kind: Kind) -> Result<()> {
+    db.prepare_cached("UPDATE generation SET value = value + 1 WHERE what = ?1")?
+        .execute([kind.as_str()])?;
+    Ok(())
+}

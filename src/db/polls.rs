@@ -1,0 +1,268 @@
+//! Polls in the database: what is there, the newest, a range of them, and adding more.
+//!
+//! It must never know which polls count.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use rusqlite::functions::{Aggregate, Context, FunctionFlags};
+use rusqlite::{CachedStatement, Connection};
+
+use super::connection::open_reader;
+use super::generation;
+use crate::error::Result;
+use crate::uptime::fleet::StoreKey;
+use crate::uptime::history::{Builder, History};
+use crate::uptime::interval::{Interval, Micros};
+use crate::uptime::poll::{Poll, Status};
+
+/// How many rows one `INSERT` carries: from some 200 on, SQLite's cost a row hardly falls further.
+const INSERT_ROWS: usize = 200;
+
+/// What adding polls did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Added {
+    /// Polls of a store and an instant that had none.
+    pub new: u64,
+    /// Polls that were there with the other status: the one that came in last stands.
+    pub replaced: u64,
+    /// Polls that were there already.
+    pub unchanged: u64,
+}
+
+/// The instant of the newest poll; none without polls.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn newest(db: &Connection) -> Result<Option<Micros>> {
+    Ok(db
+        .prepare_cached("SELECT max(at) FROM poll")?
+        .query_row([], |row| row.get(0))?)
+}
+
+/// Every poll within `span`, by store, as `view` sees them; read on up to `threads` threads.
+///
+/// `view` is a connection inside a read transaction.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn history(view: &Connection, span: Interval, threads: usize) -> Result<History> {
+    let parts = split(view, span, threads)?;
+    let Some((last, others)) = parts.split_last() else {
+        return Ok(History::default());
+    };
+    let parts = match view.path().map(Path::new) {
+        Some(file) if !others.is_empty() => read_side_by_side(view, file, *last, others)?,
+        _ => None,
+    };
+    // Somebody wrote between two views: this one alone is consistent.
+    let parts = match parts {
+        Some(parts) => parts,
+        None => vec![read_part(view, span)?],
+    };
+    Ok(Builder::finish(parts))
+}
+
+/// Cuts the part of `span` that holds polls into pieces of equal length.
+fn split(view: &Connection, span: Interval, threads: usize) -> Result<Vec<Interval>> {
+    let mut select = view.prepare_cached("SELECT min(at) FROM poll WHERE at >= ?1 AND at < ?2")?;
+    let Some(first) = select.query_row([span.start, span.end], |row| row.get(0))? else {
+        return Ok(Vec::new());
+    };
+    let last = newest(view)?.unwrap_or(first).min(span.end - 1);
+    let pieces = i64::try_from(threads.max(1)).unwrap_or(1);
+    let length = (last - first) / pieces + 1;
+    let piece = |number| Interval::new(first + number * length, first + (number + 1) * length);
+    Ok((0..pieces)
+        .map(|number| piece(number).intersection(span))
+        .collect())
+}
+
+/// Reads `last` through `view` and the others through connections of their own; none where those do
+/// not see the same polls.
+fn read_side_by_side(
+    view: &Connection,
+    file: &Path,
+    last: Interval,
+    others: &[Interval],
+) -> Result<Option<Vec<Builder>>> {
+    let generation = generation::current(view)?.polls;
+    let read_other = |part: Interval| -> Result<Option<Builder>> {
+        let mut db = open_reader(file)?;
+        let view = super::read(&mut db)?;
+        let same = generation::current(&view)?.polls == generation;
+        same.then(|| read_part(&view, part)).transpose()
+    };
+    thread::scope(|scope| {
+        let others: Vec<_> = others
+            .iter()
+            .map(|&part| scope.spawn(move || read_other(part)))
+            .collect();
+        let last = read_part(view, last)?;
+        let others = others.into_iter().map(|other| {
+            other
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        });
+        let mut parts = others.collect::<Result<Option<Vec<_>>>>()?;
+        if let Some(parts) = &mut parts {
+            parts.push(last);
+        }
+        Ok(parts)
+    })
+}
+
+/// Every poll within `span`; in order of time, since SQLite walks the primary key.
+///
+/// The rows are gathered by an aggregate function of our own, from inside SQLite's loop: stepping
+/// through them from outside takes half as long again.
+fn read_part(view: &Connection, span: Interval) -> Result<Builder> {
+    let gathered = Gathered::default();
+    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DIRECTONLY;
+    view.create_aggregate_function("gather_polls", 3, flags, gathered.clone())?;
+    view.query_row(
+        "SELECT gather_polls(at, store, active) FROM poll WHERE at >= ?1 AND at < ?2",
+        [span.start, span.end],
+        |_| Ok(()),
+    )?;
+    view.remove_function("gather_polls", 3)?;
+    Ok(gathered
+        .0
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .take()
+        .unwrap_or_default())
+}
+
+/// The aggregate function `gather_polls(at, store, active)`, and where it leaves what it gathered.
+#[derive(Clone, Default)]
+struct Gathered(Arc<Mutex<Option<Builder>>>);
+
+impl Aggregate<Builder, bool> for Gathered {
+    fn init(&self, _: &mut Context<'_>) -> rusqlite::Result<Builder> {
+        Ok(Builder::default())
+    }
+
+    fn step(&self, row: &mut Context<'_>, polls: &mut Builder) -> rusqlite::Result<()> {
+        polls.push(row.get(1)?, Poll::new(row.get(0)?, status(row.get(2)?)));
+        Ok(())
+    }
+
+    fn finalize(&self, _: &mut Context<'_>, polls: Option<Builder>) -> rusqlite::Result<bool> {
+        let some = polls.is_some();
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = polls;
+        Ok(some)
+    }
+}
+
+/// Calls `each` with every poll's instant, store key and status, ordered by instant.
+///
+/// # Errors
+/// When the database cannot be read, and those of `each`.
+pub fn for_each(
+    db: &Connection,
+    mut each: impl FnMut(Micros, StoreKey, Status) -> Result<()>,
+) -> Result<()> {
+    let mut select = db.prepare("SELECT at, store, active FROM poll ORDER BY at")?;
+    let mut rows = select.query([])?;
+    while let Some(row) = rows.next()? {
+        each(row.get(0)?, row.get(1)?, status(row.get(2)?))?;
+    }
+    Ok(())
+}
+
+/// Whether exactly this poll of `store` is there.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn is_stored(db: &Connection, store: StoreKey, poll: Poll) -> Result<bool> {
+    let mut select =
+        db.prepare_cached("SELECT 1 FROM poll WHERE at = ?1 AND store = ?2 AND active = ?3")?;
+    Ok(select.exists((poll.at(), store, poll.is_active()))?)
+}
+
+const fn status(active: bool) -> Status {
+    if active {
+        Status::Active
+    } else {
+        Status::Inactive
+    }
+}
+
+/// Adds polls, no store twice at one instant among them; fastest when sorted by instant.
+///
+/// # Errors
+/// When the database cannot be written; the caller's transaction must then be rolled back.
+pub fn add(
+    db: &Connection,
+    polls: impl IntoIterator<Item = Result<(StoreKey, Poll)>>,
+) -> Result<Added> {
+    let mut added = Added::default();
+    let mut chunk = Vec::with_capacity(INSERT_ROWS);
+    let mut whole = Upsert::prepare(db, INSERT_ROWS)?;
+    for poll in polls {
+        chunk.push(poll?);
+        if chunk.len() == INSERT_ROWS {
+            whole.run(&chunk, &mut added)?;
+            chunk.clear();
+        }
+    }
+    if !chunk.is_empty() {
+        Upsert::prepare(db, chunk.len())?.run(&chunk, &mut added)?;
+    }
+    if added.new + added.replaced > 0 {
+        generation::advance(db, generation::Kind::Polls)?;
+    }
+    Ok(added)
+}
+
+/// The two statements that add a fixed number of rows.
+struct Upsert<'db> {
+    /// Adds what is new and leaves the rest.
+    insert: CachedStatement<'db>,
+    /// Corrects what is there with the other status.
+    replace: CachedStatement<'db>,
+}
+
+impl<'db> Upsert<'db> {
+    fn prepare(db: &'db Connection, rows: usize) -> Result<Self> {
+        let values = vec!["(?, ?, ?)"; rows].join(", ");
+        let insert = format!("INSERT INTO poll VALUES {values} ON CONFLICT DO NOTHING");
+        let replace = format!(
+            "INSERT INTO poll VALUES {values}
+             ON CONFLICT DO UPDATE SET active = excluded.active WHERE active <> excluded.active"
+        );
+        Ok(Self {
+            insert: db.prepare_cached(&insert)?,
+            replace: db.prepare_cached(&replace)?,
+        })
+    }
+
+    fn run(&mut self, chunk: &[(StoreKey, Poll)], added: &mut Added) -> Result<()> {
+        let rows = chunk.len() as u64;
+        let new = execute(&mut self.insert, chunk)?;
+        // Repeats are rare: only then is it worth telling corrections from polls that were there.
+        let replaced = if new < rows {
+            execute(&mut self.replace, chunk)?
+        } else {
+            0
+        };
+        added.new += new;
+        added.replaced += replaced;
+        added.unchanged += rows - new - replaced;
+        Ok(())
+    }
+}
+
+/// Runs a statement that takes three values a poll; returns how many rows it changed.
+fn execute(statement: &mut CachedStatement<'_>, chunk: &[(StoreKey, Poll)]) -> Result<u64> {
+    let mut parameter = 1;
+    for &(store, poll) in chunk {
+        statement.raw_bind_parameter(parameter, poll.at())?;
+        statement.raw_bind_parameter(parameter + 1, store)?;
+        statement.raw_bind_parameter(parameter + 2, poll.is_active())?;
+        parameter += 3;
+    }
+    Ok(statement.raw_execute()? as u64)
+}

@@ -1,0 +1,164 @@
+//! The one writer of a server: a thread that owns the write connection and commits in groups.
+//!
+//! Callers queue for it on a bounded channel and wait until their change is durable. Changes that
+//! wait together share one commit, and so one fsync; each keeps its own savepoint, so that a refused
+//! one takes nothing with it. It must never know what a change means.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::thread::{self, JoinHandle};
+
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use rusqlite::{Connection, TransactionBehavior};
+
+use crate::error::{Error, Result};
+
+/// How many changes may wait before the next is turned away.
+const QUEUE_CHANGES_MAX: usize = 1024;
+
+/// How many changes one commit may carry: a bound on how long the first of them waits.
+const GROUP_CHANGES_MAX: usize = 256;
+
+/// One change, to be run inside the group's transaction, or told why there is none; it returns how to
+/// answer once the group's commit is known.
+type Change = Box<dyn FnOnce(Result<&Connection, &Error>) -> Answer + Send>;
+
+/// Tells the caller what became of its change, given what became of the commit.
+type Answer = Box<dyn FnOnce(&Result<()>) + Send>;
+
+/// A handle to the writer thread; clones share it.
+#[derive(Clone, Debug)]
+pub struct Writer {
+    queue: Sender<Change>,
+}
+
+impl Writer {
+    /// Starts the thread. It ends, having done all that was queued, when every handle is dropped.
+    ///
+    /// # Errors
+    /// When the machine gives no thread.
+    pub fn start(db: Connection) -> Result<(Self, JoinHandle<Connection>)> {
+        let (queue, changes) = bounded(QUEUE_CHANGES_MAX);
+        let thread = thread::Builder::new()
+            .name("writer".to_owned())
+            .spawn(move || run(db, &changes))
+            .map_err(|error| Error::failed("cannot start the writer thread").because(error))?;
+        Ok((Self { queue }, thread))
+    }
+
+    /// Runs `change` and waits until it is durable, however many changes wait before it.
+    ///
+    /// # Errors
+    /// Those of `change`, which then has changed nothing; whatever keeps the commit from the disk.
+    pub fn write<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let (change, outcome) = package(change);
+        self.queue.send(change).map_err(|_| stopping())?;
+        await_outcome(&outcome)
+    }
+
+    /// As [`write`](Self::write), but turns the change away when too many wait already.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unavailable`](crate::error::ErrorKind) when the queue is full; those of `write`.
+    pub fn try_write<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let (change, outcome) = package(change);
+        self.queue.try_send(change).map_err(|error| match error {
+            TrySendError::Full(_) => {
+                Error::unavailable("too many changes are waiting (try again in a second)")
+            }
+            TrySendError::Disconnected(_) => stopping(),
+        })?;
+        await_outcome(&outcome)
+    }
+}
+
+fn stopping() -> Error {
+    Error::unavailable("the server is stopping")
+}
+
+/// A change as the queue carries it, and where its outcome will be.
+fn package<T: Send + 'static>(
+    change: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
+) -> (Change, Receiver<Result<T>>) {
+    let (answer, outcome) = bounded(1);
+    let change = move |db: Result<&Connection, &Error>| -> Answer {
+        let result = db
+            .map_err(Error::again)
+            .and_then(|db| in_savepoint(db, change));
+        Box::new(move |commit| {
+            let committed = match commit {
+                Ok(()) => result,
+                // An error is told to many: each gets the sentence, the log has the cause.
+                Err(error) => result.and(Err(Error::again(error))),
+            };
+            // A caller that no longer waits does not need the answer.
+            let _ = answer.send(committed);
+        })
+    };
+    (Box::new(change), outcome)
+}
+
+fn await_outcome<T>(outcome: &Receiver<Result<T>>) -> Result<T> {
+    let stopped = |_| {
+        Err(Error::failed(
+            "the writer stopped before the change was made",
+        ))
+    };
+    outcome.recv().unwrap_or_else(stopped)
+}
+
+/// The thread: waits for a change, takes those that wait with it, commits them together.
+fn run(mut db: Connection, changes: &Receiver<Change>) -> Connection {
+    while let Ok(first) = changes.recv() {
+        let waiting = changes.try_iter().take(GROUP_CHANGES_MAX - 1);
+        let group: Vec<Change> = std::iter::once(first).chain(waiting).collect();
+        let (answers, commit) = commit(&mut db, group);
+        if let Err(error) = &commit {
+            tracing::error!(%error, changes = answers.len(), "changes were not committed");
+        }
+        for answer in answers {
+            answer(&commit);
+        }
+    }
+    db
+}
+
+/// Runs a group in one transaction and commits it.
+fn commit(db: &mut Connection, group: Vec<Change>) -> (Vec<Answer>, Result<()>) {
+    match db.transaction_with_behavior(TransactionBehavior::Immediate) {
+        Ok(transaction) => {
+            let answers = group
+                .into_iter()
+                .map(|change| change(Ok(&transaction)))
+                .collect();
+            (answers, transaction.commit().map_err(Error::from))
+        }
+        Err(error) => {
+            let error = Error::from(error);
+            (
+                group
+                    .into_iter()
+                    .map(|change| change(Err(&error)))
+                    .collect(),
+                Err(error),
+            )
+        }
+    }
+}
+
+/// Runs one change of a group so that it happens whole or not at all, even if it panics.
+fn in_savepoint<T>(db: &Connection, change: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+    db.execute_batch("SAVEPOINT change")?;
+    let result = catch_unwind(AssertUnwindSafe(|| change(db)))
+        .unwrap_or_else(|_| Err(Error::failed("a change to the database panicked")));
+    if result.is_err() {
+        db.execute_batch("ROLLBACK TO change")?;
+    }
+    db.execute_batch("RELEASE change")?;
+    result
+}

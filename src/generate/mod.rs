@@ -1,0 +1,219 @@
+//! Made-up input in the shape of the real one: as much as wanted, the same bytes for the same options.
+//!
+//! It must never know a clock, a float, another source of chance than its seed, nor how its files are read:
+//! what reads them is tested with them.
+
+mod poll;
+mod random;
+mod rows;
+mod store;
+mod week;
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+use crate::uptime::interval::{DAY, HOUR, Micros};
+use poll::Polled;
+use store::Store;
+
+/// 2026-11-08T00:00:00Z: the week before it holds the night on which clocks go back in North America.
+pub const END: Micros = 1_794_096_000 * 1_000_000;
+
+/// 2000-01-01T00:00:00Z: no poll is older.
+const START_MIN: Micros = 946_684_800 * 1_000_000;
+
+/// 2100-01-01T00:00:00Z: no poll is younger.
+const END_MAX: Micros = 4_102_444_800 * 1_000_000;
+
+/// Large enough that a file system is asked rarely, small beside the stores.
+const BUFFER_BYTES: usize = 1 << 20;
+
+/// What to make.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// How many stores there are, at least one.
+    pub stores: u32,
+    /// How many days of 24 hours they are polled, at least one.
+    pub days: u32,
+    /// Another seed, another fleet.
+    pub seed: u64,
+    /// Whether ids are UUIDs and the day's column is `dayOfWeek`; else ids have 15 to 19 digits and it is `day`.
+    pub uuid: bool,
+    /// No poll is at or after this instant, cut to the hour.
+    pub end: Micros,
+}
+
+impl Options {
+    /// Number ids, and the polls end at [`END`].
+    pub const fn new(stores: u32, days: u32, seed: u64) -> Self {
+        Self {
+            stores,
+            days,
+            seed,
+            uuid: false,
+            end: END,
+        }
+    }
+
+    /// What progress counts up to: stores times hours. About nine polls come of ten store-hours.
+    pub fn store_hours(&self) -> u64 {
+        u64::from(self.stores) * u64::from(poll::sweeps(self.days))
+    }
+}
+
+/// How many rows were written to each file, headers not counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Rows of `store_status.csv`.
+    pub polls: u64,
+    /// Rows of `menu_hours.csv`.
+    pub business_hours: u64,
+    /// Rows of `timezones.csv`.
+    pub timezones: u64,
+    /// Rows of `stores.csv`.
+    pub stores: u64,
+}
+
+/// Writes `store_status.csv`, `menu_hours.csv`, `timezones.csv` and `stores.csv` into `dir`.
+///
+/// `dir` is created if missing; files of these names in it are replaced. `progress` is told how many of
+/// [`Options::store_hours`] are done. Memory: about a hundred bytes a store, however many polls.
+///
+/// # Errors
+/// Invalid options (no store, no day, or days outside the years 2000 to 2099), and whatever the file system refuses.
+pub fn write(options: &Options, dir: &Path, progress: &mut dyn FnMut(u64)) -> Result<Summary> {
+    let start = start(options)?;
+    fs::create_dir_all(dir).map_err(|cause| {
+        let place = dir.display();
+        Error::failed(format!("{place}: cannot be created, name another folder")).because(cause)
+    })?;
+    let mut summary = Summary::default();
+    let mut polled = write_stores(options, start, dir, &mut summary)?;
+    let mut status = Csv::create(dir, "store_status.csv", "store_id,status,timestamp_utc")?;
+    let mut done = 0;
+    let mut sweep_done = || {
+        done += u64::from(options.stores);
+        progress(done);
+    };
+    let hours = poll::sweeps(options.days);
+    summary.polls = status.with(|out| {
+        let span = (start, hours);
+        poll::write(options.seed, &mut polled, span, out, &mut sweep_done)
+    })?;
+    status.finish()?;
+    Ok(summary)
+}
+
+/// The first instant of the first sweep, if the options make sense.
+fn start(options: &Options) -> Result<Micros> {
+    if options.stores == 0 || options.days == 0 {
+        let reason = "nothing to generate (expected at least one store and one day)";
+        return Err(Error::invalid(reason));
+    }
+    if options.end > END_MAX {
+        let reason = "the polls end after the year 2099 (expected an earlier end)";
+        return Err(Error::invalid(reason));
+    }
+    let end = options.end.saturating_sub(options.end.rem_euclid(HOUR));
+    let start = end.saturating_sub(Micros::from(options.days).saturating_mul(DAY));
+    if start < START_MIN {
+        let days = options.days;
+        let reason = format!("{days} days reach back before the year 2000 (expected fewer)");
+        return Err(Error::invalid(reason));
+    }
+    Ok(start)
+}
+
+/// Writes the three small files, and returns the stores that are polled.
+fn write_stores(
+    options: &Options,
+    start: Micros,
+    dir: &Path,
+    summary: &mut Summary,
+) -> Result<Vec<Polled>> {
+    let hours_header = if options.uuid {
+        "store_id,dayOfWeek,start_time_local,end_time_local"
+    } else {
+        "store_id,day,start_time_local,end_time_local"
+    };
+    let mut hours = Csv::create(dir, "menu_hours.csv", hours_header)?;
+    let mut zones = Csv::create(dir, "timezones.csv", "store_id,timezone_str")?;
+    let mut names = Csv::create(dir, "stores.csv", "store_id,name,group")?;
+    let weeks = week::weeks();
+    let mut polled = Vec::with_capacity(options.stores as usize);
+    for index in 0..options.stores {
+        let (seed, stores) = (options.seed, options.stores);
+        let store = Store::new(seed, index, stores, options.uuid, &weeks);
+        let id = store.id.as_bytes();
+        if let Some(week) = store.week {
+            // Sources begin a store's rows on any day; each store begins on its own.
+            let first = index as usize % week.len();
+            for row in week[first..].iter().chain(&week[..first]) {
+                hours.with(|out| {
+                    out.write_all(id)?;
+                    out.write_all(row.as_bytes())
+                })?;
+                summary.business_hours += 1;
+            }
+        }
+        if let Some(zone) = store.zone {
+            zones.with(|out| {
+                out.write_all(id)?;
+                writeln!(out, ",{zone}")
+            })?;
+            summary.timezones += 1;
+        }
+        if let Some((name, group)) = store.label {
+            names.with(|out| {
+                out.write_all(id)?;
+                writeln!(out, ",{name},{group}")
+            })?;
+            summary.stores += 1;
+        }
+        if store.polled {
+            polled.push(Polled::new(seed, index, store.id, start));
+        }
+    }
+    for file in [hours, zones, names] {
+        file.finish()?;
+    }
+    Ok(polled)
+}
+
+/// A file on its way, and its path for the error that names it.
+struct Csv {
+    path: PathBuf,
+    out: BufWriter<File>,
+}
+
+impl Csv {
+    fn create(dir: &Path, name: &str, header: &str) -> Result<Self> {
+        let path = dir.join(name);
+        let file = File::create(&path).map_err(|cause| Self::error(&path, cause))?;
+        let out = BufWriter::with_capacity(BUFFER_BYTES, file);
+        let mut csv = Self { path, out };
+        csv.with(|out| writeln!(out, "{header}"))?;
+        Ok(csv)
+    }
+
+    fn with<T>(&mut self, write: impl FnOnce(&mut BufWriter<File>) -> io::Result<T>) -> Result<T> {
+        write(&mut self.out).map_err(|cause| Self::error(&self.path, cause))
+    }
+
+    fn finish(mut self) -> Result<()> {
+        self.with(Write::flush)
+    }
+
+    fn error(path: &Path, cause: io::Error) -> Error {
+        let place = path.display();
+        Error::failed(format!(
+            "{place}: cannot be written, check the disk and its rights"
+        ))
+        .because(cause)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,361 @@
+//! The polls of made-up stores: hourly sweeps, incidents, and all that goes wrong on the way to a file.
+//!
+//! It must never know business hours or zones, and never hold more than a few bytes a store:
+//! polls are written as they are made.
+
+use std::io::{self, Write};
+use std::vec::IntoIter;
+
+use super::random::{Purpose, Random};
+use super::rows::Rows;
+use super::store::Id;
+use crate::uptime::interval::{DAY, HOUR, MINUTE, Micros, SECOND};
+
+/// Most polls land in the first minutes of their hour, the earliest the likeliest.
+const SWEEP_MICROS: u32 = 13 * 60 * 1_000_000;
+const HOUR_MICROS: u32 = 3_600_000_000;
+/// Of a thousand polls, those that land anywhere in the hour.
+const STRAGGLERS_PER_MILLE: u32 = 80;
+
+/// A late row is written one to this many sweeps after its own.
+const LATE_SWEEPS_MAX: u32 = 5;
+/// Late rows wait in a ring with one place for each sweep to come, and one for the sweep itself.
+const LATE_RING: usize = LATE_SWEEPS_MAX as usize + 1;
+
+/// So many stores are swept together, for their state fits into a processor's cache.
+const BLOCK_STORES: u32 = 2048;
+
+/// The poller itself fails once in each of these; it never does in the last day of one.
+const OUTAGE_EVERY_HOURS: u32 = 96;
+const OUTAGE_HOURS: std::ops::Range<u32> = 5..13;
+
+/// What becomes of a store's poll in one sweep, in ten-thousandths.
+const FATES: [(u32, Fate); 6] = [
+    (9095, Fate::Once),
+    (450, Fate::Missing),
+    (400, Fate::Twice),
+    (40, Fate::Late),
+    (10, Fate::Duplicate),
+    (5, Fate::Contradicted),
+];
+
+#[derive(Clone, Copy)]
+enum Fate {
+    Once,
+    Missing,
+    /// Two polls in one hour.
+    Twice,
+    /// Its row stands among those of a later sweep.
+    Late,
+    /// The same row again.
+    Duplicate,
+    /// The other status at the same instant; being the last in, it stands.
+    Contradicted,
+}
+
+/// A store as the poller meets it: its incidents come from its own stream, one after the other.
+pub(super) struct Polled {
+    id: Id,
+    random: Random,
+    incident: (Micros, Micros),
+    /// The mean time between incidents, in minutes; zero for a store that never answers.
+    calm_minutes: u32,
+}
+
+impl Polled {
+    /// Store number `index`, its first incident some time after `start`.
+    pub(super) fn new(seed: u64, index: u32, id: Id, start: Micros) -> Self {
+        const DAY_MINUTES: u32 = 24 * 60;
+        let mut random = Random::stream(seed, Purpose::Incidents, u64::from(index));
+        let calm_minutes = *random.weighted(&[
+            (70, 45 * DAY_MINUTES),
+            (24, 6 * DAY_MINUTES),
+            (5, DAY_MINUTES / 2),
+            (1, 0),
+        ]);
+        let mut store = Self {
+            id,
+            random,
+            incident: (start, start),
+            calm_minutes,
+        };
+        store.next_incident();
+        store
+    }
+
+    /// A quarter of an hour to sixteen hours, short ones the likeliest, after a time of calm.
+    fn next_incident(&mut self) {
+        let calm = 1 + self.random.below(2 * self.calm_minutes);
+        let longest = 1 + self.random.below(16 * 60);
+        let length = 15 + self.random.below(longest);
+        let start = self.incident.1 + Micros::from(calm) * MINUTE;
+        self.incident = (start, start + Micros::from(length) * MINUTE);
+    }
+
+    /// Whether the store answers at `at`; instants must be asked for in order.
+    fn is_active(&mut self, at: Micros) -> bool {
+        if self.calm_minutes == 0 {
+            return false;
+        }
+        while self.incident.1 <= at {
+            self.next_incident();
+        }
+        at < self.incident.0
+    }
+}
+
+/// A poll whose row waits for a later sweep.
+struct Late {
+    store: u32,
+    at: Micros,
+    active: bool,
+}
+
+/// Writes all polls of `stores` in `[start, start + hours)`, and calls `sweep_done` after each hour.
+/// Returns the number of rows.
+pub(super) fn write(
+    seed: u64,
+    stores: &mut [Polled],
+    (start, hours): (Micros, u32),
+    out: &mut impl Write,
+    sweep_done: &mut dyn FnMut(),
+) -> io::Result<u64> {
+    let mut poller = Poller {
+        stores,
+        rows: Rows::new(out),
+        late: Default::default(),
+    };
+    let down = outages(seed, hours);
+    for (sweep, down) in (0..hours).zip(down) {
+        let mut due = poller.late_rows_due(sweep);
+        if !down {
+            let at = start + Micros::from(sweep) * HOUR;
+            let random = Random::stream(seed, Purpose::Sweep, u64::from(sweep));
+            poller.sweep((sweep, at), random, &mut due)?;
+        }
+        due.try_for_each(|late| poller.write_late(&late))?;
+        sweep_done();
+    }
+    for sweep in hours..hours.saturating_add(LATE_SWEEPS_MAX) {
+        let mut due = poller.late_rows_due(sweep);
+        due.try_for_each(|late| poller.write_late(&late))?;
+    }
+    Ok(poller.rows.count)
+}
+
+/// What asks all stores each hour, and the file that it writes to.
+struct Poller<'a, W> {
+    stores: &'a mut [Polled],
+    rows: Rows<'a, W>,
+    late: [Vec<Late>; LATE_RING],
+}
+
+impl<W: Write> Poller<'_, W> {
+    /// One poll, more or less, of each store, in an order that is this sweep's own: blocks of stores in any order,
+    /// and within a block the stores in any order. `due` is strewn among them.
+    fn sweep(
+        &mut self,
+        sweep: (u32, Micros),
+        mut random: Random,
+        due: &mut IntoIter<Late>,
+    ) -> io::Result<()> {
+        let count = u32::try_from(self.stores.len()).unwrap_or(u32::MAX);
+        let due_every = self.stores.len() / (due.len() + 1) + 1;
+        let mut visited = 0;
+        for block in Walk::new(&mut random, count.div_ceil(BLOCK_STORES)) {
+            let first = block * BLOCK_STORES;
+            for store in Walk::new(&mut random, BLOCK_STORES.min(count - first)) {
+                self.poll(first + store, sweep, &mut random)?;
+                visited += 1;
+                if visited % due_every == 0
+                    && let Some(late) = due.next()
+                {
+                    self.write_late(&late)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What one sweep writes about one store.
+    fn poll(
+        &mut self,
+        store: u32,
+        (sweep, hour): (u32, Micros),
+        random: &mut Random,
+    ) -> io::Result<()> {
+        let polled = &mut self.stores[store as usize];
+        let fate = *random.weighted(&FATES);
+        let at = hour + jitter(random);
+        match fate {
+            Fate::Missing => Ok(()),
+            Fate::Once => {
+                let active = polled.is_active(at);
+                self.rows.write(&polled.id, at, active)
+            }
+            Fate::Twice => {
+                let other = hour + jitter(random);
+                for at in [at.min(other), at.max(other)] {
+                    let active = polled.is_active(at);
+                    self.rows.write(&polled.id, at, active)?;
+                }
+                Ok(())
+            }
+            Fate::Late => {
+                let active = polled.is_active(at);
+                let written = sweep + 1 + random.below(LATE_SWEEPS_MAX);
+                let late = Late { store, at, active };
+                self.late[written as usize % LATE_RING].push(late);
+                Ok(())
+            }
+            Fate::Duplicate | Fate::Contradicted => {
+                let active = polled.is_active(at);
+                self.rows.write(&polled.id, at, active)?;
+                let again = active ^ matches!(fate, Fate::Contradicted);
+                self.rows.write(&polled.id, at, again)
+            }
+        }
+    }
+
+    /// Takes the late rows that come in during `sweep`.
+    fn late_rows_due(&mut self, sweep: u32) -> IntoIter<Late> {
+        std::mem::take(&mut self.late[sweep as usize % LATE_RING]).into_iter()
+    }
+
+    fn write_late(&mut self, late: &Late) -> io::Result<()> {
+        let id = &self.stores[late.store as usize].id;
+        self.rows.write(id, late.at, late.active)
+    }
+}
+
+/// Each number below `count` once, in an order that chance picks among those with one stride.
+struct Walk {
+    next: u32,
+    stride: u32,
+    count: u32,
+    left: u32,
+}
+
+impl Walk {
+    /// A stride that shares no factor with `count` reaches every number.
+    fn new(random: &mut Random, count: u32) -> Self {
+        let next = random.below(count);
+        let mut stride = 1;
+        if count > 2 {
+            stride = 1 + random.below(count - 1);
+            while gcd(stride, count) != 1 {
+                stride = 1 + random.below(count - 1);
+            }
+        }
+        Self {
+            next,
+            stride,
+            count,
+            left: count,
+        }
+    }
+}
+
+impl Iterator for Walk {
+    type Item = u32;
+
+    fn next(&mut self) -> Option<u32> {
+        self.left = self.left.checked_sub(1)?;
+        let this = self.next;
+        // The sum modulo `count`, without a sum that might not fit.
+        let ahead = self.count - this;
+        self.next = if self.stride < ahead {
+            this + self.stride
+        } else {
+            self.stride - ahead
+        };
+        Some(this)
+    }
+}
+
+fn gcd(a: u32, b: u32) -> u32 {
+    if b == 0 { a } else { gcd(b, a % b) }
+}
+
+/// How long after the hour a poll lands. Microseconds that end in zeros are as rare as chance makes them,
+/// but for one poll in four thousand, which lands on the second.
+fn jitter(random: &mut Random) -> Micros {
+    let micros = if random.chance(STRAGGLERS_PER_MILLE) {
+        random.below(HOUR_MICROS)
+    } else {
+        random.below(SWEEP_MICROS).min(random.below(SWEEP_MICROS))
+    };
+    let micros = Micros::from(micros);
+    if random.below(4000) == 0 {
+        micros - micros % SECOND
+    } else {
+        micros
+    }
+}
+
+/// For each hour, whether the poller was down. Counted back from the last hour, so that it is fresh there.
+fn outages(seed: u64, hours: u32) -> Vec<bool> {
+    let mut down = vec![false; hours as usize];
+    for block in 0..=hours / OUTAGE_EVERY_HOURS {
+        let mut random = Random::stream(seed, Purpose::Outages, u64::from(block));
+        let length = OUTAGE_HOURS.start + random.below(OUTAGE_HOURS.end - OUTAGE_HOURS.start);
+        let before_end =
+            block * OUTAGE_EVERY_HOURS + 24 + random.below(OUTAGE_EVERY_HOURS - 24 - length);
+        for back in before_end..before_end + length {
+            if let Some(hour) = hours.checked_sub(back + 1) {
+                down[hour as usize] = true;
+            }
+        }
+    }
+    down
+}
+
+/// The number of sweeps in `days`.
+pub(super) fn sweeps(days: u32) -> u32 {
+    let a_day = u32::try_from(DAY / HOUR).unwrap_or(24);
+    days.saturating_mul(a_day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_walk_visits_every_store_once() {
+        let mut random = Random::stream(3, Purpose::Sweep, 0);
+        for count in [0, 1, 2, 7, 60, 1000] {
+            let mut seen = vec![false; count as usize];
+            for store in Walk::new(&mut random, count) {
+                assert!(!std::mem::replace(&mut seen[store as usize], true));
+            }
+            assert!(seen.iter().all(|seen| *seen));
+        }
+        let huge = Walk {
+            next: u32::MAX - 2,
+            stride: u32::MAX - 1,
+            count: u32::MAX,
+            left: 2,
+        };
+        assert!(huge.eq([u32::MAX - 2, u32::MAX - 3]));
+    }
+
+    #[test]
+    fn the_poller_fails_for_hours_but_never_in_the_last_day() {
+        for seed in 0..50 {
+            let down = outages(seed, 192);
+            assert!(down[168..].iter().all(|down| !down));
+            let hours = down.iter().filter(|down| **down).count();
+            assert!((10..=24).contains(&hours), "{hours}");
+        }
+    }
+
+    #[test]
+    fn a_store_in_an_incident_is_inactive_and_then_recovers() {
+        let mut store = Polled::new(1, 0, Id::new(1, 0, false), 0);
+        store.calm_minutes = 60;
+        let (from, to) = store.incident;
+        assert!(store.is_active(from - 1));
+        assert!(!store.is_active(from) && !store.is_active(to - 1));
+        assert!(store.is_active(to));
+    }
+}

@@ -1,0 +1,374 @@
+//! Who the made-up stores are: an id, and perhaps a zone, a week, a name and an owner.
+//!
+//! It must never know what the store answered, nor a store that exists.
+
+use super::random::{Purpose, Random, scramble};
+
+/// The longest id in bytes: that of a UUID.
+const ID_BYTES_MAX: usize = 36;
+/// Ids have fifteen digits at least: all lie beyond 2^46, nearly all beyond 2^53.
+const ID_MIN: u64 = 100_000_000_000_000;
+
+/// An id as it is written, held in place so that a million of them are one block of memory.
+#[derive(Clone, Copy)]
+pub(super) struct Id {
+    length: u8,
+    bytes: [u8; ID_BYTES_MAX],
+}
+
+impl Id {
+    /// The id of store number `index`: another for each index.
+    pub(super) fn new(seed: u64, index: u32, uuid: bool) -> Self {
+        let key = Random::stream(seed, Purpose::Id, 0).next();
+        let index = u64::from(index);
+        if uuid {
+            // The lower half alone makes it unique: two fixed bits and a bijection of the index.
+            let high = Random::stream(seed, Purpose::Id, 1 + index).next();
+            let low = (0b10 << 62) | scramble(index, key, 62);
+            let high = (high & !0xF000) | 0x4000;
+            Self::from_text(&uuid::Uuid::from_u64_pair(high, low).to_string())
+        } else {
+            // Walking on until the number is long enough keeps the bijection one: see "cycle walking".
+            let mut id = scramble(ID_MIN + index, key, 63);
+            while id < ID_MIN {
+                id = scramble(id, key, 63);
+            }
+            Self::from_text(&id.to_string())
+        }
+    }
+
+    fn from_text(text: &str) -> Self {
+        let mut bytes = [0; ID_BYTES_MAX];
+        let length = text.len().min(ID_BYTES_MAX);
+        bytes[..length].copy_from_slice(&text.as_bytes()[..length]);
+        Self {
+            length: u8::try_from(length).unwrap_or(u8::MAX),
+            bytes,
+        }
+    }
+
+    /// The id as text.
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.length)]
+    }
+}
+
+/// All about a store that does not change while it is polled.
+pub(super) struct Store<'a, Week> {
+    pub(super) id: Id,
+    /// Whether any poll reaches it; one that none reaches still has a zone.
+    pub(super) polled: bool,
+    /// None for one store in twenty.
+    pub(super) zone: Option<&'static str>,
+    /// None for one store in five.
+    pub(super) week: Option<&'a Week>,
+    /// Name and owner, as CSV fields; none for one store in thirty.
+    pub(super) label: Option<(String, String)>,
+}
+
+impl<'a, Week> Store<'a, Week> {
+    /// Store number `index` of `stores`; its week is one of `weeks`, by weight.
+    pub(super) fn new(
+        seed: u64,
+        index: u32,
+        stores: u32,
+        uuid: bool,
+        weeks: &'a [(u32, Week)],
+    ) -> Self {
+        let mut random = Random::stream(seed, Purpose::Store, u64::from(index));
+        let polled = !random.chance(10);
+        let zone = (!random.chance(50) || !polled).then(|| *random.weighted(&ZONES));
+        let week = (!random.chance(200)).then(|| random.weighted(weeks));
+        let label = (!random.chance(33)).then(|| label(&mut random, seed, stores));
+        Self {
+            id: Id::new(seed, index, uuid),
+            polled,
+            zone,
+            week,
+            label,
+        }
+    }
+}
+
+/// A name and an owner. An owner has a few brands, and names each store after one of them and its place.
+fn label(random: &mut Random, seed: u64, stores: u32) -> (String, String) {
+    // An owner has 25 stores on average, some far more: the smaller of two numbers favours the first owners.
+    let owners = (stores / 25).clamp(3, OWNERS_MAX);
+    let owner = random.below(owners).min(random.below(owners));
+    let group = {
+        let offset = Random::stream(seed, Purpose::Owners, 0).below(OWNERS_MAX);
+        let number = ((owner + offset) % OWNERS_MAX) as usize;
+        let family = FAMILIES[number % FAMILIES.len()];
+        format!("{family} {}", FORMS[number / FAMILIES.len() % FORMS.len()])
+    };
+    let brand = u64::from(owner * 3 + random.below(3));
+    let mut of_brand = Random::stream(seed, Purpose::Brand, brand);
+    let (first, second) = (of_brand.pick(&FIRSTS), of_brand.pick(&SECONDS));
+    let place = random.pick(&PLACES);
+    // One name in forty has a comma, and so its field has quotes.
+    let name = if random.chance(25) {
+        format!("\"{first} {second}, {place}\"")
+    } else {
+        format!("{first} {second} {place}")
+    };
+    (name, group)
+}
+
+/// How many owners there can be: every family with every form.
+const OWNERS_MAX: u32 = 400;
+
+/// Zones by weight: most in North America, a few far abroad and at odd offsets.
+const ZONES: [(u32, &str); 30] = [
+    (5600, "America/New_York"),
+    (2300, "America/Los_Angeles"),
+    (1250, "America/Chicago"),
+    (300, "America/Phoenix"),
+    (180, "America/Denver"),
+    (60, "America/Detroit"),
+    (30, "Pacific/Honolulu"),
+    (20, "America/Boise"),
+    (20, "America/Anchorage"),
+    (20, "America/Indiana/Indianapolis"),
+    (15, "America/Kentucky/Louisville"),
+    (15, "America/Toronto"),
+    (10, "America/Edmonton"),
+    (10, "America/Puerto_Rico"),
+    (10, "America/Halifax"),
+    (5, "America/Adak"),
+    (5, "America/St_Johns"),
+    (5, "America/Mexico_City"),
+    (5, "America/Sao_Paulo"),
+    (15, "Europe/London"),
+    (5, "Europe/Berlin"),
+    (5, "Africa/Cairo"),
+    (5, "Asia/Beirut"),
+    (10, "Asia/Kolkata"),
+    (5, "Asia/Kathmandu"),
+    (5, "Asia/Tokyo"),
+    (5, "Australia/Sydney"),
+    (5, "Australia/Lord_Howe"),
+    (5, "Pacific/Auckland"),
+    (5, "Pacific/Chatham"),
+];
+
+const FAMILIES: [&str; 50] = [
+    "Abara",
+    "Adler",
+    "Alvarez",
+    "Banerjee",
+    "Barlow",
+    "Bianchi",
+    "Calloway",
+    "Castillo",
+    "Chen",
+    "Cho",
+    "Delgado",
+    "Dubois",
+    "Egan",
+    "Eriksen",
+    "Farouk",
+    "Ferreira",
+    "Gallagher",
+    "Greco",
+    "Haddad",
+    "Hoang",
+    "Ibarra",
+    "Iyer",
+    "Jankowski",
+    "Jensen",
+    "Kapoor",
+    "Kowalski",
+    "Larkin",
+    "Lindqvist",
+    "Mancini",
+    "Mbeki",
+    "Moreau",
+    "Nakamura",
+    "Novak",
+    "O'Rourke",
+    "Okafor",
+    "Ortega",
+    "Papadakis",
+    "Park",
+    "Quiroga",
+    "Ramaswamy",
+    "Rossi",
+    "Santoro",
+    "Silva",
+    "Tanaka",
+    "Thibault",
+    "Underhill",
+    "Vasquez",
+    "Whitfield",
+    "Yilmaz",
+    "Zamora",
+];
+
+const FORMS: [&str; 8] = [
+    "Hospitality",
+    "Restaurants",
+    "Kitchens",
+    "Dining Group",
+    "Food Company",
+    "& Sons",
+    "Franchise Partners",
+    "Foods LLC",
+];
+
+const FIRSTS: [&str; 30] = [
+    "Amber",
+    "Blue Agave",
+    "Brick Lane",
+    "Bright Fork",
+    "Cedar",
+    "Copper",
+    "Corner",
+    "Dos Rios",
+    "Early Bird",
+    "Ember",
+    "Fig Tree",
+    "Golden Wok",
+    "Green Door",
+    "Hearth",
+    "Iron Skillet",
+    "Jade",
+    "Juniper",
+    "Lantern",
+    "Little Anchor",
+    "Magnolia",
+    "Maple",
+    "Nonna's",
+    "Old Mill",
+    "Olive Branch",
+    "Paper Crane",
+    "Red Barn",
+    "Saffron",
+    "Silver Spoon",
+    "Tidewater",
+    "Wild Thyme",
+];
+
+const SECONDS: [&str; 20] = [
+    "Bakery",
+    "Bar & Grill",
+    "Bistro",
+    "Burgers",
+    "Café",
+    "Cantina",
+    "Chicken",
+    "Curry House",
+    "Deli",
+    "Diner",
+    "Dumplings",
+    "Grill",
+    "Kitchen",
+    "Noodles",
+    "Pizza",
+    "Ramen",
+    "Smokehouse",
+    "Sushi",
+    "Tacos",
+    "Wings",
+];
+
+const PLACES: [&str; 60] = [
+    "Airport",
+    "Arbor Heights",
+    "Ash Street",
+    "Bayview",
+    "Beacon Hill",
+    "Bridgeport",
+    "Brookside",
+    "Cathedral Square",
+    "Cedar Crossing",
+    "Central Station",
+    "Chestnut Hill",
+    "City Hall",
+    "Clifton",
+    "College Avenue",
+    "County Road",
+    "Court Street",
+    "Crestwood",
+    "Depot",
+    "Downtown",
+    "Eastgate",
+    "Elm Park",
+    "Fairgrounds",
+    "Fairview",
+    "Ferry Landing",
+    "First Avenue",
+    "Forest Park",
+    "Garden District",
+    "Glenwood",
+    "Grand Avenue",
+    "Harbor",
+    "Highland",
+    "Hillcrest",
+    "Kingston",
+    "Lakeshore",
+    "Lincoln Plaza",
+    "Main Street",
+    "Market Square",
+    "Meadow Lane",
+    "Midtown",
+    "Mill Creek",
+    "Northgate",
+    "Oak Street",
+    "Old Town",
+    "Orchard",
+    "Park Slope",
+    "Pine Ridge",
+    "Plaza",
+    "Railroad Avenue",
+    "Ridgewood",
+    "River Walk",
+    "Riverside",
+    "Southside",
+    "Spring Valley",
+    "Stadium",
+    "Sunset Strip",
+    "Union Square",
+    "University",
+    "Waterfront",
+    "West End",
+    "Westfield",
+];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn ids_are_unique_and_have_15_to_19_digits() {
+        let ids: HashSet<Vec<u8>> = (0..20_000)
+            .map(|index| Id::new(9, index, false).as_bytes().to_vec())
+            .collect();
+        assert_eq!(ids.len(), 20_000);
+        for id in ids {
+            assert!((15..=19).contains(&id.len()) && id.iter().all(u8::is_ascii_digit));
+        }
+    }
+
+    #[test]
+    fn uuids_are_unique_and_of_version_4() {
+        let ids: HashSet<uuid::Uuid> = (0..20_000)
+            .map(|index| uuid::Uuid::try_parse_ascii(Id::new(9, index, true).as_bytes()).unwrap())
+            .collect();
+        assert_eq!(ids.len(), 20_000);
+        assert!(ids.iter().all(|id| id.get_version_num() == 4));
+    }
+
+    #[test]
+    fn every_zone_is_one_that_the_tz_database_knows() {
+        for (_, zone) in ZONES {
+            assert!(zone.parse::<chrono_tz::Tz>().is_ok(), "{zone}");
+        }
+    }
+
+    #[test]
+    fn every_family_has_every_form() {
+        assert_eq!(OWNERS_MAX as usize, FAMILIES.len() * FORMS.len());
+    }
+}

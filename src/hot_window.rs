@@ -1,0 +1,148 @@
+//! The hot window: the polls of the last eight days in memory, and the fleet they belong to.
+//!
+//! It must never know HTTP or how a report is computed. The database stays the record: whatever is
+//! here was read from it, and is good for as long as its [`Generation`] stands.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use rusqlite::Connection;
+
+use crate::db::generation::{self, Generation};
+use crate::db::{self, fleet, polls};
+use crate::error::Result;
+use crate::uptime::fleet::{BusinessTime, Fleet};
+use crate::uptime::history::History;
+use crate::uptime::interval::{HOUR, Interval, Micros};
+use crate::uptime::report::{self, Question};
+use crate::uptime::window::{REACH, reach};
+
+/// How much longer than a report's reach the window is: a report that was triggered shortly before
+/// newer polls came in is still made from memory.
+const SLACK: Micros = 6 * HOUR;
+
+/// Everything a report is made of, as the database had it at one moment.
+#[derive(Clone, Debug)]
+pub struct Inputs {
+    /// Every store.
+    pub fleet: Arc<Fleet>,
+    /// Its business time, expanded over the day of the report.
+    pub business: Arc<BusinessTime>,
+    /// Polls, at least all within reach of the report's `as_of`.
+    pub history: Arc<History>,
+}
+
+impl Inputs {
+    /// The report as CSV, computed on `threads` threads.
+    pub fn report(&self, question: Question, threads: usize) -> Vec<u8> {
+        report::csv(
+            &self.fleet,
+            &self.business,
+            &self.history,
+            question,
+            threads,
+        )
+    }
+}
+
+/// What is in memory, and since when it is so.
+#[derive(Debug, Default)]
+struct Loaded {
+    generation: Generation,
+    fleet: Option<Arc<Fleet>>,
+    business: Option<Arc<BusinessTime>>,
+    /// The polls of this span are all here.
+    span: Option<Interval>,
+    history: Arc<History>,
+}
+
+/// The inputs of reports, kept in memory as long as they are current.
+#[derive(Debug, Default)]
+pub struct HotWindow {
+    loaded: Mutex<Loaded>,
+}
+
+impl HotWindow {
+    /// Reads what the newest report would need, so that the first one need not wait for it.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn warm(&self, db: &mut Connection) -> Result<()> {
+        let newest = polls::newest(db)?;
+        newest.map_or(Ok(()), |as_of| self.inputs(db, as_of).map(drop))
+    }
+
+    /// The inputs of a report at `as_of`, as the database has them now.
+    ///
+    /// What is stale is read again first, by one caller while others wait for it. A report that ends
+    /// before the window begins reads its own range and leaves the window as it is.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn inputs(&self, db: &mut Connection, as_of: Micros) -> Result<Inputs> {
+        let view = db::read(db)?;
+        let now = generation::current(&view)?;
+        // A panic while loading leaves a consistent, possibly older state: each field is replaced whole.
+        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        let fleet = match &loaded.fleet {
+            Some(fleet) if loaded.generation.fleet == now.fleet => Arc::clone(fleet),
+            _ => {
+                let fleet = Arc::new(fleet::load(&view)?);
+                loaded.business = None;
+                loaded.fleet = Some(Arc::clone(&fleet));
+                loaded.generation.fleet = now.fleet;
+                fleet
+            }
+        };
+        let day = BusinessTime::span_for(as_of);
+        let business = match &loaded.business {
+            Some(business) if business.span() == day => Arc::clone(business),
+            _ => Arc::clone(
+                loaded
+                    .business
+                    .insert(Arc::new(BusinessTime::new(&fleet, day))),
+            ),
+        };
+        let newest = polls::newest(&view)?.unwrap_or(as_of);
+        if loaded.span.is_none() || loaded.generation.polls != now.polls {
+            let span = Interval::new(newest - REACH - SLACK, newest + 1);
+            loaded.history = Arc::new(polls::history(&view, span, threads())?);
+            loaded.span = Some(span);
+            loaded.generation.polls = now.polls;
+        }
+        // No poll is newer than the newest: only the start decides.
+        let span = reach(as_of);
+        let history = if loaded.span.is_some_and(|held| held.start <= span.start) {
+            Arc::clone(&loaded.history)
+        } else {
+            drop(loaded);
+            Arc::new(polls::history(&view, span, threads())?)
+        };
+        Ok(Inputs {
+            fleet,
+            business,
+            history,
+        })
+    }
+}
+
+/// How many threads read polls.
+fn threads() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// The inputs of one report at `as_of`, read from the database for it alone.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn read_inputs(db: &mut Connection, as_of: Micros) -> Result<Inputs> {
+    let view = db::read(db)?;
+    let fleet = fleet::load(&view)?;
+    let business = Arc::new(BusinessTime::new(&fleet, BusinessTime::span_for(as_of)));
+    let history = Arc::new(polls::history(&view, reach(as_of), threads())?);
+    Ok(Inputs {
+        fleet: Arc::new(fleet),
+        business,
+        history,
+    })
+}

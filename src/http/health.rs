@@ -1,0 +1,29 @@
+//! `GET /health`: whether the server can read its database.
+
+use serde_json::json;
+
+use super::App;
+use super::request::Request;
+use super::response::Response;
+use crate::civil;
+use crate::db::polls;
+use crate::error::{Error, ErrorKind, Result};
+
+/// 200 after touching the database, 503 when it cannot be read.
+pub fn get(app: &mut App, _request: &Request) -> Result<Response> {
+    let newest = app.db().and_then(polls::newest).map_err(|error| {
+        tracing::error!(%error, "the database cannot be read");
+        match error.kind() {
+            ErrorKind::Unavailable => error,
+            _ => Error::unavailable("the database cannot be read; the server's log says why"),
+        }
+    })?;
+    Ok(Response::json(
+        200,
+        &json!({
+            "status": "ok",
+            "version": env!("CARGO_PKG_VERSION"),
+            "newest_poll": newest.map(civil::format_rfc3339),
+        }),
+    ))
+}

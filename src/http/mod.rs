@@ -1,0 +1,189 @@
+//! HTTP: the server's threads, and what each request passes through.
+//!
+//! In reading order: [`request`], [`routes`] (the table), the handlers [`reports`] and [`health`],
+//! [`response`]. It must never know how reports are made or stored.
+
+pub mod health;
+pub mod reports;
+pub mod request;
+pub mod response;
+pub mod routes;
+
+use std::io::Cursor;
+use std::net::{SocketAddr, TcpListener};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+
+use rusqlite::Connection;
+
+use self::request::Request;
+use self::response::Response;
+use crate::clock;
+use crate::db::connection::open_reader;
+use crate::error::{Error, Result};
+use crate::jobs::Jobs;
+use crate::uptime::interval::Micros;
+
+/// Whose clock a report follows when the caller names no instant.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Clock {
+    /// The newest poll's: a report of old data is a report of its own time.
+    #[default]
+    Data,
+    /// The machine's.
+    System,
+}
+
+impl Clock {
+    /// The instant to report for; none where the newest poll's shall be used.
+    fn as_of(self) -> Option<Micros> {
+        match self {
+            Self::Data => None,
+            Self::System => Some(clock::machine_us()),
+        }
+    }
+}
+
+/// What a handler works with: one for each thread, so that nothing is shared but the jobs.
+pub struct App {
+    jobs: Jobs,
+    clock: Clock,
+    file: PathBuf,
+    db: Option<Connection>,
+}
+
+impl App {
+    /// What handlers need to serve the database `file`.
+    pub fn new(file: PathBuf, jobs: Jobs, clock: Clock) -> Self {
+        Self {
+            jobs,
+            clock,
+            file,
+            db: None,
+        }
+    }
+
+    /// The thread's own reader, opened when first needed.
+    fn db(&mut self) -> Result<&Connection> {
+        match &mut self.db {
+            Some(db) => Ok(db),
+            none => Ok(none.insert(open_reader(&self.file)?)),
+        }
+    }
+}
+
+/// A server that accepts and answers until it is stopped.
+pub struct Server {
+    server: Arc<tiny_http::Server>,
+    address: SocketAddr,
+    stopping: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Server {
+    /// Listens on `address` and answers with `handlers` threads, each with an [`App`] of its own.
+    ///
+    /// # Errors
+    /// When the address is taken or not the machine's, or the machine gives no thread.
+    pub fn start(address: SocketAddr, handlers: usize, app: impl Fn() -> App) -> Result<Self> {
+        let listener = TcpListener::bind(address).map_err(|error| {
+            Error::invalid(format!(
+                "cannot listen on {address} (--listen names another address, port 0 picks a free port)"
+            ))
+            .because(error)
+        })?;
+        let failed =
+            |error: std::io::Error| Error::failed("cannot start the server").because(error);
+        let address = listener.local_addr().map_err(failed)?;
+        let server = tiny_http::Server::from_listener(listener, None)
+            .map_err(|error| Error::failed("cannot start the server").because(error))?;
+        let (server, stopping) = (Arc::new(server), Arc::new(AtomicBool::new(false)));
+        let start = |number| {
+            let (server, stopping, mut app) = (Arc::clone(&server), Arc::clone(&stopping), app());
+            thread::Builder::new()
+                .name(format!("http-{number}"))
+                .spawn(move || serve(&server, &stopping, &mut app))
+                .map_err(failed)
+        };
+        let threads = (0..handlers.max(1)).map(start).collect::<Result<_>>()?;
+        Ok(Self {
+            server,
+            address,
+            stopping,
+            threads,
+        })
+    }
+
+    /// Where it listens; the port is the one that was picked.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Takes no new requests and returns when those in hand are answered.
+    pub fn stop(self) {
+        self.stopping.store(true, Ordering::SeqCst);
+        for _ in &self.threads {
+            self.server.unblock();
+        }
+        for thread in self.threads {
+            // A handler's panic was answered and logged where it happened.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// One thread: takes requests and answers them.
+fn serve(server: &tiny_http::Server, stopping: &AtomicBool, app: &mut App) {
+    while !stopping.load(Ordering::SeqCst) {
+        match server.recv() {
+            Ok(request) => handle(app, request),
+            // Woken to stop, or the listener is gone: the loop's condition decides which.
+            Err(error) if !stopping.load(Ordering::SeqCst) => {
+                tracing::error!(%error, "the listener failed");
+                return;
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+/// Answers one request; a handler that panics answers 500.
+fn handle(app: &mut App, incoming: tiny_http::Request) {
+    let mut request = Request::new(incoming.method().as_str(), incoming.url());
+    let answer = catch_unwind(AssertUnwindSafe(|| routes::answer(app, &mut request)));
+    let answer = answer.unwrap_or_else(|_| {
+        app.db = None;
+        Response::from(Error::failed(format!(
+            "the handler of {} panicked",
+            request.path
+        )))
+    });
+    tracing::debug!(
+        method = request.method,
+        path = request.path,
+        status = answer.status,
+        "answered"
+    );
+    if let Err(error) = incoming.respond(outgoing(&answer)) {
+        tracing::debug!(%error, "a client left before its answer");
+    }
+}
+
+/// The answer as the server library writes it: whole, with its length.
+fn outgoing(answer: &Response) -> tiny_http::Response<Cursor<Arc<[u8]>>> {
+    let header = |(name, value): &(&str, String)| {
+        tiny_http::Header::from_bytes(name.as_bytes(), value.as_bytes()).ok()
+    };
+    tiny_http::Response::new(
+        tiny_http::StatusCode(answer.status),
+        answer.headers.iter().filter_map(header).collect(),
+        Cursor::new(Arc::clone(&answer.body)),
+        Some(answer.body.len()),
+        None,
+    )
+    // Chunks would cost half of the speed and hide the length.
+    .with_chunked_threshold(usize::MAX)
+}

@@ -1,0 +1,159 @@
+//! Reports over HTTP: trigger one, fetch it, look back at those that were made.
+//!
+//! It must never know how reports are computed or queued.
+
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::App;
+use super::request::Request;
+use super::response::Response;
+use crate::civil;
+use crate::db::reports::{self, Report, ReportState};
+use crate::error::{Error, Result};
+use crate::uptime::interval::Micros;
+use crate::uptime::timeline::Interpolation;
+
+/// How many reports one page of the history holds, at most.
+const PAGE_REPORTS_MAX: u32 = 100;
+
+/// `POST /trigger_report`: 202 with the id of a report that is in the database and in the queue.
+pub fn trigger(app: &mut App, request: &Request) -> Result<Response> {
+    let as_of = match request.field("as_of")? {
+        Some(text) => Some(parse_as_of(text)?),
+        None => app.clock.as_of(),
+    };
+    let rule = match request.field("interpolation")? {
+        Some(name) => Interpolation::from_name(name).ok_or_else(|| {
+            Error::invalid(format!(
+                "unknown interpolation `{name}` (expected `nearest` or `previous`)"
+            ))
+        })?,
+        None => Interpolation::default(),
+    };
+    let id = app.jobs.trigger(as_of, rule)?;
+    let answer = Response::json(202, &json!({"report_id": id.to_string()}));
+    Ok(answer
+        .with("Location", format!("/get_report/{id}"))
+        .with("Report-Status", "Running"))
+}
+
+/// `GET /get_report?report_id=ID` and `GET /get_report/ID`: the state, or the CSV once it is there.
+pub fn get(app: &mut App, request: &Request) -> Result<Response> {
+    let id = match request.id.as_str() {
+        "" => request.field("report_id")?.ok_or_else(|| {
+            Error::invalid("report_id is missing (GET /get_report?report_id=ID with the id that POST /trigger_report gave)")
+        })?,
+        id => id,
+    };
+    let report = reports::find(app.db()?, parse_id(id)?)?;
+    match report.state {
+        ReportState::Complete => complete(app, &report),
+        ReportState::Running => Ok(with_state(
+            Response::json(200, &json!({"status": "Running"})),
+            &report,
+        )),
+        ReportState::Failed => {
+            let body = json!({"status": "Failed", "error": report.error});
+            Ok(with_state(Response::json(200, &body), &report))
+        }
+    }
+}
+
+/// `GET /api/reports/ID.csv`: the CSV; 404 with the reason while there is none.
+pub fn csv(app: &mut App, request: &Request) -> Result<Response> {
+    let report = reports::find(app.db()?, parse_id(&request.id)?)?;
+    if report.state == ReportState::Complete {
+        return complete(app, &report);
+    }
+    let state = report.state.as_str();
+    let detail = format!(
+        "report {} has no CSV, it is {state} (GET /api/reports/ID tells more)",
+        report.id
+    );
+    Ok(with_state(Response::problem(404, &detail), &report))
+}
+
+/// `GET /api/reports/ID`: one report's facts.
+pub fn facts(app: &mut App, request: &Request) -> Result<Response> {
+    let report = reports::find(app.db()?, parse_id(&request.id)?)?;
+    Ok(with_state(Response::json(200, &describe(&report)), &report))
+}
+
+/// `GET /api/reports`: the history, newest first; `limit` a page, `before` the last id of the page
+/// before.
+pub fn list(app: &mut App, request: &Request) -> Result<Response> {
+    let limit = match request.field("limit")? {
+        Some(text) => text
+            .parse()
+            .ok()
+            .filter(|limit| (1..=PAGE_REPORTS_MAX).contains(limit))
+            .ok_or_else(|| {
+                Error::invalid(format!(
+                    "limit `{text}` is not a number from 1 to {PAGE_REPORTS_MAX}"
+                ))
+            })?,
+        None => PAGE_REPORTS_MAX,
+    };
+    let before = request.field("before")?.map(parse_id).transpose()?;
+    let db = app.db()?;
+    let before = match before {
+        Some(id) => Some((reports::find(db, id)?.triggered_at, id)),
+        None => None,
+    };
+    let page = reports::list(db, before, limit)?;
+    let full = page.len() == usize::try_from(limit).unwrap_or(usize::MAX);
+    let next = page
+        .last()
+        .filter(|_| full)
+        .map(|last| format!("/api/reports?before={}&limit={limit}", last.id));
+    let page: Vec<Value> = page.iter().map(describe).collect();
+    Ok(Response::json(200, &json!({"reports": page, "next": next})))
+}
+
+/// The CSV itself, as a file to keep.
+fn complete(app: &mut App, report: &Report) -> Result<Response> {
+    let csv = reports::csv(app.db()?, report.id)?
+        .ok_or_else(|| Error::failed(format!("report {} is complete without a CSV", report.id)))?;
+    let file = format!("attachment; filename=\"report-{}.csv\"", report.id);
+    let answer =
+        Response::new(200, "text/csv; charset=utf-8", csv).with("Content-Disposition", file);
+    Ok(with_state(answer, report))
+}
+
+fn with_state(answer: Response, report: &Report) -> Response {
+    answer.with("Report-Status", report.state.as_str())
+}
+
+/// A report's facts in JSON.
+fn describe(report: &Report) -> Value {
+    let id = report.id.to_string();
+    let took_us = report
+        .finished_at
+        .map(|finished_at| finished_at - report.triggered_at);
+    json!({
+        "report_id": id,
+        "status": report.state.as_str(),
+        "as_of": civil::format_rfc3339(report.question.as_of),
+        "interpolation": report.question.rule.as_str(),
+        "triggered_at": civil::format_rfc3339(report.triggered_at),
+        "finished_at": report.finished_at.map(civil::format_rfc3339),
+        "took_us": took_us,
+        "csv_bytes": report.csv_bytes,
+        "csv": (report.state == ReportState::Complete).then(|| format!("/api/reports/{id}.csv")),
+        "error": report.error,
+    })
+}
+
+fn parse_id(text: &str) -> Result<Uuid> {
+    Uuid::try_parse(text).map_err(|_| {
+        Error::invalid(format!(
+            "`{}` is not a report id (expected a UUID)",
+            text.escape_debug()
+        ))
+    })
+}
+
+fn parse_as_of(text: &str) -> Result<Micros> {
+    civil::parse_instant(text)
+}

@@ -1,0 +1,91 @@
+//! Answers: values that handlers return, and problems as RFC 9457 has them.
+//!
+//! It must never know sockets: whoever serves writes them.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use crate::error::{Error, ErrorKind};
+
+/// How soon a client that was turned away may come again, in seconds.
+const RETRY_AFTER_SECONDS: &str = "1";
+
+/// An answer: a status, headers beside the length, and a body.
+#[derive(Clone, Debug)]
+pub struct Response {
+    /// The status code.
+    pub status: u16,
+    /// Header fields but `Content-Length`, `Date` and `Connection`, which the server writes.
+    pub headers: Vec<(&'static str, String)>,
+    /// The whole body.
+    pub body: Arc<[u8]>,
+}
+
+impl Response {
+    /// An answer whose body is of this media type.
+    pub fn new(status: u16, media_type: &str, body: impl Into<Arc<[u8]>>) -> Self {
+        Self {
+            status,
+            headers: vec![
+                ("Content-Type", media_type.to_owned()),
+                ("Cache-Control", "no-store".to_owned()),
+            ],
+            body: body.into(),
+        }
+    }
+
+    /// An answer in JSON, ending in a newline so that a terminal stays tidy.
+    pub fn json(status: u16, value: &Value) -> Self {
+        Self::new(
+            status,
+            "application/json",
+            format!("{value}\n").into_bytes(),
+        )
+    }
+
+    /// The same answer with one header field more.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// A problem: what is wrong and what to do about it.
+    pub fn problem(status: u16, detail: &str) -> Self {
+        let problem = json!({"type": "about:blank", "title": title(status), "status": status, "detail": detail});
+        Self::new(
+            status,
+            "application/problem+json",
+            format!("{problem}\n").into_bytes(),
+        )
+    }
+}
+
+impl From<Error> for Response {
+    /// The one table from kinds of error to statuses. What failed inside is logged, not shown.
+    fn from(error: Error) -> Self {
+        match error.kind() {
+            ErrorKind::Invalid => Self::problem(400, error.message()),
+            ErrorKind::NotFound => Self::problem(404, error.message()),
+            ErrorKind::Unavailable => {
+                Self::problem(503, error.message()).with("Retry-After", RETRY_AFTER_SECONDS)
+            }
+            ErrorKind::Failed => {
+                tracing::error!(%error, "a request failed");
+                Self::problem(500, "the server failed to answer; its log says why")
+            }
+        }
+    }
+}
+
+/// The reason phrase of a status, which is a problem's title.
+const fn title(status: u16) -> &'static str {
+    match status {
+        400 => "Bad Request",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        503 => "Service Unavailable",
+        _ => "Internal Server Error",
+    }
+}

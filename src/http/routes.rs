@@ -1,0 +1,97 @@
+//! The routing table: every path and method the server answers, and with what.
+//!
+//! It must never know how an answer is made.
+
+use super::request::Request;
+use super::response::Response;
+use super::{App, health, reports};
+use crate::error::Result;
+
+/// Makes the answer to a request.
+type Handler = fn(&mut App, &Request) -> Result<Response>;
+
+/// One line of the table. `{id}` in a path stands for one segment, or the part of one before a suffix.
+struct Route {
+    method: &'static str,
+    path: &'static str,
+    handler: Handler,
+}
+
+const fn route(method: &'static str, path: &'static str, handler: Handler) -> Route {
+    Route {
+        method,
+        path,
+        handler,
+    }
+}
+
+/// Every route; the first that fits answers.
+const ROUTES: &[Route] = &[
+    route("POST", "/trigger_report", reports::trigger),
+    route("GET", "/get_report", reports::get),
+    route("GET", "/get_report/{id}", reports::get),
+    route("GET", "/health", health::get),
+    route("GET", "/api/reports", reports::list),
+    route("GET", "/api/reports/{id}.csv", reports::csv),
+    route("GET", "/api/reports/{id}", reports::facts),
+];
+
+/// Answers a request by the table: 404 for an unknown path, 405 with `Allow` for a known one.
+pub fn answer(app: &mut App, request: &mut Request) -> Response {
+    let mut allowed = Vec::new();
+    for route in ROUTES {
+        let Some(id) = captured(route.path, &request.path) else {
+            continue;
+        };
+        let id = id.to_owned();
+        // HEAD is GET without its body, which the server leaves out.
+        if route.method == request.method || (route.method == "GET" && request.method == "HEAD") {
+            request.id = id;
+            return (route.handler)(app, request).unwrap_or_else(Response::from);
+        }
+        allowed.push(route.method);
+        if route.method == "GET" {
+            allowed.push("HEAD");
+        }
+    }
+    if allowed.is_empty() {
+        return Response::problem(
+            404,
+            "there is nothing here; GET /api/reports lists reports, POST /trigger_report makes one",
+        );
+    }
+    allowed.dedup();
+    let allowed = allowed.join(", ");
+    let detail = format!(
+        "{} does not answer {}, only {allowed}",
+        request.path, request.method
+    );
+    Response::problem(405, &detail).with("Allow", allowed)
+}
+
+/// What stands for `{id}` where `path` fits the pattern; empty where the pattern has none.
+fn captured<'a>(pattern: &str, path: &'a str) -> Option<&'a str> {
+    let Some((prefix, suffix)) = pattern.split_once("{id}") else {
+        return (pattern == path).then_some("");
+    };
+    let id = path.strip_prefix(prefix)?.strip_suffix(suffix)?;
+    (!id.is_empty() && !id.contains('/')).then_some(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_captures_one_segment_or_part_of_it() {
+        assert_eq!(captured("/health", "/health"), Some(""));
+        assert_eq!(
+            captured("/api/reports/{id}.csv", "/api/reports/7.csv"),
+            Some("7")
+        );
+        assert_eq!(captured("/api/reports/{id}", "/api/reports/7"), Some("7"));
+        for path in ["/api/reports/", "/api/reports/7/8", "/api/reports"] {
+            assert_eq!(captured("/api/reports/{id}", path), None, "{path}");
+        }
+    }
+}

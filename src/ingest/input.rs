@@ -1,0 +1,362 @@
+//! From the bytes of a file to the bytes of its text: gzip unpacked, a byte order mark dropped,
+//! and what is no text at all refused.
+//!
+//! It must never know records, columns or rows, nor hold more of a file than its head.
+
+use std::io::{self, Read};
+
+use flate2::read::MultiGzDecoder;
+
+use super::problem::{BadFile, Code, InputError};
+
+/// How much of the beginning is looked at.
+const HEAD_BYTES: usize = 4096;
+
+const GZIP: &[u8] = b"\x1f\x8b";
+const UTF8_MARK: &[u8] = b"\xef\xbb\xbf";
+const UTF16_MARKS: [&[u8]; 3] = [b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff"];
+
+/// Archives, by their first bytes; gzip is among them because one inside another is not unpacked.
+const ARCHIVES: &[(&[u8], &str)] = &[
+    (b"PK\x03\x04", "zip"),
+    (b"PK\x05\x06", "zip"),
+    (b"PK\x07\x08", "zip"),
+    (b"\xfd7zXZ\0", "xz"),
+    (b"BZh", "bzip2"),
+    (b"\x28\xb5\x2f\xfd", "zstd"),
+    (b"7z\xbc\xaf\x27\x1c", "7z"),
+    (b"Rar!\x1a\x07", "rar"),
+    (b"\x04\x22\x4d\x18", "lz4"),
+    (b"\x1f\x9d", "compress"),
+    (GZIP, "gzip inside gzip"),
+];
+
+/// Other things that are no text, by their first bytes.
+const BINARIES: &[(&[u8], &str)] = &[
+    (b"SQLite format 3\0", "an SQLite database"),
+    (b"%PDF-", "a PDF"),
+    (b"PAR1", "a Parquet file"),
+    (b"Obj\x01", "an Avro file"),
+    (b"ARROW1", "an Arrow file"),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Office file"),
+    (b"\x7fELF", "a program"),
+    (b"MZ\x90\0", "a program"),
+    (b"\x89PNG", "an image"),
+    (b"GIF8", "an image"),
+    (b"\xff\xd8\xff", "an image"),
+];
+
+/// The text of an input, as a reader.
+///
+/// A [`BadFile`] that shows only later (a damaged archive, too many bytes) comes out of
+/// [`Read::read`] inside an [`io::Error`]; [`InputError::from`] takes it out again.
+pub struct Input<R> {
+    source: Source<R>,
+    head: Vec<u8>,
+    head_at: usize,
+    left: u64,
+    limit: u64,
+}
+
+enum Source<R> {
+    Plain(Tracked<R>),
+    Gzip(Box<MultiGzDecoder<Tracked<R>>>),
+}
+
+impl<R: Read> Input<R> {
+    /// Looks at the head of `reader` and unpacks it if it is gzip, whatever its name says; text of
+    /// more than `bytes_max` bytes, counted unpacked, is refused as `too_large`.
+    ///
+    /// # Errors
+    /// [`InputError::Refused`] for what is no text, [`InputError::Io`] when `reader` fails.
+    pub fn open(reader: R, bytes_max: u64) -> Result<Self, InputError> {
+        let mut tracked = Tracked {
+            inner: reader,
+            again: Vec::new(),
+            again_at: 0,
+            bytes: 0,
+            failed: false,
+        };
+        let mut head = read_head(&mut tracked)?;
+        let source = if head.starts_with(GZIP) {
+            tracked.again = head;
+            let mut gzip = Source::Gzip(Box::new(MultiGzDecoder::new(tracked)));
+            head = read_head(&mut gzip)?;
+            gzip
+        } else {
+            Source::Plain(tracked)
+        };
+        if let Some(refusal) = refuse(&head) {
+            return Err(refusal.into());
+        }
+        let head_at = if head.starts_with(UTF8_MARK) {
+            UTF8_MARK.len()
+        } else {
+            0
+        };
+        Ok(Self {
+            source,
+            head,
+            head_at,
+            left: bytes_max,
+            limit: bytes_max,
+        })
+    }
+
+    /// Whether it was unpacked.
+    pub fn is_gzip(&self) -> bool {
+        matches!(self.source, Source::Gzip(_))
+    }
+
+    /// How many bytes were read so far, as they came (compressed, if they were): for progress.
+    pub fn bytes_read(&self) -> u64 {
+        match &self.source {
+            Source::Plain(tracked) => tracked.bytes,
+            Source::Gzip(gzip) => gzip.get_ref().bytes,
+        }
+    }
+}
+
+impl<R: Read> Read for Input<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let head = &self.head[self.head_at..];
+        let count = if head.is_empty() {
+            self.source.read(buffer)?
+        } else {
+            let count = head.len().min(buffer.len());
+            buffer[..count].copy_from_slice(&head[..count]);
+            self.head_at += count;
+            count
+        };
+        self.left = self.left.checked_sub(count as u64).ok_or_else(|| {
+            io::Error::other(BadFile::new(
+                None,
+                Code::TooLarge,
+                format!(
+                    "more than {} bytes of text; split it into several files",
+                    self.limit
+                ),
+            ))
+        })?;
+        Ok(count)
+    }
+}
+
+impl<R: Read> Read for Source<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(tracked) => tracked.read(buffer),
+            Self::Gzip(gzip) => gzip.read(buffer).map_err(|error| {
+                // What the reader below did not say, the unpacker says of the archive.
+                if gzip.get_ref().failed || error.kind() == io::ErrorKind::Interrupted {
+                    return error;
+                }
+                let what = if error.kind() == io::ErrorKind::UnexpectedEof {
+                    "the gzip archive is damaged: it ends too early"
+                } else {
+                    "the gzip archive is damaged: it cannot be unpacked"
+                };
+                io::Error::other(BadFile::new(
+                    None,
+                    Code::Compressed,
+                    format!("{what} (fetch it again, or send it unpacked)"),
+                ))
+            }),
+        }
+    }
+}
+
+/// A reader that counts, that remembers whether it failed, and whose head can be read again.
+struct Tracked<R> {
+    inner: R,
+    again: Vec<u8>,
+    again_at: usize,
+    bytes: u64,
+    failed: bool,
+}
+
+impl<R: Read> Read for Tracked<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let again = &self.again[self.again_at..];
+        if !again.is_empty() {
+            let count = again.len().min(buffer.len());
+            buffer[..count].copy_from_slice(&again[..count]);
+            self.again_at += count;
+            return Ok(count);
+        }
+        let count = self
+            .inner
+            .read(buffer)
+            .inspect_err(|error| self.failed |= error.kind() != io::ErrorKind::Interrupted)?;
+        self.bytes += count as u64;
+        Ok(count)
+    }
+}
+
+fn read_head(reader: &mut impl Read) -> io::Result<Vec<u8>> {
+    let mut head = Vec::with_capacity(HEAD_BYTES);
+    reader.take(HEAD_BYTES as u64).read_to_end(&mut head)?;
+    Ok(head)
+}
+
+/// Why a file that begins so is no text, if it is none.
+fn refuse(head: &[u8]) -> Option<BadFile> {
+    let bad = |code, reason: String| Some(BadFile::new(None, code, reason));
+    // Before the marks: a JPEG and UTF-16 begin alike.
+    if let Some((_, name)) = BINARIES.iter().find(|(magic, _)| head.starts_with(magic)) {
+        return bad(
+            Code::Binary,
+            format!("this is {name}, not text (export it as CSV)"),
+        );
+    }
+    if let Some((_, name)) = ARCHIVES.iter().find(|(magic, _)| head.starts_with(magic)) {
+        return bad(
+            Code::Compressed,
+            format!("a compressed archive ({name}); only gzip is read (unpack it first)"),
+        );
+    }
+    if head.get(257..262) == Some(b"ustar") {
+        return bad(
+            Code::Compressed,
+            "a tar archive (unpack it first)".to_owned(),
+        );
+    }
+    if UTF16_MARKS.iter().any(|mark| head.starts_with(mark)) || is_interleaved(head) {
+        return bad(
+            Code::Utf16,
+            "this is UTF-16 text (save it as UTF-8)".to_owned(),
+        );
+    }
+    // A NUL further down spoils a row, not the file.
+    let is_end = |&byte: &u8| byte == b'\n' || byte == b'\r';
+    let text = head.iter().position(|byte| !is_end(byte)).unwrap_or(0);
+    let first_line = head[text..].split(is_end).next().unwrap_or(head);
+    if first_line.contains(&0) {
+        return bad(
+            Code::Binary,
+            "the first line has NUL bytes, so this is no text (export it as CSV)".to_owned(),
+        );
+    }
+    None
+}
+
+/// Whether every second byte of the beginning is NUL and no other: ASCII letters in UTF-16.
+fn is_interleaved(head: &[u8]) -> bool {
+    let head = &head[..head.len().min(32) & !1];
+    let is_zero = |half: usize| head.iter().skip(half).step_by(2).map(|&byte| byte == 0);
+    head.len() >= 4
+        && [(0, 1), (1, 0)]
+            .iter()
+            .any(|&(text, zero)| is_zero(zero).all(|is| is) && !is_zero(text).any(|is| is))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::{Compression, write::GzEncoder};
+
+    use super::*;
+
+    fn gzip(text: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(text).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn read(bytes: &[u8]) -> Result<Vec<u8>, Code> {
+        let refused = |error| match error {
+            InputError::Refused(file) => file.code,
+            InputError::Io(error) => panic!("{error}"),
+        };
+        let mut input = Input::open(bytes, 1_000_000).map_err(refused)?;
+        let mut text = Vec::new();
+        input
+            .read_to_end(&mut text)
+            .map_err(|error| refused(error.into()))?;
+        assert_eq!(input.bytes_read(), bytes.len() as u64);
+        Ok(text)
+    }
+
+    #[test]
+    fn text_is_read_as_it_is() {
+        let long = b"a,b\n".repeat(10_000);
+        for text in [&b""[..], b"a", b"a,b\n\0", &long] {
+            assert_eq!(read(text), Ok(text.to_vec()));
+        }
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_dropped() {
+        assert_eq!(read(b"\xef\xbb\xbfab"), Ok(b"ab".to_vec()));
+        assert_eq!(read(&gzip(b"\xef\xbb\xbfab")), Ok(b"ab".to_vec()));
+    }
+
+    #[test]
+    fn gzip_is_unpacked_member_by_member() {
+        let long = b"a,b\n".repeat(100_000);
+        assert_eq!(read(&gzip(&long)), Ok(long));
+        let two = [gzip(b"a,"), gzip(b"b")].concat();
+        assert_eq!(read(&two), Ok(b"a,b".to_vec()));
+    }
+
+    #[test]
+    fn a_damaged_archive_is_said_to_be_one() {
+        let noise: Vec<u8> = (0..200_000u32)
+            .map(|n| b'a' + (n.wrapping_mul(2_654_435_761) >> 28) as u8)
+            .collect();
+        let whole = gzip(&noise);
+        for cut in [2, 5, 11, whole.len() / 2, whole.len() - 1] {
+            assert_eq!(read(&whole[..cut]), Err(Code::Compressed), "{cut}");
+        }
+        let mut changed = whole.clone();
+        let middle = changed.len() / 2;
+        changed[middle] ^= 0x55;
+        assert_eq!(read(&changed), Err(Code::Compressed));
+        let small = gzip(b"a,b\n");
+        assert_eq!(read(&small[..small.len() - 3]), Err(Code::Compressed));
+    }
+
+    #[test]
+    fn what_is_no_text_is_refused_by_kind() {
+        for (bytes, code) in [
+            (&b"PK\x03\x04rest"[..], Code::Compressed),
+            (b"\xfd7zXZ\0rest", Code::Compressed),
+            (b"BZh91AY&SY", Code::Compressed),
+            (b"\x28\xb5\x2f\xfdrest", Code::Compressed),
+            (b"\xff\xfea\0", Code::Utf16),
+            (b"\xfe\xff\0a", Code::Utf16),
+            (b"a\0b\0\n\0", Code::Utf16),
+            (b"\0a\0b\0\n", Code::Utf16),
+            (b"SQLite format 3\0rest", Code::Binary),
+            (b"%PDF-1.7\n", Code::Binary),
+            (b"\0\0\0\0\0\0", Code::Binary),
+            (b"\n\nab\0c\n", Code::Binary),
+        ] {
+            assert_eq!(read(bytes), Err(code), "{bytes:?}");
+            let inside = read(&gzip(bytes));
+            assert_eq!(inside, Err(code), "gzip of {bytes:?}");
+        }
+        assert_eq!(read(&gzip(&gzip(b"a,b\n"))), Err(Code::Compressed));
+    }
+
+    #[test]
+    fn more_text_than_the_limit_is_refused_even_when_packed() {
+        let bomb = vec![b'a'; 1_000_001];
+        assert_eq!(read(&bomb), Err(Code::TooLarge));
+        assert_eq!(read(&gzip(&bomb)), Err(Code::TooLarge));
+    }
+
+    #[test]
+    fn a_failing_reader_is_no_bad_file() {
+        struct Broken;
+        impl Read for Broken {
+            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+                Err(io::Error::other("the disk is on fire"))
+            }
+        }
+        let archive = gzip(&[b'a'; 100]);
+        let torn = archive[..20].chain(Broken);
+        assert!(matches!(Input::open(torn, 1000), Err(InputError::Io(_))));
+    }
+}

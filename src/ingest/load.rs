@@ -1,0 +1,499 @@
+//! Loading: every row of a call's inputs, judged together, then written in one transaction.
+//!
+//! Two steps that share nothing but a [`Batch`]: [`read`] parses, judges and sorts, and needs no
+//! database; [`write`] changes the database, all or nothing. It must never know terminals or HTTP.
+
+use std::collections::HashMap;
+use std::collections::btree_map::{BTreeMap, Entry};
+use std::io::Read;
+use std::path::Path;
+use std::thread;
+
+use crossbeam_channel::bounded;
+use foldhash::fast::RandomState;
+use rusqlite::Connection;
+
+use super::header::Kind;
+use super::parser::Parser;
+use super::problem::{BadRow, Code, InputError, Note, Notes, excerpt};
+use super::row::{Parsed, Row};
+use super::runs::{PollRow, Runs};
+use crate::db::fleet::{self, Changed, Label};
+use crate::db::polls;
+use crate::error::{Error, Result};
+use crate::uptime::business_hours::WeeklyRow;
+use crate::uptime::fleet::StoreKey;
+use crate::uptime::interval::{DAY, Interval, Micros};
+use crate::uptime::poll::Poll;
+
+/// How many polls are handed over at once to be sorted while the next are parsed.
+const CHUNK_ROWS: usize = 1 << 18;
+
+/// One input: a name to call it by, and its bytes.
+pub struct Source<'a> {
+    /// What errors and notes call it.
+    pub name: String,
+    /// The bytes, plain or gzip'd.
+    pub bytes: Box<dyn Read + Send + 'a>,
+    /// What it must be; none: its header tells.
+    pub expected: Option<Kind>,
+}
+
+impl<'a> Source<'a> {
+    /// An input that its header tells the kind of.
+    pub fn new(name: impl Into<String>, bytes: impl Read + Send + 'a) -> Self {
+        Self {
+            name: name.into(),
+            bytes: Box::new(bytes),
+            expected: None,
+        }
+    }
+}
+
+/// A note about one of a call's inputs.
+#[derive(Clone, Debug)]
+pub struct SourceNote {
+    /// The input's name.
+    pub source: String,
+    /// What was made of it.
+    pub note: Note,
+}
+
+/// Everything that good rows of a call's inputs say, ready to be written.
+pub struct Batch {
+    /// The ids that rows name; a store is a place in this list.
+    ids: Vec<Box<str>>,
+    polls: Runs,
+    /// Each row once, with the line it stands on first.
+    hours: HashMap<u32, BTreeMap<WeeklyRow, u64>>,
+    zones: HashMap<u32, Box<str>>,
+    labels: HashMap<u32, Label>,
+    /// Rows that repeat one of the same call, and so change nothing.
+    repeats: u64,
+    /// Rows that were refused.
+    pub rejected: u64,
+    /// What was normalised, by input.
+    pub notes: Vec<SourceNote>,
+    /// From the first poll to the last, in microseconds since 1970 UTC; none without polls.
+    pub span: Option<(Micros, Micros)>,
+    /// The name of the last input with polls, for notes that only sorting can give.
+    polls_source: String,
+}
+
+/// What loading did, counted in rows of the inputs.
+#[derive(Clone, Debug, Default)]
+pub struct Summary {
+    /// Rows that said something new.
+    pub accepted: u64,
+    /// Rows that said what was known.
+    pub unchanged: u64,
+    /// Rows that took the place of another: the last one in stands.
+    pub replaced: u64,
+    /// Rows that were refused.
+    pub rejected: u64,
+    /// Stores that no source had named before.
+    pub stores_new: u64,
+    /// From the first poll to the last, in microseconds since 1970 UTC; none without polls.
+    pub span: Option<(Micros, Micros)>,
+    /// What was normalised, by input.
+    pub notes: Vec<SourceNote>,
+}
+
+/// Reads and judges every row of the inputs.
+///
+/// Bad rows go to `reject`, with the input's name, and are counted; whether they refuse the call is
+/// the caller's to decide. No poll may be later than `latest`. Polls that memory should not hold are
+/// spooled to `folder`.
+///
+/// # Errors
+/// An input that is no CSV of ours or cannot be read; those of `reject`.
+pub fn read<'a>(
+    sources: impl IntoIterator<Item = Source<'a>>,
+    latest: Micros,
+    folder: &Path,
+    reject: &mut dyn FnMut(&str, BadRow) -> Result<()>,
+) -> Result<Batch> {
+    let mut runs = Runs::new(folder);
+    // Sorting a chunk takes about as long as parsing one: side by side they take half the time.
+    thread::scope(|scope| {
+        let (chunks, unsorted) = bounded::<Vec<PollRow>>(1);
+        let sorter = scope.spawn(|| {
+            for chunk in unsorted {
+                runs.push(chunk)?;
+            }
+            Ok(runs)
+        });
+        let mut reader = Reader::new(latest, reject, move |chunk| chunks.send(chunk).is_ok());
+        let read = sources
+            .into_iter()
+            .try_for_each(|source| reader.source(source));
+        let read = read.and_then(|()| reader.finish());
+        let runs = match sorter.join() {
+            Ok(runs) => runs,
+            Err(panic) => std::panic::resume_unwind(panic),
+        };
+        // Where both failed, the parser stopped because the sorter had.
+        runs.and_then(|runs| {
+            read.map(|batch| Batch {
+                polls: runs,
+                ..batch
+            })
+        })
+    })
+}
+
+/// The parsing half of [`read`].
+struct Reader<'r, S> {
+    ids: HashMap<Box<str>, u32, RandomState>,
+    chunk: Vec<PollRow>,
+    /// Hands a chunk over; false when nobody takes it any more.
+    send: S,
+    latest: Micros,
+    reject: &'r mut dyn FnMut(&str, BadRow) -> Result<()>,
+    batch: Batch,
+}
+
+impl<'r, S: FnMut(Vec<PollRow>) -> bool> Reader<'r, S> {
+    fn new(latest: Micros, reject: &'r mut dyn FnMut(&str, BadRow) -> Result<()>, send: S) -> Self {
+        let batch = Batch {
+            ids: Vec::new(),
+            polls: Runs::new(Path::new("")),
+            hours: HashMap::new(),
+            zones: HashMap::new(),
+            labels: HashMap::new(),
+            repeats: 0,
+            rejected: 0,
+            notes: Vec::new(),
+            span: None,
+            polls_source: String::new(),
+        };
+        Self {
+            ids: HashMap::default(),
+            chunk: Vec::new(),
+            send,
+            latest,
+            reject,
+            batch,
+        }
+    }
+
+    fn source(&mut self, source: Source<'_>) -> Result<()> {
+        let name = source.name;
+        let in_file = |error: InputError| error.in_file(&name);
+        let mut parser =
+            Parser::open(source.bytes, source.expected, self.latest).map_err(in_file)?;
+        if parser.kind() == Kind::Polls {
+            self.batch.polls_source.clone_from(&name);
+        }
+        let mut notes = Notes::default();
+        while let Some(parsed) = parser.next_row().map_err(in_file)? {
+            let bad = match parsed {
+                Parsed::Row { line, row, raw } => {
+                    self.row(line, row, &mut notes)?.map(|bad| BadRow {
+                        raw: raw.to_vec(),
+                        ..bad
+                    })
+                }
+                Parsed::Bad(bad) => Some(*bad),
+            };
+            if let Some(bad) = bad {
+                self.batch.rejected += 1;
+                (self.reject)(&name, bad)?;
+            }
+        }
+        if parser.kind() == Kind::BusinessHours {
+            self.overlaps(&mut notes);
+        }
+        notes.merge(&parser.notes());
+        let note = |note| SourceNote {
+            source: name.clone(),
+            note,
+        };
+        self.batch.notes.extend(notes.iter().map(note));
+        Ok(())
+    }
+
+    /// Takes one good row; gives it back as a bad one where it contradicts another of the same call.
+    fn row(&mut self, line: u64, row: Row<'_>, notes: &mut Notes) -> Result<Option<BadRow>> {
+        match row {
+            Row::Poll {
+                store_id,
+                at,
+                status,
+            } => {
+                let store = self.store(store_id)?;
+                let line = u32::try_from(line).unwrap_or(u32::MAX);
+                self.chunk.push(PollRow {
+                    poll: Poll::new(at, status),
+                    store,
+                    line,
+                });
+                let (first, last) = self.batch.span.unwrap_or((at, at));
+                self.batch.span = Some((first.min(at), last.max(at)));
+                if self.chunk.len() == CHUNK_ROWS {
+                    self.hand_over(CHUNK_ROWS)?;
+                }
+                Ok(None)
+            }
+            Row::Hours {
+                store_id,
+                weekday,
+                start_us_local,
+                end_us_local,
+            } => {
+                let store = self.store(store_id)?;
+                let row = WeeklyRow {
+                    weekday,
+                    start_us_local,
+                    end_us_local,
+                };
+                match self.batch.hours.entry(store).or_default().entry(row) {
+                    Entry::Occupied(_) => self.repeat(notes, line),
+                    Entry::Vacant(place) => {
+                        place.insert(line);
+                    }
+                }
+                Ok(None)
+            }
+            Row::Zone { store_id, zone } => {
+                let store = self.store(store_id)?;
+                let known = self.batch.zones.get(&store);
+                if known.is_some_and(|known| **known != *zone) {
+                    return Ok(known.map(|known| conflict(line, "timezone_str", zone, known)));
+                }
+                if known.is_some() {
+                    self.repeat(notes, line);
+                } else {
+                    self.batch.zones.insert(store, zone.into());
+                }
+                Ok(None)
+            }
+            Row::Store {
+                store_id,
+                name,
+                group,
+            } => {
+                let store = self.store(store_id)?;
+                let label = Label {
+                    name: name.to_owned(),
+                    group: group.to_owned(),
+                };
+                match self.batch.labels.get(&store) {
+                    Some(known) if known.name != label.name => {
+                        return Ok(Some(conflict(line, "name", name, &known.name)));
+                    }
+                    Some(known) if known.group != label.group => {
+                        return Ok(Some(conflict(line, "group", group, &known.group)));
+                    }
+                    Some(_) => self.repeat(notes, line),
+                    None => {
+                        self.batch.labels.insert(store, label);
+                    }
+                }
+                Ok(None)
+            }
+        }
+    }
+
+    fn repeat(&mut self, notes: &mut Notes, line: u64) {
+        self.batch.repeats += 1;
+        notes.add(Code::Duplicate, Some(line));
+    }
+
+    /// The place of an id in the batch's list.
+    fn store(&mut self, id: &str) -> Result<u32> {
+        if let Some(&store) = self.ids.get(id) {
+            return Ok(store);
+        }
+        let store = u32::try_from(self.batch.ids.len()).map_err(|_| {
+            Error::invalid("more than four billion store ids in one call (split it)")
+        })?;
+        self.batch.ids.push(id.into());
+        self.ids.insert(id.into(), store);
+        Ok(store)
+    }
+
+    /// Notes stores whose rows overlap: they are united when computed and kept as written.
+    fn overlaps(&mut self, notes: &mut Notes) {
+        for rows in self.batch.hours.values() {
+            if let Some(line) = overlapping(rows) {
+                notes.add(Code::Overlap, Some(line));
+            }
+        }
+    }
+
+    fn hand_over(&mut self, next: usize) -> Result<()> {
+        let chunk = std::mem::replace(&mut self.chunk, Vec::with_capacity(next));
+        if (self.send)(chunk) {
+            Ok(())
+        } else {
+            Err(Error::failed("the rows could not be sorted"))
+        }
+    }
+
+    fn finish(mut self) -> Result<Batch> {
+        self.hand_over(0)?;
+        Ok(self.batch)
+    }
+}
+
+/// A row that says of a store what another row of the same call contradicts.
+fn conflict(line: u64, column: &'static str, value: &str, known: &str) -> BadRow {
+    BadRow {
+        line,
+        column: Some(column),
+        code: Code::Conflict,
+        value: excerpt(value.as_bytes()),
+        reason: format!(
+            "another row gives the same store `{}` (keep one)",
+            excerpt(known.as_bytes())
+        ),
+        raw: Vec::new(),
+    }
+}
+
+/// The line of the first row that overlaps another of the same store's week; none where none does.
+fn overlapping(rows: &BTreeMap<WeeklyRow, u64>) -> Option<u64> {
+    let mut week: Vec<(Interval, u64)> = rows
+        .iter()
+        .map(|(&row, &line)| (in_week(row), line))
+        .collect();
+    week.sort_unstable();
+    let wrapped = week.first().map(|&(first, line)| {
+        (
+            Interval::new(first.start + 7 * DAY, first.end + 7 * DAY),
+            line,
+        )
+    });
+    let mut furthest = Micros::MIN;
+    let mut overlapping = Vec::new();
+    for (interval, line) in week.into_iter().chain(wrapped) {
+        if interval.start < furthest {
+            overlapping.push(line);
+        }
+        furthest = furthest.max(interval.end);
+    }
+    overlapping.into_iter().min()
+}
+
+/// A weekly row as a stretch of a week that begins on Monday.
+fn in_week(row: WeeklyRow) -> Interval {
+    let midnight = i64::from(row.weekday) * DAY;
+    let overnight = if row.end_us_local <= row.start_us_local {
+        DAY
+    } else {
+        0
+    };
+    Interval::new(
+        midnight + row.start_us_local,
+        midnight + overnight + row.end_us_local,
+    )
+}
+
+/// Writes a batch; the caller holds the transaction.
+///
+/// # Errors
+/// When the database cannot be written: the transaction must then be rolled back.
+pub fn write(db: &Connection, batch: Batch) -> Result<Summary> {
+    let (keys, stores_new) = fleet::keys(db, batch.ids.iter().map(|id| &**id))?;
+    let key = |store: u32| keys[store as usize];
+    let hours = batch.hours.into_iter();
+    let hours = hours.map(|(store, rows)| (key(store), rows.into_keys().collect()));
+    let zones = batch
+        .zones
+        .iter()
+        .map(|(&store, zone)| (key(store), &**zone));
+    let labels = batch
+        .labels
+        .iter()
+        .map(|(&store, label)| (key(store), label));
+    let changes = [
+        fleet::replace_hours(db, hours)?,
+        fleet::replace_zones(db, zones)?,
+        fleet::replace_labels(db, labels)?,
+    ];
+    let mut summary = Summary {
+        unchanged: batch.repeats,
+        rejected: batch.rejected,
+        stores_new,
+        span: batch.span,
+        notes: batch.notes,
+        ..Summary::default()
+    };
+    for Changed {
+        new,
+        replaced,
+        unchanged,
+    } in changes
+    {
+        summary.accepted += new;
+        summary.replaced += replaced;
+        summary.unchanged += unchanged;
+    }
+    let mut last = LastInStands {
+        db,
+        keys: &keys,
+        notes: Notes::default(),
+        repeated: 0,
+        corrected: 0,
+    };
+    let added = polls::add(db, last.of(batch.polls.into_sorted()?))?;
+    summary.accepted += added.new;
+    summary.replaced += added.replaced + last.corrected;
+    summary.unchanged += added.unchanged + last.repeated;
+    let note = |note| SourceNote {
+        source: batch.polls_source.clone(),
+        note,
+    };
+    summary.notes.extend(last.notes.iter().map(note));
+    Ok(summary)
+}
+
+/// Of polls of one store at one instant, in the order they came in, leaves the last.
+struct LastInStands<'a> {
+    db: &'a Connection,
+    keys: &'a [StoreKey],
+    notes: Notes,
+    /// Rows that changed nothing because another of the same call says the same or overrules them.
+    repeated: u64,
+    /// Rows that changed what another of the same call had said.
+    corrected: u64,
+}
+
+impl LastInStands<'_> {
+    fn of<'i>(
+        &'i mut self,
+        rows: impl Iterator<Item = Result<PollRow>> + 'i,
+    ) -> impl Iterator<Item = Result<(StoreKey, Poll)>> + 'i {
+        let mut rows = rows.peekable();
+        std::iter::from_fn(move || {
+            let mut row = match rows.next()? {
+                Ok(row) => row,
+                Err(error) => return Some(Err(error)),
+            };
+            let mut corrections = 0;
+            while let Some(Ok(next)) =
+                rows.next_if(|next| matches!(next, Ok(next) if next.key() == row.key()))
+            {
+                if next.poll == row.poll {
+                    self.repeated += 1;
+                    self.notes.add(Code::Duplicate, Some(next.line.into()));
+                } else {
+                    corrections += 1;
+                    self.notes.add(Code::Replaced, Some(next.line.into()));
+                }
+                row = next;
+            }
+            let poll = (self.keys[row.store as usize], row.poll);
+            if corrections > 0 {
+                // A call that is made again finds its last word there already, and changes nothing.
+                match polls::is_stored(self.db, poll.0, poll.1) {
+                    Ok(true) => self.repeated += corrections,
+                    Ok(false) => self.corrected += corrections,
+                    Err(error) => return Some(Err(error)),
+                }
+            }
+            Some(Ok(poll))
+        })
+    }
+}

@@ -1,0 +1,28 @@
+//! Inputs: from bytes to typed rows, each with its physical line, to the database.
+//!
+//! | module | from | to |
+//! | --- | --- | --- |
+//! | [`input`] | the bytes of a file | the bytes of its text: unpacked, or refused |
+//! | [`records`] | text | records and the lines they start on |
+//! | [`fields`] | a record | fields |
+//! | [`header`] | the first record | a kind of input and its columns |
+//! | [`row`] | any other record | a typed row, or one reason why not |
+//! | [`zone_alias`] | | the zone names that are only other names |
+//! | [`problem`] | | what can be wrong, and how it is said |
+//! | [`parser`] | a reader | all of the above in one |
+//! | [`runs`] | the polls of a call | the same polls, sorted |
+//! | [`load`] | the inputs of a call | their rows in the database, all or nothing |
+//!
+//! It must never know HTTP, terminals or the clock. Everything above `runs` in the table knows
+//! neither SQLite nor threads, and looks at one row at a time.
+
+pub mod fields;
+pub mod header;
+pub mod input;
+pub mod load;
+pub mod parser;
+pub mod problem;
+pub mod records;
+pub mod row;
+pub mod runs;
+pub mod zone_alias;

@@ -1,0 +1,137 @@
+//! The whole way from a reader to typed rows.
+//!
+//! It must never know where the rows go, nor stop at a bad one: that is the caller's choice.
+
+use std::io::Read;
+
+use super::header::{Kind, Layout};
+use super::input::Input;
+use super::problem::{BadFile, Code, InputError, Notes};
+use super::records::Records;
+use super::row::Parsed;
+use crate::uptime::interval::Micros;
+
+/// Reads one input, row by row, in bounded memory.
+///
+/// ```
+/// use store_monitor::civil::parse_timestamp;
+/// use store_monitor::ingest::parser::Parser;
+/// use store_monitor::ingest::row::{Parsed, Row};
+///
+/// let text = "store_id,status,timestamp_utc\naa,active,2023-01-25 10:00:00 UTC\nbb,up,2023-01-25 10:00:00 UTC\n";
+/// let latest = parse_timestamp("2030-01-01 00:00:00 UTC")?.at;
+/// let mut parser = Parser::open(text.as_bytes(), None, latest)?;
+/// assert!(matches!(parser.next_row()?, Some(Parsed::Row { line: 2, row: Row::Poll { store_id: "aa", .. }, .. })));
+/// assert!(matches!(parser.next_row()?, Some(Parsed::Bad(row)) if row.line == 3));
+/// assert!(parser.next_row()?.is_none());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Parser<R> {
+    records: Records<Input<R>>,
+    layout: Layout,
+    latest_us: Micros,
+    scratch: Vec<u8>,
+    notes: Notes,
+    header_line: u64,
+    rows: u64,
+}
+
+impl<R: Read> Parser<R> {
+    /// Reads the head and the header of `reader`; instants after `latest_us` will be refused. With
+    /// `expected`, a header of another kind is refused.
+    ///
+    /// # Errors
+    /// [`InputError::Refused`] when this is no input that is known, [`InputError::Io`] when
+    /// `reader` fails.
+    pub fn open(reader: R, expected: Option<Kind>, latest_us: Micros) -> Result<Self, InputError> {
+        Self::open_limited(reader, expected, latest_us, u64::MAX)
+    }
+
+    /// [`Parser::open`] that refuses, as `too_large`, more than `bytes_max` bytes of (unpacked) text.
+    ///
+    /// # Errors
+    /// As for [`Parser::open`].
+    pub fn open_limited(
+        reader: R,
+        expected: Option<Kind>,
+        latest_us: Micros,
+        bytes_max: u64,
+    ) -> Result<Self, InputError> {
+        let input = Input::open(reader, bytes_max)?;
+        let mut notes = Notes::default();
+        if input.is_gzip() {
+            notes.add(Code::Gzip, None);
+        }
+        let mut records = Records::new(input, 1);
+        let Some(header) = records.next_record()? else {
+            return Err(BadFile::new(
+                None,
+                Code::Empty,
+                "nothing in it, not even a header (expected a line of column names)",
+            )
+            .into());
+        };
+        let layout = Layout::read(&header, expected, &mut notes)?;
+        let header_line = header.line;
+        Ok(Self {
+            records,
+            layout,
+            latest_us,
+            scratch: Vec::new(),
+            notes,
+            header_line,
+            rows: 0,
+        })
+    }
+
+    /// What the input is about.
+    pub fn kind(&self) -> Kind {
+        self.layout.kind()
+    }
+
+    /// The header, understood.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// The next row, good or bad; `None` at the end, and for good.
+    ///
+    /// # Errors
+    /// [`InputError::Refused`] when no row can be told from here on: the caller must forget the
+    /// rows it has had. [`InputError::Io`] when the reader fails. There is no going on after either.
+    pub fn next_row(&mut self) -> Result<Option<Parsed<'_>>, InputError> {
+        let Some(record) = self.records.next_record()? else {
+            return Ok(None);
+        };
+        self.rows += 1;
+        Ok(Some(self.layout.parse(
+            record,
+            self.latest_us,
+            &mut self.scratch,
+            &mut self.notes,
+        )))
+    }
+
+    /// What was noted so far; all of it once [`Parser::next_row`] has said `None`.
+    pub fn notes(&self) -> Notes {
+        let mut notes = self.notes.clone();
+        let (count, first) = self.records.blank_lines();
+        notes.add_many(Code::BlankLines, count, first);
+        notes.add_many(
+            Code::NoRows,
+            u64::from(self.rows == 0),
+            Some(self.header_line),
+        );
+        notes
+    }
+
+    /// How many rows there were so far, good and bad.
+    pub fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// How many bytes of the reader were read so far, as they came: for progress.
+    pub fn bytes_read(&self) -> u64 {
+        self.records.reader().bytes_read()
+    }
+}

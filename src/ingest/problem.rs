@@ -1,0 +1,466 @@
+//! What can be wrong with an input, and how it is said: codes, refused rows, refused files, notes.
+//!
+//! It must never know how any of it is found, nor who shows it (a terminal, a rejects file, HTTP).
+
+use std::fmt;
+use std::io;
+
+use crate::error::Error;
+
+/// What a [`Code`] does to the input it is found in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The file is refused: there is no telling what its rows are.
+    File,
+    /// The row is refused.
+    Row,
+    /// The row or file is taken, and the answer says what was made of it.
+    Note,
+}
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $outcome:ident $variant:ident $text:literal;)*) => {
+        /// One thing that can be wrong with an input, or that is worth a note.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[repr(u8)]
+        pub enum Code {
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl Code {
+            /// Every code there is.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// The name that callers are promised.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $text,)*
+                }
+            }
+
+            /// What it does to the input.
+            pub const fn outcome(self) -> Outcome {
+                match self {
+                    $(Self::$variant => Outcome::$outcome,)*
+                }
+            }
+        }
+    };
+}
+
+codes! {
+    /// UTF-16 (or UTF-32) text.
+    File Utf16 "utf16";
+    /// Nothing, not even a header.
+    File Empty "empty";
+    /// An archive other than gzip, or a gzip that is damaged.
+    File Compressed "compressed";
+    /// Not text: NUL bytes, a database, a PDF.
+    File Binary "binary";
+    /// No header that is known.
+    File Header "header";
+    /// A first line too long for a header.
+    File HeaderTooLong "header_too_long";
+    /// A known header that lacks a column.
+    File MissingColumn "missing_column";
+    /// A header that names a column twice.
+    File DupColumn "dup_column";
+    /// A header whose columns are not separated by commas.
+    File Delimiter "delimiter";
+    /// A good header, for another kind of input than was asked for.
+    File WrongKind "wrong_kind";
+    /// A quote that nothing closes.
+    File UnclosedQuote "unclosed_quote";
+    /// More bytes than the caller takes.
+    File TooLarge "too_large";
+
+    /// Bytes that are not UTF-8.
+    Row NotUtf8 "not_utf8";
+    /// A control character, or a newline, in a field.
+    Row ControlChar "control_char";
+    /// A record too long to be one.
+    Row LineTooLong "line_too_long";
+    /// Fewer fields than the header has columns.
+    Row FewFields "few_fields";
+    /// More fields than the header has columns.
+    Row ManyFields "many_fields";
+    /// A quote where none may be.
+    Row BareQuote "bare_quote";
+    /// No store id.
+    Row StoreIdEmpty "store_id_empty";
+    /// A store id too long to be one.
+    Row StoreIdLong "store_id_long";
+    /// An unknown status.
+    Row Status "status";
+    /// A malformed instant.
+    Row Timestamp "timestamp";
+    /// An instant too early or too late to be true.
+    Row Range "range";
+    /// A malformed day of the week.
+    Row Day "day";
+    /// A malformed wall time.
+    Row Time "time";
+    /// An unknown time zone.
+    Row Zone "zone";
+    /// Another zone, name or group than an earlier row of the same input gave the store.
+    Row Conflict "conflict";
+
+    /// It came compressed with gzip.
+    Note Gzip "gzip";
+    /// Blank lines were skipped.
+    Note BlankLines "blank_lines";
+    /// A header without rows.
+    Note NoRows "no_rows";
+    /// A column name in other letter case, or with spaces around it.
+    Note HeaderCase "header_case";
+    /// A column nobody asked for was ignored.
+    Note ExtraColumn "extra_column";
+    /// Spaces around a field were dropped.
+    Note Trimmed "trimmed";
+    /// A status in other letter case.
+    Note StatusCase "status_case";
+    /// An instant with an offset was converted to UTC.
+    Note Offset "offset";
+    /// A real leap second became the next second.
+    Note LeapSecond "leap_second";
+    /// An instant was cut to microseconds.
+    Note Subsecond "subsecond";
+    /// The same row twice.
+    Note Duplicate "duplicate";
+    /// The same store and instant with another status: the last one stands.
+    Note Replaced "replaced";
+    /// A wall time such as `9:00`.
+    Note TimeShort "time_short";
+    /// Business hours that overlap others of their day.
+    Note Overlap "overlap";
+    /// An older name of a zone, kept as written.
+    Note ZoneAlias "zone_alias";
+    /// A zone's name in other letter case.
+    Note ZoneCase "zone_case";
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A refused row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadRow {
+    /// The physical line it starts on, from 1.
+    pub line: u64,
+    /// The column at fault, when one is.
+    pub column: Option<&'static str>,
+    /// What is wrong.
+    pub code: Code,
+    /// The value at fault as [`excerpt`] shows it; empty when no one value is.
+    pub value: String,
+    /// What is wrong, as a sentence that names the value and the remedy.
+    pub reason: String,
+    /// The record as it came, without its line end; only its beginning when it is too long.
+    pub raw: Vec<u8>,
+}
+
+impl BadRow {
+    /// The sentence with the name of the file in front.
+    ///
+    /// ```
+    /// use store_monitor::ingest::problem::{BadRow, Code};
+    /// let row = BadRow {
+    ///     line: 7,
+    ///     column: Some("status"),
+    ///     code: Code::Status,
+    ///     value: "up".into(),
+    ///     reason: "unknown status `up` (expected `active` or `inactive`)".into(),
+    ///     raw: b"aa,up,2023-01-25 10:00:00 UTC".to_vec(),
+    /// };
+    /// assert_eq!(
+    ///     row.in_file("polls.csv").to_string(),
+    ///     "polls.csv line 7, column status: unknown status `up` (expected `active` or `inactive`)",
+    /// );
+    /// ```
+    pub fn in_file<'a>(&'a self, name: &'a str) -> impl fmt::Display + 'a {
+        InFile {
+            name,
+            problem: self,
+            place: true,
+        }
+    }
+}
+
+impl fmt::Display for BadRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}", self.line)?;
+        if let Some(column) = self.column {
+            write!(f, ", column {column}")?;
+        }
+        write!(f, ": {}", self.reason)
+    }
+}
+
+/// A refused file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadFile {
+    /// The physical line at fault, when one is.
+    pub line: Option<u64>,
+    /// What is wrong.
+    pub code: Code,
+    /// What is wrong, as a sentence with the remedy.
+    pub reason: String,
+}
+
+impl BadFile {
+    pub(crate) fn new(line: Option<u64>, code: Code, reason: impl Into<String>) -> Self {
+        Self {
+            line,
+            code,
+            reason: reason.into(),
+        }
+    }
+
+    /// The sentence with the name of the file in front.
+    pub fn in_file<'a>(&'a self, name: &'a str) -> impl fmt::Display + 'a {
+        InFile {
+            name,
+            problem: self,
+            place: self.line.is_some(),
+        }
+    }
+}
+
+impl fmt::Display for BadFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(line) = self.line {
+            write!(f, "line {line}: ")?;
+        }
+        f.write_str(&self.reason)
+    }
+}
+
+impl std::error::Error for BadFile {}
+
+struct InFile<'a, P> {
+    name: &'a str,
+    problem: &'a P,
+    /// Whether the problem's own text begins with a line number.
+    place: bool,
+}
+
+impl<P: fmt::Display> fmt::Display for InFile<'_, P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let colon = if self.place { "" } else { ":" };
+        write!(f, "{}{colon} {}", self.name, self.problem)
+    }
+}
+
+/// Why an input cannot be read to its end.
+#[derive(Debug)]
+pub enum InputError {
+    /// It is no input at all: the caller's mistake.
+    Refused(BadFile),
+    /// The disk or the connection failed while it was read: nobody's mistake.
+    Io(io::Error),
+}
+
+impl InputError {
+    /// As the crate's error, with the name of the file in front.
+    pub fn in_file(self, name: &str) -> Error {
+        match self {
+            Self::Refused(file) => Error::invalid(file.in_file(name).to_string()),
+            Self::Io(error) => Error::failed(format!("{name}: cannot be read")).because(error),
+        }
+    }
+}
+
+impl fmt::Display for InputError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(file) => file.fmt(f),
+            Self::Io(error) => write!(f, "the input cannot be read: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for InputError {}
+
+impl From<BadFile> for InputError {
+    fn from(file: BadFile) -> Self {
+        Self::Refused(file)
+    }
+}
+
+impl From<io::Error> for InputError {
+    /// A [`BadFile`] that came up through [`io::Read`] is one again.
+    fn from(error: io::Error) -> Self {
+        match error.downcast::<BadFile>() {
+            Ok(file) => Self::Refused(file),
+            Err(error) => Self::Io(error),
+        }
+    }
+}
+
+/// What was made of an input beside its rows: for each note, how often and where first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Notes(Vec<Note>);
+
+/// One kind of note on one input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// What was noted.
+    pub code: Code,
+    /// How many times.
+    pub count: u64,
+    /// The first physical line it concerns; none for the file as a whole.
+    pub line: Option<u64>,
+}
+
+impl Notes {
+    /// Notes `code` once more.
+    pub fn add(&mut self, code: Code, line: Option<u64>) {
+        self.merge_one(Note {
+            code,
+            count: 1,
+            line,
+        });
+    }
+
+    /// Notes `code` that many times, `line` being the first; nothing when `count` is zero.
+    pub(crate) fn add_many(&mut self, code: Code, count: u64, line: Option<u64>) {
+        if count > 0 {
+            self.merge_one(Note { code, count, line });
+        }
+    }
+
+    /// Adds what another part of the same input noted; its lines must count from the same start.
+    pub fn merge(&mut self, other: &Self) {
+        for &note in &other.0 {
+            self.merge_one(note);
+        }
+    }
+
+    fn merge_one(&mut self, note: Note) {
+        // A linear search: there are at most sixteen, and most inputs have none.
+        match self.0.iter_mut().find(|known| known.code == note.code) {
+            Some(known) => {
+                known.count += note.count;
+                known.line = match (known.line, note.line) {
+                    (Some(a), Some(b)) => Some(a.min(b)),
+                    (a, b) => a.or(b),
+                };
+            }
+            None => self.0.push(note),
+        }
+    }
+
+    /// Every note, in the order of first appearance.
+    pub fn iter(&self) -> impl Iterator<Item = Note> + '_ {
+        self.0.iter().copied()
+    }
+
+    /// The note of that code, if there is one.
+    pub fn get(&self, code: Code) -> Option<Note> {
+        self.iter().find(|note| note.code == code)
+    }
+
+    /// Whether there is nothing to say.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// The most characters of a value that an answer repeats.
+const EXCERPT_CHARS_MAX: usize = 200;
+
+/// A value as an answer may show it: bounded, and with nothing that moves a cursor or turns text around.
+pub fn excerpt(value: &[u8]) -> String {
+    // Four bytes a character at most: what lies beyond cannot be shown anyway.
+    let head = &value[..value.len().min(EXCERPT_CHARS_MAX * 4 + 4)];
+    let text = String::from_utf8_lossy(head);
+    let mut shown = String::new();
+    for (count, character) in text.chars().enumerate() {
+        if count == EXCERPT_CHARS_MAX {
+            shown.push('…');
+            break;
+        }
+        if is_control(character) {
+            shown.extend(character.escape_unicode());
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
+}
+
+/// Whether a character has no place in a field: C0, DEL, C1, line separators, and all that change
+/// the direction of text.
+pub(crate) const fn is_control(character: char) -> bool {
+    matches!(
+        character,
+        '\0'..='\u{1f}'
+            | '\u{7f}'..='\u{9f}'
+            | '\u{61c}'
+            | '\u{200e}'
+            | '\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2066}'..='\u{2069}'
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_has_its_own_name() {
+        let mut names: Vec<_> = Code::ALL.iter().map(|code| code.as_str()).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), Code::ALL.len());
+    }
+
+    #[test]
+    fn a_refused_file_names_its_line_when_it_has_one() {
+        let mut file = BadFile::new(Some(3), Code::UnclosedQuote, "a quote opens here");
+        assert_eq!(
+            file.in_file("a.csv").to_string(),
+            "a.csv line 3: a quote opens here"
+        );
+        file.line = None;
+        assert_eq!(
+            file.in_file("a.csv").to_string(),
+            "a.csv: a quote opens here"
+        );
+    }
+
+    #[test]
+    fn an_excerpt_is_short_and_harmless() {
+        assert_eq!(excerpt(b"a\x1b[2J\0"), "a\\u{1b}[2J\\u{0}");
+        assert_eq!(excerpt("\u{202e}x".as_bytes()), "\\u{202e}x");
+        assert_eq!(excerpt(b"caf\xe9"), "caf\u{fffd}");
+        assert_eq!(excerpt(&[b'x'; 100_000]).chars().count(), 201);
+        assert_eq!(excerpt("é".repeat(200).as_bytes()).chars().count(), 200);
+    }
+
+    #[test]
+    fn notes_count_and_keep_the_first_line() {
+        let mut notes = Notes::default();
+        notes.add(Code::Trimmed, Some(9));
+        let mut earlier = Notes::default();
+        earlier.add(Code::Trimmed, Some(4));
+        earlier.add(Code::Gzip, None);
+        notes.merge(&earlier);
+        let trimmed = notes.get(Code::Trimmed).unwrap();
+        assert_eq!((trimmed.count, trimmed.line), (2, Some(4)));
+        assert_eq!(notes.get(Code::Gzip).unwrap().line, None);
+    }
+
+    #[test]
+    fn a_bad_file_survives_the_way_through_a_reader() {
+        let file = BadFile::new(None, Code::Compressed, "damaged");
+        let error = InputError::from(io::Error::other(file.clone()));
+        assert!(matches!(error, InputError::Refused(same) if same == file));
+        let error = InputError::from(io::Error::other("disk"));
+        assert!(matches!(error, InputError::Io(_)));
+    }
+}

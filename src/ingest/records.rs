@@ -1,0 +1,490 @@
+//! From a stream of bytes to records, with the physical line each starts on.
+//!
+//! It must never know what the fields of a record mean, nor hold more of a stream than its buffer:
+//! lines end in `\n`, `\r\n` or a lone `\r`; fields are quoted as RFC 4180 has it.
+
+use std::io::{self, Read};
+
+use memchr::memchr3;
+
+use super::problem::{BadFile, Code, InputError};
+
+/// The longest record, without its line end.
+pub const RECORD_BYTES_MAX: usize = 64 * 1024;
+
+/// What is read at once; a record and the look ahead behind it always fit.
+const BUFFER_BYTES: usize = 4 * RECORD_BYTES_MAX;
+
+/// What shape a record is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// No quote in it: its fields are what lies between the commas.
+    Plain,
+    /// It has quoted fields, all of them well formed.
+    Quoted,
+    /// A quote inside an unquoted field, or text after a closing quote.
+    BareQuote,
+    /// Longer than [`RECORD_BYTES_MAX`]; only that much of it is here.
+    TooLong,
+}
+
+/// One record, without its line end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Record<'a> {
+    /// The physical line it starts on.
+    pub line: u64,
+    /// Its bytes.
+    pub bytes: &'a [u8],
+    /// Whether they can be split into fields.
+    pub shape: Shape,
+}
+
+/// Splits what a reader gives into records; blank lines are counted and skipped.
+pub struct Records<R> {
+    reader: R,
+    buffer: Box<[u8]>,
+    /// What of the buffer is not yet given out.
+    start: usize,
+    end: usize,
+    /// The line on which `start` is.
+    line: u64,
+    /// The last record ended in `\r`, so that a `\n` at `start` belongs to it.
+    after_return: bool,
+    /// The beginning of the record that is too long.
+    cut: Vec<u8>,
+    blank_lines: u64,
+    blank_line_first: Option<u64>,
+}
+
+/// Where a record lies in the buffer.
+struct Found {
+    line: u64,
+    from: usize,
+    to: usize,
+    shape: Shape,
+}
+
+/// Where in a record the careful path is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    FieldStart,
+    Unquoted,
+    Quoted,
+    /// Behind a quote inside a quoted field: it closes the field, or is half of a doubled one.
+    Quote,
+    /// The record is spoilt; only its line end matters.
+    Spoilt,
+}
+
+impl<R: Read> Records<R> {
+    /// The records of `reader`, whose first byte is on line `line` (1 for a whole file).
+    pub fn new(reader: R, line: u64) -> Self {
+        Self {
+            reader,
+            buffer: vec![0; BUFFER_BYTES].into_boxed_slice(),
+            start: 0,
+            end: 0,
+            line,
+            after_return: false,
+            cut: Vec::new(),
+            blank_lines: 0,
+            blank_line_first: None,
+        }
+    }
+
+    /// The reader below.
+    pub fn reader(&self) -> &R {
+        &self.reader
+    }
+
+    /// How many blank lines (empty, or only spaces and tabs) were skipped, and the first of them.
+    pub fn blank_lines(&self) -> (u64, Option<u64>) {
+        (self.blank_lines, self.blank_line_first)
+    }
+
+    /// The next record, or `None` at the end.
+    ///
+    /// # Errors
+    /// [`InputError::Refused`] with `unclosed_quote` when no record can be told from here on, or
+    /// with what the reader below refuses; [`InputError::Io`] when the reader fails.
+    pub fn next_record(&mut self) -> Result<Option<Record<'_>>, InputError> {
+        let found = loop {
+            if self.start == self.end && !self.fill()? {
+                return Ok(None);
+            }
+            if self.after_return {
+                self.after_return = false;
+                if self.buffer[self.start] == b'\n' {
+                    self.start += 1;
+                    continue;
+                }
+            }
+            let found = self.find()?;
+            if found.shape == Shape::Plain && is_blank(&self.buffer[found.from..found.to]) {
+                self.blank_lines += 1;
+                self.blank_line_first.get_or_insert(found.line);
+                continue;
+            }
+            break found;
+        };
+        let bytes = match found.shape {
+            Shape::TooLong => &self.cut,
+            _ => &self.buffer[found.from..found.to],
+        };
+        Ok(Some(Record {
+            line: found.line,
+            bytes,
+            shape: found.shape,
+        }))
+    }
+
+    /// The quick path: one search for whatever ends a line or begins a quote.
+    fn find(&mut self) -> Result<Found, InputError> {
+        let mut seen = 0;
+        loop {
+            let rest = &self.buffer[self.start + seen..self.end];
+            let hit = memchr3(b'\n', b'\r', b'"', rest);
+            let length = seen + hit.unwrap_or(rest.len());
+            if length > RECORD_BYTES_MAX {
+                return self.find_carefully();
+            }
+            match hit {
+                Some(hit) if rest[hit] == b'"' => return self.find_carefully(),
+                Some(_) => return Ok(self.take(length, Some(0), Shape::Plain)),
+                None => seen = length,
+            }
+            if !self.fill()? {
+                return Ok(self.take(length, None, Shape::Plain));
+            }
+        }
+    }
+
+    /// Byte by byte, for records with quotes and for those that are too long.
+    fn find_carefully(&mut self) -> Result<Found, InputError> {
+        let mut state = State::FieldStart;
+        let mut at = 0;
+        let mut lines_inside = 0;
+        let mut after_return = false;
+        // Of the quoted field that is open: its line, and whether a line ended inside it.
+        let (mut quote_line, mut spans_lines) = (self.line, false);
+        let (mut spoilt, mut too_long) = (false, false);
+        loop {
+            if self.start + at == self.end {
+                if too_long {
+                    self.start += at;
+                    at = 0;
+                }
+                if !self.fill()? {
+                    if state == State::Quoted {
+                        return Err(unclosed(quote_line));
+                    }
+                    return Ok(self.take(at, None, shape_of(spoilt, too_long)));
+                }
+            }
+            let byte = self.buffer[self.start + at];
+            let ends_line = byte == b'\n' || byte == b'\r';
+            if ends_line && state != State::Quoted {
+                return Ok(self.take(at, Some(lines_inside), shape_of(spoilt, too_long)));
+            }
+            state = match (state, byte) {
+                (State::Quoted, b'"') => State::Quote,
+                (State::Quoted, _) => {
+                    if byte == b'\r' || (byte == b'\n' && !after_return) {
+                        lines_inside += 1;
+                        spans_lines = true;
+                    }
+                    State::Quoted
+                }
+                (State::Quote, b'"') => State::Quoted,
+                (State::FieldStart, b'"') => {
+                    (quote_line, spans_lines) = (self.line + lines_inside, false);
+                    State::Quoted
+                }
+                (State::FieldStart | State::Unquoted | State::Quote, b',') => State::FieldStart,
+                // The quote that seemed to close this field opened another one, further down.
+                (State::Quote, _) if spans_lines => return Err(unclosed(quote_line)),
+                (State::Quote, _) | (State::Unquoted, b'"') => {
+                    spoilt = true;
+                    State::Spoilt
+                }
+                (State::FieldStart | State::Unquoted, _) => State::Unquoted,
+                (State::Spoilt, _) => State::Spoilt,
+            };
+            after_return = byte == b'\r';
+            at += 1;
+            if !too_long && at > RECORD_BYTES_MAX {
+                too_long = true;
+                self.cut.clear();
+                let head = self.start..self.start + RECORD_BYTES_MAX;
+                self.cut.extend_from_slice(&self.buffer[head]);
+                // Outside quotes the next line end is the record's; inside, the closing quote
+                // has to be found first.
+                if !matches!(state, State::Quoted | State::Quote) {
+                    state = State::Spoilt;
+                }
+            }
+        }
+    }
+
+    /// Gives out the record of `length` bytes at `start`; `line_end` is how many lines ended
+    /// inside it, or `None` when it ends with the stream.
+    fn take(&mut self, length: usize, line_end: Option<u64>, shape: Shape) -> Found {
+        let (from, to, line) = (self.start, self.start + length, self.line);
+        self.start = to;
+        if let Some(lines_inside) = line_end {
+            self.after_return = self.buffer[to] == b'\r';
+            self.start += 1;
+            self.line += lines_inside + 1;
+        }
+        Found {
+            line,
+            from,
+            to,
+            shape,
+        }
+    }
+
+    /// Reads more behind what is there; `false` at the end of the stream.
+    fn fill(&mut self) -> io::Result<bool> {
+        if self.start == self.end {
+            (self.start, self.end) = (0, 0);
+        } else if self.end == self.buffer.len() {
+            self.buffer.copy_within(self.start..self.end, 0);
+            (self.start, self.end) = (0, self.end - self.start);
+        }
+        loop {
+            match self.reader.read(&mut self.buffer[self.end..]) {
+                Ok(count) => {
+                    self.end += count;
+                    return Ok(count > 0);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+fn shape_of(spoilt: bool, too_long: bool) -> Shape {
+    match (too_long, spoilt) {
+        (true, _) => Shape::TooLong,
+        (false, true) => Shape::BareQuote,
+        (false, false) => Shape::Quoted,
+    }
+}
+
+fn is_blank(line: &[u8]) -> bool {
+    line.iter().all(|&byte| byte == b' ' || byte == b'\t')
+}
+
+fn unclosed(line: u64) -> InputError {
+    InputError::Refused(BadFile::new(
+        Some(line),
+        Code::UnclosedQuote,
+        "a quote opens on this line and nothing closes it (double a quote that is meant as one)",
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Gives its bytes a few at a time.
+    struct Trickle<'a>(&'a [u8], usize);
+
+    impl Read for Trickle<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let count = self.1.min(self.0.len()).min(buffer.len());
+            buffer[..count].copy_from_slice(&self.0[..count]);
+            self.0 = &self.0[count..];
+            Ok(count)
+        }
+    }
+
+    type Seen = (Vec<(u64, String, Shape)>, u64, Option<u64>);
+
+    fn records_by(bytes: &[u8], step: usize) -> Seen {
+        let mut records = Records::new(Trickle(bytes, step), 1);
+        let mut seen = Vec::new();
+        let refused = loop {
+            match records.next_record() {
+                Ok(None) => break None,
+                Ok(Some(record)) => seen.push((
+                    record.line,
+                    String::from_utf8_lossy(record.bytes).into_owned(),
+                    record.shape,
+                )),
+                Err(InputError::Refused(file)) => break file.line,
+                Err(InputError::Io(error)) => panic!("{error}"),
+            }
+        };
+        (seen, records.blank_lines().0, refused)
+    }
+
+    fn check(bytes: &[u8], expected: &[(u64, &str, Shape)], blank: u64, refused: Option<u64>) {
+        for step in [1, 2, 3, 7, usize::MAX] {
+            let (seen, blank_seen, refused_seen) = records_by(bytes, step);
+            let seen: Vec<_> = seen.iter().map(|(l, b, s)| (*l, b.as_str(), *s)).collect();
+            let text = String::from_utf8_lossy(bytes);
+            assert_eq!(seen, expected, "{text:?} by {step}");
+            assert_eq!((blank_seen, refused_seen), (blank, refused), "{text:?}");
+        }
+    }
+
+    use Shape::{BareQuote, Plain, Quoted, TooLong};
+
+    #[test]
+    fn every_line_end_counts_once() {
+        let expected = [(1, "a", Plain), (2, "b", Plain)];
+        for text in ["a\nb", "a\r\nb\r\n", "a\rb\r", "a\rb\n", "a\nb\r"] {
+            check(text.as_bytes(), &expected, 0, None);
+        }
+        check(
+            b"a\r\r\nb\r\r\n",
+            &[(1, "a", Plain), (3, "b", Plain)],
+            2,
+            None,
+        );
+        check(b"a\n\rb", &[(1, "a", Plain), (3, "b", Plain)], 1, None);
+    }
+
+    #[test]
+    fn blank_lines_are_skipped_and_counted_as_lines() {
+        check(
+            b"\n\na\n \t\nb\n\n",
+            &[(3, "a", Plain), (5, "b", Plain)],
+            4,
+            None,
+        );
+        check(b"\n\n", &[], 2, None);
+        check(b"", &[], 0, None);
+        check(b"a\n  ", &[(1, "a", Plain)], 1, None);
+    }
+
+    #[test]
+    fn a_newline_in_quotes_belongs_to_the_record() {
+        check(
+            b"a,\"x\ny\r\nz\rw\"\nb",
+            &[(1, "a,\"x\ny\r\nz\rw\"", Quoted), (5, "b", Plain)],
+            0,
+            None,
+        );
+        check(
+            b"\"\n\n\"\n\nb",
+            &[(1, "\"\n\n\"", Quoted), (5, "b", Plain)],
+            1,
+            None,
+        );
+    }
+
+    #[test]
+    fn a_doubled_quote_closes_nothing() {
+        check(
+            b"\"a\"\"b\",c\n\"\"\n\"\"\"\"",
+            &[
+                (1, "\"a\"\"b\",c", Quoted),
+                (2, "\"\"", Quoted),
+                (3, "\"\"\"\"", Quoted),
+            ],
+            0,
+            None,
+        );
+    }
+
+    #[test]
+    fn a_quote_out_of_place_spoils_one_line() {
+        check(
+            b"a\"b,c\n\"a\"b,c\na,\"b\" ,c\n \"a\"\nz",
+            &[
+                (1, "a\"b,c", BareQuote),
+                (2, "\"a\"b,c", BareQuote),
+                (3, "a,\"b\" ,c", BareQuote),
+                (4, " \"a\"", BareQuote),
+                (5, "z", Plain),
+            ],
+            0,
+            None,
+        );
+    }
+
+    #[test]
+    fn a_quote_that_nothing_closes_refuses_the_file_where_it_opens() {
+        check(b"a\nb,\"c\nd\n", &[(1, "a", Plain)], 0, Some(2));
+        check(b"a\n\"b\nc\",\"d\ne", &[(1, "a", Plain)], 0, Some(3));
+        check(b"a\nb,\"c\n\"d\",e\n", &[(1, "a", Plain)], 0, Some(2));
+        check(b"\"", &[], 0, Some(1));
+    }
+
+    fn long_case(parts: &[&[u8]], shapes: &[(u64, Shape)], refused: Option<u64>) {
+        let bytes = parts.concat();
+        for step in [4_099, usize::MAX] {
+            let (seen, _, refused_seen) = records_by(&bytes, step);
+            let seen: Vec<_> = seen.iter().map(|(l, _, s)| (*l, *s)).collect();
+            assert_eq!((&seen[..], refused_seen), (shapes, refused));
+        }
+    }
+
+    #[test]
+    fn the_longest_record_is_64_kib() {
+        let most = [b'x'; RECORD_BYTES_MAX];
+        long_case(&[&most, b"\r\na"], &[(1, Plain), (2, Plain)], None);
+        long_case(&[&most], &[(1, Plain)], None);
+        long_case(&[&most, b"x\r\na"], &[(1, TooLong), (2, Plain)], None);
+        long_case(&[&most, b"x"], &[(1, TooLong)], None);
+        let quoted = [b'x'; RECORD_BYTES_MAX - 2];
+        long_case(
+            &[b"\"", &quoted, b"\"\na"],
+            &[(1, Quoted), (2, Plain)],
+            None,
+        );
+        long_case(
+            &[b"\"x", &quoted, b"\"\na"],
+            &[(1, TooLong), (2, Plain)],
+            None,
+        );
+    }
+
+    #[test]
+    fn a_long_record_is_skipped_in_bounded_memory() {
+        let long = vec![b'x'; 10 * BUFFER_BYTES];
+        long_case(
+            &[b"a\n", &long, b"\"\nb"],
+            &[(1, Plain), (2, TooLong), (3, Plain)],
+            None,
+        );
+        let lines = b"x\n".repeat(BUFFER_BYTES);
+        long_case(
+            &[b"a\n\"", &lines, b"\",\"c\nd\"\ne"],
+            &[(1, Plain), (2, TooLong), (4 + BUFFER_BYTES as u64, Plain)],
+            None,
+        );
+        long_case(&[b"a\n\"", &lines, b"\"b\nc"], &[(1, Plain)], Some(2));
+        long_case(&[b"a\nb,\"", &lines], &[(1, Plain)], Some(2));
+        long_case(
+            &[b"\"", &long, b"\"x\nb"],
+            &[(1, TooLong), (2, Plain)],
+            None,
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn how_the_bytes_arrive_changes_nothing(text in "[ab,\"\n\r ]{0,60}", step in 1usize..9) {
+            prop_assert_eq!(records_by(text.as_bytes(), step), records_by(text.as_bytes(), usize::MAX));
+        }
+
+        #[test]
+        fn lines_without_quotes_are_what_lines_are(text in "[ab, \n]{0,60}") {
+            let (seen, blank, refused) = records_by(text.as_bytes(), usize::MAX);
+            let expected: Vec<_> = (1..)
+                .zip(text.lines())
+                .filter(|(_, line)| !line.trim().is_empty())
+                .map(|(number, line)| (number, line.to_owned(), Plain))
+                .collect();
+            prop_assert_eq!(blank, (text.lines().count() - expected.len()) as u64);
+            prop_assert_eq!((seen, refused), (expected, None));
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! Business hours: from weekly rows of wall time in a zone to the open intervals of a span.
+//!
+//! The only place that knows time zones. It must never know polls or windows.
+//!
+//! # Wall time to instants
+//! A wall time names one instant. One that occurs twice, because clocks go back, is its *first*
+//! occurrence; one that never occurs, because clocks go forward or a date is skipped, is the instant
+//! of the jump. Lengths are real elapsed time, so a night on which clocks go back is longer.
+//!
+//! # Seams
+//! Two stretches with at most [`SEAM_MAX`] between them are one: sources write `23:59:00` or
+//! `23:59:59` before the next day's `00:00:00`, which is how they spell midnight and no closing.
+
+use chrono::{DateTime, Offset, TimeZone};
+use chrono_tz::Tz;
+
+use super::interval::{DAY, HOUR, Interval, Intervals, MINUTE, Micros, SECOND};
+
+/// The longest gap between two open stretches that is a seam in the data rather than a closing.
+pub const SEAM_MAX: Micros = MINUTE;
+
+/// The zone of a store for which no source names one.
+pub const ZONE_DEFAULT: Tz = Tz::America__Chicago;
+
+/// How far outside a span a row's wall times or a zone's offset may still matter to it.
+const MARGIN: Micros = 3 * DAY;
+
+/// How far apart a zone's offset is sampled. No zone in the tz database has changed its offset and
+/// changed it back within a day since 1970; a test holds that for the years that polls may have.
+const OFFSET_SAMPLE: Micros = 12 * HOUR;
+
+/// One row of a store's weekly hours: open from `start_us_local` on that weekday to `end_us_local`,
+/// which is on the next day when it is not after the start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WeeklyRow {
+    /// 0 = Monday … 6 = Sunday.
+    pub weekday: u8,
+    /// Opening, in microseconds since the day's midnight by the wall clock.
+    pub start_us_local: Micros,
+    /// Closing, in the same measure; 24:00 is legal.
+    pub end_us_local: Micros,
+}
+
+/// A stretch of UTC time in which a zone's clocks keep one offset.
+#[derive(Clone, Copy, Debug)]
+struct Offsets {
+    utc: Interval,
+    /// Local minus UTC.
+    offset: Micros,
+}
+
+impl Offsets {
+    /// What the zone's clocks show in that stretch.
+    fn local(self) -> Interval {
+        Interval::new(self.utc.start + self.offset, self.utc.end + self.offset)
+    }
+}
+
+/// A zone's offsets from UTC around a span, from which wall times become instants.
+#[derive(Debug)]
+pub struct ZoneTable {
+    stretches: Vec<Offsets>,
+}
+
+impl ZoneTable {
+    /// The offsets of `zone` in `span` and some days around it.
+    pub fn new(zone: Tz, span: Interval) -> Self {
+        let end = span.end + MARGIN;
+        let mut start = (span.start - MARGIN).div_euclid(SECOND) * SECOND;
+        let mut stretches = Vec::new();
+        while start < end {
+            let offset = offset_at(zone, start);
+            let change = next_change(zone, start, end);
+            stretches.push(Offsets {
+                utc: Interval::new(start, change),
+                offset,
+            });
+            start = change;
+        }
+        Self { stretches }
+    }
+
+    /// The instant that the wall time `local` names, by the rules at the head of this file.
+    ///
+    /// `local` counts microseconds from 1970-01-01T00:00 on the wall clock and lies near the span.
+    fn instant(&self, local: Micros) -> Micros {
+        let mut jump = None;
+        for stretch in &self.stretches {
+            let shown = stretch.local();
+            if shown.contains(local) {
+                return local - stretch.offset;
+            }
+            if jump.is_none() && local < shown.start {
+                jump = Some(stretch.utc.start);
+            }
+        }
+        // Never shown: clocks went past it when the first later stretch began.
+        jump.or(self.stretches.last().map(|last| local - last.offset))
+            .unwrap_or(local)
+    }
+}
+
+/// The offset from UTC of `zone` at `at`.
+fn offset_at(zone: Tz, at: Micros) -> Micros {
+    let utc = DateTime::from_timestamp_micros(at)
+        .unwrap_or_default()
+        .naive_utc();
+    i64::from(zone.offset_from_utc_datetime(&utc).fix().local_minus_utc()) * SECOND
+}
+
+/// The first instant after `start` at which `zone` has another offset, or `end` if that comes first.
+fn next_change(zone: Tz, start: Micros, end: Micros) -> Micros {
+    let offset = offset_at(zone, start);
+    let mut same = start;
+    while same < end {
+        let mut other = same + OFFSET_SAMPLE;
+        if offset_at(zone, other) != offset {
+            // The tz database changes offsets on whole seconds.
+            while other - same > SECOND {
+                let middle = same + (other - same) / 2 / SECOND * SECOND;
+                if offset_at(zone, middle) == offset {
+                    same = middle;
+                } else {
+                    other = middle;
+                }
+            }
+            return other.min(end);
+        }
+        same = other;
+    }
+    end
+}
+
+/// The business time inside `span` of a store that keeps `rows` in the zone of `zone`.
+///
+/// `zone` must have been made for a span that contains this one. No rows: always open.
+///
+/// ```
+/// use store_monitor::uptime::business_hours::{WeeklyRow, ZONE_DEFAULT, ZoneTable, open_intervals};
+/// use store_monitor::uptime::interval::{DAY, HOUR, Interval};
+/// // 2026-10-26T00:00Z is a Monday; Chicago is then five hours behind UTC.
+/// let monday = 20_752 * DAY;
+/// let span = Interval::new(monday, monday + 7 * DAY);
+/// let row = WeeklyRow { weekday: 0, start_us_local: 9 * HOUR, end_us_local: 17 * HOUR };
+/// let open = open_intervals(&ZoneTable::new(ZONE_DEFAULT, span), &[row], span);
+/// assert_eq!(open.as_slice(), [Interval::new(monday + 14 * HOUR, monday + 22 * HOUR)]);
+/// ```
+pub fn open_intervals(zone: &ZoneTable, rows: &[WeeklyRow], span: Interval) -> Intervals {
+    if rows.is_empty() {
+        return Intervals::union_of(vec![span]);
+    }
+    // Offsets stay below a day, and a row reaches into the day after its own: two days on either
+    // side find every row that can touch the span or be joined by a seam to one that does.
+    let dates = span.start.div_euclid(DAY) - 2..=span.end.div_euclid(DAY) + 2;
+    let mut open = Vec::with_capacity(rows.len() * 2);
+    for date in dates {
+        // Day 0, 1970-01-01, was a Thursday.
+        let weekday = (date + 3).rem_euclid(7);
+        for row in rows.iter().filter(|row| i64::from(row.weekday) == weekday) {
+            let midnight = date * DAY;
+            let overnight = if row.end_us_local <= row.start_us_local {
+                DAY
+            } else {
+                0
+            };
+            open.push(Interval::new(
+                zone.instant(midnight + row.start_us_local),
+                zone.instant(midnight + overnight + row.end_us_local),
+            ));
+        }
+    }
+    Intervals::union_across(open, SEAM_MAX).clip(span)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Instants of a zone's change, and of wall times around it, as `tzdata` has them.
+    fn instants(zone: Tz, around: &str, local: &[&str]) -> Vec<String> {
+        let parse = |text: &str| {
+            chrono::NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S")
+                .expect("a civil time")
+                .and_utc()
+                .timestamp_micros()
+        };
+        let at = parse(around);
+        let table = ZoneTable::new(zone, Interval::new(at - DAY, at + DAY));
+        let show = |at| {
+            DateTime::from_timestamp_micros(at)
+                .expect("in range")
+                .naive_utc()
+                .to_string()
+        };
+        local
+            .iter()
+            .map(|text| show(table.instant(parse(text))))
+            .collect()
+    }
+
+    #[test]
+    fn a_wall_time_that_occurs_twice_is_its_first_occurrence() {
+        let local = [
+            "2026-11-01 00:59:59",
+            "2026-11-01 01:30:00",
+            "2026-11-01 02:00:00",
+        ];
+        let utc = [
+            "2026-11-01 04:59:59",
+            "2026-11-01 05:30:00",
+            "2026-11-01 07:00:00",
+        ];
+        assert_eq!(
+            instants(Tz::America__New_York, "2026-11-01 06:00:00", &local),
+            utc
+        );
+    }
+
+    #[test]
+    fn a_wall_time_that_never_occurs_is_the_instant_of_the_jump() {
+        let local = [
+            "2026-03-08 01:59:59",
+            "2026-03-08 02:30:00",
+            "2026-03-08 03:00:00",
+        ];
+        let utc = [
+            "2026-03-08 06:59:59",
+            "2026-03-08 07:00:00",
+            "2026-03-08 07:00:00",
+        ];
+        assert_eq!(
+            instants(Tz::America__New_York, "2026-03-08 07:00:00", &local),
+            utc
+        );
+        let skipped = instants(
+            Tz::Pacific__Apia,
+            "2011-12-30 10:00:00",
+            &["2011-12-30 12:00:00"],
+        );
+        assert_eq!(skipped, ["2011-12-30 10:00:00"]);
+    }
+
+    #[test]
+    fn sampling_twice_a_day_misses_no_change_of_any_zone() {
+        // A finer grid over a few years that hold odd changes; the coarse one must find as many.
+        let (from, to) = (30 * 365 * DAY, 75 * 365 * DAY);
+        for &zone in &chrono_tz::TZ_VARIANTS {
+            let step = 12 * DAY;
+            let mut at = from;
+            while at < to {
+                let changes = |sample: Micros| {
+                    let count = step / sample;
+                    let offsets = (0..=count).map(|n| offset_at(zone, at + n * sample));
+                    let offsets: Vec<_> = offsets.collect();
+                    offsets.windows(2).filter(|pair| pair[0] != pair[1]).count()
+                };
+                if changes(6 * DAY) > 0 {
+                    assert_eq!(changes(OFFSET_SAMPLE), changes(HOUR), "{zone} near {at}");
+                }
+                at += step;
+            }
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! The fleet: every store the report has a row for, and the weekly patterns that they share.
+//!
+//! It must never know polls, nor where its rows were read from.
+
+use std::collections::HashMap;
+
+use chrono_tz::Tz;
+
+use super::business_hours::{WeeklyRow, ZoneTable, open_intervals};
+use super::interval::{DAY, HOUR, Interval, Intervals, Micros};
+use super::window::{REACH, WINDOW_LENGTHS};
+
+/// A store's small integer key: what its polls carry in place of its id.
+pub type StoreKey = u32;
+
+/// Names a [`Pattern`] of a fleet.
+pub type PatternIndex = usize;
+
+/// A zone and weekly hours. Thousands of stores share a few hundred of them.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Pattern {
+    /// Where the store's wall clock hangs.
+    pub zone: Tz,
+    /// Its hours, sorted, each row once; none means always open.
+    pub rows: Vec<WeeklyRow>,
+}
+
+/// One store as the report knows it.
+#[derive(Clone, Debug)]
+pub struct Store {
+    /// What its polls carry.
+    pub key: StoreKey,
+    /// Its id, opaque text.
+    pub id: Box<str>,
+    /// Its zone and hours.
+    pub pattern: PatternIndex,
+}
+
+/// Every store, sorted by id as bytes, and the patterns they share.
+#[derive(Clone, Debug, Default)]
+pub struct Fleet {
+    stores: Vec<Store>,
+    patterns: Vec<Pattern>,
+}
+
+impl Fleet {
+    /// A fleet of these stores, given as key, id and pattern, in any order.
+    pub fn new(stores: impl IntoIterator<Item = (StoreKey, Box<str>, Pattern)>) -> Self {
+        let mut index: HashMap<Pattern, PatternIndex> = HashMap::new();
+        let mut fleet = Self::default();
+        for (key, id, mut pattern) in stores {
+            pattern.rows.sort_unstable();
+            pattern.rows.dedup();
+            let pattern = *index.entry(pattern).or_insert_with_key(|pattern| {
+                fleet.patterns.push(pattern.clone());
+                fleet.patterns.len() - 1
+            });
+            fleet.stores.push(Store { key, id, pattern });
+        }
+        fleet
+            .stores
+            .sort_unstable_by(|a, b| a.id.as_bytes().cmp(b.id.as_bytes()));
+        fleet
+    }
+
+    /// The stores, sorted by id as bytes.
+    pub fn stores(&self) -> &[Store] {
+        &self.stores
+    }
+
+    /// The distinct patterns; [`Store::pattern`] indexes them.
+    pub fn patterns(&self) -> &[Pattern] {
+        &self.patterns
+    }
+
+    /// The store called `id`.
+    pub fn find(&self, id: &str) -> Option<&Store> {
+        let found = self
+            .stores
+            .binary_search_by(|store| store.id.as_bytes().cmp(id.as_bytes()));
+        found.ok().and_then(|at| self.stores.get(at))
+    }
+}
+
+/// The business time of every pattern of a fleet, expanded for all reports of one UTC day.
+#[derive(Debug)]
+pub struct BusinessTime {
+    span: Interval,
+    patterns: Vec<OpenTime>,
+}
+
+impl BusinessTime {
+    /// The span that reports at `as_of` need, widened to whole UTC days so that others can share it.
+    pub fn span_for(as_of: Micros) -> Interval {
+        let midnight = as_of.div_euclid(DAY) * DAY;
+        // Past the day's end too: a poll at `as_of` itself counts only if business goes on after it.
+        Interval::new(midnight - REACH, midnight + DAY + HOUR)
+    }
+
+    /// Expands every pattern of `fleet` over `span`.
+    pub fn new(fleet: &Fleet, span: Interval) -> Self {
+        let mut zones: HashMap<Tz, ZoneTable> = HashMap::new();
+        let expand = |pattern: &Pattern| {
+            let zone = zones
+                .entry(pattern.zone)
+                .or_insert_with_key(|&zone| ZoneTable::new(zone, span));
+            OpenTime::new(open_intervals(zone, &pattern.rows, span))
+        };
+        Self {
+            span,
+            patterns: fleet.patterns.iter().map(expand).collect(),
+        }
+    }
+
+    /// The stretch of time that was expanded.
+    pub fn span(&self) -> Interval {
+        self.span
+    }
+
+    /// The business time of one pattern.
+    pub fn of(&self, pattern: PatternIndex) -> &OpenTime {
+        &self.patterns[pattern]
+    }
+}
+
+/// Open intervals with their running total, so that business time between two instants is a
+/// subtraction.
+#[derive(Debug)]
+pub struct OpenTime {
+    intervals: Intervals,
+    /// Business time before the start of each interval.
+    before: Vec<Micros>,
+}
+
+impl OpenTime {
+    /// Business time from open intervals.
+    pub fn new(intervals: Intervals) -> Self {
+        let mut total = 0;
+        let sum = |interval: &Interval| {
+            let before = total;
+            total += interval.length();
+            before
+        };
+        let before = intervals.as_slice().iter().map(sum).collect();
+        Self { intervals, before }
+    }
+
+    /// The intervals themselves.
+    pub fn intervals(&self) -> &Intervals {
+        &self.intervals
+    }
+
+    /// Business time before `at`, since the start of what was expanded.
+    pub fn elapsed(&self, at: Micros) -> Micros {
+        let open = self.intervals.as_slice();
+        let Some(last) = open
+            .partition_point(|interval| interval.start < at)
+            .checked_sub(1)
+        else {
+            return 0;
+        };
+        self.before[last] + (at.min(open[last].end) - open[last].start)
+    }
+
+    /// [`elapsed`](Self::elapsed) at the start of each window, and at `as_of`.
+    pub fn marks(&self, as_of: Micros) -> WindowMarks {
+        WindowMarks {
+            starts: WINDOW_LENGTHS.map(|length| self.elapsed(as_of - length)),
+            end: self.elapsed(as_of),
+        }
+    }
+}
+
+/// The report's windows in business time: all that a store's totals need to know of `as_of`.
+#[derive(Clone, Copy, Debug)]
+pub struct WindowMarks {
+    /// Business time before each window's start.
+    pub starts: [Micros; 3],
+    /// Business time before `as_of`.
+    pub end: Micros,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn elapsed_counts_business_time_only() {
+        let open = [Interval::new(10, 20), Interval::new(30, 40)]
+            .into_iter()
+            .collect();
+        let open = OpenTime::new(open);
+        let at = [0, 10, 15, 20, 25, 30, 35, 40, 99];
+        assert_eq!(
+            at.map(|at| open.elapsed(at)),
+            [0, 0, 5, 10, 10, 10, 15, 20, 20]
+        );
+    }
+
+    #[test]
+    fn stores_are_sorted_as_bytes_and_share_patterns() {
+        let pattern = Pattern {
+            zone: Tz::UTC,
+            rows: Vec::new(),
+        };
+        let store = |key, id: &str| (key, Box::from(id), pattern.clone());
+        let fleet = Fleet::new([store(1, "b"), store(2, "a"), store(3, "Z"), store(4, "é")]);
+        let ids: Vec<_> = fleet.stores().iter().map(|store| &*store.id).collect();
+        assert_eq!(ids, ["Z", "a", "b", "é"]);
+        assert_eq!(fleet.patterns().len(), 1);
+        assert_eq!(fleet.find("b").map(|store| store.key), Some(1));
+    }
+}

@@ -1,0 +1,134 @@
+//! The timeline: from the polls that count to when a store was up and when it was down.
+//!
+//! The only place that knows interpolation. It must never know business hours beyond which polls
+//! count: closed time between two polls does not matter, distance is elapsed time.
+
+use super::interval::{Interval, Intervals, Micros};
+use super::poll::Poll;
+use super::window::reach;
+
+/// What an instant between two polls is taken to have been.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Interpolation {
+    /// The status of the nearest counted poll.
+    #[default]
+    Nearest,
+    /// The status of the latest counted poll at or before it; before the first, the first's.
+    Previous,
+}
+
+impl Interpolation {
+    /// Every rule, the default first.
+    pub const ALL: [Self; 2] = [Self::Nearest, Self::Previous];
+
+    /// The name that callers use.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Nearest => "nearest",
+            Self::Previous => "previous",
+        }
+    }
+
+    /// The rule that callers call `name`.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|rule| rule.as_str() == name)
+    }
+
+    /// Where the status changes between two consecutive counted polls at `a < b`: the first instant
+    /// that has the later poll's status.
+    pub const fn change(self, a: Micros, b: Micros) -> Micros {
+        match self {
+            Self::Nearest => a + (b - a) / 2,
+            Self::Previous => b,
+        }
+    }
+}
+
+/// The polls, sorted and one an instant, that count at `as_of`: those within reach of it that fall
+/// inside business time.
+pub fn counted(polls: &[Poll], open: &Intervals, as_of: Micros) -> Vec<Poll> {
+    let reach = reach(as_of);
+    let counts = |poll: &&Poll| reach.contains(poll.at()) && open.contains(poll.at());
+    polls.iter().filter(counts).copied().collect()
+}
+
+/// When a store was up and when it was down, as the counted polls and a rule have it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Timeline {
+    /// When it was up.
+    pub up: Intervals,
+    /// When it was down; with `up`, all of the span.
+    pub down: Intervals,
+}
+
+impl Timeline {
+    /// The timeline of `span` by the counted polls, sorted; none without a poll: nothing is known.
+    pub fn new(counted: &[Poll], rule: Interpolation, span: Interval) -> Option<Self> {
+        let last = counted.last()?;
+        let mut start = span.start;
+        let (mut up, mut down) = (Vec::new(), Vec::new());
+        let changes = counted
+            .windows(2)
+            .map(|pair| (pair[0], rule.change(pair[0].at(), pair[1].at())));
+        for (poll, end) in changes.chain([(*last, span.end)]) {
+            let stretch = Interval::new(start, end).intersection(span);
+            if poll.is_active() { &mut up } else { &mut down }.push(stretch);
+            start = end;
+        }
+        Some(Self {
+            up: Intervals::union_of(up),
+            down: Intervals::union_of(down),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::poll::Status::{Active, Inactive};
+    use super::*;
+
+    const SPAN: Interval = Interval::new(0, 100);
+
+    fn up(rule: Interpolation, polls: &[Poll]) -> Vec<(Micros, Micros)> {
+        let timeline = Timeline::new(polls, rule, SPAN).expect("there are polls");
+        assert_eq!(timeline.up.length() + timeline.down.length(), SPAN.length());
+        timeline
+            .up
+            .as_slice()
+            .iter()
+            .map(|stretch| (stretch.start, stretch.end))
+            .collect()
+    }
+
+    #[test]
+    fn nearest_changes_halfway_rounded_down() {
+        let polls = [
+            Poll::new(10, Active),
+            Poll::new(15, Inactive),
+            Poll::new(90, Active),
+        ];
+        assert_eq!(up(Interpolation::Nearest, &polls), [(0, 12), (52, 100)]);
+    }
+
+    #[test]
+    fn previous_changes_at_the_later_poll() {
+        let polls = [
+            Poll::new(10, Active),
+            Poll::new(15, Inactive),
+            Poll::new(90, Active),
+        ];
+        assert_eq!(up(Interpolation::Previous, &polls), [(0, 15), (90, 100)]);
+    }
+
+    #[test]
+    fn without_a_poll_nothing_is_known() {
+        assert_eq!(Timeline::new(&[], Interpolation::Nearest, SPAN), None);
+    }
+
+    #[test]
+    fn a_poll_at_closing_time_does_not_count() {
+        let open = Intervals::union_of(vec![Interval::new(10, 20)]);
+        let polls = [Poll::new(10, Active), Poll::new(20, Inactive)];
+        assert_eq!(counted(&polls, &open, 50), [polls[0]]);
+    }
+}
