@@ -20,7 +20,7 @@ use table::{Against, Figure, Measure, Table, Target};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-const SERVER_RUNS: usize = 25;
+const SERVER_RUNS: usize = 51;
 const PROCESS_RUNS: usize = 11;
 const IMPORT_RUNS: usize = 7;
 
