@@ -9,6 +9,7 @@ use std::thread;
 use rusqlite::Connection;
 
 use crate::db::generation::{self, Generation};
+use crate::db::polls::PollChange;
 use crate::db::{self, fleet, polls};
 use crate::error::Result;
 use crate::uptime::fleet::{BusinessTime, Fleet};
@@ -20,6 +21,9 @@ use crate::uptime::window::{REACH, reach};
 /// How much longer than a report's reach the window is: a report that was triggered shortly before
 /// newer polls came in is still made from memory.
 const SLACK: Micros = 6 * HOUR;
+
+/// How many polls may wait to be followed until a report asks for them.
+const WAITING_POLLS_MAX: usize = 1 << 16;
 
 /// Everything a report is made of, as the database had it at one moment.
 #[derive(Clone, Debug)]
@@ -56,10 +60,30 @@ struct Loaded {
     history: Arc<History>,
 }
 
+impl Loaded {
+    /// Follows changes that came in since, in their order, as far as none is missing between them.
+    fn follow(&mut self, changes: impl IntoIterator<Item = PollChange>) {
+        let Some(mut span) = self.span else { return };
+        for change in changes {
+            if change.before != self.generation.polls {
+                continue;
+            }
+            let newest = change.polls.iter().map(|(_, poll)| poll.at() + 1).max();
+            span.end = span.end.max(newest.unwrap_or(span.end));
+            span.start = span.start.max(span.end - 1 - REACH - SLACK);
+            self.history = Arc::new(self.history.with(&change.polls, span.start));
+            self.generation.polls = change.after;
+        }
+        self.span = Some(span);
+    }
+}
+
 /// The inputs of reports, kept in memory as long as they are current.
 #[derive(Debug, Default)]
 pub struct HotWindow {
     loaded: Mutex<Loaded>,
+    /// Changes that are durable and not yet followed, in the order of their commits.
+    changes: Mutex<Vec<PollChange>>,
 }
 
 impl HotWindow {
@@ -70,6 +94,27 @@ impl HotWindow {
     pub fn warm(&self, db: &mut Connection) -> Result<()> {
         let newest = polls::newest(db)?;
         newest.map_or(Ok(()), |as_of| self.inputs(db, as_of).map(drop))
+    }
+
+    /// Takes note of a change that is durable; to be called in the order of the commits.
+    ///
+    /// Never waits for a report: what cannot be followed at once waits for the next one.
+    pub fn note(&self, change: PollChange) {
+        let mut changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
+        changes.push(change);
+        if changes
+            .iter()
+            .map(|change| change.polls.len())
+            .sum::<usize>()
+            < WAITING_POLLS_MAX
+        {
+            return;
+        }
+        match self.loaded.try_lock() {
+            Ok(mut loaded) => loaded.follow(changes.drain(..)),
+            // Somebody is loading, and may be for long: reading again will cost less than following.
+            Err(_) => changes.clear(),
+        }
     }
 
     /// The inputs of a report at `as_of`, as the database has them now.
@@ -103,8 +148,14 @@ impl HotWindow {
                     .insert(Arc::new(BusinessTime::new(&fleet, day))),
             ),
         };
-        let newest = polls::newest(&view)?.unwrap_or(as_of);
-        if loaded.span.is_none() || loaded.generation.polls != now.polls {
+        let mut changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
+        let waiting = std::mem::take(&mut *changes);
+        drop(changes);
+        loaded.follow(waiting);
+        // Changes that were committed after `view` began may have been followed already: then memory
+        // is ahead of it, by polls that were acknowledged later than this report was asked for.
+        if loaded.span.is_none() || loaded.generation.polls < now.polls {
+            let newest = polls::newest(&view)?.unwrap_or(as_of);
             let span = Interval::new(newest - REACH - SLACK, newest + 1);
             loaded.history = Arc::new(polls::history(&view, span, threads())?);
             loaded.span = Some(span);

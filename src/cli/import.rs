@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{self, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use rusqlite::Connection;
@@ -110,7 +110,7 @@ fn load(options: &Options, reject: &mut dyn FnMut(&str, BadRow) -> Result<()>) -
         .iter()
         .map(|file| open(file))
         .collect::<Result<Vec<_>>>()?;
-    let bar = progress_bar(&files);
+    let (bar, began) = (progress_bar(&files), Instant::now());
     let sources = files
         .into_iter()
         .map(|input| Source::new(input.name, bar.wrap_read(input.bytes)));
@@ -120,6 +120,7 @@ fn load(options: &Options, reject: &mut dyn FnMut(&str, BadRow) -> Result<()>) -
         folder_of(file),
         &mut |name, bad| bar.suspend(|| reject(name, bad)),
     );
+    tracing::debug!(elapsed = ?began.elapsed(), "read and sorted");
     let written = read.and_then(|batch| {
         if options.rejects.is_none() && batch.rejected > 0 {
             return Err(refused(&batch));
@@ -130,6 +131,7 @@ fn load(options: &Options, reject: &mut dyn FnMut(&str, BadRow) -> Result<()>) -
         db::write(&mut db, |db| load::write(db, batch))
     });
     bar.finish_and_clear();
+    tracing::debug!(elapsed = ?began.elapsed(), "written");
     written
 }
 
@@ -241,6 +243,7 @@ fn tell(summary: &Summary, files: usize) {
         stores_new,
         span,
         notes,
+        change: _,
     } = summary;
     for note in notes {
         let code = note.note.code.as_str();

@@ -20,8 +20,23 @@ use crate::uptime::poll::{Poll, Status};
 /// How many rows one `INSERT` carries: from some 200 on, SQLite's cost a row hardly falls further.
 const INSERT_ROWS: usize = 200;
 
+/// How many polls a change may carry along for memory to follow it; after a larger one memory reads
+/// the database again, which then costs less than holding every row twice.
+const FOLLOWED_POLLS_MAX: usize = 1 << 20;
+
+/// The polls that one transaction added, for memory to follow the database.
+#[derive(Clone, Debug)]
+pub struct PollChange {
+    /// The generation of polls before it.
+    pub before: i64,
+    /// The generation of polls after it.
+    pub after: i64,
+    /// The polls; some may have been there already.
+    pub polls: Vec<(StoreKey, Poll)>,
+}
+
 /// What adding polls did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Added {
     /// Polls of a store and an instant that had none.
     pub new: u64,
@@ -29,6 +44,8 @@ pub struct Added {
     pub replaced: u64,
     /// Polls that were there already.
     pub unchanged: u64,
+    /// What memory needs to follow; none where nothing changed, or too much.
+    pub change: Option<PollChange>,
 }
 
 /// The instant of the newest poll; none without polls.
@@ -199,20 +216,32 @@ pub fn add(
     polls: impl IntoIterator<Item = Result<(StoreKey, Poll)>>,
 ) -> Result<Added> {
     let mut added = Added::default();
+    let mut followed = Vec::new();
     let mut chunk = Vec::with_capacity(INSERT_ROWS);
     let mut whole = Upsert::prepare(db, INSERT_ROWS)?;
     for poll in polls {
         chunk.push(poll?);
         if chunk.len() == INSERT_ROWS {
             whole.run(&chunk, &mut added)?;
+            if followed.len() <= FOLLOWED_POLLS_MAX {
+                followed.extend_from_slice(&chunk);
+            }
             chunk.clear();
         }
     }
     if !chunk.is_empty() {
         Upsert::prepare(db, chunk.len())?.run(&chunk, &mut added)?;
+        followed.extend_from_slice(&chunk);
     }
     if added.new + added.replaced > 0 {
+        let before = generation::current(db)?.polls;
         generation::advance(db, generation::Kind::Polls)?;
+        let small = followed.len() <= FOLLOWED_POLLS_MAX;
+        added.change = small.then_some(PollChange {
+            before,
+            after: before + 1,
+            polls: followed,
+        });
     }
     Ok(added)
 }

@@ -53,7 +53,7 @@ impl Writer {
         &self,
         change: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let (change, outcome) = package(change);
+        let (change, outcome) = package(change, |_| {});
         self.queue.send(change).map_err(|_| stopping())?;
         await_outcome(&outcome)
     }
@@ -66,7 +66,20 @@ impl Writer {
         &self,
         change: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let (change, outcome) = package(change);
+        self.try_write_then(change, |_| {})
+    }
+
+    /// As [`try_write`](Self::try_write), and shows the result to `then` once it is durable: in the
+    /// order of the commits, and before the caller hears of it.
+    ///
+    /// # Errors
+    /// Those of `try_write`.
+    pub fn try_write_then<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
+        then: impl FnOnce(&mut T) + Send + 'static,
+    ) -> Result<T> {
+        let (change, outcome) = package(change, then);
         self.queue.try_send(change).map_err(|error| match error {
             TrySendError::Full(_) => {
                 Error::unavailable("too many changes are waiting (try again in a second)")
@@ -84,6 +97,7 @@ fn stopping() -> Error {
 /// A change as the queue carries it, and where its outcome will be.
 fn package<T: Send + 'static>(
     change: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
+    then: impl FnOnce(&mut T) + Send + 'static,
 ) -> (Change, Receiver<Result<T>>) {
     let (answer, outcome) = bounded(1);
     let change = move |db: Result<&Connection, &Error>| -> Answer {
@@ -91,8 +105,14 @@ fn package<T: Send + 'static>(
             .map_err(Error::again)
             .and_then(|db| in_savepoint(db, change));
         Box::new(move |commit| {
+            let mut result = result;
             let committed = match commit {
-                Ok(()) => result,
+                Ok(()) => {
+                    if let Ok(done) = &mut result {
+                        then(done);
+                    }
+                    result
+                }
                 // An error is told to many: each gets the sentence, the log has the cause.
                 Err(error) => result.and(Err(Error::again(error))),
             };

@@ -7,9 +7,9 @@ use std::collections::HashMap;
 use std::collections::btree_map::{BTreeMap, Entry};
 use std::io::Read;
 use std::path::Path;
-use std::thread;
+use std::thread::{self, Scope, ScopedJoinHandle};
 
-use crossbeam_channel::bounded;
+use crossbeam_channel::{Sender, bounded};
 use foldhash::fast::RandomState;
 use rusqlite::Connection;
 
@@ -19,7 +19,7 @@ use super::problem::{BadRow, Code, InputError, Note, Notes, excerpt};
 use super::row::{Parsed, Row};
 use super::runs::{PollRow, Runs};
 use crate::db::fleet::{self, Changed, Label};
-use crate::db::polls;
+use crate::db::polls::{self, PollChange};
 use crate::error::{Error, Result};
 use crate::uptime::business_hours::WeeklyRow;
 use crate::uptime::fleet::StoreKey;
@@ -97,6 +97,8 @@ pub struct Summary {
     pub span: Option<(Micros, Micros)>,
     /// What was normalised, by input.
     pub notes: Vec<SourceNote>,
+    /// What memory needs to follow; none where no poll changed, or too many.
+    pub change: Option<PollChange>,
 }
 
 /// Reads and judges every row of the inputs.
@@ -113,47 +115,87 @@ pub fn read<'a>(
     folder: &Path,
     reject: &mut dyn FnMut(&str, BadRow) -> Result<()>,
 ) -> Result<Batch> {
-    let mut runs = Runs::new(folder);
     // Sorting a chunk takes about as long as parsing one: side by side they take half the time.
     thread::scope(|scope| {
-        let (chunks, unsorted) = bounded::<Vec<PollRow>>(1);
-        let sorter = scope.spawn(|| {
-            for chunk in unsorted {
-                runs.push(chunk)?;
-            }
-            Ok(runs)
-        });
-        let mut reader = Reader::new(latest, reject, move |chunk| chunks.send(chunk).is_ok());
+        let mut sorter = Sorter {
+            scope,
+            idle: Some(Runs::new(folder)),
+            busy: None,
+        };
+        let mut reader = Reader::new(latest, reject, |chunk| sorter.push(chunk));
         let read = sources
             .into_iter()
             .try_for_each(|source| reader.source(source));
-        let read = read.and_then(|()| reader.finish());
-        let runs = match sorter.join() {
-            Ok(runs) => runs,
-            Err(panic) => std::panic::resume_unwind(panic),
-        };
+        let (last, batch) = reader.finish();
         // Where both failed, the parser stopped because the sorter had.
-        runs.and_then(|runs| {
-            read.map(|batch| Batch {
-                polls: runs,
-                ..batch
-            })
-        })
+        let polls = sorter.finish(last)?;
+        read.map(|()| Batch { polls, ..batch })
     })
+}
+
+/// Sorts chunks beside the parser, on a thread that only inputs of more than one chunk need.
+struct Sorter<'scope, 'env> {
+    scope: &'scope Scope<'scope, 'env>,
+    /// The runs, as long as no thread has them.
+    idle: Option<Runs>,
+    busy: Option<Busy<'scope>>,
+}
+
+/// Where chunks go, and the thread that gives the runs back when no more come.
+type Busy<'scope> = (Sender<Vec<PollRow>>, ScopedJoinHandle<'scope, Result<Runs>>);
+
+impl Sorter<'_, '_> {
+    fn push(&mut self, chunk: Vec<PollRow>) -> Result<()> {
+        if let Some(mut runs) = self.idle.take() {
+            let (chunks, unsorted) = bounded::<Vec<PollRow>>(1);
+            let sort = move || {
+                unsorted
+                    .into_iter()
+                    .try_for_each(|chunk| runs.push(chunk))?;
+                Ok(runs)
+            };
+            self.busy = Some((chunks, self.scope.spawn(sort)));
+        }
+        let taken = self
+            .busy
+            .as_ref()
+            .is_some_and(|(chunks, _)| chunks.send(chunk).is_ok());
+        // Why nobody takes it any more, `finish` will hear.
+        if taken {
+            Ok(())
+        } else {
+            Err(Error::failed("the rows could not be sorted"))
+        }
+    }
+
+    fn finish(mut self, last: Vec<PollRow>) -> Result<Runs> {
+        match (self.idle.take(), self.busy.take()) {
+            (Some(mut runs), _) => runs.push(last).map(|()| runs),
+            (None, Some((chunks, sorter))) => {
+                // A sorter that takes no more has failed, and says why when it is joined.
+                let _ = chunks.send(last);
+                drop(chunks);
+                sorter
+                    .join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            }
+            (None, None) => Err(Error::failed("the rows could not be sorted")),
+        }
+    }
 }
 
 /// The parsing half of [`read`].
 struct Reader<'r, S> {
     ids: HashMap<Box<str>, u32, RandomState>,
     chunk: Vec<PollRow>,
-    /// Hands a chunk over; false when nobody takes it any more.
+    /// Hands a chunk over.
     send: S,
     latest: Micros,
     reject: &'r mut dyn FnMut(&str, BadRow) -> Result<()>,
     batch: Batch,
 }
 
-impl<'r, S: FnMut(Vec<PollRow>) -> bool> Reader<'r, S> {
+impl<'r, S: FnMut(Vec<PollRow>) -> Result<()>> Reader<'r, S> {
     fn new(latest: Micros, reject: &'r mut dyn FnMut(&str, BadRow) -> Result<()>, send: S) -> Self {
         let batch = Batch {
             ids: Vec::new(),
@@ -231,7 +273,8 @@ impl<'r, S: FnMut(Vec<PollRow>) -> bool> Reader<'r, S> {
                 let (first, last) = self.batch.span.unwrap_or((at, at));
                 self.batch.span = Some((first.min(at), last.max(at)));
                 if self.chunk.len() == CHUNK_ROWS {
-                    self.hand_over(CHUNK_ROWS)?;
+                    let next = Vec::with_capacity(CHUNK_ROWS);
+                    (self.send)(std::mem::replace(&mut self.chunk, next))?;
                 }
                 Ok(None)
             }
@@ -322,18 +365,8 @@ impl<'r, S: FnMut(Vec<PollRow>) -> bool> Reader<'r, S> {
         }
     }
 
-    fn hand_over(&mut self, next: usize) -> Result<()> {
-        let chunk = std::mem::replace(&mut self.chunk, Vec::with_capacity(next));
-        if (self.send)(chunk) {
-            Ok(())
-        } else {
-            Err(Error::failed("the rows could not be sorted"))
-        }
-    }
-
-    fn finish(mut self) -> Result<Batch> {
-        self.hand_over(0)?;
-        Ok(self.batch)
+    fn finish(self) -> (Vec<PollRow>, Batch) {
+        (self.chunk, self.batch)
     }
 }
 
@@ -441,6 +474,7 @@ pub fn write(db: &Connection, batch: Batch) -> Result<Summary> {
     summary.accepted += added.new;
     summary.replaced += added.replaced + last.corrected;
     summary.unchanged += added.unchanged + last.repeated;
+    summary.change = added.change;
     let note = |note| SourceNote {
         source: batch.polls_source.clone(),
         note,

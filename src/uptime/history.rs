@@ -3,28 +3,42 @@
 //! It must never know where polls come from: the hot window and a range read from the database are
 //! the same shape, filled in two ways.
 //!
-//! A history never changes. It is cut into blocks of [`BLOCK_STORES`] stores, each behind an `Arc`.
+//! A history never changes: [`History::with`] makes another, which shares what did not change. It is
+//! cut into blocks of [`BLOCK_STORES`] stores, each behind an `Arc`, and a block keeps what came in
+//! lately apart from the rest, so that one poll costs a copy of a few kilobytes and not of the block.
 
 use std::sync::Arc;
 
 use super::fleet::StoreKey;
 use super::interval::{Interval, Micros};
-use super::poll::Poll;
+use super::poll::{Poll, Status};
 
 /// How many consecutive store keys share a block.
 pub const BLOCK_STORES: usize = 256;
+
+/// How many late polls a block keeps apart before it is laid out anew.
+const RECENT_POLLS_MAX: usize = 1024;
 
 /// Polls by store, sorted by instant, one an instant. Eight bytes a poll, four a store.
 #[derive(Clone, Debug, Default)]
 pub struct History {
     blocks: Vec<Arc<Block>>,
-    polls: usize,
 }
 
-/// The polls of one block's stores, end to end.
-#[derive(Debug)]
+/// The polls of one block's stores.
+#[derive(Clone, Debug, Default)]
 struct Block {
-    /// Where each store's polls end in `polls`.
+    /// Most polls.
+    settled: Arc<Settled>,
+    /// Those that came in lately, with the store's place in the block; sorted, and none of them at an
+    /// instant for which its store has a settled one.
+    recent: Vec<(u8, Poll)>,
+}
+
+/// Polls laid out by store, end to end.
+#[derive(Debug, Default)]
+struct Settled {
+    /// Where each store's polls end in `polls`; empty without any.
     ends: Vec<u32>,
     polls: Vec<Poll>,
 }
@@ -39,30 +53,71 @@ impl History {
         Builder::finish(vec![builder])
     }
 
-    /// The polls of `store` within `span`, sorted.
-    pub fn of(&self, store: StoreKey, span: Interval) -> &[Poll] {
+    /// The polls of `store` within `span`, sorted; `scratch` is room for those that lie apart.
+    pub fn of<'a>(
+        &'a self,
+        store: StoreKey,
+        span: Interval,
+        scratch: &'a mut Vec<Poll>,
+    ) -> &'a [Poll] {
         let (block, slot) = place(store);
         let Some(block) = self.blocks.get(block) else {
             return &[];
         };
-        let Some(&end) = block.ends.get(slot) else {
-            return &[];
+        let polls = block.settled.of(slot);
+        let recent = block.recent(slot);
+        let polls = if recent.is_empty() {
+            polls
+        } else {
+            scratch.clear();
+            scratch.extend_from_slice(polls);
+            scratch.extend(recent.iter().map(|&(_, poll)| poll));
+            // Late polls are mostly later than all others: then this is one look.
+            if !scratch.is_sorted() {
+                scratch.sort_unstable();
+            }
+            scratch
         };
-        let start = slot.checked_sub(1).map_or(0, |before| block.ends[before]);
-        let polls = &block.polls[start as usize..end as usize];
         let from = partition_from(polls, span.start);
         let to = partition_back(polls, span.end);
         polls.get(from..to).unwrap_or(&[])
     }
 
+    /// The same history with these polls more, each in the place of one of its store at its instant
+    /// if there is one. Where a block is laid out anew, what lies before `since` is left out.
+    #[must_use]
+    pub fn with(&self, polls: &[(StoreKey, Poll)], since: Micros) -> Self {
+        let mut polls = polls.to_vec();
+        polls.sort_unstable_by_key(|&(store, poll)| (store, poll));
+        let mut history = self.clone();
+        for polls in polls.chunk_by(|(a, _), (b, _)| place(*a).0 == place(*b).0) {
+            let Some(&(first, _)) = polls.first() else {
+                continue;
+            };
+            let (block, _) = place(first);
+            if block >= history.blocks.len() {
+                history.blocks.resize_with(block + 1, Arc::default);
+            }
+            let polls: Vec<_> = polls
+                .iter()
+                .map(|&(store, poll)| (slot_byte(store), poll))
+                .collect();
+            history.blocks[block] = Arc::new(history.blocks[block].with(&polls, since));
+        }
+        history
+    }
+
     /// How many polls it holds.
     pub fn len(&self) -> usize {
-        self.polls
+        self.blocks
+            .iter()
+            .map(|block| block.settled.polls.len() + block.recent.len())
+            .sum()
     }
 
     /// Whether it holds none.
     pub fn is_empty(&self) -> bool {
-        self.polls == 0
+        self.len() == 0
     }
 }
 
@@ -88,17 +143,23 @@ fn place(store: StoreKey) -> (usize, usize) {
     (store / BLOCK_STORES, store % BLOCK_STORES)
 }
 
-/// Gathers polls and lays them out by store; cheapest where they come in order of time.
-#[derive(Debug, Default)]
-pub struct Builder {
-    /// For each block its polls in the order they came, with their place in the block.
-    blocks: Vec<Vec<(u8, Poll)>>,
+/// The place of a store in its block, as blocks store it.
+fn slot_byte(store: StoreKey) -> u8 {
+    let [slot, ..] = store.to_le_bytes();
+    slot
 }
 
 const _: () = assert!(
     BLOCK_STORES == 1 << u8::BITS,
     "a place in a block is a byte"
 );
+
+/// Gathers polls and lays them out by store; cheapest where they come in order of time.
+#[derive(Debug, Default)]
+pub struct Builder {
+    /// For each block its polls in the order they came, with their place in the block.
+    blocks: Vec<Vec<(u8, Poll)>>,
+}
 
 impl Builder {
     /// Adds a poll.
@@ -107,8 +168,7 @@ impl Builder {
         if block >= self.blocks.len() {
             self.blocks.resize_with(block + 1, Vec::new);
         }
-        let [slot, ..] = store.to_le_bytes();
-        self.blocks[block].push((slot, poll));
+        self.blocks[block].push((slot_byte(store), poll));
     }
 
     /// The history of what was pushed to any of the builders.
@@ -126,15 +186,105 @@ impl Builder {
         for _ in 0..length {
             // Each block's rows are freed as soon as they are laid out.
             let rows: Vec<_> = parts.iter_mut().filter_map(Iterator::next).collect();
-            let block = Block::lay_out(&rows);
-            history.polls += block.polls.len();
-            history.blocks.push(Arc::new(block));
+            let settled = Arc::new(Settled::lay_out(&rows));
+            history.blocks.push(Arc::new(Block {
+                settled,
+                recent: Vec::new(),
+            }));
         }
         history
     }
 }
 
 impl Block {
+    /// The polls of one store that lie apart.
+    fn recent(&self, slot: usize) -> &[(u8, Poll)] {
+        let from = self
+            .recent
+            .partition_point(|&(other, _)| usize::from(other) < slot);
+        let to = self
+            .recent
+            .partition_point(|&(other, _)| usize::from(other) <= slot);
+        &self.recent[from..to]
+    }
+
+    /// The block with these polls more, sorted by place and instant; see [`History::with`].
+    fn with(&self, polls: &[(u8, Poll)], since: Micros) -> Self {
+        let key = |&(slot, poll): &(u8, Poll)| (slot, poll.at());
+        let mut corrects = false;
+        let mut recent = Vec::with_capacity(self.recent.len() + polls.len());
+        for &(slot, poll) in polls {
+            let settled = self.settled.of(usize::from(slot));
+            match settled.binary_search_by_key(&poll.at(), |settled| settled.at()) {
+                Ok(found) if settled[found] == poll => continue,
+                Ok(_) => corrects = true,
+                Err(_) => {}
+            }
+            recent.push((slot, poll));
+        }
+        let new = recent.len();
+        recent.extend_from_slice(&self.recent);
+        // Stable: of two at one instant the newcomer is first, and the first is kept.
+        recent.sort_by_key(key);
+        recent.dedup_by_key(|row| key(row));
+        if new == 0 {
+            return self.clone();
+        }
+        if corrects || recent.len() > RECENT_POLLS_MAX {
+            let settled = Arc::new(self.settled.with(&recent, since));
+            return Self {
+                settled,
+                recent: Vec::new(),
+            };
+        }
+        Self {
+            settled: Arc::clone(&self.settled),
+            recent,
+        }
+    }
+}
+
+impl Settled {
+    /// The polls of one store.
+    fn of(&self, slot: usize) -> &[Poll] {
+        let Some(&end) = self.ends.get(slot) else {
+            return &[];
+        };
+        let start = slot.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.polls[start as usize..end as usize]
+    }
+
+    /// Laid out anew, with `recent` among the others and in the place of what they correct.
+    fn with(&self, recent: &[(u8, Poll)], since: Micros) -> Self {
+        let mut block = Self::default();
+        let mut recent = recent.iter().peekable();
+        for slot in 0..=u8::MAX {
+            let start = block.polls.len();
+            block.polls.extend(
+                self.of(usize::from(slot))
+                    .iter()
+                    .filter(|poll| poll.at() >= since),
+            );
+            let settled = block.polls.len();
+            while let Some(&(_, poll)) = recent.next_if(|(other, _)| *other == slot) {
+                let known =
+                    block.polls[start..settled].binary_search_by_key(&poll.at(), |poll| poll.at());
+                match known {
+                    Ok(known) => block.polls[start + known] = poll,
+                    Err(_) => block.polls.push(poll),
+                }
+            }
+            if !block.polls[start..].is_sorted() {
+                block.polls[start..].sort_unstable();
+            }
+            // A block of this many polls would not fit in memory: the count always does.
+            block
+                .ends
+                .push(u32::try_from(block.polls.len()).unwrap_or(u32::MAX));
+        }
+        block
+    }
+
     /// A counting sort by store; it keeps the order within each, which is mostly that of time already.
     fn lay_out(parts: &[Vec<(u8, Poll)>]) -> Self {
         let rows = || parts.iter().flatten();
@@ -148,7 +298,7 @@ impl Block {
             *end = total;
             total += count;
         }
-        let mut polls = vec![Poll::new(0, super::poll::Status::Inactive); total as usize];
+        let mut polls = vec![Poll::new(0, Status::Inactive); total as usize];
         for &(slot, poll) in rows() {
             let end = &mut ends[usize::from(slot)];
             polls[*end as usize] = poll;
@@ -171,19 +321,55 @@ mod tests {
     use super::super::poll::Status::{Active, Inactive};
     use super::*;
 
+    fn poll(at: Micros) -> Poll {
+        Poll::new(at, if at % 2 == 0 { Active } else { Inactive })
+    }
+
+    fn found(history: &History, store: StoreKey, start: Micros, end: Micros) -> Vec<Poll> {
+        history
+            .of(store, Interval::new(start, end), &mut Vec::new())
+            .to_vec()
+    }
+
     #[test]
     fn polls_are_found_by_store_and_span() {
-        let poll = |at| Poll::new(at, if at % 2 == 0 { Active } else { Inactive });
         let rows = [(7, 1), (300, 2), (7, 3), (0, 4), (7, 5), (300, 6)];
         let history = History::from_polls(rows.map(|(store, at)| (store, poll(at))));
         assert_eq!(history.len(), 6);
+        assert_eq!(found(&history, 7, 0, 9), [poll(1), poll(3), poll(5)]);
+        assert_eq!(found(&history, 7, 2, 5), [poll(3)]);
+        assert_eq!(found(&history, 300, 3, 9), [poll(6)]);
+        assert_eq!(found(&history, 1, 0, 9), []);
+        assert_eq!(found(&history, 9999, 0, 9), []);
+    }
+
+    #[test]
+    fn later_repeated_and_corrected_polls_find_their_place() {
+        let history = History::from_polls([(7, poll(1)), (7, poll(5)), (8, poll(5))]);
+        let more = history.with(&[(7, poll(5)), (7, poll(3)), (600, poll(2))], 0);
+        assert_eq!(found(&more, 7, 0, 9), [poll(1), poll(3), poll(5)]);
+        assert_eq!(found(&more, 600, 0, 9), [poll(2)]);
+        assert_eq!((more.len(), history.len()), (5, 3));
+        // A late poll is corrected, and a settled one.
+        let corrected = more.with(&[(7, Poll::new(3, Active))], 0);
         assert_eq!(
-            history.of(7, Interval::new(0, 9)),
-            [poll(1), poll(3), poll(5)]
+            found(&corrected, 7, 0, 9),
+            [poll(1), Poll::new(3, Active), poll(5)]
         );
-        assert_eq!(history.of(7, Interval::new(2, 5)), [poll(3)]);
-        assert_eq!(history.of(300, Interval::new(3, 9)), [poll(6)]);
-        assert_eq!(history.of(1, Interval::new(0, 9)), []);
-        assert_eq!(history.of(9999, Interval::new(0, 9)), []);
+        let corrected = corrected.with(&[(7, Poll::new(5, Active))], 0);
+        assert_eq!(
+            found(&corrected, 7, 0, 9),
+            [poll(1), Poll::new(3, Active), Poll::new(5, Active)]
+        );
+        assert_eq!(found(&corrected, 8, 0, 9), [poll(5)]);
+    }
+
+    #[test]
+    fn a_block_laid_out_anew_leaves_out_what_is_too_old() {
+        let history = History::from_polls((0..10).map(|at| (1, poll(at))));
+        let many: Vec<_> = (10..2000).map(|at| (1, poll(at))).collect();
+        let history = history.with(&many, 5);
+        assert_eq!(found(&history, 1, 0, 7), [poll(5), poll(6)]);
+        assert_eq!(history.len(), 1995);
     }
 }

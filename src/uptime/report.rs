@@ -74,8 +74,9 @@ pub fn csv(
     let marks: Vec<_> = (0..fleet.patterns().len()).map(marks).collect();
     let rows = |stores: &[Store]| {
         let mut csv = Vec::with_capacity(stores.len() * ROW_BYTES);
+        let mut scratch = Vec::new();
         for store in stores {
-            let polls = history.of(store.key, reach(question.as_of));
+            let polls = history.of(store.key, reach(question.as_of), &mut scratch);
             let open = business.of(store.pattern);
             let marks = &marks[store.pattern];
             let totals = pass::totals(polls, open, marks, question.as_of, question.rule);

@@ -176,7 +176,8 @@ class Inputs:
 
     def read(self, path):
         """Take in one file, whatever it holds."""
-        opened = gzip.open if path.endswith(".gz") else open
+        with open(path, "rb") as raw:
+            opened = gzip.open if raw.read(2) == b"\x1f\x8b" else open
         with opened(path, "rt", encoding="utf-8-sig", newline="") as lines:
             rows = csv.reader(lines, strict=True)
             header = [name.strip(" \t").lower() for name in next(rows, [])]
