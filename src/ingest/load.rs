@@ -1,7 +1,7 @@
 //! Loading: every row of a call's inputs, judged together, then written in one transaction.
 //!
 //! Two steps that share nothing but a [`Batch`]: [`read`] parses, judges and sorts, and needs no
-//! database; [`write`] changes the database, all or nothing. It must never know terminals or HTTP.
+//! database; [`write()`] changes the database, all or nothing. It must never know terminals or HTTP.
 
 use std::collections::HashMap;
 use std::collections::btree_map::{BTreeMap, Entry};
