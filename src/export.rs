@@ -52,7 +52,7 @@ pub fn polls(db: &Connection, out: impl Write) -> Result<()> {
 /// Writes every row of weekly hours, ordered by store id, day and times.
 ///
 /// # Errors
-/// As [`polls`].
+/// As [`polls()`].
 pub fn business_hours(db: &Connection, out: impl Write) -> Result<()> {
     let mut csv = writer(
         out,
@@ -77,7 +77,7 @@ pub fn business_hours(db: &Connection, out: impl Write) -> Result<()> {
 /// Writes the zone of every store that has one, ordered by store id.
 ///
 /// # Errors
-/// As [`polls`].
+/// As [`polls()`].
 pub fn timezones(db: &Connection, out: impl Write) -> Result<()> {
     let mut csv = writer(out, &["store_id", "timezone_str"])?;
     fleet::for_each_zone(db, |id, zone| {
@@ -89,7 +89,7 @@ pub fn timezones(db: &Connection, out: impl Write) -> Result<()> {
 /// Writes the name and group of every store that has them, ordered by store id.
 ///
 /// # Errors
-/// As [`polls`].
+/// As [`polls()`].
 pub fn stores(db: &Connection, out: impl Write) -> Result<()> {
     let mut csv = writer(out, &["store_id", "name", "group"])?;
     fleet::for_each_label(db, |id, name, group| {

@@ -9,7 +9,7 @@
 //! It must never know files of input, HTTP or threads, and computes no time: it stores integers.
 //!
 //! Functions here take a connection and assume that the caller has opened a transaction where one is
-//! needed: [`write`] for changes, [`read`] for a consistent view.
+//! needed: [`write()`] for changes, [`read`] for a consistent view.
 
 pub mod check;
 pub mod connection;

@@ -1,0 +1,105 @@
+//! The program as a process: its commands, how long they take and how much memory they hold.
+//!
+//! It must never know what is done with the figures.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::Result;
+
+/// The program that was built with this bench.
+pub(crate) const PATH: &str = env!("CARGO_BIN_EXE_store-monitor");
+
+/// A report that a process made.
+pub(crate) struct Report {
+    pub(crate) took: Duration,
+    pub(crate) csv: Vec<u8>,
+}
+
+pub(crate) fn report(database: &Path) -> Result<Report> {
+    let mut command = report_command(database);
+    command.stdout(Stdio::piped());
+    let (csv, took) = timed(command)?;
+    Ok(Report { took, csv })
+}
+
+pub(crate) fn report_command(database: &Path) -> Command {
+    let mut command = program("report");
+    command.arg("--database").arg(database);
+    command
+}
+
+pub(crate) fn import(file: &Path, database: &Path) -> Result<Duration> {
+    Ok(timed(import_command(&[file], database))?.1)
+}
+
+pub(crate) fn import_command(files: &[&Path], database: &Path) -> Command {
+    let mut command = program("import");
+    command.args(files).arg("--database").arg(database);
+    command
+}
+
+pub(crate) fn generate(folder: &Path, stores: u32, days: u32) -> Result<()> {
+    let mut command = program("generate");
+    command.args([
+        "--stores",
+        &stores.to_string(),
+        "--days",
+        &days.to_string(),
+        "--seed",
+        "1",
+    ]);
+    command.arg(folder);
+    finish(command)
+}
+
+/// The program, quiet.
+pub(crate) fn program(command: &str) -> Command {
+    let mut program = Command::new(PATH);
+    program.args([command, "--log", "error"]);
+    program.stdin(Stdio::null()).stdout(Stdio::null());
+    program
+}
+
+/// Runs a command, which must do well.
+pub(crate) fn finish(command: Command) -> Result<()> {
+    timed(command).map(drop)
+}
+
+/// What a command printed on a stdout that is a pipe, and how long it took.
+pub(crate) fn timed(mut command: Command) -> Result<(Vec<u8>, Duration)> {
+    let start = Instant::now();
+    let child = command.stderr(Stdio::piped()).spawn()?;
+    let output = child.wait_with_output()?;
+    let took = start.elapsed();
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        return Err(format!("{command:?} failed: {said}").into());
+    }
+    Ok((output.stdout, took))
+}
+
+/// The most memory a command had resident, asked of the system every millisecond.
+pub(crate) fn peak_bytes(mut command: Command) -> Result<u64> {
+    let mut child = command.stderr(Stdio::null()).spawn()?;
+    let status = format!("/proc/{}/status", child.id());
+    let mut peak = None;
+    let ended = loop {
+        // It only grows; once the process has ended the line is gone.
+        let text = fs::read_to_string(&status).unwrap_or_default();
+        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+        peak = kib.map(|kib| kib * 1024).or(peak);
+        match child.try_wait()? {
+            Some(ended) => break ended,
+            None => thread::sleep(Duration::from_millis(1)),
+        }
+    };
+    if !ended.success() {
+        return Err(format!("{command:?} failed").into());
+    }
+    peak.ok_or_else(|| "this system has no /proc".into())
+}

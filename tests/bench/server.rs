@@ -1,0 +1,108 @@
+//! The program as a server: on a copy of a database, killed and forgotten when dropped.
+//!
+//! It must never know what its reports are compared to.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use ureq::Agent;
+
+use super::{Result, data, program};
+
+/// How long a report may take before the bench gives up.
+const DEADLINE: Duration = Duration::from_secs(60);
+/// How often a client asks: seldom enough to leave the cores to the report.
+const PAUSE: Duration = Duration::from_millis(1);
+
+/// A server that answers.
+pub(crate) struct Server {
+    child: Child,
+    copy: PathBuf,
+    address: String,
+    agent: Agent,
+}
+
+/// A report as its client had it.
+pub(crate) struct Report {
+    /// From the trigger until it was finished, by the server's own record.
+    pub(crate) made: Duration,
+    /// From before the trigger until the client had all of the CSV.
+    pub(crate) received: Duration,
+    pub(crate) csv: Vec<u8>,
+}
+
+impl Server {
+    pub(crate) fn start(database: &Path) -> Result<Self> {
+        let copy = database.with_extension("served.db");
+        data::remove_database(&copy)?;
+        fs::copy(database, &copy)?;
+        let mut command = program::program("serve");
+        command.arg("--database").arg(&copy);
+        command.args(["--listen", "127.0.0.1:0"]);
+        let mut child = command.stdout(Stdio::piped()).spawn()?;
+        let mut line = String::new();
+        if let Some(stdout) = child.stdout.take() {
+            BufReader::new(stdout).read_line(&mut line)?;
+        }
+        let mut server = Self {
+            child,
+            copy,
+            address: String::new(),
+            agent: Agent::new_with_defaults(),
+        };
+        let address = line.trim_end().strip_prefix("listening on ");
+        address
+            .ok_or_else(|| format!("`serve` began with `{line}`"))?
+            .clone_into(&mut server.address);
+        Ok(server)
+    }
+
+    /// Triggers a report and asks for it until it is there.
+    pub(crate) fn report(&self) -> Result<Report> {
+        let start = Instant::now();
+        let trigger = format!("{}/trigger_report", self.address);
+        let mut answer = self.agent.post(trigger).send_empty()?;
+        let id = json(&answer.body_mut().read_to_vec()?)?["report_id"].clone();
+        let id = id.as_str().ok_or("the trigger gave no report_id")?;
+        let csv = loop {
+            let mut answer = self.get(&format!("/get_report?report_id={id}"))?;
+            let body = answer.body_mut().read_to_vec()?;
+            let state = answer.headers().get("Report-Status");
+            match state.map(|state| state.as_bytes()) {
+                Some(b"Complete") => break body,
+                Some(b"Running") if start.elapsed() < DEADLINE => thread::sleep(PAUSE),
+                _ => return Err(format!("no report: {}", String::from_utf8_lossy(&body)).into()),
+            }
+        };
+        let received = start.elapsed();
+        let mut facts = self.get(&format!("/api/reports/{id}"))?;
+        let took_us = json(&facts.body_mut().read_to_vec()?)?["took_us"].as_u64();
+        Ok(Report {
+            made: Duration::from_micros(took_us.ok_or("the report has no took_us")?),
+            received,
+            csv,
+        })
+    }
+
+    fn get(&self, target: &str) -> Result<ureq::http::Response<ureq::Body>> {
+        Ok(self.agent.get(format!("{}{target}", self.address)).call()?)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Best effort: the copy is of no use, and the next start removes it first.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = data::remove_database(&self.copy);
+    }
+}
+
+fn json(bytes: &[u8]) -> Result<Value> {
+    Ok(serde_json::from_slice(bytes)?)
+}

@@ -1,0 +1,190 @@
+//! How fast and how small: one table, each figure beside what it is compared to, all from one run.
+//!
+//! `cargo bench` runs it. Nothing is asserted; what the machine lacks is said aloud and left out.
+//! It must never know the crate: the program is measured from outside, as its users have it.
+
+mod data;
+mod program;
+mod reference;
+mod server;
+mod table;
+
+use std::error::Error;
+use std::iter;
+use std::path::Path;
+use std::time::Duration;
+
+use data::Data;
+use server::Server;
+use table::{Against, Figure, Measure, Table, Target};
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+const SERVER_RUNS: usize = 51;
+const PROCESS_RUNS: usize = 11;
+const IMPORT_RUNS: usize = 7;
+
+/// No slower than the reference, no larger than the file.
+const NO_MORE: Target = Target::AtMost(1.0);
+/// What ten times the history may cost.
+const HISTORY: Target = Target::AtMost(1.2);
+
+fn main() -> Result<()> {
+    if !std::env::args().any(|argument| argument == "--bench") {
+        eprintln!("nothing is measured here: `cargo bench` does that");
+        return Ok(());
+    }
+    let data = Data::make("chain", 14_000, 8)?;
+    let mut table = Table::default();
+    reports(&data, &mut table)?;
+    imports(&data, &mut table)?;
+    history(&mut table)?;
+    table.print(&data);
+    Ok(())
+}
+
+/// A report of a server and of a process, beside DuckDB's over the same rows.
+fn reports(data: &Data, table: &mut Table) -> Result<()> {
+    eprintln!("reports …");
+    let server = Server::start(&data.database)?;
+    let csv = server.report()?.csv;
+    let runs = times(SERVER_RUNS, || server.report())?;
+    drop(server);
+    let processes = times(PROCESS_RUNS, || program::report(&data.database))?;
+    let peak = program::peak_bytes(program::report_command(&data.database));
+
+    eprintln!("DuckDB …");
+    let duckdb = match reference::duckdb(&data.folder) {
+        Ok(duckdb) if duckdb.csv != csv || processes.iter().any(|run| run.csv != csv) => {
+            return Err("DuckDB, server and process disagree about the report".into());
+        }
+        Ok(duckdb) => Ok(("DuckDB, warm, same bytes", Measure::Time(duckdb.median))),
+        Err(missing) => Err(missing),
+    };
+    let mut time = |what, times: Vec<Duration>| {
+        table.add(Figure {
+            what,
+            measured: Measure::Time(median(times)),
+            against: Against::reference(&duckdb, NO_MORE),
+        });
+    };
+    let made = runs.iter().map(|run| run.made).collect();
+    let received = runs.iter().map(|run| run.received).collect();
+    let ran = processes.iter().map(|run| run.took).collect();
+    time("report in a server, trigger to finished", made);
+    time(
+        "report in a server, trigger to client has the CSV",
+        received,
+    );
+    time("`report`, a new process, warm page cache", ran);
+    table.add(memory("`report`, peak memory", peak, data));
+    Ok(())
+}
+
+/// An import of the polls, durable at its end, beside sqlite3's of the same file.
+fn imports(data: &Data, table: &mut Table) -> Result<()> {
+    eprintln!("imports …");
+    let (polls, into) = (data.polls(), data.folder.join("imported.db"));
+    let mut ours = Vec::new();
+    let mut theirs = Ok(Vec::new());
+    // Turn by turn, so that a slow minute of the machine is slow for both.
+    for _ in 0..IMPORT_RUNS {
+        data::remove_database(&into)?;
+        ours.push(program::import(&polls, &into)?);
+        if let Ok(times) = &mut theirs {
+            data::remove_database(&into)?;
+            match reference::sqlite_import(&polls, &into) {
+                Ok(took) => times.push(took),
+                Err(missing) => theirs = Err(missing),
+            }
+        }
+    }
+    data::remove_database(&into)?;
+    let peak = program::peak_bytes(program::import_command(&[&polls], &into));
+    data::remove_database(&into)?;
+
+    let rate = |times| Measure::RowsPerSecond(f64::from(data.rows) / median(times).as_secs_f64());
+    let theirs = theirs.map(|times| ("sqlite3 .import, no key, no checks", rate(times)));
+    table.add(Figure {
+        what: "`import` of the polls, durable",
+        measured: rate(ours),
+        against: Against::reference(&theirs, Target::AtLeast(1.0)),
+    });
+    table.add(memory("`import`, peak memory", peak, data));
+    Ok(())
+}
+
+/// The same stores with ten times the days behind them.
+fn history(table: &mut Table) -> Result<()> {
+    let short = Data::make("history-short", 2_800, 8)?;
+    let long = Data::make("history-long", 2_800, 80)?;
+    eprintln!("history …");
+    let process = |data: &Data| Ok(program::report(&data.database)?.took);
+    let (a, b) = turn_by_turn(PROCESS_RUNS, || process(&short), || process(&long))?;
+    table.add(compare_history("`report`, 80 days in the database", b, a));
+
+    let servers = (
+        Server::start(&short.database)?,
+        Server::start(&long.database)?,
+    );
+    let (a, b) = turn_by_turn(
+        SERVER_RUNS,
+        || Ok(servers.0.report()?.made),
+        || Ok(servers.1.report()?.made),
+    )?;
+    table.add(compare_history("report in a server, 80 days", b, a));
+    Ok(())
+}
+
+fn compare_history(what: &'static str, long: Duration, short: Duration) -> Figure {
+    let reference = Ok(("the same with 8 days", Measure::Time(short)));
+    Figure {
+        what,
+        measured: Measure::Time(long),
+        against: Against::reference(&reference, HISTORY),
+    }
+}
+
+fn memory(what: &'static str, peak: Result<u64>, data: &Data) -> Figure {
+    let reference = Ok(("the polls as CSV", Measure::Bytes(data.bytes)));
+    match peak {
+        Ok(bytes) => Figure {
+            what,
+            measured: Measure::Bytes(bytes),
+            against: Against::reference(&reference, NO_MORE),
+        },
+        Err(missing) => Figure {
+            what,
+            measured: Measure::Unknown,
+            against: Against::Missing(missing.to_string()),
+        },
+    }
+}
+
+/// What `runs` runs gave, after one that is not counted.
+fn times<T>(runs: usize, mut run: impl FnMut() -> Result<T>) -> Result<Vec<T>> {
+    run()?;
+    iter::repeat_with(run).take(runs).collect()
+}
+
+/// The medians of two that are run in turns, after one run each that is not counted.
+fn turn_by_turn(
+    runs: usize,
+    mut one: impl FnMut() -> Result<Duration>,
+    mut other: impl FnMut() -> Result<Duration>,
+) -> Result<(Duration, Duration)> {
+    let pairs = times(runs, || Ok((one()?, other()?)))?;
+    let (one, other) = pairs.into_iter().unzip();
+    Ok((median(one), median(other)))
+}
+
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort_unstable();
+    times[times.len() / 2]
+}
+
+/// Where the program's target folder is.
+fn target() -> &'static Path {
+    let inside = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    inside.parent().unwrap_or(inside)
+}
