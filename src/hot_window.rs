@@ -3,11 +3,14 @@
 //! It must never know HTTP or how a report is computed. The database stays the record: whatever is
 //! here was read from it, and is good for as long as its [`Generation`] stands.
 
+use std::panic::resume_unwind;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use rusqlite::Connection;
 
+use crate::db::connection::open_reader;
 use crate::db::generation::{self, Generation};
 use crate::db::polls::PollChange;
 use crate::db::{self, fleet, polls};
@@ -129,6 +132,18 @@ impl HotWindow {
         let now = generation::current(&view)?;
         // A panic while loading leaves a consistent, possibly older state: each field is replaced whole.
         let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        if loaded.span.is_none() {
+            let newest = polls::newest(&view)?.unwrap_or(as_of);
+            let span = Interval::new(newest - REACH - SLACK, newest + 1);
+            let (fleet, history) = read_both(&view, span)?;
+            *loaded = Loaded {
+                generation: now,
+                fleet: Some(fleet),
+                business: None,
+                span: Some(span),
+                history,
+            };
+        }
         let fleet = match &loaded.fleet {
             Some(fleet) if loaded.generation.fleet == now.fleet => Arc::clone(fleet),
             _ => {
@@ -154,7 +169,7 @@ impl HotWindow {
         loaded.follow(waiting);
         // Changes that were committed after `view` began may have been followed already: then memory
         // is ahead of it, by polls that were acknowledged later than this report was asked for.
-        if loaded.span.is_none() || loaded.generation.polls < now.polls {
+        if loaded.generation.polls < now.polls {
             let newest = polls::newest(&view)?.unwrap_or(as_of);
             let span = Interval::new(newest - REACH - SLACK, newest + 1);
             loaded.history = Arc::new(polls::history(&view, span, threads())?);
@@ -188,12 +203,36 @@ fn threads() -> usize {
 /// When the database cannot be read.
 pub fn read_inputs(db: &mut Connection, as_of: Micros) -> Result<Inputs> {
     let view = db::read(db)?;
-    let fleet = fleet::load(&view)?;
-    let business = Arc::new(BusinessTime::new(&fleet, BusinessTime::span_for(as_of)));
-    let history = Arc::new(polls::history(&view, reach(as_of), threads())?);
+    let (fleet, history) = read_both(&view, reach(as_of))?;
+    let business = BusinessTime::new(&fleet, BusinessTime::span_for(as_of));
     Ok(Inputs {
-        fleet: Arc::new(fleet),
-        business,
+        fleet,
+        business: Arc::new(business),
         history,
+    })
+}
+
+/// Every store, and the polls of a span, read side by side.
+fn read_both(view: &Connection, span: Interval) -> Result<(Arc<Fleet>, Arc<History>)> {
+    let generation = generation::current(view)?;
+    let read_fleet = |file: &Path| -> Result<Option<Fleet>> {
+        let mut db = open_reader(file)?;
+        let view = db::read(&mut db)?;
+        // Somebody may have written between the two views.
+        (generation::current(&view)? == generation)
+            .then(|| fleet::load(&view))
+            .transpose()
+    };
+    thread::scope(|scope| {
+        let fleet = view
+            .path()
+            .map(|file| scope.spawn(|| read_fleet(Path::new(file))));
+        let history = polls::history(view, span, threads());
+        let fleet = fleet.map(|fleet| fleet.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        let fleet = match fleet.transpose()?.flatten() {
+            Some(fleet) => fleet,
+            None => fleet::load(view)?,
+        };
+        Ok((Arc::new(fleet), Arc::new(history?)))
     })
 }

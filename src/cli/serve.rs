@@ -18,6 +18,7 @@ use crate::error::{Error, Result};
 use crate::hot_window::HotWindow;
 use crate::http::{App, Clock, Server, Shared};
 use crate::jobs::{Jobs, Limits};
+use crate::uptime::report::Question;
 
 /// How many requests are answered side by side.
 ///
@@ -102,11 +103,9 @@ pub fn serve(file: &Path, options: &ServerOptions, ready: impl FnOnce(SocketAddr
     warm_in_background(Arc::clone(&hot), file)?;
     let threads = thread::available_parallelism().map_or(1, usize::from);
     let inputs = Arc::clone(&hot);
-    let recipe = Arc::new(
-        move |db: &mut _, question: crate::uptime::report::Question| {
-            Ok(inputs.inputs(db, question.as_of)?.report(question, threads))
-        },
-    );
+    let recipe = Arc::new(move |db: &mut _, question: Question| {
+        Ok(inputs.inputs(db, question.as_of)?.report(question, threads))
+    });
     let limits = Limits {
         workers: options.workers.into(),
         keep_reports_max: options.keep_reports,
@@ -138,6 +137,7 @@ pub fn serve(file: &Path, options: &ServerOptions, ready: impl FnOnce(SocketAddr
         .name("stop".to_owned())
         .spawn(move || {
             server.stop();
+            drop((shared, writer));
             jobs.stop();
             for worker in workers {
                 let _ = worker.join();

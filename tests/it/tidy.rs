@@ -80,8 +80,9 @@ const EMPTY_NAMES: [&str; 9] = [
 ];
 
 /// Files that may be longer than the limit, each for its reason.
-const LONG_FILES: [(&str, &str); 2] = [
+const LONG_FILES: [(&str, &str); 3] = [
     ("src/civil.rs", "one grammar of instants, half of it tests"),
+    ("src/ingest/records.rs", "one splitter, half of it tests"),
     (
         "src/ingest/row.rs",
         "four kinds of rows, a third of it tests",
@@ -455,7 +456,8 @@ fn tests_wait_for_conditions_and_never_just_sleep() {
         let tests = source.shipped.len();
         (source, tests)
     });
-    let tests = sources("tests").into_iter().map(|source| (source, 0));
+    // Benches measure from outside, where nothing tells them that something has come to pass.
+    let tests = sources("tests/it").into_iter().map(|source| (source, 0));
     for (source, start) in src.chain(tests) {
         if source.path == "tests/it/harness.rs" {
             continue;
@@ -504,6 +506,9 @@ fn lines_and_files_have_a_limit() {
             ));
         }
         for (number, (text, code)) in source.text.lines().zip(source.code.lines()).enumerate() {
+            if text.trim_start().starts_with("//! |") {
+                continue; // A table's row cannot be broken.
+            }
             let comment = text.trim_start().starts_with("//");
             let length = if comment { text } else { code }.chars().count();
             if length > LINE_CHARACTERS_MAX {
