@@ -157,8 +157,14 @@ const _: () = assert!(
 /// Gathers polls and lays them out by store; cheapest where they come in order of time.
 #[derive(Debug, Default)]
 pub struct Builder {
-    /// For each block its polls in the order they came, with their place in the block.
-    blocks: Vec<Vec<(u8, Poll)>>,
+    blocks: Vec<Gathered>,
+}
+
+/// One block's polls in the order they came; side by side with each its store's place in the block.
+#[derive(Debug, Default)]
+struct Gathered {
+    slots: Vec<u8>,
+    polls: Vec<Poll>,
 }
 
 impl Builder {
@@ -166,9 +172,10 @@ impl Builder {
     pub fn push(&mut self, store: StoreKey, poll: Poll) {
         let (block, _) = place(store);
         if block >= self.blocks.len() {
-            self.blocks.resize_with(block + 1, Vec::new);
+            self.blocks.resize_with(block + 1, Gathered::default);
         }
-        self.blocks[block].push((slot_byte(store), poll));
+        self.blocks[block].slots.push(slot_byte(store));
+        self.blocks[block].polls.push(poll);
     }
 
     /// The history of what was pushed to any of the builders.
@@ -286,10 +293,13 @@ impl Settled {
     }
 
     /// A counting sort by store; it keeps the order within each, which is mostly that of time already.
-    fn lay_out(parts: &[Vec<(u8, Poll)>]) -> Self {
-        let rows = || parts.iter().flatten();
+    fn lay_out(parts: &[Gathered]) -> Self {
+        let slots = parts.iter().flat_map(|part| &part.slots);
+        let rows = parts
+            .iter()
+            .flat_map(|part| part.slots.iter().zip(&part.polls));
         let mut ends = vec![0_u32; BLOCK_STORES];
-        for &(slot, _) in rows() {
+        for &slot in slots {
             ends[usize::from(slot)] += 1;
         }
         let mut total = 0;
@@ -299,7 +309,7 @@ impl Settled {
             total += count;
         }
         let mut polls = vec![Poll::new(0, Status::Inactive); total as usize];
-        for &(slot, poll) in rows() {
+        for (&slot, &poll) in rows {
             let end = &mut ends[usize::from(slot)];
             polls[*end as usize] = poll;
             *end += 1;
