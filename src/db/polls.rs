@@ -69,7 +69,8 @@ pub fn history(view: &Connection, span: Interval, threads: usize) -> Result<Hist
     let Some((last, others)) = parts.split_last() else {
         return Ok(History::default());
     };
-    let parts = match view.path().map(Path::new) {
+    let file = view.path().filter(|file| !file.is_empty()); // Memory has no second view.
+    let parts = match file.map(Path::new) {
         Some(file) if !others.is_empty() => read_side_by_side(view, file, *last, others)?,
         _ => None,
     };

@@ -8,4 +8,5 @@ mod crash;
 mod golden;
 mod harness;
 mod http;
+mod properties;
 mod tidy;
