@@ -51,9 +51,7 @@ pub fn totals(
             last = Some(first);
         }
         while let Some(known) = last
-            && let Some(repeats) = counted
-                .iter()
-                .position(|poll| poll.is_active() != known.is_active())
+            && let Some(repeats) = first_other(counted, known)
         {
             let earlier = repeats
                 .checked_sub(1)
@@ -81,16 +79,37 @@ pub fn totals(
     })
 }
 
-/// How many of the sorted polls come before `at`. A walk: the next bound is mostly a dozen polls away,
-/// where a binary search would miss the branch predictor more often than it saves a step.
+/// How many polls are looked at together: a cache line of them.
+const STRIDE: usize = 8;
+
+/// How many of the sorted polls come before `at`. A walk in strides: the next bound is mostly a dozen
+/// polls away, where a binary search would miss the branch predictor more often than it saves a step.
 fn before(polls: &[Poll], at: Micros) -> usize {
     if polls.last().is_none_or(|last| last.at() < at) {
         return polls.len();
     }
-    polls
-        .iter()
-        .position(|poll| poll.at() >= at)
-        .unwrap_or(polls.len())
+    let strides = polls.chunks_exact(STRIDE);
+    let skipped = strides
+        .take_while(|stride| stride[STRIDE - 1].at() < at)
+        .count()
+        * STRIDE;
+    let rest = polls[skipped..].iter();
+    skipped + rest.take_while(|poll| poll.at() < at).count()
+}
+
+/// Where the first poll is that answers otherwise than `known`; none where all repeat it.
+fn first_other(polls: &[Poll], known: Poll) -> Option<usize> {
+    // A stride is judged as a whole, without a branch a poll, which lets the compiler do it in a few
+    // wide instructions.
+    let repeats = |stride: &&[Poll]| {
+        !stride.iter().fold(false, |other, poll| {
+            other | (poll.is_active() != known.is_active())
+        })
+    };
+    let skipped = polls.chunks_exact(STRIDE).take_while(repeats).count() * STRIDE;
+    let mut rest = polls[skipped..].iter();
+    rest.position(|poll| poll.is_active() != known.is_active())
+        .map(|found| skipped + found)
 }
 
 /// Uptime so far, a window each.
