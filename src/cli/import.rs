@@ -12,12 +12,13 @@ use super::{Database, output};
 use crate::civil;
 use crate::clock;
 use crate::db;
-use crate::db::connection::open_writer;
+use crate::db::connection::{open_reader, open_writer};
+use crate::db::retention;
 use crate::error::{Error, Result};
-use crate::ingest::batch::{self, Batch, Source};
+use crate::ingest::batch::{self, Batch, Source, SourceNote};
 use crate::ingest::load::{self, Summary};
 use crate::ingest::problem::BadRow;
-use crate::uptime::interval::DAY;
+use crate::uptime::interval::{DAY, Micros};
 
 /// How many bad rows are told; all are counted.
 const BAD_ROWS_TOLD: u64 = 100;
@@ -26,23 +27,60 @@ const BAD_ROWS_TOLD: u64 = 100;
 #[derive(Debug, clap::Args)]
 pub struct Options {
     /// CSV files, plain or gzip'd; `-` is stdin
-    #[arg(required = true, value_name = "FILE")]
+    #[arg(required_unless_present_any = ["prune_before", "keep_days"], value_name = "FILE")]
     files: Vec<PathBuf>,
 
     /// Take the good rows, and write each bad one here with its line and what is wrong with it
     #[arg(long, env = "STORE_MONITOR_REJECTS", value_name = "FILE")]
     rejects: Option<PathBuf>,
 
+    /// Then forget all polls before this instant
+    #[arg(long, env = "STORE_MONITOR_PRUNE_BEFORE", value_name = "TIME", value_parser = civil::parse_instant)]
+    prune_before: Option<Micros>,
+
+    /// Then forget polls more than N days older than the newest; reports need eight
+    #[arg(
+        long,
+        env = "STORE_MONITOR_KEEP_DAYS",
+        value_name = "N",
+        conflicts_with = "prune_before"
+    )]
+    keep_days: Option<u32>,
+
     #[command(flatten)]
     database: Database,
 }
 
-/// Loads the files.
+/// Loads the files, then forgets what is too old.
 ///
 /// # Errors
 /// A file that cannot be read or is none of ours; without `--rejects` any bad row. Nothing is written
 /// then.
 pub fn run(options: &Options) -> Result<()> {
+    if !options.files.is_empty() {
+        import(options)?;
+    }
+    if options.prune_before.is_some() || options.keep_days.is_some() {
+        prune(options)?;
+    }
+    Ok(())
+}
+
+/// Forgets old polls.
+fn prune(options: &Options) -> Result<()> {
+    // Only what exists can be pruned: a mistyped name must not make a database.
+    drop(open_reader(&options.database.file)?);
+    let mut db = open_writer(&options.database.file)?;
+    let before = match options.keep_days {
+        Some(days) => retention::cut(&db, days)?,
+        None => options.prune_before,
+    };
+    let polls = before.map_or(Ok(0), |before| retention::prune(&mut db, before))?;
+    eprintln!("{} polls forgotten", grouped(polls));
+    Ok(())
+}
+
+fn import(options: &Options) -> Result<()> {
     let summary = match &options.rejects {
         None => refuse_bad_rows(options),
         Some(file) => {
@@ -236,47 +274,44 @@ fn style(template: &str) -> ProgressStyle {
 
 /// The summary in one line, and a line for each note.
 fn tell(summary: &Summary, files: usize) {
-    let Summary {
-        accepted,
-        unchanged,
-        replaced,
-        rejected,
-        stores_new,
-        span,
-        notes,
-        change: _,
-    } = summary;
-    for note in notes {
-        let code = note.note.code.as_str();
+    for SourceNote { source, note } in &summary.notes {
+        let (code, meaning) = (note.code.as_str(), note.code.meaning());
         let place = note
-            .note
             .line
-            .map(|line| format!(", first on line {line}"))
+            .map(|line| format!(" from line {line} on"))
             .unwrap_or_default();
-        let count = grouped(note.note.count);
-        eprintln!(
-            "note: {}: {code} × {count}{place}: {}",
-            note.source, note.note.code
-        );
+        let times = if note.count == 1 {
+            "once".to_owned()
+        } else {
+            format!("{} times", grouped(note.count))
+        };
+        eprintln!("note: {source}: {code}, {times}{place}: {meaning}");
     }
-    let [accepted, unchanged, replaced, rejected, stores_new] =
-        [accepted, unchanged, replaced, rejected, stores_new].map(|&count| grouped(count));
-    let span = span.map_or_else(String::new, |(first, last)| {
+    let span = summary.span.map_or_else(String::new, |(first, last)| {
         format!(
             "; polls from {} to {}",
             civil::format_utc(first),
             civil::format_utc(last)
         )
     });
-    let files = if files == 1 {
-        "1 file".to_owned()
-    } else {
-        format!("{files} files")
-    };
     eprintln!(
-        "{files}: {accepted} rows accepted, {unchanged} unchanged, {replaced} replaced, {rejected} rejected; \
-         {stores_new} stores new{span}"
+        "{}: {} accepted, {} unchanged, {} replaced, {} rejected; {}{span}",
+        counted(files as u64, "file"),
+        counted(summary.accepted, "row"),
+        grouped(summary.unchanged),
+        grouped(summary.replaced),
+        grouped(summary.rejected),
+        counted(summary.stores_new, "new store"),
     );
+}
+
+/// A count of things, one or more.
+fn counted(count: u64, thing: &str) -> String {
+    format!(
+        "{} {thing}{}",
+        grouped(count),
+        if count == 1 { "" } else { "s" }
+    )
 }
 
 /// A number with a comma between thousands.

@@ -7,12 +7,13 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use crossbeam_channel::bounded;
+use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use super::Database;
 use crate::db::connection::{open_reader, open_writer};
+use crate::db::retention;
 use crate::db::writer::Writer;
 use crate::error::{Error, Result};
 use crate::hot_window::HotWindow;
@@ -25,6 +26,9 @@ use crate::uptime::report::Question;
 /// Many: a handler that waits for its rows to be durable costs nothing but its stack, and those that
 /// wait together share one commit.
 const HANDLERS: usize = 64;
+
+/// How often polls are looked through for those that are too old.
+const RETENTION_EVERY: Duration = Duration::from_secs(3600);
 
 /// How long a stop may take before the process leaves anyway: all that matters is on disk already.
 const STOP_WITHIN: Duration = Duration::from_secs(4);
@@ -67,6 +71,10 @@ pub struct ServerOptions {
     /// How many finished reports to keep; the oldest go first
     #[arg(long, env = "STORE_MONITOR_KEEP_REPORTS", value_name = "N", default_value_t = Limits::default().keep_reports_max)]
     keep_reports: u32,
+
+    /// Forget polls more than N days older than the newest, once an hour; reports need eight
+    #[arg(long, env = "STORE_MONITOR_KEEP_DAYS", value_name = "N")]
+    keep_days: Option<u32>,
 
     /// How long a body of rows may be, in bytes as it is sent
     #[arg(long, env = "STORE_MONITOR_MAX_BODY", value_name = "BYTES", default_value_t = 1 << 30)]
@@ -130,6 +138,11 @@ pub fn serve(file: &Path, options: &ServerOptions, ready: impl FnOnce(SocketAddr
     announce(server.address())?;
     ready(server.address());
 
+    let retention = options
+        .keep_days
+        .map(|days| keep_days(file, writer.clone(), days));
+    let retention = retention.transpose()?;
+
     let signal = signals.forever().next();
     tracing::info!(signal = signal.unwrap_or_default(), "stopping");
     let (stopped, done) = bounded(1);
@@ -137,7 +150,7 @@ pub fn serve(file: &Path, options: &ServerOptions, ready: impl FnOnce(SocketAddr
         .name("stop".to_owned())
         .spawn(move || {
             server.stop();
-            drop((shared, writer));
+            drop((shared, writer, retention));
             jobs.stop();
             for worker in workers {
                 let _ = worker.join();
@@ -176,6 +189,46 @@ fn warm_in_background(hot: Arc<HotWindow>, file: &Path) -> Result<()> {
     thread
         .map(drop)
         .map_err(|error| Error::failed("cannot start a thread").because(error))
+}
+
+/// Forgets old polls once an hour, until the sender is dropped.
+fn keep_days(file: &Path, writer: Writer, days: u32) -> Result<Sender<()>> {
+    let db = open_reader(file)?;
+    let (running, stopped) = bounded::<()>(0);
+    let prune = move || {
+        loop {
+            if let Err(error) = prune(&db, &writer, days) {
+                tracing::error!(%error, "old polls could not be forgotten; the next hour tries again");
+            }
+            if stopped.recv_timeout(RETENTION_EVERY) == Err(RecvTimeoutError::Disconnected) {
+                return;
+            }
+        }
+    };
+    let thread = thread::Builder::new()
+        .name("retention".to_owned())
+        .spawn(prune);
+    thread.map_err(|error| Error::failed("cannot start a thread").because(error))?;
+    Ok(running)
+}
+
+/// Forgets old polls, a transaction at a time so that others get their turn.
+fn prune(db: &rusqlite::Connection, writer: &Writer, days: u32) -> Result<()> {
+    let Some(before) = retention::cut(db, days)? else {
+        return Ok(());
+    };
+    let mut total = 0;
+    loop {
+        let polls = writer.write(move |db| retention::prune_some(db, before))?;
+        total += polls;
+        if polls == 0 {
+            break;
+        }
+    }
+    if total > 0 {
+        tracing::info!(polls = total, "forgot polls that were too old");
+    }
+    Ok(())
 }
 
 /// The one line that scripts wait for.

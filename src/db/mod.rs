@@ -2,7 +2,7 @@
 //!
 //! In reading order: [`connection`] opens it; [`generation`] tells when what was read is stale;
 //! [`fleet`] and [`polls`] hold the inputs, [`reports`] the jobs and their results;
-//! [`idempotency`] what was answered; [`writer`] is a
+//! [`idempotency`] what was answered; [`retention`] forgets; [`writer`] is a
 //! server's one way to change anything; [`check`] holds
 //! every promise that the schema cannot make by itself.
 //!
@@ -18,6 +18,7 @@ pub mod generation;
 pub mod idempotency;
 pub mod polls;
 pub mod reports;
+pub mod retention;
 pub mod writer;
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};

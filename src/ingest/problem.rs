@@ -19,12 +19,12 @@ pub enum Outcome {
 }
 
 macro_rules! codes {
-    ($($(#[$doc:meta])* $outcome:ident $variant:ident $text:literal;)*) => {
+    ($($(#[doc = $meaning:literal])* $outcome:ident $variant:ident $text:literal;)*) => {
         /// One thing that can be wrong with an input, or that is worth a note.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[repr(u8)]
         pub enum Code {
-            $($(#[$doc])* $variant,)*
+            $($(#[doc = $meaning])* $variant,)*
         }
 
         impl Code {
@@ -36,6 +36,14 @@ macro_rules! codes {
                 match self {
                     $(Self::$variant => $text,)*
                 }
+            }
+
+            /// What it means, in a sentence.
+            pub fn meaning(self) -> &'static str {
+                match self {
+                    $(Self::$variant => concat!($($meaning),*),)*
+                }
+                .trim()
             }
 
             /// What it does to the input.

@@ -1,0 +1,91 @@
+//! Retention: forgetting polls that are too old, and giving their space back to the disk.
+//!
+//! It must never know clocks: callers say what is too old.
+
+use rusqlite::Connection;
+
+use super::{generation, polls, write};
+use crate::error::Result;
+use crate::uptime::interval::{DAY, Micros};
+
+/// How many polls one transaction forgets, so that the write-ahead log stays small and others get
+/// their turn.
+const PRUNE_POLLS: u32 = 200_000;
+
+/// How many free pages one transaction gives back: about as many as those polls filled.
+const FREED_PAGES: u32 = 2_000;
+
+/// Forgets polls older than `before`, at most as many as one transaction should; returns how many. None
+/// left and no space to give back: zero.
+///
+/// # Errors
+/// When the database cannot be written.
+pub fn prune_some(db: &Connection, before: Micros) -> Result<u64> {
+    let mut next =
+        db.prepare_cached("SELECT at FROM poll WHERE at < ?1 ORDER BY at LIMIT 1 OFFSET ?2")?;
+    let mut cuts = next.query_map((before, PRUNE_POLLS), |row| row.get(0))?;
+    let cut: Micros = cuts.next().transpose()?.unwrap_or(before);
+    let polls = db.execute("DELETE FROM poll WHERE at < ?1", [cut])? as u64;
+    if polls > 0 {
+        generation::advance(db, generation::Kind::Polls)?;
+    }
+    let mut free = db.prepare(&format!("PRAGMA incremental_vacuum({FREED_PAGES})"))?;
+    let mut rows = free.query([])?;
+    while rows.next()?.is_some() {}
+    Ok(polls)
+}
+
+/// Forgets all polls older than `before`; returns how many.
+///
+/// # Errors
+/// When the database cannot be written; what was forgotten until then stays so.
+pub fn prune(db: &mut Connection, before: Micros) -> Result<u64> {
+    let mut total = 0;
+    loop {
+        let polls = write(db, |db| prune_some(db, before))?;
+        total += polls;
+        let free: i64 = db.pragma_query_value(None, "freelist_count", |row| row.get(0))?;
+        if polls == 0 && free == 0 {
+            return Ok(total);
+        }
+    }
+}
+
+/// The instant before which polls are too old when `days` days up to the newest one are kept; none
+/// without polls.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn cut(db: &Connection, days: u32) -> Result<Option<Micros>> {
+    Ok(polls::newest(db)?.map(|newest| newest - i64::from(days) * DAY))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::connection::open_writer;
+    use super::*;
+    use crate::uptime::poll::{Poll, Status};
+
+    #[test]
+    fn old_polls_go_and_their_space_with_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a.db");
+        let mut db = open_writer(&file).unwrap();
+        let rows = (0..300_000).map(|at| Ok((1, Poll::new(at, Status::Active))));
+        write(&mut db, |db| polls::add(db, rows)).unwrap();
+        let pages = |db: &Connection| -> i64 {
+            db.pragma_query_value(None, "page_count", |row| row.get(0))
+                .unwrap()
+        };
+        let full = pages(&db);
+        assert_eq!(prune(&mut db, 299_990).unwrap(), 299_990);
+        assert!(
+            pages(&db) < full / 10,
+            "{} of {full} pages are left",
+            pages(&db)
+        );
+        assert_eq!(prune(&mut db, 299_990).unwrap(), 0);
+        assert_eq!(polls::newest(&db).unwrap(), Some(299_999));
+        assert_eq!(cut(&db, 1).unwrap(), Some(299_999 - DAY));
+    }
+}
