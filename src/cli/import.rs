@@ -276,10 +276,11 @@ fn style(template: &str) -> ProgressStyle {
 fn tell(summary: &Summary, files: usize) {
     for SourceNote { source, note } in &summary.notes {
         let (code, meaning) = (note.code.as_str(), note.code.meaning());
-        let place = note
-            .line
-            .map(|line| format!(" from line {line} on"))
-            .unwrap_or_default();
+        let place = match note.line {
+            Some(line) if note.count == 1 => format!(" on line {line}"),
+            Some(line) => format!(", first on line {line}"),
+            None => String::new(),
+        };
         let times = if note.count == 1 {
             "once".to_owned()
         } else {

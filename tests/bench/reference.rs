@@ -20,12 +20,13 @@ pub(crate) struct DuckDb {
     pub(crate) median: Duration,
 }
 
-pub(crate) fn duckdb(folder: &Path) -> Result<DuckDb> {
+/// DuckDB's report by one of the queries that `duckdb_report.sql` names.
+pub(crate) fn duckdb(folder: &Path, query: &str) -> Result<DuckDb> {
     let python = python().ok_or("DuckDB is missing, see README.md")?;
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/engines/duckdb_report.py");
     let mut command = Command::new(python);
     command.arg(script).arg(folder);
-    command.args(["--repeat", DUCKDB_RUNS]);
+    command.args(["--repeat", DUCKDB_RUNS, "--query", query]);
     let output = command.output()?;
     let said = String::from_utf8_lossy(&output.stderr);
     if !output.status.success() {

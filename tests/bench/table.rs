@@ -71,7 +71,7 @@ impl Table {
             } => {
                 let ratio = measured.value() / reference.value();
                 let (wanted, met) = match target {
-                    Target::AtMost(most) => (format!("≤ {most:.2}"), ratio <= most),
+                    Target::AtMost(most) => (format!("≤ {most:.3}"), ratio <= most),
                     Target::AtLeast(least) => (format!("≥ {least:.2}"), ratio >= least),
                 };
                 [
@@ -79,7 +79,7 @@ impl Table {
                     measured.text(),
                     name.to_owned(),
                     reference.text(),
-                    format!("{ratio:.2}"),
+                    format!("{ratio:.3}"),
                     wanted,
                     if met { "yes" } else { "no" }.to_owned(),
                 ]

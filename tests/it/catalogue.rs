@@ -218,7 +218,7 @@ fn the_command_line_tells_each_sort_of_case_as_it_is() {
                 );
             }
             'N' => {
-                let note = format!("note: {}: {} ×", case.path(), case.code);
+                let note = format!("note: {}: {},", case.path(), case.code);
                 outcome.exits(0).says(&[&note]);
             }
             'R' => {

@@ -482,7 +482,7 @@ fn the_poll_that_came_in_last_stands() {
     );
     let both = home
         .import(&["both.csv"])
-        .says(&["note: both.csv: replaced × 1, first on line 3"]);
+        .says(&["note: both.csv: replaced, once on line 3: "]);
     assert_eq!(counts(&both), [1, 0, 1, 0]);
     let again = home.import(&["both.csv"]);
     assert_eq!(counts(&again), [0, 2, 0, 0]);
