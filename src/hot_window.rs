@@ -19,7 +19,7 @@ use crate::uptime::fleet::{BusinessTime, Fleet};
 use crate::uptime::history::History;
 use crate::uptime::interval::{HOUR, Interval, Micros};
 use crate::uptime::report::{self, Question};
-use crate::uptime::window::{REACH, reach};
+use crate::uptime::timeline::{REACH, reach};
 
 /// How much longer than a report's reach the window is: a report that was triggered shortly before
 /// newer polls came in is still made from memory.

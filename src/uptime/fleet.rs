@@ -8,7 +8,8 @@ use chrono_tz::Tz;
 
 use super::business_hours::{WeeklyRow, ZoneTable, open_intervals};
 use super::interval::{DAY, HOUR, Interval, Intervals, Micros};
-use super::window::{REACH, WINDOW_LENGTHS};
+use super::timeline::REACH;
+use super::window::WINDOW_LENGTHS;
 
 /// A store's small integer key: what its polls carry in place of its id.
 pub type StoreKey = u32;

@@ -12,8 +12,8 @@ use super::history::History;
 use super::interval::{DAY, HOUR, Interval, MINUTE, Micros};
 use super::pass;
 use super::poll::Poll;
-use super::timeline::{Interpolation, Timeline, counted};
-use super::window::{Coverage, REACH, WindowTotal, reach, windows};
+use super::timeline::{Interpolation, REACH, Timeline, counted, reach};
+use super::window::{Coverage, WindowTotal, windows};
 
 /// The first line of every report.
 pub const HEADER: &str = "store_id,uptime_last_hour,uptime_last_day,uptime_last_week,\

@@ -3,9 +3,11 @@
 //! The only place that knows interpolation. It must never know business hours beyond which polls
 //! count: closed time between two polls does not matter, distance is elapsed time.
 
-use super::interval::{Interval, Intervals, Micros};
+use super::interval::{DAY, Interval, Intervals, Micros};
 use super::poll::Poll;
-use super::window::reach;
+
+/// How far before `as_of` a poll may lie and still count: the week and a day that leads in to it.
+pub const REACH: Micros = 8 * DAY;
 
 /// What an instant between two polls is taken to have been.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -42,6 +44,11 @@ impl Interpolation {
             Self::Previous => b,
         }
     }
+}
+
+/// The instants whose polls count, if they fall inside business time: `[as_of − 8 days, as_of]`.
+pub fn reach(as_of: Micros) -> Interval {
+    Interval::new(as_of - REACH, as_of + 1)
 }
 
 /// The polls, sorted and one an instant, that count at `as_of`: those within reach of it that fall

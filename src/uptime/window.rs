@@ -6,9 +6,6 @@ use super::interval::{DAY, HOUR, Interval, Intervals, Micros};
 use super::poll::Poll;
 use super::timeline::Timeline;
 
-/// How far before `as_of` a poll may lie and still count: the week and a day that leads in to it.
-pub const REACH: Micros = 8 * DAY;
-
 /// How near a counted poll must be for an instant to have been seen by somebody.
 pub const COVERAGE_REACH: Micros = HOUR;
 
@@ -18,11 +15,6 @@ pub const WINDOW_LENGTHS: [Micros; 3] = [HOUR, DAY, 7 * DAY];
 /// The report's windows, `[as_of − length, as_of)` each: the last hour, day and week.
 pub fn windows(as_of: Micros) -> [Interval; 3] {
     WINDOW_LENGTHS.map(|length| Interval::new(as_of - length, as_of))
-}
-
-/// The instants whose polls count, if they fall inside business time: `[as_of − 8 days, as_of]`.
-pub fn reach(as_of: Micros) -> Interval {
-    Interval::new(as_of - REACH, as_of + 1)
 }
 
 /// What is known of one store in one window.

@@ -13,7 +13,7 @@ use store_monitor::ingest::load;
 use store_monitor::uptime::interval::{DAY, Micros};
 use store_monitor::uptime::report::{HEADER, Question, ReportRow, write_row};
 use store_monitor::uptime::timeline::Interpolation;
-use store_monitor::uptime::window::reach;
+use store_monitor::uptime::timeline::reach;
 
 use crate::harness::{Home, Server, project};
 

@@ -26,7 +26,8 @@ use store_monitor::uptime::pass;
 use store_monitor::uptime::poll::{Poll, Status};
 use store_monitor::uptime::report::{self, HEADER, Question, ReportRow, write_row};
 use store_monitor::uptime::timeline::{Interpolation, Timeline, counted};
-use store_monitor::uptime::window::{REACH, WINDOW_LENGTHS, WindowTotal, reach};
+use store_monitor::uptime::timeline::{REACH, reach};
+use store_monitor::uptime::window::{WINDOW_LENGTHS, WindowTotal};
 
 /// How often each property is tried.
 const CASES: u32 = 10_000;
