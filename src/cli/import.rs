@@ -3,9 +3,11 @@
 use std::fs::File;
 use std::io::{self, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use rusqlite::Connection;
 
 use super::{Database, output};
@@ -149,10 +151,12 @@ fn load(options: &Options, reject: &mut dyn FnMut(&str, BadRow) -> Result<()>) -
         .iter()
         .map(|file| open(file))
         .collect::<Result<Vec<_>>>()?;
-    let (bar, began) = (progress_bar(&files), Instant::now());
-    let sources = files
-        .into_iter()
-        .map(|input| Source::new(input.name, bar.wrap_read(input.bytes)));
+    let (rows, began) = (Arc::new(AtomicU64::new(0)), Instant::now());
+    let bar = progress_bar(&files, &rows);
+    let sources = files.into_iter().map(|input| Source {
+        watched: Some(&rows),
+        ..Source::new(input.name, bar.wrap_read(input.bytes))
+    });
     let read = batch::read(
         sources,
         clock::machine_us() + DAY,
@@ -252,17 +256,31 @@ fn folder_of(file: &Path) -> &Path {
 }
 
 /// A bar on stderr where that is a terminal, else one that is not seen.
-fn progress_bar(files: &[Input]) -> ProgressBar {
+fn progress_bar(files: &[Input], rows: &Arc<AtomicU64>) -> ProgressBar {
     if !io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
     let length: Option<u64> = files.iter().map(|input| input.length).sum();
     let bar = match length {
         Some(length) => ProgressBar::new(length).with_style(style(
-            "{wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta} left",
+            "{wide_bar} {bytes}/{total_bytes}  {rows_per_second}  {eta} left",
         )),
-        None => ProgressBar::new_spinner().with_style(style("{spinner} {bytes} {bytes_per_sec}")),
+        None => {
+            ProgressBar::new_spinner().with_style(style("{spinner} {bytes}  {rows_per_second}"))
+        }
     };
+    let rows = Arc::clone(rows);
+    let rate = move |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+        let elapsed_ms = state.elapsed().as_millis().max(1);
+        let rate = u128::from(rows.load(Ordering::Relaxed)) * 1000 / elapsed_ms;
+        // A bar that cannot be written is no reason to stop.
+        let _ = write!(
+            out,
+            "{} rows/s",
+            grouped(u64::try_from(rate).unwrap_or(u64::MAX))
+        );
+    };
+    bar.set_style(bar.style().with_key("rows_per_second", rate));
     bar.enable_steady_tick(Duration::from_millis(100));
     bar
 }

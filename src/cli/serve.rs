@@ -17,7 +17,7 @@ use crate::db::retention;
 use crate::db::writer::Writer;
 use crate::error::{Error, Result};
 use crate::hot_window::HotWindow;
-use crate::http::{App, Clock, Server, Shared};
+use crate::http::{self, App, Clock, Server, Shared};
 use crate::jobs::{Jobs, Limits};
 use crate::uptime::report::Question;
 
@@ -105,6 +105,7 @@ pub fn serve(file: &Path, options: &ServerOptions, ready: impl FnOnce(SocketAddr
     // Signals first: one that comes during the start must not be lost.
     let mut signals = Signals::new([SIGINT, SIGTERM])
         .map_err(|error| Error::failed("cannot listen for signals").because(error))?;
+    let listener = http::bind(options.listen)?;
     let (writer, writer_thread) = Writer::start(open_writer(file)?)?;
 
     let hot = Arc::new(HotWindow::default());
@@ -134,7 +135,7 @@ pub fn serve(file: &Path, options: &ServerOptions, ready: impl FnOnce(SocketAddr
         body_bytes_max: options.max_body,
     };
     let app = || App::new(shared.clone());
-    let server = Server::start(options.listen, HANDLERS, app)?;
+    let server = Server::start(listener, HANDLERS, app)?;
     announce(server.address())?;
     ready(server.address());
 

@@ -89,6 +89,19 @@ impl App {
     }
 }
 
+/// Takes the address, before anything else is begun that would have to be undone.
+///
+/// # Errors
+/// When the address is taken or not the machine's.
+pub fn bind(address: SocketAddr) -> Result<TcpListener> {
+    TcpListener::bind(address).map_err(|error| {
+        Error::invalid(format!(
+            "cannot listen on {address} (--listen names another address, port 0 picks a free port)"
+        ))
+        .because(error)
+    })
+}
+
 /// A server that accepts and answers until it is stopped.
 pub struct Server {
     server: Arc<tiny_http::Server>,
@@ -98,17 +111,11 @@ pub struct Server {
 }
 
 impl Server {
-    /// Listens on `address` and answers with `handlers` threads, each with an [`App`] of its own.
+    /// Answers on `listener` with `handlers` threads, each with an [`App`] of its own.
     ///
     /// # Errors
-    /// When the address is taken or not the machine's, or the machine gives no thread.
-    pub fn start(address: SocketAddr, handlers: usize, app: impl Fn() -> App) -> Result<Self> {
-        let listener = TcpListener::bind(address).map_err(|error| {
-            Error::invalid(format!(
-                "cannot listen on {address} (--listen names another address, port 0 picks a free port)"
-            ))
-            .because(error)
-        })?;
+    /// When the machine gives no thread.
+    pub fn start(listener: TcpListener, handlers: usize, app: impl Fn() -> App) -> Result<Self> {
         let failed = |error: io::Error| Error::failed("cannot start the server").because(error);
         let address = listener.local_addr().map_err(failed)?;
         let server = tiny_http::Server::from_listener(listener, None)

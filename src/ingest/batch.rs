@@ -6,7 +6,9 @@
 use std::collections::HashMap;
 use std::collections::btree_map::{BTreeMap, Entry};
 use std::io::Read;
+use std::mem;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, Scope, ScopedJoinHandle};
 
 use crossbeam_channel::{Sender, bounded};
@@ -26,6 +28,9 @@ use crate::uptime::poll::Poll;
 /// How many polls are handed over at once to be sorted while the next are parsed.
 const CHUNK_ROWS: usize = 1 << 18;
 
+/// How many rows are read between two words to those who watch.
+const WATCHED_ROWS: u64 = 4096;
+
 /// One input: a name to call it by, and its bytes.
 pub struct Source<'a> {
     /// What errors and notes call it.
@@ -38,6 +43,8 @@ pub struct Source<'a> {
     pub format: Format,
     /// How many bytes of text it may have, unpacked.
     pub bytes_max: u64,
+    /// Told of every few thousand rows that were read, for those who watch.
+    pub watched: Option<&'a AtomicU64>,
 }
 
 impl<'a> Source<'a> {
@@ -49,6 +56,7 @@ impl<'a> Source<'a> {
             expected: None,
             format: Format::Csv,
             bytes_max: u64::MAX,
+            watched: None,
         }
     }
 }
@@ -256,8 +264,14 @@ impl<'r, S: FnMut(Vec<PollRow>) -> Result<()>> Reader<'r, S> {
         if parser.kind() == Kind::Polls {
             self.batch.polls_source.clone_from(&name);
         }
-        let mut notes = Notes::default();
+        let (mut notes, mut rows) = (Notes::default(), 0);
         while let Some(parsed) = parser.next_row().map_err(in_file)? {
+            rows += 1;
+            if rows == WATCHED_ROWS
+                && let Some(watched) = source.watched
+            {
+                watched.fetch_add(mem::take(&mut rows), Ordering::Relaxed);
+            }
             let bad = match parsed {
                 Parsed::Row { line, row, raw } => {
                     self.row(line, row, &mut notes)?.map(|bad| BadRow {
@@ -303,7 +317,7 @@ impl<'r, S: FnMut(Vec<PollRow>) -> Result<()>> Reader<'r, S> {
                 self.batch.span = Some((first.min(at), last.max(at)));
                 if self.chunk.len() == CHUNK_ROWS {
                     let next = Vec::with_capacity(CHUNK_ROWS);
-                    (self.send)(std::mem::replace(&mut self.chunk, next))?;
+                    (self.send)(mem::replace(&mut self.chunk, next))?;
                 }
                 Ok(None)
             }

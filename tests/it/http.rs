@@ -14,7 +14,7 @@ use store_monitor::db::connection::{open_reader, open_writer};
 use store_monitor::db::reports::{self, Report, ReportState};
 use store_monitor::db::writer::Writer;
 use store_monitor::error::{Error, ErrorKind};
-use store_monitor::http::{App, Clock, Server as HttpServer, Shared};
+use store_monitor::http::{App, Clock, Server as HttpServer, Shared, bind};
 use store_monitor::jobs::{Jobs, Limits, Recipe};
 use store_monitor::uptime::interval::{DAY, MINUTE};
 use store_monitor::uptime::timeline::Interpolation;
@@ -426,7 +426,12 @@ fn a_full_queue_answers_503_and_when_to_come_again() {
         body_bytes_max: 1 << 20,
     };
     let app = || App::new(shared.clone());
-    let http = HttpServer::start("127.0.0.1:0".parse().unwrap(), 2, app).expect("a server");
+    let http = HttpServer::start(
+        bind("127.0.0.1:0".parse().unwrap()).expect("a port"),
+        2,
+        app,
+    )
+    .expect("a server");
     let client = Client::new(http.address().to_string());
 
     let in_hand = client.trigger("");
@@ -479,7 +484,12 @@ fn a_report_that_fails_or_panics_says_why_and_costs_no_thread() {
         body_bytes_max: 1 << 20,
     };
     let app = || App::new(shared.clone());
-    let http = HttpServer::start("127.0.0.1:0".parse().unwrap(), 1, app).expect("a server");
+    let http = HttpServer::start(
+        bind("127.0.0.1:0".parse().unwrap()).expect("a port"),
+        1,
+        app,
+    )
+    .expect("a server");
     let client = Client::new(http.address().to_string());
     for _ in 0..3 {
         for (as_of, why) in [
