@@ -128,10 +128,6 @@ fn prepare(db: &mut Connection, file: &Path) -> Result<()> {
     let (application, version, tables) = identity(db, file)?;
     check_identity(file, application, version, tables)?;
     let prepare = |db: &mut Connection| {
-        if application == 0 {
-            // Before the first page is written, or never: lets retention give space back.
-            db.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
-        }
         let mode: String =
             db.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
         // Two processes may meet here: whoever has the write lock looks again.

@@ -12,11 +12,11 @@ use crate::uptime::interval::{DAY, Micros};
 /// their turn.
 const PRUNE_POLLS: u32 = 200_000;
 
-/// How many free pages one transaction gives back: about as many as those polls filled.
-const FREED_PAGES: u32 = 2_000;
+/// What share of the file must be free before it is worth writing the rest anew: one in this many.
+const FREE_SHARE: i64 = 10;
 
-/// Forgets polls older than `before`, at most as many as one transaction should; returns how many. None
-/// left and no space to give back: zero.
+/// Forgets polls older than `before`, at most as many as one transaction should; returns how many.
+/// Their pages are used again for polls that come in.
 ///
 /// # Errors
 /// When the database cannot be written.
@@ -29,13 +29,14 @@ pub fn prune_some(db: &Connection, before: Micros) -> Result<u64> {
     if polls > 0 {
         generation::advance(db, generation::Kind::Polls)?;
     }
-    let mut free = db.prepare(&format!("PRAGMA incremental_vacuum({FREED_PAGES})"))?;
-    let mut rows = free.query([])?;
-    while rows.next()?.is_some() {}
     Ok(polls)
 }
 
-/// Forgets all polls older than `before`; returns how many.
+/// Forgets all polls older than `before` and gives their space back to the disk; returns how many.
+///
+/// The space is given back by writing what is left anew, which needs as much room again meanwhile and
+/// keeps other writers waiting. (A file that could shrink page by page makes every import a tenth
+/// slower, for good.)
 ///
 /// # Errors
 /// When the database cannot be written; what was forgotten until then stays so.
@@ -44,11 +45,15 @@ pub fn prune(db: &mut Connection, before: Micros) -> Result<u64> {
     loop {
         let polls = write(db, |db| prune_some(db, before))?;
         total += polls;
-        let free: i64 = db.pragma_query_value(None, "freelist_count", |row| row.get(0))?;
-        if polls == 0 && free == 0 {
-            return Ok(total);
+        if polls == 0 {
+            break;
         }
     }
+    let pages = |what| db.pragma_query_value(None, what, |row| row.get::<_, i64>(0));
+    if pages("freelist_count")? * FREE_SHARE > pages("page_count")? {
+        db.execute_batch("VACUUM")?;
+    }
+    Ok(total)
 }
 
 /// The instant before which polls are too old when `days` days up to the newest one are kept; none

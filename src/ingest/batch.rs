@@ -12,9 +12,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, Scope, ScopedJoinHandle};
 
 use crossbeam_channel::{Sender, bounded};
-use foldhash::fast::RandomState;
 
 use super::header::Kind;
+use super::interner::Interner;
 use super::parser::{Format, Rows};
 use super::problem::{BadFile, BadRow, Code, InputError, Note, Notes, excerpt};
 use super::row::{Parsed, Row};
@@ -217,7 +217,7 @@ impl Sorter<'_, '_> {
 
 /// The parsing half of [`read`].
 struct Reader<'r, S> {
-    ids: HashMap<Box<str>, u32, RandomState>,
+    ids: Interner,
     chunk: Vec<PollRow>,
     /// Hands a chunk over.
     send: S,
@@ -241,7 +241,7 @@ impl<'r, S: FnMut(Vec<PollRow>) -> Result<()>> Reader<'r, S> {
             polls_source: String::new(),
         };
         Self {
-            ids: HashMap::default(),
+            ids: Interner::default(),
             chunk: Vec::new(),
             send,
             latest,
@@ -306,7 +306,7 @@ impl<'r, S: FnMut(Vec<PollRow>) -> Result<()>> Reader<'r, S> {
                 at,
                 status,
             } => {
-                let store = self.store(store_id)?;
+                let store = self.ids.place(store_id)?;
                 let line = u32::try_from(line).unwrap_or(u32::MAX);
                 self.chunk.push(PollRow {
                     poll: Poll::new(at, status),
@@ -327,7 +327,7 @@ impl<'r, S: FnMut(Vec<PollRow>) -> Result<()>> Reader<'r, S> {
                 start_us_local,
                 end_us_local,
             } => {
-                let store = self.store(store_id)?;
+                let store = self.ids.place(store_id)?;
                 let row = WeeklyRow {
                     weekday,
                     start_us_local,
@@ -342,7 +342,7 @@ impl<'r, S: FnMut(Vec<PollRow>) -> Result<()>> Reader<'r, S> {
                 Ok(None)
             }
             Row::Zone { store_id, zone } => {
-                let store = self.store(store_id)?;
+                let store = self.ids.place(store_id)?;
                 let known = self.batch.zones.get(&store);
                 if known.is_some_and(|known| **known != *zone) {
                     return Ok(known.map(|known| conflict(line, "timezone_str", zone, known)));
@@ -359,7 +359,7 @@ impl<'r, S: FnMut(Vec<PollRow>) -> Result<()>> Reader<'r, S> {
                 name,
                 group,
             } => {
-                let store = self.store(store_id)?;
+                let store = self.ids.place(store_id)?;
                 let label = Label {
                     name: name.to_owned(),
                     group: group.to_owned(),
@@ -386,19 +386,6 @@ impl<'r, S: FnMut(Vec<PollRow>) -> Result<()>> Reader<'r, S> {
         notes.add(Code::Duplicate, Some(line));
     }
 
-    /// The place of an id in the batch's list.
-    fn store(&mut self, id: &str) -> Result<u32> {
-        if let Some(&store) = self.ids.get(id) {
-            return Ok(store);
-        }
-        let store = u32::try_from(self.batch.ids.len()).map_err(|_| {
-            Error::invalid("more than four billion store ids in one call (split it)")
-        })?;
-        self.batch.ids.push(id.into());
-        self.ids.insert(id.into(), store);
-        Ok(store)
-    }
-
     /// Notes stores whose rows overlap: they are united when computed and kept as written.
     fn overlaps(&mut self, notes: &mut Notes) {
         for rows in self.batch.hours.values() {
@@ -409,7 +396,8 @@ impl<'r, S: FnMut(Vec<PollRow>) -> Result<()>> Reader<'r, S> {
     }
 
     fn finish(self) -> (Vec<PollRow>, Batch) {
-        (self.chunk, self.batch)
+        let ids = self.ids.into_ids();
+        (self.chunk, Batch { ids, ..self.batch })
     }
 }
 

@@ -13,6 +13,7 @@
 //! | [`object`] | a JSON object | fields |
 //! | [`json`] | a reader of JSON, a line or an element a row | typed rows |
 //! | [`parser`] | a reader of CSV, or of either | all of the above in one |
+//! | [`interner`] | the ids of a call | their numbers |
 //! | [`runs`] | the polls of a call | the same polls, sorted |
 //! | [`batch`] | the inputs of a call | every good row of them, judged beside the others |
 //! | [`load`] | a batch | the database, all or nothing |
@@ -25,6 +26,7 @@ pub mod elements;
 pub mod fields;
 pub mod header;
 pub mod input;
+pub mod interner;
 pub mod json;
 pub mod load;
 pub mod object;

@@ -69,8 +69,10 @@ impl PollRow {
 pub struct Runs {
     /// Where spooled runs go: beside the database, whose disk must have room for them anyway.
     folder: PathBuf,
-    /// Sorted chunks, one after another in the order they came.
+    /// Sorted runs, one after another in the order they came.
     memory: Vec<PollRow>,
+    /// Where each of them begins; each is longer than the one behind it.
+    starts: Vec<usize>,
     memory_rows_max: usize,
     spooled: Vec<File>,
     rows: u64,
@@ -82,6 +84,7 @@ impl Runs {
         Self {
             folder: folder.to_owned(),
             memory: Vec::new(),
+            starts: Vec::new(),
             memory_rows_max: MEMORY_ROWS_MAX,
             spooled: Vec::new(),
             rows: 0,
@@ -96,10 +99,15 @@ impl Runs {
         // Stable: the order in which rows of one store and instant came in decides which stands.
         chunk.sort_by_key(PollRow::key);
         self.rows += chunk.len() as u64;
-        if self.memory.is_empty() {
-            self.memory = chunk;
-        } else {
-            self.memory.extend(chunk);
+        self.starts.push(self.memory.len());
+        self.memory.extend(chunk);
+        // Runs of like length become one here, beside the parser, and few are left for the end. The
+        // sort finds the sorted runs and merges them.
+        while let [.., before, last] = self.starts[..]
+            && last - before <= self.memory.len() - last
+        {
+            self.starts.pop();
+            self.memory[before..].sort_by_key(PollRow::key);
         }
         if self.memory.len() >= self.memory_rows_max {
             self.spool().map_err(unspooled)
@@ -124,7 +132,6 @@ impl Runs {
     /// When the spool cannot be written; each row may then tell that it cannot be read.
     pub fn into_sorted(mut self) -> Result<Box<dyn Iterator<Item = Result<PollRow>>>> {
         if self.spooled.is_empty() {
-            // The sort finds the sorted chunks and merges them.
             self.memory.sort_by_key(PollRow::key);
             return Ok(Box::new(self.memory.into_iter().map(Ok)));
         }
@@ -136,6 +143,7 @@ impl Runs {
     /// Moves the rows in memory to a run on disk, a file without a name that goes when it is closed.
     fn spool(&mut self) -> io::Result<()> {
         self.memory.sort_by_key(PollRow::key);
+        self.starts.clear();
         let mut file = BufWriter::with_capacity(READ_BYTES, tempfile::tempfile_in(&self.folder)?);
         for row in self.memory.drain(..) {
             file.write_all(&row.to_bytes())?;
