@@ -19,7 +19,7 @@ use store_monitor::ingest::load::{self, Summary};
 use store_monitor::ingest::parser::Format;
 use store_monitor::ingest::problem::BadRow;
 
-use crate::harness::{Home, project};
+use crate::harness::{Home, Server, project};
 
 /// One line of the catalogue.
 struct Case {
@@ -183,6 +183,52 @@ fn every_accepted_case_is_exported_so_that_it_comes_in_again() {
     }
     assert_eq!(home.print(&["report"]), other.print(&["report"]));
     assert_eq!(home.print(&["check"]), b"ok\n");
+}
+
+/// The catalogue over HTTP: every outcome, code and line, as an answer has them.
+#[test]
+fn every_case_is_answered_over_http_as_the_catalogue_says() {
+    let home = Home::new();
+    let server = Server::start(&home);
+    let mut wrong = Vec::new();
+    for case in Case::all() {
+        let target = match case.kind {
+            Kind::Polls => "/api/polls",
+            Kind::BusinessHours => "/api/business-hours",
+            Kind::Timezones => "/api/timezones",
+            Kind::Stores => "/api/stores",
+        };
+        let media_type = match case.format() {
+            Format::Csv => "text/csv",
+            Format::Ndjson => "application/x-ndjson",
+            Format::JsonArray => "application/json",
+        };
+        let body = fs::read(&case.path).expect("a case");
+        let answer = server.client.post(target, media_type, &[], &body);
+        let said = answer.json();
+        let first = &said["errors"][0];
+        let told = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+        let line = first["line"]
+            .as_u64()
+            .map(|line| line.to_string())
+            .unwrap_or_default();
+        let right = match case.outcome {
+            'F' => {
+                answer.status == 422 && told(&first["code"]) == case.code && said["rejected"] == 0
+            }
+            'R' => answer.status == 422 && told(&first["code"]) == case.code && line == case.line,
+            _ => {
+                let notes = said["notes"].as_array().cloned().unwrap_or_default();
+                let codes: BTreeSet<_> = notes.iter().map(|note| told(&note["code"])).collect();
+                let codes: Vec<_> = codes.into_iter().collect();
+                answer.status == 200 && codes.join("+") == case.code
+            }
+        };
+        if !right {
+            wrong.push(format!("{}: {} {said}", case.file, answer.status));
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
 
 /// The cases that go through the binary too: each of a sort that shows there in its own way.

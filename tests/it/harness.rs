@@ -321,6 +321,33 @@ impl Client {
         }
     }
 
+    /// Sends a body of this media type, with more header fields if there are any.
+    #[track_caller]
+    pub(crate) fn post(
+        &self,
+        target: &str,
+        media_type: &str,
+        more: &[(&str, &str)],
+        body: &[u8],
+    ) -> Answer {
+        let mut request = Request::builder()
+            .method("POST")
+            .uri(format!("http://{}{target}", self.address))
+            .header("Connection", "close")
+            .header("Content-Type", media_type);
+        for (name, value) in more {
+            request = request.header(*name, *value);
+        }
+        let answer = self.agent.run(request.body(body).expect("a request"));
+        let answer = answer.unwrap_or_else(|error| panic!("POST {target}: {error}"));
+        let (head, mut body) = answer.into_parts();
+        Answer {
+            status: head.status.as_u16(),
+            headers: head.headers,
+            body: body.read_to_vec().expect("a body"),
+        }
+    }
+
     #[track_caller]
     pub(crate) fn get(&self, target: &str) -> Answer {
         self.request("GET", target)

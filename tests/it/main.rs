@@ -8,5 +8,6 @@ mod crash;
 mod golden;
 mod harness;
 mod http;
+mod intake;
 mod properties;
 mod tidy;
