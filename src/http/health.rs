@@ -11,7 +11,7 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// 200 after touching the database, 503 when it cannot be read.
 pub fn get(app: &mut App, _request: &mut Request<'_>) -> Result<Response> {
-    let newest = app.db().and_then(polls::newest).map_err(|error| {
+    let newest = app.db().and_then(|db| polls::newest(db)).map_err(|error| {
         tracing::error!(%error, "the database cannot be read");
         match error.kind() {
             ErrorKind::Unavailable => error,

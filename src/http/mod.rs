@@ -1,10 +1,11 @@
 //! HTTP: the server's threads, and what each request passes through.
 //!
 //! In reading order: [`request`], [`routes`] (the table), the handlers [`reports`], [`intake`],
-//! [`stores`] and [`health`], [`response`]. It must never know how reports are made or stored.
+//! [`stores`], [`outages`] and [`health`], [`response`]. It must never know how reports are made or stored.
 
 pub mod health;
 pub mod intake;
+pub mod outages;
 pub mod reports;
 pub mod request;
 pub mod response;
@@ -81,7 +82,7 @@ impl App {
     }
 
     /// The thread's own reader, opened when first needed.
-    fn db(&mut self) -> Result<&Connection> {
+    fn db(&mut self) -> Result<&mut Connection> {
         match &mut self.db {
             Some(db) => Ok(db),
             none => Ok(none.insert(open_reader(&self.shared.file)?)),

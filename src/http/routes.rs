@@ -6,7 +6,7 @@ use percent_encoding::percent_decode_str;
 
 use super::request::Request;
 use super::response::Response;
-use super::{App, health, intake, reports, stores};
+use super::{App, health, intake, outages, reports, stores};
 use crate::error::Result;
 
 /// Makes the answer to a request.
@@ -41,6 +41,7 @@ const ROUTES: &[Route] = &[
     route("POST", "/api/timezones", intake::timezones),
     route("POST", "/api/stores", intake::stores),
     route("DELETE", "/api/stores/{id}", stores::delete),
+    route("GET", "/api/poller-outages", outages::list),
 ];
 
 /// Answers a request by the table: 404 for an unknown path, 405 with `Allow` for a known one.

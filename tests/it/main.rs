@@ -9,5 +9,6 @@ mod golden;
 mod harness;
 mod http;
 mod intake;
+mod outages;
 mod properties;
 mod tidy;
