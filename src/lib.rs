@@ -14,7 +14,7 @@
 //! | [`generate`] | synthetic files in the shape of real ones | the database |
 //! | [`db`] | the record: one SQLite file | files of input, HTTP; it computes no time |
 //! | [`uptime`] | the pure core: what every number means | SQLite, HTTP, CSV files, the clock |
-//! | [`civil`], [`clock`] | instants as text; the machine's clock | everything above |
+//! | [`civil`], [`clock`] | instants as text; the machine's clock | everything above, and of the core only its unit of time |
 //! | [`error`] | what went wrong, and what to do | who shows it |
 //!
 //! # A poll's way from the file to the report
