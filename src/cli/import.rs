@@ -40,13 +40,9 @@ pub struct Options {
     #[arg(long, env = "STORE_MONITOR_PRUNE_BEFORE", value_name = "TIME", value_parser = civil::parse_instant)]
     prune_before: Option<Micros>,
 
-    /// Then forget polls more than N days older than the newest; reports need eight
-    #[arg(
-        long,
-        env = "STORE_MONITOR_KEEP_DAYS",
-        value_name = "N",
-        conflicts_with = "prune_before"
-    )]
+    /// Then forget polls more than N days older than the newest, unless --prune-before says it
+    /// otherwise; reports need eight
+    #[arg(long, env = "STORE_MONITOR_KEEP_DAYS", value_name = "N")]
     keep_days: Option<u32>,
 
     #[command(flatten)]
@@ -73,9 +69,9 @@ fn prune(options: &Options) -> Result<()> {
     // Only what exists can be pruned: a mistyped name must not make a database.
     drop(open_reader(&options.database.file)?);
     let mut db = open_writer(&options.database.file)?;
-    let before = match options.keep_days {
-        Some(days) => retention::cut(&db, days)?,
-        None => options.prune_before,
+    let before = match (options.prune_before, options.keep_days) {
+        (None, Some(days)) => retention::cut(&db, days)?,
+        (before, _) => before,
     };
     let polls = before.map_or(Ok(0), |before| retention::prune(&mut db, before))?;
     eprintln!("{} polls forgotten", grouped(polls));

@@ -60,9 +60,10 @@ fn take(app: &mut App, request: &mut Request<'_>, kind: Kind) -> Result<Response
         let detail = "send text/csv with a header, application/x-ndjson, or a JSON array as application/json";
         return Ok(Response::problem(415, detail));
     };
+    let coding = request.header("Content-Encoding").unwrap_or_default();
     if !matches!(
-        request.header("Content-Encoding"),
-        None | Some("" | "identity" | "gzip" | "x-gzip")
+        coding.to_ascii_lowercase().as_str(),
+        "" | "identity" | "gzip" | "x-gzip"
     ) {
         return Ok(Response::problem(
             415,

@@ -57,11 +57,6 @@ impl<R: Read> Elements<R> {
         }
     }
 
-    /// The reader below.
-    pub fn reader(&self) -> &R {
-        self.reader.get_ref()
-    }
-
     /// The next element, without the space around it, or `None` behind the end of the array. Where
     /// nothing stands between two commas, the element is empty.
     ///
@@ -318,19 +313,8 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::Value;
 
+    use super::super::trickle::Trickle;
     use super::*;
-
-    /// Gives its bytes a few at a time.
-    struct Trickle<'a>(&'a [u8], usize);
-
-    impl Read for Trickle<'_> {
-        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-            let count = self.1.min(self.0.len()).min(buffer.len());
-            buffer[..count].copy_from_slice(&self.0[..count]);
-            self.0 = &self.0[count..];
-            Ok(count)
-        }
-    }
 
     type Seen = (Vec<(u64, String)>, Option<(Code, Option<u64>)>);
 

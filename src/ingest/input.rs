@@ -74,7 +74,6 @@ impl<R: Read> Input<R> {
             inner: reader,
             again: Vec::new(),
             again_at: 0,
-            bytes: 0,
             failed: false,
         };
         let mut head = read_head(&mut tracked)?;
@@ -106,14 +105,6 @@ impl<R: Read> Input<R> {
     /// Whether it was unpacked.
     pub fn is_gzip(&self) -> bool {
         matches!(self.source, Source::Gzip(_))
-    }
-
-    /// How many bytes were read so far, as they came (compressed, if they were): for progress.
-    pub fn bytes_read(&self) -> u64 {
-        match &self.source {
-            Source::Plain(tracked) => tracked.bytes,
-            Source::Gzip(gzip) => gzip.get_ref().bytes,
-        }
     }
 }
 
@@ -166,12 +157,11 @@ impl<R: Read> Read for Source<R> {
     }
 }
 
-/// A reader that counts, that remembers whether it failed, and whose head can be read again.
+/// A reader that remembers whether it failed, and whose head can be read again.
 struct Tracked<R> {
     inner: R,
     again: Vec<u8>,
     again_at: usize,
-    bytes: u64,
     failed: bool,
 }
 
@@ -188,7 +178,6 @@ impl<R: Read> Read for Tracked<R> {
             .inner
             .read(buffer)
             .inspect_err(|error| self.failed |= error.kind() != io::ErrorKind::Interrupted)?;
-        self.bytes += count as u64;
         Ok(count)
     }
 }
@@ -274,7 +263,6 @@ mod tests {
         input
             .read_to_end(&mut text)
             .map_err(|error| refused(error.into()))?;
-        assert_eq!(input.bytes_read(), bytes.len() as u64);
         Ok(text)
     }
 

@@ -203,14 +203,6 @@ impl<R: Read> JsonRows<R> {
     pub fn rows(&self) -> u64 {
         self.rows
     }
-
-    /// How many bytes of the reader were read so far, as they came: for progress.
-    pub fn bytes_read(&self) -> u64 {
-        match &self.texts {
-            Texts::Lines(records) => records.reader().bytes_read(),
-            Texts::Array(elements) => elements.reader().bytes_read(),
-        }
-    }
 }
 
 impl Layout {

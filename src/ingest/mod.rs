@@ -35,4 +35,6 @@ pub mod problem;
 pub mod records;
 pub mod row;
 pub mod runs;
+#[cfg(test)]
+mod trickle;
 pub mod zone_alias;

@@ -112,14 +112,6 @@ impl<R: Read> Rows<R> {
             Self::Json(rows) => rows.rows(),
         }
     }
-
-    /// How many bytes of the reader were read so far, as they came: for progress.
-    pub fn bytes_read(&self) -> u64 {
-        match self {
-            Self::Csv(parser) => parser.bytes_read(),
-            Self::Json(rows) => rows.bytes_read(),
-        }
-    }
 }
 
 /// Reads one input of CSV, row by row, in bounded memory.
@@ -239,10 +231,5 @@ impl<R: Read> Parser<R> {
     /// How many rows there were so far, good and bad.
     pub fn rows(&self) -> u64 {
         self.rows
-    }
-
-    /// How many bytes of the reader were read so far, as they came: for progress.
-    pub fn bytes_read(&self) -> u64 {
-        self.records.reader().bytes_read()
     }
 }

@@ -105,11 +105,6 @@ impl<R: Read> Records<R> {
         }
     }
 
-    /// The reader below.
-    pub fn reader(&self) -> &R {
-        &self.reader
-    }
-
     /// How many blank lines (empty, or only spaces and tabs) were skipped, and the first of them.
     pub fn blank_lines(&self) -> (u64, Option<u64>) {
         (self.blank_lines, self.blank_line_first)
@@ -310,19 +305,8 @@ fn unclosed(line: u64) -> InputError {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::trickle::Trickle;
     use super::*;
-
-    /// Gives its bytes a few at a time.
-    struct Trickle<'a>(&'a [u8], usize);
-
-    impl Read for Trickle<'_> {
-        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-            let count = self.1.min(self.0.len()).min(buffer.len());
-            buffer[..count].copy_from_slice(&self.0[..count]);
-            self.0 = &self.0[count..];
-            Ok(count)
-        }
-    }
 
     type Seen = (Vec<(u64, String, Shape)>, u64, Option<u64>);
 

@@ -73,14 +73,6 @@ impl Fleet {
     pub fn patterns(&self) -> &[Pattern] {
         &self.patterns
     }
-
-    /// The store called `id`.
-    pub fn find(&self, id: &str) -> Option<&Store> {
-        let found = self
-            .stores
-            .binary_search_by(|store| store.id.as_bytes().cmp(id.as_bytes()));
-        found.ok().and_then(|at| self.stores.get(at))
-    }
 }
 
 /// The business time of every pattern of a fleet, expanded for all reports of one UTC day.
@@ -209,6 +201,5 @@ mod tests {
         let ids: Vec<_> = fleet.stores().iter().map(|store| &*store.id).collect();
         assert_eq!(ids, ["Z", "a", "b", "é"]);
         assert_eq!(fleet.patterns().len(), 1);
-        assert_eq!(fleet.find("b").map(|store| store.key), Some(1));
     }
 }

@@ -392,6 +392,23 @@ fn jobs(file: &Path, limits: Limits, recipe: Recipe) -> (Jobs, Writer) {
     (jobs, writer)
 }
 
+/// A server in this process whose reports are made by `recipe`, with few handlers.
+fn served(home: &Home, limits: Limits, recipe: Recipe) -> (HttpServer, Client, Jobs) {
+    let (jobs, writer) = jobs(&home.database(), limits, recipe);
+    let shared = Shared {
+        file: home.database(),
+        jobs: jobs.clone(),
+        writer,
+        hot: Arc::default(),
+        clock: Clock::Data,
+        body_bytes_max: 1 << 20,
+    };
+    let listener = bind("127.0.0.1:0".parse().unwrap()).expect("a port");
+    let http = HttpServer::start(listener, 2, || App::new(shared.clone())).expect("a server");
+    let client = Client::new(http.address().to_string());
+    (http, client, jobs)
+}
+
 /// Looks at a report until it no longer runs.
 fn finished(file: &Path, id: Uuid) -> Report {
     let db = open_reader(file).expect("a database");
@@ -416,23 +433,7 @@ fn a_full_queue_answers_503_and_when_to_come_again() {
         let _ = released.recv();
         Ok(b"made\n".to_vec())
     });
-    let (jobs, writer) = jobs(&home.database(), limits, recipe);
-    let shared = Shared {
-        file: home.database(),
-        jobs: jobs.clone(),
-        writer,
-        hot: Arc::default(),
-        clock: Clock::Data,
-        body_bytes_max: 1 << 20,
-    };
-    let app = || App::new(shared.clone());
-    let http = HttpServer::start(
-        bind("127.0.0.1:0".parse().unwrap()).expect("a port"),
-        2,
-        app,
-    )
-    .expect("a server");
-    let client = Client::new(http.address().to_string());
+    let (http, client, _) = served(&home, limits, recipe);
 
     let in_hand = client.trigger("");
     starts.recv().expect("a worker has begun");
@@ -474,23 +475,7 @@ fn a_report_that_fails_or_panics_says_why_and_costs_no_thread() {
         3 => panic!("a plain bug"),
         _ => Ok(b"made\n".to_vec()),
     });
-    let (jobs, writer) = jobs(&home.database(), limits, recipe);
-    let shared = Shared {
-        file: home.database(),
-        jobs: jobs.clone(),
-        writer,
-        hot: Arc::default(),
-        clock: Clock::Data,
-        body_bytes_max: 1 << 20,
-    };
-    let app = || App::new(shared.clone());
-    let http = HttpServer::start(
-        bind("127.0.0.1:0".parse().unwrap()).expect("a port"),
-        1,
-        app,
-    )
-    .expect("a server");
-    let client = Client::new(http.address().to_string());
+    let (http, client, jobs) = served(&home, limits, recipe);
     for _ in 0..3 {
         for (as_of, why) in [
             (1, "the disk is on fire"),

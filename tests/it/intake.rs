@@ -138,6 +138,9 @@ fn what_is_no_input_is_refused_by_its_kind_of_wrong() {
     };
     let gzip = [("Content-Encoding", "gzip")];
     assert_eq!(counts(&post(CSV, &gzip, &packed(&rows))), [1, 99, 0, 0]);
+    // Names of codings have no letter case.
+    let gzip = [("Content-Encoding", "GZip")];
+    assert_eq!(counts(&post(CSV, &gzip, &packed(&rows))), [0, 100, 0, 0]);
     let bomb = packed(&format!(
         "{POLLS}{}",
         "s1,2026-11-06 10:00:00 UTC,active\n".repeat(2000)
