@@ -22,7 +22,7 @@ const PAUSE: Duration = Duration::from_micros(200);
 /// A server that answers.
 pub(crate) struct Server {
     child: Child,
-    copy: PathBuf,
+    database: PathBuf,
     address: String,
     agent: Agent,
 }
@@ -41,8 +41,13 @@ impl Server {
         let copy = database.with_extension("served.db");
         data::remove_database(&copy)?;
         fs::copy(database, &copy)?;
+        Self::start_new(&copy)
+    }
+
+    /// Serves a database file, which is made if there is none, and removed in the end.
+    pub(crate) fn start_new(database: &Path) -> Result<Self> {
         let mut command = program::program("serve");
-        command.arg("--database").arg(&copy);
+        command.arg("--database").arg(database);
         command.args(["--listen", "127.0.0.1:0"]);
         let mut child = command.stdout(Stdio::piped()).spawn()?;
         let mut line = String::new();
@@ -51,7 +56,7 @@ impl Server {
         }
         let mut server = Self {
             child,
-            copy,
+            database: database.to_owned(),
             address: String::new(),
             agent: Agent::new_with_defaults(),
         };
@@ -87,6 +92,23 @@ impl Server {
         })
     }
 
+    /// The database that it serves.
+    pub(crate) fn database(&self) -> &Path {
+        &self.database
+    }
+
+    /// Where it listens.
+    pub(crate) fn host(&self) -> &str {
+        self.address.trim_start_matches("http://")
+    }
+
+    /// Posts CSV, which must be taken.
+    pub(crate) fn post(&self, target: &str, body: impl ureq::AsSendBody) -> Result<()> {
+        let request = self.agent.post(format!("{}{target}", self.address));
+        request.header("Content-Type", "text/csv").send(body)?;
+        Ok(())
+    }
+
     fn get(&self, target: &str) -> Result<ureq::http::Response<ureq::Body>> {
         Ok(self.agent.get(format!("{}{target}", self.address)).call()?)
     }
@@ -97,7 +119,7 @@ impl Drop for Server {
         // Best effort: the copy is of no use, and the next start removes it first.
         let _ = self.child.kill();
         let _ = self.child.wait();
-        let _ = data::remove_database(&self.copy);
+        let _ = data::remove_database(&self.database);
     }
 }
 

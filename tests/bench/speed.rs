@@ -1,9 +1,10 @@
 //! How fast and how small: one table, each figure beside what it is compared to, all from one run.
 //!
-//! `cargo bench` runs it. Nothing is asserted; what the machine lacks is said aloud and left out.
+//! `cargo bench` runs it; `cargo bench -- intake` a part of it. Nothing is asserted; what the machine lacks is said aloud and left out.
 //! It must never know the crate: the program is measured from outside, as its users have it.
 
 mod data;
+mod intake;
 mod program;
 mod reference;
 mod server;
@@ -38,15 +39,28 @@ const NO_MORE: Target = Target::AtMost(1.0);
 const HISTORY: Target = Target::AtMost(1.2);
 
 fn main() -> Result<()> {
-    if !std::env::args().any(|argument| argument == "--bench") {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if !arguments.iter().any(|argument| argument == "--bench") {
         eprintln!("nothing is measured here: `cargo bench` does that");
         return Ok(());
     }
+    // Without a part's name all are run.
+    let named = arguments.iter().any(|argument| !argument.starts_with('-'));
+    let wants = |part: &str| !named || arguments.iter().any(|argument| argument == part);
     let data = Data::make("chain", 14_000, 8)?;
     let mut table = Table::default();
-    reports(&data, &mut table)?;
-    imports(&data, &mut table)?;
-    history(&mut table)?;
+    if wants("reports") {
+        reports(&data, &mut table)?;
+    }
+    if wants("imports") {
+        imports(&data, &mut table)?;
+    }
+    if wants("intake") {
+        intake::measure(&data, &mut table)?;
+    }
+    if wants("history") {
+        history(&mut table)?;
+    }
     table.print(&data);
     Ok(())
 }
