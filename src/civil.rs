@@ -75,8 +75,8 @@ const FRACTION_UNITS: [u32; 7] = [1_000_000, 100_000, 10_000, 1_000, 100, 10, 1]
 /// ```
 ///
 /// # Errors
-/// When the text is malformed. Any year from 0001 to 9999 is read; a caller that wants a
-/// narrower range checks it.
+/// When the text is malformed. Any year from 0001 to 9999 is read, and an offset may carry the
+/// instant a day beyond; a caller that wants a narrower range checks it.
 pub fn parse_timestamp(text: &str) -> Result<Timestamp, TimestampError> {
     parse_timestamp_bytes(text.as_bytes())
 }

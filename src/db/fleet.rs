@@ -214,7 +214,8 @@ pub(super) fn reserve_keys(db: &Connection, ids: &[Box<str>]) -> Result<Vec<Stor
     Ok(keys)
 }
 
-/// Gives each store these hours in place of all it had. Returns what became of the rows given.
+/// Gives each store these hours in place of all it had. Returns what became of the rows given: of those
+/// that the store did not have, as many were replaced as went for them, and the others are new.
 ///
 /// # Errors
 /// When the database cannot be written.
@@ -246,9 +247,12 @@ pub fn replace_hours(
         let known: HashSet<(u8, String, String)> = known.collect::<rusqlite::Result<_>>()?;
         let same = rows.iter().filter(|row| known.contains(row)).count() as u64;
         let total = rows.len() as u64;
+        let gone = known.len() as u64 - same;
+        let replaced = gone.min(total - same);
         changed.unchanged += same;
-        changed.new += total - same;
-        if same == total && known.len() == rows.len() {
+        changed.replaced += replaced;
+        changed.new += total - same - replaced;
+        if same == total && gone == 0 {
             continue;
         }
         altered = true;

@@ -37,7 +37,11 @@ impl Writer {
     /// # Errors
     /// When the machine gives no thread.
     pub fn start(db: Connection) -> Result<(Self, JoinHandle<Connection>)> {
-        let (queue, changes) = bounded(QUEUE_CHANGES_MAX);
+        Self::start_with(db, QUEUE_CHANGES_MAX)
+    }
+
+    fn start_with(db: Connection, changes_max: usize) -> Result<(Self, JoinHandle<Connection>)> {
+        let (queue, changes) = bounded(changes_max);
         let thread = thread::Builder::new()
             .name("writer".to_owned())
             .spawn(move || run(db, &changes))
@@ -181,4 +185,53 @@ fn in_savepoint<T>(db: &Connection, change: impl FnOnce(&Connection) -> Result<T
     }
     db.execute_batch("RELEASE change")?;
     result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+
+    #[test]
+    fn who_comes_to_a_full_queue_is_turned_away_and_nobody_who_waits_is() {
+        let db = Connection::open_in_memory().unwrap();
+        db.execute_batch("CREATE TABLE written (number)").unwrap();
+        let (writer, thread) = Writer::start_with(db, 3).unwrap();
+        let write = |number: i64| {
+            let sql = "INSERT INTO written VALUES (?1)";
+            writer.try_write(move |db| Ok(db.execute(sql, [number])?))
+        };
+        let (at_work, is_at_work) = bounded(1);
+        let (go_on, may_go_on) = bounded::<()>(0);
+        thread::scope(|scope| {
+            let first = scope.spawn(|| {
+                writer.write(move |_| {
+                    at_work.send(()).unwrap();
+                    may_go_on.recv().unwrap();
+                    Ok(())
+                })
+            });
+            is_at_work.recv().unwrap();
+            // Three fit beside the one in hand: of more, as many are turned away.
+            let (told, outcomes) = bounded(8);
+            let others: Vec<_> = (0..8)
+                .map(|number| {
+                    let told = told.clone();
+                    scope.spawn(move || told.send(write(number)).unwrap())
+                })
+                .collect();
+            for _ in 0..5 {
+                let refused = outcomes.recv().unwrap().unwrap_err();
+                assert_eq!(refused.kind(), ErrorKind::Unavailable);
+            }
+            go_on.send(()).unwrap();
+            others.into_iter().for_each(|other| other.join().unwrap());
+            first.join().unwrap().unwrap();
+            assert!(outcomes.try_iter().all(|outcome| outcome.unwrap() == 1));
+        });
+        drop(writer);
+        let db = thread.join().unwrap();
+        let count = db.query_row("SELECT count(*) FROM written", [], |row| row.get(0));
+        assert_eq!(count, Ok(3));
+    }
 }

@@ -19,7 +19,7 @@ use crate::ingest::batch::{self, Batch, ReadError, Source};
 use crate::ingest::header::Kind;
 use crate::ingest::load::{self, Summary};
 use crate::ingest::parser::Format;
-use crate::ingest::problem::{BadFile, BadRow, Code};
+use crate::ingest::problem::{BadFile, BadRow, Code, excerpt};
 use crate::uptime::interval::{DAY, Micros};
 
 /// How many bad rows an answer tells; all are counted.
@@ -27,6 +27,9 @@ const BAD_ROWS_TOLD: usize = 100;
 
 /// How many times as long as it was sent a body may be when it is unpacked.
 const UNPACKED_FACTOR: u64 = 8;
+
+/// How gzip begins.
+const GZIP: [u8; 2] = [0x1f, 0x8b];
 
 /// The longest `Idempotency-Key`.
 const KEY_BYTES_MAX: usize = 255;
@@ -59,18 +62,17 @@ fn take(app: &mut App, request: &mut Request<'_>, kind: Kind) -> Result<Response
     }
     let Some(format) = format(request.header("Content-Type")) else {
         let detail = "send text/csv with a header, application/x-ndjson, or a JSON array as application/json";
-        return Ok(Response::problem(415, detail));
+        return Ok(unknown_type(request, "Content-Type", detail));
     };
     let coding = request.header("Content-Encoding").unwrap_or_default();
-    if !matches!(
-        coding.to_ascii_lowercase().as_str(),
-        "" | "identity" | "gzip" | "x-gzip"
-    ) {
-        return Ok(Response::problem(
-            415,
-            "send the body as it is, or with Content-Encoding: gzip",
-        ));
-    }
+    let is_packed = match coding.to_ascii_lowercase().as_str() {
+        "" | "identity" => false,
+        "gzip" | "x-gzip" => true,
+        _ => {
+            let detail = "send the body as it is, or with Content-Encoding: gzip";
+            return Ok(unknown_type(request, "Content-Encoding", detail));
+        }
+    };
     let skip = match request.field("on_bad_row")? {
         None | Some("refuse") => false,
         Some("skip") => true,
@@ -84,8 +86,17 @@ fn take(app: &mut App, request: &mut Request<'_>, kind: Kind) -> Result<Response
     let key = key(request)?;
 
     let mut bad_rows = Vec::new();
+    let mut head = Vec::new();
+    if is_packed {
+        let head_bytes = GZIP.len() as u64;
+        let read = (&mut *request.body).take(head_bytes).read_to_end(&mut head);
+        read.map_err(|error| Error::failed("the body: cannot be read").because(error))?;
+        if !head.is_empty() && head != GZIP {
+            return Ok(not_packed());
+        }
+    }
     let mut body = Measured {
-        body: &mut *request.body,
+        body: &mut head.chain(&mut *request.body),
         crc: Crc::new(),
         bytes: 0,
         bytes_max,
@@ -285,6 +296,28 @@ fn refused_file(file: &BadFile) -> Response {
         0,
         vec![error],
     )
+}
+
+/// A body that is said to be gzip and is not: what it is instead is anybody's guess, even where it looks
+/// like text.
+fn not_packed() -> Response {
+    refused_file(&BadFile {
+        line: None,
+        code: Code::Compressed,
+        reason: "its Content-Encoding is gzip, but it does not begin as gzip does (leave the header field out, or pack it)".to_owned(),
+    })
+}
+
+/// A body of a type or in a coding that is not taken, as the header field `name` says.
+fn unknown_type(request: &Request<'_>, name: &str, detail: &str) -> Response {
+    let error = json!({
+        "line": null,
+        "column": null,
+        "code": "media_type",
+        "value": excerpt(request.header(name).unwrap_or_default().as_bytes()),
+        "reason": format!("{name} is not one that is taken ({detail})"),
+    });
+    problem(415, detail, 0, vec![error])
 }
 
 fn too_large(bytes_max: u64) -> Response {

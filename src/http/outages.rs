@@ -18,6 +18,9 @@ use crate::uptime::timeline::REACH;
 
 /// The outages of the eight days before `as_of`, in their order.
 ///
+/// They are computed from the polls that the database has now, for any `as_of`: what it keeps of the past
+/// keeps its outages, but for those that polls have healed which came in late.
+///
 /// Without `as_of` it is whatever a report's would be: the newest poll's instant, or the machine's
 /// clock where the server follows that. An outage that still goes on shows only by the latter, for
 /// the newest poll is never within one. Without any poll there is neither a span nor an outage.
@@ -35,8 +38,7 @@ pub fn list(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let outages = match as_of {
         Some(as_of) => {
             let inputs = hot.inputs(db, as_of)?;
-            let stores = inputs.fleet.stores().iter().map(|store| store.key);
-            outage::outages(&inputs.history, stores, as_of)
+            outage::outages(&inputs.fleet, &inputs.business, &inputs.history, as_of)
         }
         None => Default::default(),
     };

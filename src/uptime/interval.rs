@@ -103,6 +103,18 @@ impl Intervals {
             .is_some_and(|interval| interval.contains(at))
     }
 
+    /// What lies inside `bounds`, piece by piece.
+    pub fn within(&self, bounds: Interval) -> impl Iterator<Item = Interval> + '_ {
+        let first = self
+            .0
+            .partition_point(|interval| interval.end <= bounds.start);
+        let last = self
+            .0
+            .partition_point(|interval| interval.start < bounds.end);
+        let pieces = self.0.get(first..last).unwrap_or(&[]).iter();
+        pieces.map(move |interval| interval.intersection(bounds))
+    }
+
     /// What lies inside `bounds`.
     #[must_use]
     pub fn clip(&self, bounds: Interval) -> Self {

@@ -4,35 +4,50 @@
 //! away, and whatever the report says of that time is a guess for every store.
 //!
 //! # Definition
-//! All of it rests on the polls within [`reach`] of `as_of`, whatever their status, and on elapsed
-//! time: for one `as_of` over the same polls the outages are the same.
+//! All of it rests on the polls within [`reach`] of `as_of`, whatever their status, and on business
+//! hours: for one `as_of` over the same rows the outages are the same. They are kept nowhere. Any
+//! `as_of` for which the database has polls can be asked about again, and polls that come in late
+//! heal an outage, as they mend the report's numbers.
 //!
+//! - A store is *polled when open* if it closes at times and at least [`OPEN_PER_CENT`] of its polls lie
+//!   in its business time, or within [`EDGE_MAX`] of it: a last poll is mostly due at closing time. Its
+//!   time is business time, and no other time passes for it. Any other store is polled around the
+//!   clock, and its time is elapsed time.
 //! - A store's *usual gap* is the median of the gaps between consecutive polls (of two in the middle,
-//!   the longer). Where two pollers take turns within minutes, most gaps are short although the store
-//!   is heard of but once an hour; so it is half the median gap between a poll and the next but one
-//!   where that is longer. With fewer than [`POLLS_MIN`] polls there is none: the store takes no part.
-//! - A *silence* is a stretch `[poll, next poll)`, or `[last poll, as_of)`, longer than
-//!   [`SILENCE_GAPS`] usual gaps of its store.
+//!   the longer), in its time. Where two pollers take turns within minutes, most gaps are short
+//!   although the store is heard of but once an hour; so it is half the median gap between a poll and
+//!   the next but one where that is longer. With fewer than [`POLLS_MIN`] polls, or where half of all
+//!   gaps are nothing, there is none: the store takes no part.
+//! - A *silence* is a stretch `[poll, next poll)`, or `[last poll, as_of)`, in which more than
+//!   [`SILENCE_GAPS`] usual gaps of its store pass.
 //! - A store is *expected* from its first poll on, for what came before may have been before it opened
-//!   or before polling began. It is expected until `as_of`, unless it is gone.
+//!   or before polling began; one that is polled when open, in its business time alone. It is expected
+//!   until `as_of`, unless it is gone.
 //! - A store is *gone*, from its last poll on, when the poller was at work long after: when a fifth of
-//!   the stores have polls more than [`GONE_AFTER`] and [`SILENCE_GAPS`] of its usual gaps later. So
-//!   stores closed for good weigh on nothing, and while nobody is polled nobody is gone, however long
-//!   that takes.
+//!   the stores have polls more than [`GONE_AFTER`], and more than [`SILENCE_GAPS`] of its usual gaps,
+//!   later. So stores closed for good weigh on nothing, and while nobody is polled nobody is gone,
+//!   however long that takes.
 //! - The poller is *out* wherever more than [`SILENT_PER_CENT`] of the expected stores, and no fewer
-//!   than [`STORES_MIN`], are within a silence. Two such stretches with at most [`SEAM_MAX`] between
-//!   them are one: near the limit, a single poll would cut them.
+//!   than [`STORES_MIN`], are within a silence. Two such stretches are one where no store is expected
+//!   between them, as in the night of a chain that is polled by day; and where at most [`SEAM_MAX`] is
+//!   between them: near the limit, a single poll would cut them.
 //!
 //! A store whose silences meet in one poll is silent on both sides of it: a lone sweep between two
 //! long silences need not part them.
 //!
-//! It must never know business hours or interpolation: the report's numbers do not depend on this.
+//! It must never know status or interpolation: the report's numbers do not depend on this.
 
-use super::fleet::StoreKey;
+use super::fleet::{BusinessTime, Fleet, OpenTime};
 use super::history::History;
-use super::interval::{DAY, Interval, Intervals, MINUTE, Micros};
+use super::interval::{DAY, HOUR, Interval, Intervals, MINUTE, Micros};
 use super::poll::Poll;
 use super::timeline::reach;
+
+/// When at least so many of a store's polls are in or near its business time, it is polled when open.
+pub const OPEN_PER_CENT: usize = 95;
+
+/// How far from business time a poll may be and still be one of an open store.
+pub const EDGE_MAX: Micros = HOUR;
 
 /// A store with fewer polls has no usual gap.
 pub const POLLS_MIN: usize = 3;
@@ -52,11 +67,51 @@ pub const GONE_AFTER: Micros = DAY;
 /// The longest time between two stretches without the poller that are one outage.
 pub const SEAM_MAX: Micros = MINUTE;
 
+/// What passes for a store while it waits for its next poll.
+#[derive(Clone, Copy)]
+enum Time<'a> {
+    /// All time: it is polled around the clock.
+    Elapsed,
+    /// Business time: it is polled when open.
+    Business(&'a OpenTime),
+}
+
+impl<'a> Time<'a> {
+    /// The time of a store with these polls; `near` is its business time widened by [`EDGE_MAX`].
+    fn of(polls: &[Poll], open: &'a OpenTime, near: &Intervals) -> Self {
+        let business = Self::Business(open);
+        let ([first, ..], [.., last]) = (polls, polls) else {
+            return Self::Elapsed;
+        };
+        let closes = business.between(first.at(), last.at()) < last.at() - first.at();
+        let before = |at: Micros| polls.partition_point(|poll| poll.at() < at);
+        let when_open = || -> usize {
+            // Its end, too, is within that distance.
+            let polls = |near: &Interval| before(near.end + 1) - before(near.start);
+            near.as_slice().iter().map(polls).sum()
+        };
+        if closes && when_open() * 100 >= polls.len() * OPEN_PER_CENT {
+            business
+        } else {
+            Self::Elapsed
+        }
+    }
+
+    /// How much of it passes between two instants.
+    fn between(self, start: Micros, end: Micros) -> Micros {
+        match self {
+            Self::Elapsed => end - start,
+            Self::Business(open) => open.elapsed(end) - open.elapsed(start),
+        }
+    }
+}
+
 /// A store with a usual gap, as far as it matters beyond the silences between its polls.
-struct Polled {
+struct Polled<'a> {
+    time: Time<'a>,
     first: Micros,
     last: Micros,
-    /// The longest stretch without polls that is no silence.
+    /// The longest stretch without polls that is no silence, in its time.
     patience: Micros,
 }
 
@@ -69,28 +124,36 @@ struct Edge {
 
 /// When the poller was out within the eight days before `as_of`.
 ///
-/// `history` must hold every poll within [`reach`] of `as_of`; `stores` names each store once.
+/// `business` must span [`BusinessTime::span_for`] this `as_of`, and `history` must hold every poll
+/// within [`reach`] of it.
 ///
-/// The cost is linear in polls, plus a sort of two edges a store and two a silence.
+/// The cost is linear in polls, plus a sort of two edges a store and two a silence; of a store that is
+/// polled when open, two a day.
 pub fn outages(
+    fleet: &Fleet,
+    business: &BusinessTime,
     history: &History,
-    stores: impl IntoIterator<Item = StoreKey>,
     as_of: Micros,
 ) -> Intervals {
+    let near = |pattern| widened(business.of(pattern).intervals());
+    let near: Vec<_> = (0..fleet.patterns().len()).map(near).collect();
     let (mut apart, mut gaps) = (Vec::new(), Vec::new());
     let (mut polled, mut edges) = (Vec::new(), Vec::new());
-    for store in stores {
-        let polls = history.of(store, reach(as_of), &mut apart);
-        let ([first, .., last], Some(usual_gap)) = (polls, usual_gap(polls, &mut gaps)) else {
+    for store in fleet.stores() {
+        let polls = history.of(store.key, reach(as_of), &mut apart);
+        let time = Time::of(polls, business.of(store.pattern), &near[store.pattern]);
+        let ([first, .., last], Some(usual_gap)) = (polls, usual_gap(polls, time, &mut gaps))
+        else {
             continue;
         };
         let store = Polled {
+            time,
             first: first.at(),
             last: last.at(),
             patience: SILENCE_GAPS * usual_gap,
         };
         for pair in polls.windows(2) {
-            push_silence(&mut edges, &store, pair[0].at(), pair[1].at());
+            store.push_silence(&mut edges, pair[0].at(), pair[1].at());
         }
         polled.push(store);
     }
@@ -98,62 +161,93 @@ pub fn outages(
         return Intervals::default();
     };
     for store in &polled {
-        let gone = at_work - store.last > store.patience.max(GONE_AFTER);
-        let end = if gone { store.last } else { as_of };
-        push(&mut edges, Interval::new(store.first, end), 1, 0);
-        push_silence(&mut edges, store, store.last, end);
+        let end = if store.is_gone(at_work) {
+            store.last
+        } else {
+            as_of
+        };
+        store.push(&mut edges, Interval::new(store.first, end), 1, 0);
+        store.push_silence(&mut edges, store.last, end);
     }
     sweep(edges)
 }
 
-/// How long a store with these polls mostly goes without one; none where they are too few to tell.
-/// `gaps` is room to work in.
-fn usual_gap(polls: &[Poll], gaps: &mut Vec<Micros>) -> Option<Micros> {
+/// Business time and all that is within [`EDGE_MAX`] of it.
+fn widened(open: &Intervals) -> Intervals {
+    let open = open.as_slice().iter();
+    open.map(|open| Interval::new(open.start - EDGE_MAX, open.end + EDGE_MAX))
+        .collect()
+}
+
+/// How long a store with these polls mostly goes without one, in its time; none where they are too
+/// few to tell. `gaps` is room to work in.
+fn usual_gap(polls: &[Poll], time: Time<'_>, gaps: &mut Vec<Micros>) -> Option<Micros> {
     if polls.len() < POLLS_MIN {
         return None;
     }
     let mut median = |step: usize| {
         gaps.clear();
         let later = polls.iter().skip(step);
-        gaps.extend(polls.iter().zip(later).map(|(a, b)| b.at() - a.at()));
+        gaps.extend(
+            polls
+                .iter()
+                .zip(later)
+                .map(|(a, b)| time.between(a.at(), b.at())),
+        );
         let middle = gaps.len() / 2;
         *gaps.select_nth_unstable(middle).1
     };
-    Some(median(1).max(median(2) / 2))
+    let gap = median(1).max(median(2) / 2);
+    (gap > 0).then_some(gap)
 }
 
 /// The latest instant at or after which enough stores were polled for the poller not to be out.
-fn last_at_work(polled: &[Polled]) -> Option<Micros> {
+fn last_at_work(polled: &[Polled<'_>]) -> Option<Micros> {
     let mut lasts: Vec<_> = polled.iter().map(|store| store.last).collect();
     let silent_max = lasts.len() * usize::from(SILENT_PER_CENT) / 100;
     (silent_max < lasts.len()).then(|| *lasts.select_nth_unstable(silent_max).1)
 }
 
-/// A silence of `store`, if the stretch between `poll` and `next` is one.
-fn push_silence(edges: &mut Vec<Edge>, store: &Polled, poll: Micros, next: Micros) {
-    if next - poll > store.patience {
-        push(edges, Interval::new(poll, next), 0, 1);
+impl Polled<'_> {
+    /// Whether the poller was at work until `at_work`, long after it polled this store last.
+    fn is_gone(&self, at_work: Micros) -> bool {
+        at_work - self.last > GONE_AFTER && self.time.between(self.last, at_work) > self.patience
     }
-}
 
-fn push(edges: &mut Vec<Edge>, stretch: Interval, expected: i32, silent: i32) {
-    edges.push(Edge {
-        at: stretch.start,
-        expected,
-        silent,
-    });
-    edges.push(Edge {
-        at: stretch.end,
-        expected: -expected,
-        silent: -silent,
-    });
+    /// A silence, if the stretch between `poll` and `next` is one.
+    fn push_silence(&self, edges: &mut Vec<Edge>, poll: Micros, next: Micros) {
+        if self.time.between(poll, next) > self.patience {
+            self.push(edges, Interval::new(poll, next), 0, 1);
+        }
+    }
+
+    /// The part of `stretch` that is of the store's time.
+    fn push(&self, edges: &mut Vec<Edge>, stretch: Interval, expected: i32, silent: i32) {
+        let mut push = |stretch: Interval| {
+            edges.push(Edge {
+                at: stretch.start,
+                expected,
+                silent,
+            });
+            edges.push(Edge {
+                at: stretch.end,
+                expected: -expected,
+                silent: -silent,
+            });
+        };
+        match self.time {
+            Time::Elapsed => push(stretch),
+            Time::Business(open) => open.intervals().within(stretch).for_each(push),
+        }
+    }
 }
 
 /// Passes over the edges in time and keeps the stretches in which the poller is out.
 fn sweep(mut edges: Vec<Edge>) -> Intervals {
     edges.sort_unstable_by_key(|edge| edge.at);
     let (mut expected, mut silent) = (0, 0);
-    let mut out_since = None;
+    // The outage that goes on: since when, and until when it is known to have lasted.
+    let mut out: Option<(Micros, Option<Micros>)> = None;
     let mut outages = Vec::new();
     for edges in edges.chunk_by(|a, b| a.at == b.at) {
         for edge in edges {
@@ -161,15 +255,20 @@ fn sweep(mut edges: Vec<Edge>) -> Intervals {
             silent += i64::from(edge.silent);
         }
         let at = edges[0].at;
-        match (out_since, is_out(expected, silent)) {
-            (None, true) => out_since = Some(at),
-            (Some(start), false) => {
-                outages.push(Interval::new(start, at));
-                out_since = None;
+        let (start, known_end) = out.unwrap_or((at, None));
+        if is_out(expected, silent) {
+            out = Some((start, None));
+        } else if out.is_some() {
+            let end = known_end.unwrap_or(at);
+            // While nobody is expected there is no telling. That ends with the last edge, or sooner.
+            out = (expected == 0).then_some((start, Some(end)));
+            if out.is_none() {
+                outages.push(Interval::new(start, end));
             }
-            // Every silence has ended with the last edge, so none is left open.
-            (None, false) | (Some(_), true) => {}
         }
+    }
+    if let Some((start, Some(end))) = out {
+        outages.push(Interval::new(start, end));
     }
     Intervals::union_across(outages, SEAM_MAX)
 }
@@ -182,30 +281,49 @@ fn is_out(expected: i64, silent: i64) -> bool {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::interval::HOUR;
+    use chrono_tz::Tz;
+
+    use super::super::business_hours::WeeklyRow;
+    use super::super::fleet::Pattern;
     use super::super::poll::Status;
     use super::*;
 
+    /// A midnight between a Thursday and a Friday.
     const AS_OF: Micros = 20_000 * DAY;
     const NONE: [[(Micros, Micros); 2]; 0] = [];
 
-    /// The outages of stores given by the instants of their polls.
+    /// A store by the instants of its polls and its weekly hours in UTC.
+    type Store = (Vec<Micros>, Vec<WeeklyRow>);
+
+    /// The outages of stores that never close, given by the instants of their polls.
     fn found(stores: &[Vec<Micros>]) -> Intervals {
-        let polls = (0..).zip(stores).flat_map(|(store, polls)| {
-            let poll = move |&at: &Micros| (store, Poll::new(at, Status::Active));
+        let stores = stores.iter().map(|polls| (polls.clone(), Vec::new()));
+        found_among(&stores.collect::<Vec<_>>())
+    }
+
+    fn found_among(stores: &[Store]) -> Intervals {
+        let polls = (0..).zip(stores).flat_map(|(key, (polls, _))| {
+            let poll = move |&at: &Micros| (key, Poll::new(at, Status::Active));
             polls.iter().map(poll)
         });
-        let stores = 0..StoreKey::try_from(stores.len()).expect("few");
-        outages(&History::from_polls(polls), stores, AS_OF)
+        let fleet = Fleet::new((0..).zip(stores).map(|(key, (_, rows))| {
+            let (zone, rows) = (Tz::UTC, rows.clone());
+            (key, key.to_string().into(), Pattern { zone, rows })
+        }));
+        let business = BusinessTime::new(&fleet, BusinessTime::span_for(AS_OF));
+        outages(&fleet, &business, &History::from_polls(polls), AS_OF)
     }
 
     /// The outages, in hours and minutes after `AS_OF`.
     fn found_at(stores: &[Vec<Micros>]) -> Vec<[(Micros, Micros); 2]> {
+        in_hours(&found(stores))
+    }
+
+    fn in_hours(found: &Intervals) -> Vec<[(Micros, Micros); 2]> {
         let at = |at: Micros| {
             let minutes = (at - AS_OF) / MINUTE;
             (minutes.div_euclid(60), minutes.rem_euclid(60))
         };
-        let found = found(stores);
         let found = found.as_slice().iter();
         found.map(|out| [at(out.start), at(out.end)]).collect()
     }
@@ -342,62 +460,240 @@ mod tests {
         assert_eq!(found_at(&stores), NONE);
     }
 
-    /// The definition, word for word: whether the poller is out at `at`.
-    fn is_out_by_definition(stores: &[Vec<Micros>], at: Micros) -> bool {
-        let median = |polls: &[Micros], step: usize| {
-            let mut gaps: Vec<_> = (step..polls.len())
-                .map(|poll| polls[poll] - polls[poll - step])
-                .collect();
-            gaps.sort_unstable();
-            gaps[gaps.len() / 2]
+    /// Open from hour to hour on every day of the week.
+    fn daily(start: Micros, end: Micros) -> Vec<WeeklyRow> {
+        let row = |weekday| WeeklyRow {
+            weekday,
+            start_us_local: start * HOUR,
+            end_us_local: end * HOUR,
         };
-        let polled = || stores.iter().filter(|polls| polls.len() >= POLLS_MIN);
-        let (mut expected, mut silent) = (0, 0);
-        for polls in polled() {
-            let patience = 3 * median(polls, 1).max(median(polls, 2) / 2);
-            let last = *polls.last().expect("three");
-            let later = |other: &&Vec<Micros>| {
-                other.last().expect("three") - last > patience.max(GONE_AFTER)
-            };
-            let gone = polled().filter(later).count() * 5 >= polled().count();
-            if at < polls[0] || (gone && at >= last) {
-                continue;
-            }
-            expected += 1;
-            let next = polls.partition_point(|&poll| poll <= at);
-            let end = polls.get(next).copied().unwrap_or(AS_OF);
-            if end - polls[next - 1] > patience {
-                silent += 1;
-            }
-        }
-        silent >= 2 && silent * 5 > expected * 4
+        (0..7).map(row).collect()
     }
 
-    /// The polls of one store, at any even minutes of some days: no seam is as short as a minute.
-    fn any_polls() -> impl Strategy<Value = Vec<Micros>> {
-        let minutes = proptest::collection::btree_set(0_i64..90 * 30, 0..30);
-        minutes.prop_map(|minutes| {
-            minutes
-                .iter()
-                .map(|at| AS_OF - 90 * HOUR + at * 2 * MINUTE)
-                .collect()
+    /// [`ten`], each with these hours; the outages in hours and minutes after `AS_OF`.
+    fn found_with(
+        hours: &[WeeklyRow],
+        polled: impl Fn(usize, i32) -> bool,
+    ) -> Vec<[(Micros, Micros); 2]> {
+        let stores = ten(polled).into_iter();
+        let stores: Vec<Store> = stores.map(|polls| (polls, hours.to_vec())).collect();
+        in_hours(&found_among(&stores))
+    }
+
+    /// Whether a store that is open from 9 to 22 h is polled in that hour before `AS_OF`: by day, and
+    /// once more when it has closed.
+    fn by_day(hour: i32) -> bool {
+        (9..=22).contains(&hour.rem_euclid(24))
+    }
+
+    #[test]
+    fn stores_that_are_polled_when_open_are_not_silent_while_they_are_closed() {
+        assert_eq!(found_with(&daily(9, 22), |_, hour| by_day(hour)), NONE);
+        let mut but_tuesdays = daily(9, 22);
+        but_tuesdays.remove(1);
+        let closed = |hour: i32| (-72..-48).contains(&hour);
+        assert_eq!(
+            found_with(&but_tuesdays, |_, hour| by_day(hour) && !closed(hour)),
+            NONE
+        );
+        // Two hours of the evening, and one of the morning, are no silence yet.
+        let night = |hour: i32| (-27..-14).contains(&hour);
+        assert_eq!(
+            found_with(&daily(9, 22), |_, hour| by_day(hour) && !night(hour)),
+            NONE
+        );
+    }
+
+    #[test]
+    fn stores_that_are_polled_when_open_have_outages_by_day_and_over_night() {
+        let found = |silent: std::ops::Range<i32>| {
+            found_with(&daily(9, 22), |_, hour| {
+                by_day(hour) && !silent.contains(&hour)
+            })
+        };
+        assert_eq!(found(-34..-29), [[(-35, 16), (-29, 2)]]);
+        // From Wednesday evening to Thursday noon it is one.
+        assert_eq!(found(-30..-12), [[(-31, 16), (-12, 2)]]);
+        // It ends where the last store closes, as far as anybody can tell.
+        assert_eq!(found(-10..0), [[(-11, 16), (-2, 0)]]);
+    }
+
+    #[test]
+    fn stores_that_close_but_are_polled_around_the_clock_have_outages_at_night() {
+        let polled = |_, hour: i32| !(-52..-44).contains(&hour);
+        assert_eq!(found_with(&daily(9, 22), polled), [[(-53, 16), (-44, 2)]]);
+    }
+
+    #[test]
+    fn each_store_is_expected_in_its_own_time() {
+        // By night there are only two, which are heard or not.
+        let store = |store: usize, silent: fn(usize, i32) -> bool| -> Store {
+            let by_day = |hour: i32| store < 2 || by_day(hour);
+            let polls = ten(|other, hour| other == store && by_day(hour) && !silent(store, hour));
+            let hours = if store < 2 { Vec::new() } else { daily(9, 22) };
+            (polls[store].clone(), hours)
+        };
+        let found = |silent| {
+            let stores: Vec<_> = (0..10).map(|number| store(number, silent)).collect();
+            in_hours(&found_among(&stores))
+        };
+        assert_eq!(found(|_, _| false), NONE);
+        assert_eq!(
+            found(|_, hour| (-50..-44).contains(&hour)),
+            [[(-50, 0), (-44, 0)]]
+        );
+        assert_eq!(
+            found(|store, hour| store == 0 && (-50..-44).contains(&hour)),
+            NONE
+        );
+    }
+
+    /// A twelfth of an hour is more than the property needs, and two minutes make no seam.
+    const STEP: Micros = 2 * MINUTE;
+
+    /// How many steps before `AS_OF` a store may be polled in.
+    const STEPS: usize = 90 * 30;
+
+    fn instant(step: usize) -> Micros {
+        AS_OF - Micros::try_from(STEPS - step).expect("few") * STEP
+    }
+
+    /// What the definition, word for word, says of one store.
+    struct Defined {
+        polls: Vec<usize>,
+        /// Steps that pass for it before each step.
+        passed: Vec<usize>,
+        patience: usize,
+    }
+
+    impl Defined {
+        fn new((polls, rows): &Store) -> Option<Self> {
+            let is_open = |at: Micros| {
+                let (day, time) = (at.div_euclid(DAY), at.rem_euclid(DAY));
+                let opens = |row: &WeeklyRow| {
+                    (day + 3).rem_euclid(7) == i64::from(row.weekday)
+                        && (row.start_us_local..row.end_us_local).contains(&time)
+                };
+                rows.is_empty() || rows.iter().any(opens)
+            };
+            let steps: Vec<usize> = (0..STEPS)
+                .filter(|&step| polls.binary_search(&instant(step)).is_ok())
+                .collect();
+            let (&first, &last) = (steps.first()?, steps.last()?);
+            // Within an hour: some instant of business time is, or the end of one.
+            let near = |at: &&Micros| {
+                (-30..=30).any(|step| is_open(**at + step * STEP)) || is_open(**at - EDGE_MAX - 1)
+            };
+            let near = polls.iter().filter(near).count();
+            let closes = !(first..last).all(|step| is_open(instant(step)));
+            let when_open = closes && near * 20 >= polls.len() * 19;
+            let mut passed = vec![0];
+            for step in 0..STEPS {
+                let passes = !when_open || is_open(instant(step));
+                passed.push(passed[step] + usize::from(passes));
+            }
+            let median = |step: usize| {
+                let pairs = steps.iter().zip(steps.iter().skip(step));
+                let mut gaps: Vec<_> = pairs.map(|(&a, &b)| passed[b] - passed[a]).collect();
+                gaps.sort_unstable();
+                gaps.get(gaps.len() / 2).copied()
+            };
+            // Doubled, so that half a gap is whole.
+            let gap = (2 * median(1)?).max(median(2)?);
+            (steps.len() >= POLLS_MIN && gap > 0).then(|| Self {
+                patience: 3 * gap,
+                polls: steps,
+                passed,
+            })
+        }
+
+        fn is_silence(&self, from: usize, to: usize) -> bool {
+            2 * (self.passed[to] - self.passed[from]) > self.patience
+        }
+
+        fn last(&self) -> usize {
+            *self.polls.last().expect("three")
+        }
+
+        fn is_gone(&self, all: &[Self]) -> bool {
+            let later = |other: &&Self| {
+                instant(other.last()) - instant(self.last()) > GONE_AFTER
+                    && self.is_silence(self.last(), other.last())
+            };
+            all.iter().filter(later).count() * 5 >= all.len()
+        }
+
+        /// Whether it is expected in a step, and whether it is silent.
+        fn state(&self, step: usize, all: &[Self]) -> (bool, bool) {
+            let in_its_time = self.passed[step + 1] > self.passed[step];
+            let gone = step >= self.last() && self.is_gone(all);
+            if step < self.polls[0] || !in_its_time || gone {
+                return (false, false);
+            }
+            let next = self.polls.partition_point(|&poll| poll <= step);
+            let end = self.polls.get(next).copied().unwrap_or(STEPS);
+            (true, self.is_silence(self.polls[next - 1], end))
+        }
+    }
+
+    /// The definition, word for word: whether the poller is out in each step.
+    fn out_by_definition(stores: &[Store]) -> Vec<bool> {
+        let stores: Vec<_> = stores.iter().filter_map(Defined::new).collect();
+        // Whether it is out; none where nobody is expected.
+        let state = |step: usize| {
+            let states = stores.iter().map(|store| store.state(step, &stores));
+            let (expected, silent) = states.fold((0, 0), |(expected, silent), state| {
+                (
+                    expected + usize::from(state.0),
+                    silent + usize::from(state.1),
+                )
+            });
+            (expected > 0).then_some(silent >= 2 && silent * 5 > expected * 4)
+        };
+        let states: Vec<_> = (0..STEPS).map(state).collect();
+        let out = |step: usize| {
+            states[step].unwrap_or_else(|| {
+                let before = states[..step].iter().rev().find_map(|state| *state);
+                let after = states[step..].iter().find_map(|state| *state);
+                before == Some(true) && after == Some(true)
+            })
+        };
+        (0..STEPS).map(out).collect()
+    }
+
+    /// A store that is polled in any of the steps; that may close, and be polled when open alone.
+    fn any_store() -> impl Strategy<Value = Store> {
+        let steps = proptest::collection::btree_set(0..STEPS, 0..60);
+        let hours = (0_i64..23, 1_i64..24, 0_usize..=7);
+        (steps, hours, 0..3_u8).prop_map(|(steps, (start, hours, days), kind)| {
+            let mut rows = daily(start, (start + hours).min(24));
+            rows.truncate(if kind == 0 { 0 } else { days });
+            let open = |at: Micros| {
+                let hour = at.rem_euclid(DAY) / HOUR;
+                (start..=start + hours).contains(&hour)
+            };
+            let polls = steps.into_iter().map(instant);
+            let polls = polls.filter(|&at| kind < 2 || open(at));
+            (polls.collect(), rows)
         })
     }
 
     proptest! {
         #[test]
         fn outages_are_what_the_definition_says(
-            mut stores in proptest::collection::vec(any_polls(), 0..8),
+            mut stores in proptest::collection::vec(any_store(), 0..8),
             hole in 0_i64..90,
             hours in 0_i64..60,
         ) {
             let start = AS_OF - hole * HOUR;
-            for polls in &mut stores {
+            for (polls, _) in &mut stores {
                 polls.retain(|&at| !(start..start + hours * HOUR).contains(&at));
             }
-            let out = found(&stores);
-            for at in stores.iter().flatten().flat_map(|&at| [at - 1, at]).chain([AS_OF - 1]) {
-                prop_assert_eq!(out.contains(at), is_out_by_definition(&stores, at), "{}", at - AS_OF);
+            let out = found_among(&stores);
+            for (step, expected) in out_by_definition(&stores).into_iter().enumerate() {
+                for at in [instant(step), instant(step + 1) - 1] {
+                    prop_assert_eq!(out.contains(at), expected, "{}", at - AS_OF);
+                }
             }
             prop_assert!(!out.contains(AS_OF));
         }

@@ -73,6 +73,58 @@ fn every_kind_is_taken_in_every_shape_and_changes_nothing_twice() {
 }
 
 #[test]
+fn hours_that_others_took_the_place_of_are_replaced() {
+    let home = Home::new();
+    let server = Server::start(&home);
+    let post = |rows: &[&str]| {
+        let rows = rows.iter().map(|row| format!("s1,{row}:00:00\n"));
+        let header = "store_id,day,start_time_local,end_time_local\n";
+        let body = header.to_owned() + &rows.collect::<String>();
+        let target = "/api/business-hours";
+        counts(&server.client.post(target, CSV, &[], body.as_bytes()))
+    };
+    let (monday, longer) = ("0,09:00:00,17", "0,08:00:00,18");
+    let (tuesday, evening) = ("1,09:00:00,17", "1,19:00:00,23");
+    for (rows, expected) in [
+        (&[monday][..], [1, 0, 0, 0]),
+        (&[longer], [0, 0, 1, 0]),
+        (&[longer, tuesday], [1, 1, 0, 0]),
+        // Two take the place of one: the other is new.
+        (&[longer, "1,09:00:00,12", evening], [1, 1, 1, 0]),
+        // One row is left of three; nothing is said that was not known.
+        (&[longer], [0, 1, 0, 0]),
+        (&[tuesday], [0, 0, 1, 0]),
+    ] {
+        assert_eq!(post(rows), expected, "{rows:?}");
+        let all = u64::try_from(rows.len()).expect("few");
+        assert_eq!(post(rows), [0, all, 0, 0], "{rows:?} again");
+    }
+    let hours = home.print(&["export", "business-hours"]);
+    let hours = String::from_utf8(hours).expect("text");
+    assert_eq!(hours.lines().nth(1), Some("s1,1,09:00:00,17:00:00"));
+    assert_eq!(hours.lines().count(), 2);
+}
+
+#[test]
+fn while_somebody_else_writes_for_long_the_answer_is_to_come_again() {
+    let home = Home::new();
+    let server = Server::start(&home);
+    let other = home.sqlite();
+    other.execute_batch("BEGIN IMMEDIATE").expect("the lock");
+    let row = "s1,2026-11-06 10:00:00 UTC,active\n";
+    // Readers do not wait for it.
+    assert_eq!(server.get("/health").status, 200);
+    let busy = polls(&server, row);
+    busy.problem(503);
+    assert!(
+        busy.header("Retry-After").parse::<u32>().is_ok(),
+        "{busy:?}"
+    );
+    other.execute_batch("ROLLBACK").expect("no lock");
+    assert_eq!(counts(&polls(&server, row)), [1, 0, 0, 0]);
+}
+
+#[test]
 fn one_bad_row_refuses_the_request_unless_it_may_be_skipped() {
     let home = Home::new();
     let server = Server::start(&home);
@@ -124,8 +176,26 @@ fn what_is_no_input_is_refused_by_its_kind_of_wrong() {
     let zones = post(CSV, &[], b"store_id,timezone_str\ns1,UTC\n");
     zones.problem(422);
     assert_eq!(zones.json()["errors"][0]["code"], "wrong_kind");
-    post("text/html", &[], b"<p>").problem(415);
-    post(CSV, &[("Content-Encoding", "br")], b"").problem(415);
+    for (media_type, more, value) in [
+        ("text/html", &[][..], "text/html"),
+        (CSV, &[("Content-Encoding", "br")], "br"),
+    ] {
+        let answer = post(media_type, more, b"<p>");
+        let detail = answer.problem(415);
+        let said = answer.json();
+        assert_eq!(said["rejected"], 0);
+        let [error] = &said["errors"].as_array().expect("errors")[..] else {
+            panic!("{said}")
+        };
+        assert_eq!([&error["code"], &error["value"]], ["media_type", value]);
+        assert!(
+            error["reason"]
+                .as_str()
+                .expect("a reason")
+                .contains(&detail)
+        );
+        assert!(error["line"].is_null() && error["column"].is_null());
+    }
     let rows = format!(
         "{POLLS}{}",
         "s1,2026-11-06 10:00:00 UTC,active\n".repeat(100)
@@ -141,6 +211,13 @@ fn what_is_no_input_is_refused_by_its_kind_of_wrong() {
     // Names of codings have no letter case.
     let gzip = [("Content-Encoding", "GZip")];
     assert_eq!(counts(&post(CSV, &gzip, &packed(&rows))), [0, 100, 0, 0]);
+    // What is said to be packed and is not may be anything.
+    for (body, code) in [(&rows.as_bytes()[..500], "compressed"), (b"", "empty")] {
+        let answer = post(CSV, &gzip, body);
+        answer.problem(422);
+        assert_eq!(answer.json()["errors"][0]["code"], code);
+    }
+    assert_eq!(counts(&post(CSV, &[], &packed(&rows))), [0, 100, 0, 0]);
     let bomb = packed(&format!(
         "{POLLS}{}",
         "s1,2026-11-06 10:00:00 UTC,active\n".repeat(2000)

@@ -13,4 +13,5 @@ mod landing;
 mod live;
 mod outages;
 mod properties;
+mod splits;
 mod tidy;

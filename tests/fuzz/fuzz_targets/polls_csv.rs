@@ -1,0 +1,7 @@
+//! Any bytes as a CSV of polls. It must never know what is asked of the reader.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    store_monitor_fuzz::check_csv(bytes, store_monitor::ingest::header::Kind::Polls);
+});

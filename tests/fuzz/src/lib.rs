@@ -1,0 +1,341 @@
+//! What every fuzz target asks of the readers of rows, whatever bytes they are given.
+//!
+//! - How the bytes arrive changes nothing.
+//! - Lines are physical lines, counted here in another way: what a row is said to begin with stands
+//!   there, and each begins behind the one before it.
+//! - Quotes that need not be there change nothing.
+//! - A good row, written anew as CSV, is the same row.
+//! - JSON is what `serde_json` says it is, and the same rows as lines and as an array.
+//!
+//! It must never know how rows are read.
+
+use std::io::{self, Read};
+
+use serde_json::Value;
+use store_monitor::civil::{format_local_time, format_utc};
+use store_monitor::ingest::header::Kind;
+use store_monitor::ingest::parser::{Format, Rows};
+use store_monitor::ingest::problem::{Code, InputError, Outcome};
+use store_monitor::ingest::row::{Parsed, Row};
+
+/// 2100-01-01T00:00:00Z: instants after it are refused.
+const LATEST_US: i64 = 4_102_444_800_000_000;
+
+/// Deeper nesting than `serde_json` follows.
+const BRACKETS_MAX: usize = 100;
+
+/// A row, read: where it begins, as it came, and what was made of it.
+#[derive(Debug, PartialEq)]
+struct Seen {
+    line: u64,
+    raw: Vec<u8>,
+    /// The row as CSV, or what is wrong with it.
+    read: Result<String, (Code, Option<&'static str>, String, String)>,
+}
+
+/// Everything that a reader says of an input.
+#[derive(Debug, PartialEq)]
+struct Said {
+    rows: Vec<Seen>,
+    /// Notes with their counts and lines, or why the file is refused and where.
+    end: Result<Vec<(Code, u64, Option<u64>)>, (Code, Option<u64>)>,
+}
+
+impl Said {
+    /// Every row, good or bad, without the text it was read from.
+    fn rows(
+        &self,
+    ) -> Vec<(
+        u64,
+        &Result<String, (Code, Option<&'static str>, String, String)>,
+    )> {
+        self.rows.iter().map(|row| (row.line, &row.read)).collect()
+    }
+
+    fn is_good(&self) -> bool {
+        self.end.is_ok() && self.rows.iter().all(|row| row.read.is_ok())
+    }
+}
+
+/// A reader that gives its bytes a few at a time.
+struct Trickle<'a>(&'a [u8], usize);
+
+impl Read for Trickle<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.1.min(self.0.len()).min(buffer.len());
+        buffer[..count].copy_from_slice(&self.0[..count]);
+        self.0 = &self.0[count..];
+        Ok(count)
+    }
+}
+
+fn read(bytes: &[u8], step: usize, format: Format, kind: Kind) -> Said {
+    let mut rows = Vec::new();
+    let end =
+        read_into(&mut rows, Trickle(bytes, step), format, kind).map_err(|error| match error {
+            InputError::Refused(file) => {
+                assert!(!file.reason.is_empty());
+                assert!(file.code.outcome() == Outcome::File || file.code == Code::Json);
+                (file.code, file.line)
+            }
+            InputError::Io(error) => panic!("bytes in memory cannot be read: {error}"),
+        });
+    Said { rows, end }
+}
+
+fn read_into(
+    seen: &mut Vec<Seen>,
+    reader: Trickle<'_>,
+    format: Format,
+    kind: Kind,
+) -> Result<Vec<(Code, u64, Option<u64>)>, InputError> {
+    let mut rows = Rows::open(reader, format, Some(kind), LATEST_US)?;
+    while let Some(parsed) = rows.next_row()? {
+        seen.push(match parsed {
+            Parsed::Row { line, row, raw } => Seen {
+                line,
+                raw: raw.to_vec(),
+                read: Ok(csv_of(&row)),
+            },
+            Parsed::Bad(bad) => {
+                assert_eq!(bad.code.outcome(), Outcome::Row);
+                assert!(!bad.reason.is_empty());
+                let said = (bad.code, bad.column, bad.value, bad.reason);
+                Seen {
+                    line: bad.line,
+                    raw: bad.raw,
+                    read: Err(said),
+                }
+            }
+        });
+    }
+    assert!(rows.next_row()?.is_none(), "the end is the end");
+    assert_eq!(rows.rows(), seen.len() as u64);
+    let mut notes: Vec<_> = rows
+        .notes()
+        .iter()
+        .map(|note| (note.code, note.count, note.line))
+        .collect();
+    notes.sort_unstable();
+    for (code, count, _) in &notes {
+        assert!(code.outcome() == Outcome::Note && *count > 0);
+    }
+    Ok(notes)
+}
+
+/// A good row as a line of CSV below [`header_of`].
+fn csv_of(row: &Row<'_>) -> String {
+    let quoted = |text: &str| format!("\"{}\"", text.replace('"', "\"\""));
+    match *row {
+        Row::Poll {
+            store_id,
+            at,
+            status,
+        } => format!(
+            "{},{},{}",
+            quoted(store_id),
+            format_utc(at),
+            status.as_str()
+        ),
+        Row::Hours {
+            store_id,
+            weekday,
+            start_us_local,
+            end_us_local,
+        } => {
+            let [start, end] = [start_us_local, end_us_local].map(format_local_time);
+            format!("{},{weekday},{start},{end}", quoted(store_id))
+        }
+        Row::Zone { store_id, zone } => format!("{},{zone}", quoted(store_id)),
+        Row::Store {
+            store_id,
+            name,
+            group,
+        } => format!("{},{},{}", quoted(store_id), quoted(name), quoted(group)),
+    }
+}
+
+fn header_of(kind: Kind) -> String {
+    let names = kind.columns().iter().map(|column| column[0]);
+    names.collect::<Vec<_>>().join(",")
+}
+
+/// The text without a byte order mark; none where the bytes are an archive, whose text is elsewhere.
+fn text_of(bytes: &[u8]) -> Option<&[u8]> {
+    let is_gzip = bytes.starts_with(b"\x1f\x8b");
+    (!is_gzip).then(|| bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes))
+}
+
+/// Every physical line with what ends it: `\n`, `\r\n`, a lone `\r`, or nothing at the end.
+fn physical_lines(text: &[u8]) -> Vec<(&[u8], &[u8])> {
+    let mut lines = Vec::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        let length = rest.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
+        let length = length.unwrap_or(rest.len());
+        let (line, behind) = rest.split_at(length);
+        let end = if behind.starts_with(b"\r\n") {
+            2
+        } else {
+            behind.len().min(1)
+        };
+        lines.push((line, &behind[..end]));
+        rest = &behind[end..];
+    }
+    lines
+}
+
+/// Reads in three ways that must agree, and checks the lines.
+fn check_reading(bytes: &[u8], format: Format, kind: Kind) -> Said {
+    let said = read(bytes, usize::MAX, format, kind);
+    for step in [1, 2 + bytes.len() % 7] {
+        assert_eq!(read(bytes, step, format, kind), said, "by {step} bytes");
+    }
+    let Some(text) = text_of(bytes) else {
+        return said;
+    };
+    let lines = physical_lines(text);
+    let mut last = 0;
+    for row in &said.rows {
+        let array = format == Format::JsonArray;
+        assert!(
+            row.line > last || (array && row.line == last),
+            "lines run backwards"
+        );
+        last = row.line;
+        if array && row.raw.is_empty() {
+            continue; // Where nothing stands, the line is that of the comma or bracket behind it.
+        }
+        let (line, _) = lines[usize::try_from(row.line).expect("few") - 1];
+        let begins = physical_lines(&row.raw)[0].0;
+        let stands = if array {
+            line.windows(begins.len()).any(|part| part == begins)
+        } else {
+            line.starts_with(begins)
+        };
+        assert!(stands, "line {} is another one", row.line);
+    }
+    if let Err((_, Some(line))) = said.end {
+        assert!(
+            line >= 1 && line <= lines.len().max(1) as u64 + 1,
+            "no such line: {line}"
+        );
+    }
+    said
+}
+
+/// Every good row, written anew, is the same row.
+fn check_writing(said: &Said, kind: Kind) {
+    let good: Vec<_> = said.rows.iter().flat_map(|row| &row.read).collect();
+    let mut text = header_of(kind);
+    for row in &good {
+        text.push('\n');
+        text.push_str(row);
+    }
+    let again = read(text.as_bytes(), usize::MAX, Format::Csv, kind);
+    let rows: Vec<_> = again.rows.iter().flat_map(|row| &row.read).collect();
+    assert_eq!(rows, good);
+    assert_eq!(again.rows.len(), good.len());
+}
+
+/// Checks what is made of bytes that come as a CSV of this kind.
+///
+/// # Panics
+/// When it is not what it must be.
+pub fn check_csv(bytes: &[u8], kind: Kind) {
+    let said = check_reading(bytes, Format::Csv, kind);
+    check_writing(&said, kind);
+    let Some(text) = text_of(bytes).filter(|text| !text.contains(&b'"')) else {
+        return;
+    };
+    if said.end.is_err() {
+        return;
+    }
+    let mut quoted = Vec::new();
+    for (line, end) in physical_lines(text) {
+        let is_blank = line.iter().all(|byte| matches!(byte, b' ' | b'\t'));
+        for (number, field) in line.split(|&byte| byte == b',').enumerate() {
+            if number > 0 {
+                quoted.push(b',');
+            }
+            let quote = if is_blank { &b""[..] } else { b"\"" };
+            quoted.extend([quote, field, quote].concat());
+        }
+        quoted.extend_from_slice(end);
+    }
+    let again = read(&quoted, usize::MAX, Format::Csv, kind);
+    assert_eq!((again.rows(), &again.end), (said.rows(), &said.end));
+}
+
+fn is_too_deep(bytes: &[u8]) -> bool {
+    let brackets = bytes.iter().filter(|byte| matches!(byte, b'[' | b'{'));
+    brackets.count() > BRACKETS_MAX
+}
+
+/// Checks what is made of bytes that come as JSON, one object a line.
+///
+/// # Panics
+/// When it is not what it must be.
+pub fn check_json_lines(bytes: &[u8]) {
+    let kind = any_kind(bytes);
+    let said = check_reading(bytes, Format::Ndjson, kind);
+    check_writing(&said, kind);
+    let Some(text) = text_of(bytes).filter(|_| !is_too_deep(bytes)) else {
+        return;
+    };
+    for row in &said.rows {
+        match &row.read {
+            Ok(_) => assert!(is_object(&row.raw)),
+            Err((Code::Json, None, ..)) => assert!(!is_object(&row.raw)),
+            Err(_) => {}
+        }
+    }
+    if said.end.is_err() {
+        return;
+    }
+    // The same lines with commas between them, each still on a line of its own.
+    let mut array = b"[".to_vec();
+    let mut objects = 0;
+    for (line, end) in physical_lines(text) {
+        if !line.iter().all(|byte| matches!(byte, b' ' | b'\t')) {
+            if objects > 0 {
+                array.push(b',');
+            }
+            objects += usize::from(is_object(line));
+        }
+        array.extend([line, end].concat());
+    }
+    array.push(b']');
+    if objects == said.rows.len() {
+        let again = read(&array, usize::MAX, Format::JsonArray, kind);
+        assert_eq!(again.rows(), said.rows());
+        assert!(again.end.is_ok());
+    }
+}
+
+fn is_object(text: &[u8]) -> bool {
+    serde_json::from_slice::<Value>(text).is_ok_and(|value| value.is_object())
+}
+
+/// Whichever kind the number of bytes says: it changes with nearly every input that is tried.
+fn any_kind(bytes: &[u8]) -> Kind {
+    Kind::ALL[bytes.len() % Kind::ALL.len()]
+}
+
+/// Checks what is made of bytes that come as a JSON array.
+///
+/// # Panics
+/// When it is not what it must be.
+pub fn check_json_array(bytes: &[u8]) {
+    let known = text_of(bytes).filter(|_| !is_too_deep(bytes));
+    let known = known.map(serde_json::from_slice::<Vec<Value>>);
+    let kind = any_kind(bytes);
+    let said = check_reading(bytes, Format::JsonArray, kind);
+    check_writing(&said, kind);
+    match (&known, &said.end) {
+        (Some(Ok(known)), Ok(_)) => assert_eq!(said.rows.len(), known.len()),
+        (Some(Ok(_)), Err((code, _))) => assert_eq!(*code, Code::WrongKind),
+        (Some(Err(_)), _) => assert!(!said.is_good()),
+        (None, _) => {}
+    }
+}

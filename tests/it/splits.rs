@@ -1,0 +1,373 @@
+//! Any split of any rows into any files and requests makes the same exports.
+//!
+//! Rows of all four kinds are dealt out to calls, and within a call to files of every shape; in any
+//! order that leaves each key its last word, with repeats of whole calls and of rows that still stand.
+//! It must never know how rows are read or kept.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use proptest::prelude::*;
+use rusqlite::Connection;
+use serde_json::json;
+use store_monitor::civil::{format_rfc3339, format_utc};
+use store_monitor::db;
+use store_monitor::export;
+use store_monitor::ingest::batch::{self, Source};
+use store_monitor::ingest::header::Kind;
+use store_monitor::ingest::load::{self, Summary};
+use store_monitor::ingest::parser::Format;
+use store_monitor::uptime::interval::{DAY, HOUR, MINUTE, Micros};
+
+/// Ids that some shape or other must take care of.
+const IDS: [&str; 8] = [
+    "7",
+    "007",
+    "18446744073709551616",
+    "a,b",
+    "say \"hi\"",
+    "é 🍕",
+    "=1+1",
+    "null",
+];
+
+const ZONES: [&str; 4] = ["America/Denver", "UTC", "US/Eastern", "Asia/Kathmandu"];
+
+const NAMES: [&str; 4] = ["", "Blue Agave", "\"Quoted, Inc.\"", "№ 12"];
+
+/// 2024-10-04T00:00:00Z.
+const FIRST: Micros = 20_000 * DAY;
+
+/// What one or more rows of a call say of one store.
+#[derive(Clone, Debug, PartialEq)]
+enum Word {
+    /// It answered at that instant; the last word on both stands.
+    Poll(usize, Micros, bool),
+    /// Its hours, all of them: day, opening and closing hour. The last word on the store stands.
+    Hours(usize, Vec<(u8, u8, u8)>),
+    Zone(usize, usize),
+    Label(usize, usize, usize),
+}
+
+/// What a word is about: of two on the same thing, the last one stands.
+type Key = (u8, usize, Micros);
+
+impl Word {
+    fn key(&self) -> Key {
+        match *self {
+            Self::Poll(store, at, _) => (0, store, at),
+            Self::Hours(store, _) => (1, store, 0),
+            Self::Zone(store, _) => (2, store, 0),
+            Self::Label(store, ..) => (3, store, 0),
+        }
+    }
+
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Poll(..) => Kind::Polls,
+            Self::Hours(..) => Kind::BusinessHours,
+            Self::Zone(..) => Kind::Timezones,
+            Self::Label(..) => Kind::Stores,
+        }
+    }
+
+    /// Its rows: the fields in the order of [`Kind::columns`], in one of the ways to write them.
+    fn rows(&self, dice: &mut Dice) -> Vec<Vec<String>> {
+        let id = |store: usize| IDS[store].to_owned();
+        match self {
+            Self::Poll(store, at, active) => {
+                let at = match dice.below(4) {
+                    0 => format_rfc3339(*at),
+                    1 => format_rfc3339(at + 2 * HOUR).replace('Z', "+02:00"),
+                    _ => format_utc(*at),
+                };
+                let status = if *active { "active" } else { "inactive" };
+                vec![vec![id(*store), at, status.to_owned()]]
+            }
+            Self::Hours(store, rows) => {
+                let row = |(day, start, end): &(u8, u8, u8)| {
+                    let times = [start, end].map(|hour| format!("{hour:02}:00:00"));
+                    let [start, end] = times;
+                    vec![id(*store), day.to_string(), start, end]
+                };
+                rows.iter().map(row).collect()
+            }
+            Self::Zone(store, zone) => vec![vec![id(*store), ZONES[*zone].to_owned()]],
+            Self::Label(store, name, group) => {
+                vec![vec![
+                    id(*store),
+                    NAMES[*name].to_owned(),
+                    NAMES[*group].to_owned(),
+                ]]
+            }
+        }
+    }
+}
+
+fn words() -> impl Strategy<Value = Vec<Word>> {
+    let poll = (0..IDS.len(), 0_i64..12, any::<bool>()).prop_map(|(store, at, active)| {
+        // Now and then two of them are a microsecond apart.
+        Word::Poll(store, FIRST + at / 2 * 7 * MINUTE + at % 2, active)
+    });
+    let rows = prop::collection::btree_set((0..7_u8, 0..24_u8, 0..=24_u8), 1..5);
+    let hours = (0..IDS.len(), rows)
+        .prop_map(|(store, rows)| Word::Hours(store, rows.into_iter().collect()));
+    let zone = (0..IDS.len(), 0..ZONES.len()).prop_map(|(store, zone)| Word::Zone(store, zone));
+    let label = (0..IDS.len(), 0..NAMES.len(), 0..NAMES.len())
+        .prop_map(|(store, name, group)| Word::Label(store, name, group));
+    prop::collection::vec(
+        prop_oneof![5 => poll, 2 => hours, 1 => zone, 1 => label],
+        0..80,
+    )
+}
+
+/// Numbers that follow from a seed.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, count: usize) -> usize {
+        // SplitMix64.
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        usize::try_from((mixed ^ (mixed >> 31)) >> 32).expect("32 bits") % count
+    }
+
+    fn one_in(&mut self, count: usize) -> bool {
+        self.below(count) == 0
+    }
+}
+
+/// The words in another order, in which those on the same thing keep theirs.
+fn shuffled(words: &[Word], dice: &mut Dice) -> Vec<Word> {
+    let mut places: Vec<usize> = (0..words.len()).collect();
+    for last in (1..places.len()).rev() {
+        places.swap(last, dice.below(last + 1));
+    }
+    // Each key's places, in order, go to its words, in order.
+    let mut of_key: BTreeMap<Key, Vec<usize>> = BTreeMap::new();
+    for (word, &place) in words.iter().zip(&places) {
+        of_key.entry(word.key()).or_default().push(place);
+    }
+    let mut shuffled: Vec<Option<Word>> = vec![None; words.len()];
+    for places in of_key.values_mut() {
+        places.sort_unstable();
+        places.reverse();
+    }
+    for word in words {
+        let place = of_key.get_mut(&word.key()).and_then(Vec::pop);
+        shuffled[place.expect("one for each")] = Some(word.clone());
+    }
+    shuffled.into_iter().flatten().collect()
+}
+
+/// The words, with some more of those that stand when they are said again.
+fn with_repeats(words: Vec<Word>, dice: &mut Dice) -> Vec<Word> {
+    let mut standing: Vec<Word> = Vec::new();
+    let mut said = Vec::new();
+    for word in words {
+        standing.retain(|known| known.key() != word.key());
+        standing.push(word.clone());
+        said.push(word);
+        while dice.one_in(4) {
+            said.push(standing[dice.below(standing.len())].clone());
+        }
+    }
+    said
+}
+
+/// Cuts the words into calls, of which none contradicts itself.
+fn calls(words: Vec<Word>, dice: &mut Dice) -> Vec<Vec<Word>> {
+    let mut calls: Vec<Vec<Word>> = vec![Vec::new()];
+    let longest = 1 + dice.below(20);
+    for word in words {
+        let call = calls.last_mut().expect("one");
+        let contradicts = |other: &Word| {
+            other.key() == word.key() && *other != word && word.kind() != Kind::Polls
+        };
+        if call.iter().any(contradicts) || dice.one_in(longest) {
+            calls.push(vec![word]);
+        } else {
+            call.push(word);
+        }
+    }
+    calls
+}
+
+/// One input of a call.
+struct Input {
+    kind: Kind,
+    format: Format,
+    bytes: Vec<u8>,
+    rows: u64,
+}
+
+/// Cuts the rows of a call into inputs.
+fn inputs(call: &[Word], dice: &mut Dice) -> Vec<Input> {
+    let mut parts: Vec<(Kind, Vec<Vec<String>>)> = Vec::new();
+    for word in call {
+        for row in word.rows(dice) {
+            match parts.last_mut() {
+                Some((kind, rows)) if *kind == word.kind() && !dice.one_in(6) => rows.push(row),
+                _ => parts.push((word.kind(), vec![row])),
+            }
+        }
+    }
+    parts
+        .into_iter()
+        .map(|(kind, rows)| Input::new(kind, &rows, dice))
+        .collect()
+}
+
+impl Input {
+    fn new(kind: Kind, rows: &[Vec<String>], dice: &mut Dice) -> Self {
+        let (format, text) = match dice.below(3) {
+            0 => (Format::Csv, csv(kind, rows, dice)),
+            1 => (Format::Ndjson, objects(kind, rows, dice).join("\n")),
+            _ => {
+                let objects = objects(kind, rows, dice).join(",\r\n");
+                (Format::JsonArray, format!("[{objects}]"))
+            }
+        };
+        let bytes = if dice.one_in(5) {
+            let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+            gzip.write_all(text.as_bytes()).expect("memory");
+            gzip.finish().expect("memory")
+        } else {
+            text.into_bytes()
+        };
+        let rows = rows.len() as u64;
+        Self {
+            kind,
+            format,
+            bytes,
+            rows,
+        }
+    }
+}
+
+/// Below a header whose columns begin anywhere.
+fn csv(kind: Kind, rows: &[Vec<String>], dice: &mut Dice) -> String {
+    let width = kind.columns().len();
+    let first = dice.below(width);
+    let names = kind.columns().iter().map(|column| column[0].to_owned());
+    let end = ["\n", "\r\n", "\r"][dice.below(3)];
+    let mut text = String::new();
+    for row in [names.collect()].iter().chain(rows) {
+        for place in 0..width {
+            if place > 0 {
+                text.push(',');
+            }
+            let field = &row[(place + first) % width];
+            if field.contains([',', '"']) || dice.one_in(4) {
+                text.push_str(&format!("\"{}\"", field.replace('"', "\"\"")));
+            } else {
+                text.push_str(field);
+            }
+        }
+        text.push_str(end);
+    }
+    text
+}
+
+/// Objects, with numbers in place of texts that are some.
+fn objects(kind: Kind, rows: &[Vec<String>], dice: &mut Dice) -> Vec<String> {
+    let object = |row: &Vec<String>| {
+        let fields = kind.columns().iter().zip(row).map(|(column, text)| {
+            let is_number = !text.is_empty()
+                && text.bytes().all(|byte| byte.is_ascii_digit())
+                && !text.starts_with("00")
+                && dice.one_in(2);
+            let value = if is_number {
+                text.clone()
+            } else {
+                json!(text).to_string()
+            };
+            format!("\"{}\": {value}", column[0])
+        });
+        format!("{{{}}}", fields.collect::<Vec<_>>().join(", "))
+    };
+    rows.iter().map(object).collect()
+}
+
+fn memory() -> Connection {
+    let db = Connection::open_in_memory().expect("memory");
+    db.execute_batch(include_str!("../../schema.sql"))
+        .expect("a schema");
+    db
+}
+
+/// Loads one call; `large` is how very many rows are loaded.
+fn load(db: &mut Connection, inputs: &[Input], large: Option<&std::path::Path>) -> Summary {
+    let folder = std::env::temp_dir();
+    let source = |input: &Input| Source {
+        expected: Some(input.kind),
+        format: input.format,
+        ..Source::new("input", std::io::Cursor::new(input.bytes.clone()))
+    };
+    let sources: Vec<_> = inputs.iter().map(source).collect();
+    let batch = batch::read(sources, FIRST + DAY, &folder, &mut |_, bad| panic!("{bad}"));
+    let batch = batch.expect("good input");
+    let summary = match large {
+        Some(file) => load::write_large(db, file, batch, |_, summary| Ok(summary)),
+        None => db::write(db, |db| load::write(db, batch)),
+    };
+    summary.expect("a database in memory")
+}
+
+fn exports(db: &Connection) -> [String; 4] {
+    let print = |write: fn(&Connection, &mut Vec<u8>) -> store_monitor::error::Result<()>| {
+        let mut bytes = Vec::new();
+        write(db, &mut bytes).expect("an export");
+        String::from_utf8(bytes).expect("text")
+    };
+    [
+        print(|db, out| export::polls(db, out)),
+        print(|db, out| export::business_hours(db, out)),
+        print(|db, out| export::timezones(db, out)),
+        print(|db, out| export::stores(db, out)),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn any_split_in_any_order_with_repeats_makes_the_same_exports(words in words(), seed: u64) {
+        let mut dice = Dice(seed);
+        // Each thing once, as its last word has it.
+        let mut last: BTreeMap<Key, Word> = BTreeMap::new();
+        for word in &words {
+            last.insert(word.key(), word.clone());
+        }
+        let last: Vec<_> = last.into_values().collect();
+        let mut plain = memory();
+        load(&mut plain, &inputs(&last, &mut dice), None);
+        let expected = exports(&plain);
+        let polls = last.iter().filter(|word| word.kind() == Kind::Polls).count();
+        prop_assert_eq!(expected[0].lines().count(), 1 + polls);
+
+        let said = with_repeats(shuffled(&words, &mut dice), &mut dice);
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("store-monitor.db");
+        let mut db = memory();
+        for call in calls(said, &mut dice) {
+            let inputs = inputs(&call, &mut dice);
+            let large = dice.one_in(4).then_some(&*file);
+            let rows: u64 = inputs.iter().map(|input| input.rows).sum();
+            let done = load(&mut db, &inputs, large);
+            prop_assert_eq!(done.accepted + done.unchanged + done.replaced, rows);
+            while dice.one_in(3) {
+                let again = load(&mut db, &inputs, dice.one_in(4).then_some(&*file));
+                prop_assert_eq!((again.accepted, again.replaced, again.unchanged), (0, 0, rows));
+            }
+        }
+        prop_assert_eq!(exports(&db), expected);
+    }
+}
