@@ -14,7 +14,7 @@ use super::{Database, folder_of, output};
 use crate::civil;
 use crate::clock;
 use crate::db;
-use crate::db::connection::{open_reader, open_writer};
+use crate::db::connection::{create, open_reader, open_writer};
 use crate::db::retention;
 use crate::error::{Error, Result};
 use crate::ingest::batch::{self, Batch, Source, SourceNote};
@@ -167,8 +167,10 @@ fn load(options: &Options, reject: &mut dyn FnMut(&str, BadRow) -> Result<()>) -
         }
         bar.set_style(style("{spinner} {msg} {elapsed}"));
         bar.set_message("writing");
-        let mut db = existing.map_or_else(|| open_writer(file), Ok)?;
-        write(&mut db, file, batch)
+        match existing {
+            Some(mut db) => write(&mut db, file, batch),
+            None => create(file, |db| db::write(db, |db| load::write(db, batch))),
+        }
     });
     bar.finish_and_clear();
     tracing::debug!(elapsed = ?began.elapsed(), "written");

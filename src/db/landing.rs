@@ -253,6 +253,14 @@ pub(super) fn forget_store(db: &Connection, store: StoreKey) -> Result<u64> {
     Ok(beside)
 }
 
+/// Whether a load is on its way, or was when somebody was killed.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn is_under_way(db: &Connection) -> Result<bool> {
+    Ok(db.prepare_cached("SELECT 1 FROM landing")?.exists([])?)
+}
+
 /// Takes one step towards a database without a load: clears away one that never landed, moves some of
 /// one that did. Returns whether more is to be done. The caller has its [`Turn`].
 ///
