@@ -20,7 +20,7 @@
 //! # A poll's way from the file to the report
 //! [`ingest::parser`] makes a typed row of a line; [`ingest::batch::read`] judges it beside the other
 //! rows of its call and sorts it; [`ingest::load::write`] gives it to [`db::polls::add`], in one
-//! transaction with all the others. A report asks [`hot_window::HotWindow::inputs`], which has the
+//! transaction with all the others, unless they are so many that they go by [`db::landing`]. A report asks [`hot_window::HotWindow::inputs`], which has the
 //! poll in memory or reads it with [`db::polls::history`]; [`uptime::report::csv`] hands it to
 //! [`uptime::pass::totals`], which turns it into uptime and downtime. The CSV goes back into the
 //! database through [`jobs`], and from there to whoever asks [`http::reports`].
