@@ -14,4 +14,5 @@ mod live;
 mod outages;
 mod properties;
 mod splits;
+mod stress;
 mod tidy;
