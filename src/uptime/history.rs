@@ -9,9 +9,11 @@
 
 use std::sync::Arc;
 
-use super::fleet::StoreKey;
+use super::fleet::{BusinessTime, Fleet, StoreKey};
+use super::flips::{BlockFlips, Kept};
 use super::interval::{Interval, Micros};
 use super::poll::{Poll, Status};
+use super::timeline::Interpolation;
 
 /// How many consecutive store keys share a block.
 pub const BLOCK_STORES: usize = 256;
@@ -41,6 +43,8 @@ struct Settled {
     /// Where each store's polls end in `polls`; empty without any.
     ends: Vec<u32>,
     polls: Vec<Poll>,
+    /// What reports have worked out from these polls; it goes with them.
+    flips: Kept,
 }
 
 impl History {
@@ -81,6 +85,35 @@ impl History {
         let from = partition_from(polls, span.start);
         let to = partition_back(polls, span.end);
         polls.get(from..to).unwrap_or(&[])
+    }
+
+    /// The polls of a store that lie apart from the settled ones of its block, sorted.
+    pub(super) fn recent(&self, block: usize, slot: usize) -> &[(u8, Poll)] {
+        let block = self.blocks.get(block);
+        block.map_or(&[], |block| block.recent(slot))
+    }
+
+    /// The flips of the settled polls of a block, worked out unless they are kept.
+    pub(super) fn flips(
+        &self,
+        block: usize,
+        fleet: &Fleet,
+        business: &Arc<BusinessTime>,
+        rule: Interpolation,
+    ) -> Arc<BlockFlips> {
+        let Some(settled) = self.blocks.get(block).map(|block| &block.settled) else {
+            return Arc::default();
+        };
+        settled.flips.get_or_make(business, rule, || {
+            let mut flips = BlockFlips::default();
+            let first = StoreKey::try_from(block * BLOCK_STORES).unwrap_or(StoreKey::MAX);
+            let last = first | StoreKey::from(u8::MAX);
+            for store in fleet.with_keys(first, last) {
+                let (_, slot) = place(store.key);
+                flips.add(slot, settled.of(slot), business, store.pattern, rule);
+            }
+            flips
+        })
     }
 
     /// The same history with these polls more, each in the place of one of its store at its instant
@@ -138,7 +171,7 @@ fn partition_back(polls: &[Poll], at: Micros) -> usize {
 }
 
 /// The block of a store and its place in it.
-fn place(store: StoreKey) -> (usize, usize) {
+pub(super) fn place(store: StoreKey) -> (usize, usize) {
     let store = store as usize;
     (store / BLOCK_STORES, store % BLOCK_STORES)
 }
@@ -206,6 +239,9 @@ impl Builder {
 impl Block {
     /// The polls of one store that lie apart.
     fn recent(&self, slot: usize) -> &[(u8, Poll)] {
+        if self.recent.is_empty() {
+            return &[];
+        }
         let from = self
             .recent
             .partition_point(|&(other, _)| usize::from(other) < slot);
@@ -322,7 +358,11 @@ impl Settled {
             }
             start = end;
         }
-        Self { ends, polls }
+        Self {
+            ends,
+            polls,
+            flips: Kept::default(),
+        }
     }
 }
 
