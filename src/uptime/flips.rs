@@ -29,7 +29,9 @@ struct Slot {
 impl BlockFlips {
     /// What is known of the store in `slot`.
     pub fn of(&self, slot: usize) -> Known<'_> {
-        let start = slot.checked_sub(1).and_then(|before| self.slots.get(before));
+        let start = slot
+            .checked_sub(1)
+            .and_then(|before| self.slots.get(before));
         let start = start.map_or(0, |before| before.end) as usize;
         match self.slots.get(slot) {
             Some(slot) => Known {

@@ -70,7 +70,8 @@ impl<'a> Teller<'a> {
         let from = if last <= self.as_of && late[0].1.at() > last {
             // The usual case: all that came in lately is later than what is kept.
             let late = late.iter().map(|&(_, poll)| poll);
-            self.polls.extend(late.take_while(|poll| poll.at() <= self.as_of));
+            self.polls
+                .extend(late.take_while(|poll| poll.at() <= self.as_of));
             self.flips.extend_from_slice(kept.flips);
             kept.last
         } else {
