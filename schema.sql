@@ -7,12 +7,15 @@
 --   SELECT * FROM reports_readable;
 --
 -- Change nothing by hand: a server keeps what it has read in memory, and would not notice.
+--
+-- This file makes a new database and brings an older one up to date: every statement leaves alone what
+-- is there already.
 
 PRAGMA application_id = 0x53746F72; -- "Stor"
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;
 
 -- A store exists once any source names it.
-CREATE TABLE store (
+CREATE TABLE IF NOT EXISTS store (
     key         INTEGER PRIMARY KEY,  -- what its polls and hours carry in place of the id
     store_id    TEXT NOT NULL UNIQUE, -- opaque
     timezone    TEXT,                 -- an IANA name as it was written; NULL: none, so America/Chicago
@@ -22,16 +25,42 @@ CREATE TABLE store (
 
 -- One answer of one store. Instant first: an hour's batch lands on neighbouring pages, retention is a
 -- range delete, a report reads one range, and the newest poll is the last row.
-CREATE TABLE poll (
+CREATE TABLE IF NOT EXISTS poll (
     at     INTEGER NOT NULL,
     store  INTEGER NOT NULL, -- store.key
     active INTEGER NOT NULL CHECK (active IN (0, 1)),
     PRIMARY KEY (at, store)
 ) STRICT, WITHOUT ROWID;
 
+-- A load too large for one transaction, whose write-ahead log would outgrow everything else. Its polls
+-- land apart, in many transactions, where no reader looks; then one small transaction sets `landed`, and
+-- from that moment on they count, each in the place of what `poll` has for its store and instant; and in
+-- many more they move there. All three tables are empty but during such a load, or behind one that was
+-- killed, which the next to write takes up again.
+CREATE TABLE IF NOT EXISTS landing (
+    one       INTEGER PRIMARY KEY CHECK (one = 1), -- there is one at a time
+    landed    INTEGER NOT NULL CHECK (landed IN (0, 1)),
+    new       INTEGER NOT NULL, -- polls that have moved and were not there before
+    replaced  INTEGER NOT NULL, -- … that were there with the other status
+    unchanged INTEGER NOT NULL  -- … that were there
+) STRICT;
+
+CREATE TABLE IF NOT EXISTS landing_poll (
+    at     INTEGER NOT NULL,
+    store  INTEGER NOT NULL, -- store.key, or landing_store.key
+    active INTEGER NOT NULL CHECK (active IN (0, 1)),
+    PRIMARY KEY (at, store)
+) STRICT, WITHOUT ROWID;
+
+-- The stores that it names, with the keys that they have or will have.
+CREATE TABLE IF NOT EXISTS landing_store (
+    key      INTEGER PRIMARY KEY,
+    store_id TEXT NOT NULL UNIQUE
+) STRICT;
+
 -- Weekly hours as they were loaded: overlaps and seams are united when computed, never here.
 -- A store without rows is always open.
-CREATE TABLE business_hours (
+CREATE TABLE IF NOT EXISTS business_hours (
     store       INTEGER NOT NULL, -- store.key
     weekday     INTEGER NOT NULL CHECK (weekday BETWEEN 0 AND 6), -- 0 = Monday
     start_local TEXT NOT NULL,    -- HH:MM:SS
@@ -40,7 +69,7 @@ CREATE TABLE business_hours (
 ) STRICT, WITHOUT ROWID;
 
 -- One report: a row before its id is given out, so that a restart finds it.
-CREATE TABLE report (
+CREATE TABLE IF NOT EXISTS report (
     id            TEXT PRIMARY KEY, -- a UUID
     state         TEXT NOT NULL CHECK (state IN ('Running', 'Complete', 'Failed')),
     as_of         INTEGER NOT NULL,
@@ -51,34 +80,41 @@ CREATE TABLE report (
     csv           BLOB     -- once Complete
 ) STRICT;
 
-CREATE INDEX report_by_age ON report (triggered_at, id);
+CREATE INDEX IF NOT EXISTS report_by_age ON report (triggered_at, id);
 
 -- Answers to requests that came with an Idempotency-Key, for a day.
-CREATE TABLE idempotency (
+CREATE TABLE IF NOT EXISTS idempotency (
     key         TEXT PRIMARY KEY,
     fingerprint TEXT NOT NULL, -- of the request: its kind, length and checksum
     answer      TEXT NOT NULL,
     answered_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX idempotency_by_age ON idempotency (answered_at);
+CREATE INDEX IF NOT EXISTS idempotency_by_age ON idempotency (answered_at);
 
 -- How often each kind of data has changed: what a server has in memory is good for as long as these
 -- stand still. Every transaction that changes polls, or stores and hours, adds one.
-CREATE TABLE generation (
+CREATE TABLE IF NOT EXISTS generation (
     what  TEXT PRIMARY KEY CHECK (what IN ('polls', 'fleet')),
     value INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
-INSERT INTO generation VALUES ('polls', 0), ('fleet', 0);
+INSERT OR IGNORE INTO generation VALUES ('polls', 0), ('fleet', 0);
 
+DROP VIEW IF EXISTS polls_readable;
 CREATE VIEW polls_readable AS
 SELECT store.store_id,
        strftime('%Y-%m-%d %H:%M:%S', poll.at / 1000000, 'unixepoch')
            || printf('.%06d UTC', poll.at % 1000000) AS timestamp_utc,
        iif(poll.active, 'active', 'inactive') AS status
-FROM poll JOIN store ON store.key = poll.store;
+FROM (SELECT at, store, active FROM poll WHERE NOT EXISTS (
+          SELECT 1 FROM landing_poll JOIN landing ON landed
+          WHERE landing_poll.at = poll.at AND landing_poll.store = poll.store)
+      UNION ALL
+      SELECT at, store, active FROM landing_poll JOIN landing ON landed) AS poll
+JOIN store ON store.key = poll.store;
 
+DROP VIEW IF EXISTS business_hours_readable;
 CREATE VIEW business_hours_readable AS
 SELECT store.store_id,
        substr('MonTueWedThuFriSatSun', weekday * 3 + 1, 3) AS weekday,
@@ -87,6 +123,7 @@ SELECT store.store_id,
        coalesce(store.timezone, 'America/Chicago') AS timezone
 FROM business_hours JOIN store ON store.key = business_hours.store;
 
+DROP VIEW IF EXISTS reports_readable;
 CREATE VIEW reports_readable AS
 SELECT id,
        state,

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Database, output};
+use super::{Database, folder_of, output};
 use crate::db;
 use crate::db::connection::open_reader;
 use crate::error::Result;
@@ -41,15 +41,18 @@ pub struct Options {
 /// When the database cannot be read or the output not be written.
 pub fn run(options: &Options) -> Result<()> {
     let mut db = open_reader(&options.database.file)?;
-    let view = db::read(&mut db)?;
-    let write = |out: &mut dyn std::io::Write| match options.what {
-        What::Polls => export::polls(&view, out),
-        What::BusinessHours => export::business_hours(&view, out),
-        What::Timezones => export::timezones(&view, out),
-        What::Stores => export::stores(&view, out),
+    // The view lasts as long as the database is read, and no longer.
+    let write = |out: &mut dyn std::io::Write| {
+        let view = db::read(&mut db)?;
+        match options.what {
+            What::Polls => export::polls(&view, out),
+            What::BusinessHours => export::business_hours(&view, out),
+            What::Timezones => export::timezones(&view, out),
+            What::Stores => export::stores(&view, out),
+        }
     };
     match &options.output {
         Some(file) => output::to_file(file, write),
-        None => output::to_stdout(write),
+        None => output::to_stdout_behind(folder_of(&options.database.file), write),
     }
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use rusqlite::Connection;
 
-use super::{Database, output};
+use super::{Database, folder_of, output};
 use crate::civil;
 use crate::clock;
 use crate::db;
@@ -69,6 +69,7 @@ fn prune(options: &Options) -> Result<()> {
     // Only what exists can be pruned: a mistyped name must not make a database.
     drop(open_reader(&options.database.file)?);
     let mut db = open_writer(&options.database.file)?;
+    load::recover(&mut db, &options.database.file)?;
     let before = match (options.prune_before, options.keep_days) {
         (None, Some(days)) => retention::cut(&db, days)?,
         (before, _) => before,
@@ -167,11 +168,20 @@ fn load(options: &Options, reject: &mut dyn FnMut(&str, BadRow) -> Result<()>) -
         bar.set_style(style("{spinner} {msg} {elapsed}"));
         bar.set_message("writing");
         let mut db = existing.map_or_else(|| open_writer(file), Ok)?;
-        db::write(&mut db, |db| load::write(db, batch))
+        write(&mut db, file, batch)
     });
     bar.finish_and_clear();
     tracing::debug!(elapsed = ?began.elapsed(), "written");
     written
+}
+
+/// Writes a batch, which readers of the database see whole or not at all.
+fn write(db: &mut Connection, file: &Path, batch: Batch) -> Result<Summary> {
+    if load::is_large(db, &batch)? {
+        load::write_large(db, file, batch, |_, summary| Ok(summary))
+    } else {
+        db::write(db, |db| load::write(db, batch))
+    }
 }
 
 fn refused(batch: &Batch) -> Error {
@@ -241,14 +251,6 @@ fn open(file: &Path) -> Result<Input> {
         bytes: Box::new(open),
         name,
     })
-}
-
-/// Where polls may be spooled: beside the database.
-fn folder_of(file: &Path) -> &Path {
-    match file.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    }
 }
 
 /// A bar on stderr where that is a terminal, else one that is not seen.

@@ -3,6 +3,7 @@
 //! Every setting is a flag and an environment variable. Data goes to stdout, all else to stderr.
 //! It must never know how anything is done beyond whom to call.
 
+mod behind;
 pub mod check;
 pub mod demo;
 pub mod export;
@@ -12,7 +13,7 @@ pub mod output;
 pub mod report;
 pub mod serve;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
@@ -100,6 +101,14 @@ pub fn run(command_line: CommandLine) -> Result<()> {
         Command::Export(options) => export::run(&options),
         Command::Check(options) => check::run(&options),
         Command::Generate(options) => generate::run(&options),
+    }
+}
+
+/// Where what does not fit elsewhere is kept for a while: beside the database.
+fn folder_of(file: &Path) -> &Path {
+    match file.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
     }
 }
 

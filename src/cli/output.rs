@@ -6,6 +6,7 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
+use super::behind;
 use crate::error::{Error, Result};
 
 /// Gives `write` a writer to stdout; a reader that has seen enough and left is no error.
@@ -21,6 +22,45 @@ pub fn to_stdout(write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()>
     match written {
         Err(error) if is_broken_pipe(&error) => Ok(()),
         written => written,
+    }
+}
+
+/// As [`to_stdout`], but `write` never waits for whoever reads, for it holds a view of the database: what
+/// a pipe or a terminal has not yet taken is kept in `folder`.
+///
+/// # Errors
+/// Those of `write`, and when stdout cannot be written or `folder` not be used.
+pub fn to_stdout_behind(
+    folder: &Path,
+    write: impl FnOnce(&mut dyn Write) -> Result<()>,
+) -> Result<()> {
+    if is_file(&io::stdout()) {
+        return to_stdout(write);
+    }
+    let written = behind::write(&mut io::stdout(), folder, |out| {
+        let mut out = BufWriter::with_capacity(1 << 16, out);
+        write(&mut out)?;
+        out.flush()
+            .map_err(|error| Error::failed("stdout cannot be written").because(error))
+    });
+    match written {
+        Err(error) if is_broken_pipe(&error) => Ok(()),
+        written => written,
+    }
+}
+
+/// Whether output goes to a file, which keeps nobody waiting.
+fn is_file(out: &io::Stdout) -> bool {
+    #[cfg(unix)]
+    {
+        let out = std::os::fd::AsFd::as_fd(out).try_clone_to_owned();
+        let facts = out.and_then(|out| File::from(out).metadata());
+        facts.is_ok_and(|facts| facts.is_file())
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = out;
+        false
     }
 }
 

@@ -18,6 +18,7 @@ use crate::db::writer::Writer;
 use crate::error::{Error, Result};
 use crate::hot_window::HotWindow;
 use crate::http::{self, App, Clock, Server, Shared};
+use crate::ingest::load;
 use crate::jobs::{Jobs, Limits};
 use crate::uptime::report::Question;
 
@@ -108,6 +109,7 @@ pub fn serve(file: &Path, options: &ServerOptions, ready: impl FnOnce(SocketAddr
     let listener = http::bind(options.listen)?;
     let (writer, writer_thread) = Writer::start(open_writer(file)?)?;
 
+    recover_in_background(writer.clone(), file)?;
     let hot = Arc::new(HotWindow::default());
     warm_in_background(Arc::clone(&hot), file)?;
     let threads = thread::available_parallelism().map_or(1, usize::from);
@@ -176,6 +178,22 @@ pub fn serve(file: &Path, options: &ServerOptions, ready: impl FnOnce(SocketAddr
         );
     }
     Ok(())
+}
+
+/// Takes up a large load that was killed; what it has to say is right meanwhile.
+fn recover_in_background(mut writer: Writer, file: &Path) -> Result<()> {
+    let file = file.to_owned();
+    let recover = move || {
+        if let Err(error) = load::recover(&mut writer, &file) {
+            tracing::error!(%error, "a load that was cut short could not be taken up; the next start tries again");
+        }
+    };
+    let thread = thread::Builder::new()
+        .name("recover".to_owned())
+        .spawn(recover);
+    thread
+        .map(drop)
+        .map_err(|error| Error::failed("cannot start a thread").because(error))
 }
 
 /// Loads what reports need while the server answers already.

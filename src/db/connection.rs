@@ -18,11 +18,11 @@ const SCHEMA: &str = include_str!("../../schema.sql");
 const APPLICATION_ID: i32 = 0x5374_6F72;
 
 /// The version of the schema that this program writes and reads.
-const SCHEMA_VERSION: i32 = 1;
+const SCHEMA_VERSION: i32 = 2;
 
 /// The size of a new database's pages. Twice SQLite's default reads a window of polls and keeps a
 /// report's CSV with half as many system calls; more would make a single poll's commit dear.
-const PAGE_BYTES: u32 = 8192;
+pub const PAGE_BYTES: u32 = 8192;
 
 /// How long a connection waits for another process's lock before it says so.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -42,7 +42,7 @@ pub fn open_writer(file: &Path) -> Result<Connection> {
     Ok(db)
 }
 
-/// Opens `file`, which must exist, for reading only.
+/// Opens `file`, which must exist, for reading only; one of an older version is brought up to date first.
 ///
 /// # Errors
 /// As [`open_writer`], and the file does not exist.
@@ -62,6 +62,9 @@ pub fn open_reader(file: &Path) -> Result<Connection> {
             "database {} is empty (`import` fills it)",
             file.display()
         )));
+    }
+    if version < SCHEMA_VERSION {
+        drop(open_writer(file)?);
     }
     db.pragma_update(None, "query_only", true)
         .map_err(|error| explain(error, file))?;
@@ -127,7 +130,7 @@ fn check_identity(file: &Path, application: i32, version: i32, tables: u32) -> R
     }
 }
 
-/// Gives an empty file its schema, and makes sure of the journal mode.
+/// Gives an empty file its schema and an older one what it lacks, and makes sure of the journal mode.
 fn prepare(db: &mut Connection, file: &Path) -> Result<()> {
     let (application, version, tables) = identity(db, file)?;
     check_identity(file, application, version, tables)?;
@@ -139,8 +142,8 @@ fn prepare(db: &mut Connection, file: &Path) -> Result<()> {
             db.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
         // Two processes may meet here: whoever has the write lock looks again.
         let write = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let known: i32 = write.pragma_query_value(None, "application_id", |row| row.get(0))?;
-        if known == 0 {
+        let version: i32 = write.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        if version < SCHEMA_VERSION {
             write.execute_batch(SCHEMA)?;
         }
         write.commit()?;

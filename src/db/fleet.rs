@@ -7,22 +7,11 @@ use std::collections::{HashMap, HashSet};
 use chrono_tz::Tz;
 use rusqlite::{Connection, OptionalExtension, Row};
 
-use super::generation;
+use super::{Changed, generation, landing};
 use crate::civil;
 use crate::error::{Error, Result};
 use crate::uptime::business_hours::{WeeklyRow, ZONE_DEFAULT};
 use crate::uptime::fleet::{Fleet, Pattern, StoreKey};
-
-/// What a change did to the rows it named.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Changed {
-    /// Named something that was not known.
-    pub new: u64,
-    /// Replaced what was known.
-    pub replaced: u64,
-    /// Said what was known already.
-    pub unchanged: u64,
-}
 
 /// A store's name and owner, as a stores file has them; both may be empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -191,12 +180,38 @@ pub fn keys(db: &Connection, ids: &[Box<str>]) -> Result<(Vec<StoreKey>, u64)> {
         return Ok((keys, 0));
     }
     new.sort_unstable_by(|&a, &b| ids[a].as_bytes().cmp(ids[b].as_bytes()));
-    let mut insert = db.prepare_cached("INSERT INTO store (store_id) VALUES (?1) RETURNING key")?;
+    let insert = format!("INSERT INTO store (store_id, key) VALUES (?1, {FREE_KEY}) RETURNING key");
+    let mut insert = db.prepare_cached(&insert)?;
     for &place in &new {
         keys[place] = insert.query_row([&ids[place]], |row| row.get(0))?;
     }
     generation::advance(db, generation::Kind::Fleet)?;
     Ok((keys, new.len() as u64))
+}
+
+/// The key for a new store `?1`: the one that a load on its way keeps for it, or one that nobody has.
+const FREE_KEY: &str = "coalesce(
+    (SELECT key FROM landing_store WHERE store_id = ?1),
+    1 + max((SELECT coalesce(max(key), 0) FROM store), (SELECT coalesce(max(key), 0) FROM landing_store)))";
+
+/// As [`keys`], for a load on its way: its stores are kept in `landing_store`, and so are the keys of
+/// those that are new.
+///
+/// # Errors
+/// When the database cannot be written.
+pub(super) fn reserve_keys(db: &Connection, ids: &[Box<str>]) -> Result<Vec<StoreKey>> {
+    let mut places: Vec<usize> = (0..ids.len()).collect();
+    places.sort_unstable_by(|&a, &b| ids[a].as_bytes().cmp(ids[b].as_bytes()));
+    let insert = format!(
+        "INSERT INTO landing_store (store_id, key) VALUES (?1,
+             coalesce((SELECT key FROM store WHERE store_id = ?1), {FREE_KEY})) RETURNING key"
+    );
+    let mut insert = db.prepare_cached(&insert)?;
+    let mut keys = vec![0; ids.len()];
+    for place in places {
+        keys[place] = insert.query_row([&ids[place]], |row| row.get(0))?;
+    }
+    Ok(keys)
 }
 
 /// Gives each store these hours in place of all it had. Returns what became of the rows given.
@@ -315,11 +330,12 @@ pub fn delete(db: &Connection, id: &str) -> Result<Option<u64>> {
         return Ok(None);
     };
     db.execute("DELETE FROM business_hours WHERE store = ?1", [key])?;
-    let polls = db.execute("DELETE FROM poll WHERE store = ?1", [key])?;
+    let landed = landing::forget_store(db, key)?;
+    let polls = db.execute("DELETE FROM poll WHERE store = ?1", [key])? as u64 + landed;
     db.execute("DELETE FROM store WHERE key = ?1", [key])?;
     generation::advance(db, generation::Kind::Fleet)?;
     generation::advance(db, generation::Kind::Polls)?;
-    Ok(Some(polls as u64))
+    Ok(Some(polls))
 }
 
 fn advance_if_changed(db: &Connection, changed: Changed) -> Result<Changed> {

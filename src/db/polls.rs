@@ -10,7 +10,7 @@ use rusqlite::functions::{Aggregate, Context, FunctionFlags};
 use rusqlite::{CachedStatement, Connection};
 
 use super::connection::open_reader;
-use super::generation;
+use super::{Changed, generation, landing};
 use crate::error::Result;
 use crate::uptime::fleet::StoreKey;
 use crate::uptime::history::{Builder, History};
@@ -38,12 +38,9 @@ pub struct PollChange {
 /// What adding polls did.
 #[derive(Clone, Debug, Default)]
 pub struct Added {
-    /// Polls of a store and an instant that had none.
-    pub new: u64,
-    /// Polls that were there with the other status: the one that came in last stands.
-    pub replaced: u64,
-    /// Polls that were there already.
-    pub unchanged: u64,
+    /// What became of them; a poll that was there with the other status is replaced: the one that came
+    /// in last stands.
+    pub polls: Changed,
     /// What memory needs to follow; none where nothing changed, or too much.
     pub change: Option<PollChange>,
 }
@@ -53,9 +50,15 @@ pub struct Added {
 /// # Errors
 /// When the database cannot be read.
 pub fn newest(db: &Connection) -> Result<Option<Micros>> {
-    Ok(db
-        .prepare_cached("SELECT max(at) FROM poll")?
-        .query_row([], |row| row.get(0))?)
+    let newest = |table| {
+        db.prepare_cached(&format!("SELECT max(at) FROM {table}"))?
+            .query_row([], |row| row.get(0))
+    };
+    let settled: Option<Micros> = newest("poll")?;
+    if landing::has_landed(db)? {
+        return Ok(settled.max(newest("landing_poll")?));
+    }
+    Ok(settled)
 }
 
 /// Every poll within `span`, by store, as `view` sees them; read on up to `threads` threads.
@@ -84,8 +87,18 @@ pub fn history(view: &Connection, span: Interval, threads: usize) -> Result<Hist
 
 /// Cuts the part of `span` that holds polls into pieces of equal length.
 fn split(view: &Connection, span: Interval, threads: usize) -> Result<Vec<Interval>> {
-    let mut select = view.prepare_cached("SELECT min(at) FROM poll WHERE at >= ?1 AND at < ?2")?;
-    let Some(first) = select.query_row([span.start, span.end], |row| row.get(0))? else {
+    let first = |table| -> Result<Option<Micros>> {
+        let first = format!("SELECT min(at) FROM {table} WHERE at >= ?1 AND at < ?2");
+        let mut select = view.prepare_cached(&first)?;
+        Ok(select.query_row([span.start, span.end], |row| row.get(0))?)
+    };
+    let settled = first("poll")?;
+    let landed = if landing::has_landed(view)? {
+        first("landing_poll")?
+    } else {
+        None
+    };
+    let Some(first) = settled.into_iter().chain(landed).min() else {
         return Ok(Vec::new());
     };
     let last = newest(view)?.unwrap_or(first).min(span.end - 1);
@@ -131,7 +144,8 @@ fn read_side_by_side(
     })
 }
 
-/// Every poll within `span`; in order of time, since SQLite walks the primary key.
+/// Every poll within `span`; in order of time, since SQLite walks the primary key, unless a large load
+/// is moving in.
 ///
 /// The rows are gathered by an aggregate function of our own, from inside SQLite's loop: stepping
 /// through them from outside takes half as long again.
@@ -139,11 +153,11 @@ fn read_part(view: &Connection, span: Interval) -> Result<Builder> {
     let gathered = Gathered::default();
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DIRECTONLY;
     view.create_aggregate_function("gather_polls", 3, flags, gathered.clone())?;
-    view.query_row(
-        "SELECT gather_polls(at, store, active) FROM poll WHERE at >= ?1 AND at < ?2",
-        [span.start, span.end],
-        |_| Ok(()),
-    )?;
+    let select = format!(
+        "SELECT gather_polls(at, store, active) FROM {} WHERE at >= ?1 AND at < ?2",
+        landing::source(view)?
+    );
+    view.query_row(&select, [span.start, span.end], |_| Ok(()))?;
     view.remove_function("gather_polls", 3)?;
     Ok(gathered
         .0
@@ -182,7 +196,11 @@ pub fn for_each(
     db: &Connection,
     mut each: impl FnMut(Micros, StoreKey, Status) -> Result<()>,
 ) -> Result<()> {
-    let mut select = db.prepare("SELECT at, store, active FROM poll ORDER BY at")?;
+    let select = format!(
+        "SELECT at, store, active FROM {} ORDER BY at",
+        landing::source(db)?
+    );
+    let mut select = db.prepare(&select)?;
     let mut rows = select.query([])?;
     while let Some(row) = rows.next()? {
         each(row.get(0)?, row.get(1)?, status(row.get(2)?))?;
@@ -195,12 +213,15 @@ pub fn for_each(
 /// # Errors
 /// When the database cannot be read.
 pub fn is_stored(db: &Connection, store: StoreKey, poll: Poll) -> Result<bool> {
-    let mut select =
-        db.prepare_cached("SELECT 1 FROM poll WHERE at = ?1 AND store = ?2 AND active = ?3")?;
+    let select = format!(
+        "SELECT 1 FROM {} WHERE at = ?1 AND store = ?2 AND active = ?3",
+        landing::source(db)?
+    );
+    let mut select = db.prepare_cached(&select)?;
     Ok(select.exists((poll.at(), store, poll.is_active()))?)
 }
 
-const fn status(active: bool) -> Status {
+pub(super) const fn status(active: bool) -> Status {
     if active {
         Status::Active
     } else {
@@ -220,21 +241,28 @@ pub fn add(
     let mut followed = Vec::new();
     let mut chunk = Vec::with_capacity(INSERT_ROWS);
     let mut whole = Upsert::prepare(db, INSERT_ROWS)?;
+    let has_landed = landing::has_landed(db)?;
+    let mut add = |upsert: &mut Upsert<'_>, chunk: &[(StoreKey, Poll)]| -> Result<()> {
+        if has_landed {
+            landing::settle(db, chunk)?;
+        }
+        added.polls += upsert.run(chunk)?;
+        if followed.len() <= FOLLOWED_POLLS_MAX {
+            followed.extend_from_slice(chunk);
+        }
+        Ok(())
+    };
     for poll in polls {
         chunk.push(poll?);
         if chunk.len() == INSERT_ROWS {
-            whole.run(&chunk, &mut added)?;
-            if followed.len() <= FOLLOWED_POLLS_MAX {
-                followed.extend_from_slice(&chunk);
-            }
+            add(&mut whole, &chunk)?;
             chunk.clear();
         }
     }
     if !chunk.is_empty() {
-        Upsert::prepare(db, chunk.len())?.run(&chunk, &mut added)?;
-        followed.extend_from_slice(&chunk);
+        add(&mut Upsert::prepare(db, chunk.len())?, &chunk)?;
     }
-    if added.new + added.replaced > 0 {
+    if added.polls.new + added.polls.replaced > 0 {
         let before = generation::current(db)?.polls;
         generation::advance(db, generation::Kind::Polls)?;
         let small = followed.len() <= FOLLOWED_POLLS_MAX;
@@ -247,8 +275,26 @@ pub fn add(
     Ok(added)
 }
 
+/// Inserts polls that are not there into `table`, many a statement.
+pub(super) fn insert_in_chunks(
+    db: &Connection,
+    table: &str,
+    polls: &[(StoreKey, Poll)],
+) -> Result<()> {
+    let statement = |rows| format!("INSERT INTO {table} VALUES {}", values(rows));
+    for chunk in polls.chunks(INSERT_ROWS) {
+        execute(&mut db.prepare_cached(&statement(chunk.len()))?, chunk)?;
+    }
+    Ok(())
+}
+
+/// Placeholders for the values of so many polls.
+fn values(rows: usize) -> String {
+    vec!["(?, ?, ?)"; rows].join(", ")
+}
+
 /// The two statements that add a fixed number of rows.
-struct Upsert<'db> {
+pub(super) struct Upsert<'db> {
     /// Adds what is new and leaves the rest.
     insert: CachedStatement<'db>,
     /// Corrects what is there with the other status.
@@ -256,8 +302,8 @@ struct Upsert<'db> {
 }
 
 impl<'db> Upsert<'db> {
-    fn prepare(db: &'db Connection, rows: usize) -> Result<Self> {
-        let values = vec!["(?, ?, ?)"; rows].join(", ");
+    pub(super) fn prepare(db: &'db Connection, rows: usize) -> Result<Self> {
+        let values = values(rows);
         let insert = format!("INSERT INTO poll VALUES {values} ON CONFLICT DO NOTHING");
         let replace = format!(
             "INSERT INTO poll VALUES {values}
@@ -269,7 +315,7 @@ impl<'db> Upsert<'db> {
         })
     }
 
-    fn run(&mut self, chunk: &[(StoreKey, Poll)], added: &mut Added) -> Result<()> {
+    pub(super) fn run(&mut self, chunk: &[(StoreKey, Poll)]) -> Result<Changed> {
         let rows = chunk.len() as u64;
         let new = execute(&mut self.insert, chunk)?;
         // Repeats are rare: only then is it worth telling corrections from polls that were there.
@@ -278,10 +324,11 @@ impl<'db> Upsert<'db> {
         } else {
             0
         };
-        added.new += new;
-        added.replaced += replaced;
-        added.unchanged += rows - new - replaced;
-        Ok(())
+        Ok(Changed {
+            new,
+            replaced,
+            unchanged: rows - new - replaced,
+        })
     }
 }
 

@@ -6,6 +6,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use flate2::Crc;
+use rusqlite::Connection;
 use serde_json::{Map, Value, json};
 
 use super::App;
@@ -19,7 +20,7 @@ use crate::ingest::header::Kind;
 use crate::ingest::load::{self, Summary};
 use crate::ingest::parser::Format;
 use crate::ingest::problem::{BadFile, BadRow, Code};
-use crate::uptime::interval::DAY;
+use crate::uptime::interval::{DAY, Micros};
 
 /// How many bad rows an answer tells; all are counted.
 const BAD_ROWS_TOLD: usize = 100;
@@ -127,38 +128,68 @@ fn take(app: &mut App, request: &mut Request<'_>, kind: Kind) -> Result<Response
         kind.as_str(),
         if skip { "skip" } else { "refuse" }
     );
-    write(app, batch, bad_rows, key.map(|key| (key, fingerprint)))
+    let identity = key.map(|key| Identity {
+        key,
+        fingerprint,
+        at: clock::machine_us(),
+    });
+    write(app, batch, bad_rows, identity)
+}
+
+/// What makes a request the same as another: its `Idempotency-Key`, and what came with it.
+#[derive(Clone)]
+struct Identity {
+    key: String,
+    fingerprint: String,
+    at: Micros,
+}
+
+impl Identity {
+    /// The answer that the same request had before.
+    fn earlier(&self, db: &Connection) -> Result<Option<String>> {
+        match idempotency::find(db, &self.key, &self.fingerprint, self.at)? {
+            Earlier::None => Ok(None),
+            Earlier::Same(answer) => Ok(Some(answer)),
+            Earlier::Other => Err(Error::invalid(
+                "this Idempotency-Key came with another request before (use a new key for new rows)",
+            )),
+        }
+    }
+
+    fn keep(&self, db: &Connection, answer: &str) -> Result<()> {
+        idempotency::keep(db, &self.key, &self.fingerprint, answer, self.at)
+    }
 }
 
 /// Writes the batch and answers; a request that was answered before under the same key is answered so
 /// again.
 fn write(
-    app: &App,
+    app: &mut App,
     batch: Batch,
     bad_rows: Vec<Value>,
-    key: Option<(String, String)>,
+    identity: Option<Identity>,
 ) -> Result<Response> {
+    let earlier = identity.clone();
+    let finish = move |db: &Connection, summary: &Summary| {
+        let answer = accepted(summary, bad_rows).to_string();
+        if let Some(identity) = &identity {
+            identity.keep(db, &answer)?;
+        }
+        Ok(answer)
+    };
+    if load::is_large(app.db()?, &batch)? {
+        return write_large(app, batch, earlier.as_ref(), finish);
+    }
     let hot = std::sync::Arc::clone(&app.shared.hot);
-    let at = clock::machine_us();
-    let (answer, earlier, _) = app.shared.writer.try_write_then(
+    let (answer, is_earlier, _) = app.shared.writer.try_write_then(
         move |db| {
-            if let Some((key, fingerprint)) = &key {
-                match idempotency::find(db, key, fingerprint, at)? {
-                    Earlier::None => {}
-                    Earlier::Same(answer) => return Ok((answer, true, None)),
-                    Earlier::Other => {
-                        return Err(Error::invalid(
-                            "this Idempotency-Key came with another request before (use a new key for new rows)",
-                        ));
-                    }
-                }
+            if let Some(identity) = &earlier
+                && let Some(answer) = identity.earlier(db)?
+            {
+                return Ok((answer, true, None));
             }
             let mut summary = load::write(db, batch)?;
-            let answer = accepted(&summary, bad_rows).to_string();
-            if let Some((key, fingerprint)) = &key {
-                idempotency::keep(db, key, fingerprint, &answer, at)?;
-            }
-            Ok((answer, false, summary.change.take()))
+            Ok((finish(db, &summary)?, false, summary.change.take()))
         },
         move |(_, _, change)| {
             if let Some(change) = change.take() {
@@ -166,12 +197,34 @@ fn write(
             }
         },
     )?;
-    let answer = Response::new(200, "application/json", format!("{answer}\n").into_bytes());
-    Ok(if earlier {
-        answer.with("Idempotent-Replayed", "true")
+    Ok(answered(&answer, is_earlier))
+}
+
+/// As [`write`], in many transactions; memory reads what they wrote when it is next asked.
+fn write_large(
+    app: &mut App,
+    batch: Batch,
+    identity: Option<&Identity>,
+    finish: impl FnOnce(&Connection, &Summary) -> Result<String> + Send + 'static,
+) -> Result<Response> {
+    if let Some(identity) = identity
+        && let Some(answer) = identity.earlier(app.db()?)?
+    {
+        return Ok(answered(&answer, true));
+    }
+    let last = move |db: &Connection, summary| finish(db, &summary);
+    let mut writer = app.shared.writer.clone();
+    let answer = load::write_large(&mut writer, &app.shared.file, batch, last)?;
+    Ok(answered(&answer, false))
+}
+
+fn answered(answer: &str, is_earlier: bool) -> Response {
+    let response = Response::new(200, "application/json", format!("{answer}\n").into_bytes());
+    if is_earlier {
+        response.with("Idempotent-Replayed", "true")
     } else {
-        answer
-    })
+        response
+    }
 }
 
 fn accepted(summary: &Summary, bad_rows: Vec<Value>) -> Value {

@@ -1,18 +1,33 @@
-//! Loading: a judged batch into the database, in the transaction that the caller holds.
+//! Loading: a judged batch into the database, all or nothing.
 //!
-//! It must never know files, terminals or HTTP.
+//! [`write`] does it in the transaction that the caller holds. A batch of [`is_large`] size goes by
+//! [`write_large`], in many: see [`landing`]. It must never know files, terminals or HTTP.
+
+use std::collections::HashMap;
+use std::path::Path;
 
 use rusqlite::Connection;
 
 use super::batch::{Batch, SourceNote};
-use super::problem::{Code, Notes};
-use super::runs::PollRow;
-use crate::db::fleet::{self, Changed};
+use super::last_in::{LastIn, Standing};
+use crate::db::connection::PAGE_BYTES;
+use crate::db::fleet;
+use crate::db::landing::{self, Turn};
 use crate::db::polls::{self, PollChange};
+use crate::db::{Changed, Changes};
 use crate::error::Result;
 use crate::uptime::fleet::StoreKey;
 use crate::uptime::interval::Micros;
 use crate::uptime::poll::Poll;
+
+/// How large the write-ahead log of one transaction may grow.
+const LOG_BYTES_MAX: u64 = 192 << 20;
+
+/// What a new poll takes in the log where many land side by side, pages that are only touched included.
+const LOG_BYTES_A_POLL: u64 = 32;
+
+/// How many polls of a large load one transaction lands.
+const LANDED_POLLS: usize = 100_000;
 
 /// What loading did, counted in rows of the inputs.
 #[derive(Clone, Debug, Default)]
@@ -35,15 +50,66 @@ pub struct Summary {
     pub change: Option<PollChange>,
 }
 
+impl Summary {
+    /// What is known of a batch before its rows meet the database.
+    fn new(batch: &mut Batch) -> Self {
+        Self {
+            unchanged: batch.repeats,
+            rejected: batch.rejected,
+            span: batch.span,
+            notes: std::mem::take(&mut batch.notes),
+            ..Self::default()
+        }
+    }
+
+    fn count(&mut self, changed: Changed) {
+        self.accepted += changed.new;
+        self.replaced += changed.replaced;
+        self.unchanged += changed.unchanged;
+    }
+}
+
 /// Writes a batch; the caller holds the transaction.
 ///
 /// # Errors
 /// When the database cannot be written: the transaction must then be rolled back.
-pub fn write(db: &Connection, batch: Batch) -> Result<Summary> {
+pub fn write(db: &Connection, mut batch: Batch) -> Result<Summary> {
+    let mut summary = Summary::new(&mut batch);
     let (keys, stores_new) = fleet::keys(db, &batch.ids)?;
+    summary.stores_new = stores_new;
+    summary.count(write_fleet(db, &batch, &keys)?);
+    let mut standing = LastIn::of(batch.polls.into_sorted()?);
+    let mut corrected = Changed::default();
+    let polls = standing.by_ref().map(|standing| {
+        let Standing {
+            store,
+            poll,
+            corrections,
+        } = standing?;
+        let store = keys[store as usize];
+        if corrections > 0 {
+            corrected += judge(db, store, poll, corrections)?;
+        }
+        Ok((store, poll))
+    });
+    let added = polls::add(db, polls)?;
+    summary.change = added.change;
+    summary.count(added.polls);
+    summary.count(corrected);
+    summary.unchanged += standing.repeats;
+    let note = |note| SourceNote {
+        source: batch.polls_source.clone(),
+        note,
+    };
+    summary.notes.extend(standing.notes.iter().map(note));
+    Ok(summary)
+}
+
+/// Writes what a batch says of stores themselves.
+fn write_fleet(db: &Connection, batch: &Batch, keys: &[StoreKey]) -> Result<Changed> {
     let key = |store: u32| keys[store as usize];
-    let hours = batch.hours.into_iter();
-    let hours = hours.map(|(store, rows)| (key(store), rows.into_keys().collect()));
+    let hours = batch.hours.iter();
+    let hours = hours.map(|(&store, rows)| (key(store), rows.keys().copied().collect()));
     let zones = batch
         .zones
         .iter()
@@ -52,94 +118,151 @@ pub fn write(db: &Connection, batch: Batch) -> Result<Summary> {
         .labels
         .iter()
         .map(|(&store, label)| (key(store), label));
-    let changes = [
-        fleet::replace_hours(db, hours)?,
-        fleet::replace_zones(db, zones)?,
-        fleet::replace_labels(db, labels)?,
-    ];
-    let mut summary = Summary {
-        unchanged: batch.repeats,
-        rejected: batch.rejected,
-        stores_new,
-        span: batch.span,
-        notes: batch.notes,
-        ..Summary::default()
-    };
-    for Changed {
-        new,
-        replaced,
-        unchanged,
-    } in changes
-    {
-        summary.accepted += new;
-        summary.replaced += replaced;
-        summary.unchanged += unchanged;
+    let mut changed = fleet::replace_hours(db, hours)?;
+    changed += fleet::replace_zones(db, zones)?;
+    changed += fleet::replace_labels(db, labels)?;
+    Ok(changed)
+}
+
+/// What rows come to that corrected another of the same call, the last of them being `poll`: a call
+/// that is made again finds its last word there already, and changes nothing.
+fn judge(db: &Connection, store: StoreKey, poll: Poll, corrections: u64) -> Result<Changed> {
+    let mut changed = Changed::default();
+    if polls::is_stored(db, store, poll)? {
+        changed.unchanged = corrections;
+    } else {
+        changed.replaced = corrections;
     }
-    let mut last = LastInStands {
-        db,
-        keys: &keys,
-        notes: Notes::default(),
-        repeated: 0,
-        corrected: 0,
+    Ok(changed)
+}
+
+/// Whether one transaction with all of the batch could make the log larger than it should be: by its
+/// polls, or by the pages that polls touch which come in among older ones.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn is_large(db: &Connection, batch: &Batch) -> Result<bool> {
+    let polls = batch.polls.len();
+    let log_bytes = |pages: u64| polls * LOG_BYTES_A_POLL + pages * u64::from(PAGE_BYTES);
+    if log_bytes(polls) <= LOG_BYTES_MAX {
+        return Ok(false);
+    }
+    let newest = polls::newest(db)?;
+    let is_late = batch
+        .span
+        .is_some_and(|(first, _)| newest.is_some_and(|newest| first <= newest));
+    let touched = if is_late {
+        polls.min(db.pragma_query_value(None, "page_count", |row| row.get(0))?)
+    } else {
+        0
     };
-    let added = polls::add(db, last.of(batch.polls.into_sorted()?))?;
-    summary.accepted += added.new;
-    summary.replaced += added.replaced + last.corrected;
-    summary.unchanged += added.unchanged + last.repeated;
-    summary.change = added.change;
+    Ok(log_bytes(touched) > LOG_BYTES_MAX)
+}
+
+/// Writes a large batch in many transactions; readers see all of it at once, as soon as it is durable.
+///
+/// `file` is the database's. `last` is told the summary in the last of the transactions, and its answer
+/// is returned. A load that ends early has done nothing, or all of it.
+///
+/// # Errors
+/// When the database cannot be written, or another large load does not end; those of `last`.
+pub fn write_large<T: Send + 'static>(
+    db: &mut impl Changes,
+    file: &Path,
+    batch: Batch,
+    last: impl FnOnce(&Connection, Summary) -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let turn = Turn::wait(file)?;
+    while db.change(landing::recover)? {}
+    let written = land(db, batch, last);
+    if written.is_err() {
+        // What is left is cleared away now if it can be, else by whoever comes next.
+        while db.change(landing::recover).unwrap_or(false) {}
+    }
+    drop(turn);
+    written
+}
+
+/// The transactions of [`write_large`].
+fn land<T: Send + 'static>(
+    db: &mut impl Changes,
+    mut batch: Batch,
+    last: impl FnOnce(&Connection, Summary) -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let mut summary = Summary::new(&mut batch);
+    let ids = std::mem::take(&mut batch.ids);
+    let keys = db.change(move |db| landing::begin(db, &ids))?;
+
+    let polls = std::mem::replace(&mut batch.polls, super::runs::Runs::new(Path::new("")));
+    let mut standing = LastIn::of(polls.into_sorted()?);
+    loop {
+        let (mut polls, mut corrected) = (Vec::new(), HashMap::new());
+        for standing in standing.by_ref().take(LANDED_POLLS) {
+            let standing = standing?;
+            let poll = (keys[standing.store as usize], standing.poll);
+            polls.push(poll);
+            if standing.corrections > 0 {
+                corrected.insert(poll, standing.corrections);
+            }
+        }
+        if polls.is_empty() {
+            break;
+        }
+        let changed = db.change(move |db| {
+            landing::add(db, &polls)?;
+            let mut changed = Changed::default();
+            for ((store, poll), corrections) in corrected {
+                changed += judge(db, store, poll, corrections)?;
+            }
+            Ok(changed)
+        })?;
+        summary.count(changed);
+    }
+    summary.unchanged += standing.repeats;
+    let source = batch.polls_source.clone();
     let note = |note| SourceNote {
-        source: batch.polls_source.clone(),
+        source: source.clone(),
         note,
     };
-    summary.notes.extend(last.notes.iter().map(note));
-    Ok(summary)
-}
+    summary.notes.extend(standing.notes.iter().map(note));
 
-/// Of polls of one store at one instant, in the order they came in, leaves the last.
-struct LastInStands<'a> {
-    db: &'a Connection,
-    keys: &'a [StoreKey],
-    notes: Notes,
-    /// Rows that changed nothing because another of the same call says the same or overrules them.
-    repeated: u64,
-    /// Rows that changed what another of the same call had said.
-    corrected: u64,
-}
-
-impl LastInStands<'_> {
-    fn of<'i>(
-        &'i mut self,
-        rows: impl Iterator<Item = Result<PollRow>> + 'i,
-    ) -> impl Iterator<Item = Result<(StoreKey, Poll)>> + 'i {
-        let mut rows = rows.peekable();
-        std::iter::from_fn(move || {
-            let mut row = match rows.next()? {
-                Ok(row) => row,
-                Err(error) => return Some(Err(error)),
+    let (changed, stores_new) = db.change(move |db| {
+        let stores_new = landing::publish(db)?;
+        Ok((write_fleet(db, &batch, &keys)?, stores_new))
+    })?;
+    summary.count(changed);
+    summary.stores_new = stores_new;
+    let mut rest = Some((summary, last));
+    loop {
+        let given = rest.take();
+        let (back, answer) = db.change(move |db| {
+            let Some(moved) = landing::move_some(db)? else {
+                return Ok((given, None));
             };
-            let mut corrections = 0;
-            while let Some(Ok(next)) =
-                rows.next_if(|next| matches!(next, Ok(next) if next.key() == row.key()))
-            {
-                if next.poll == row.poll {
-                    self.repeated += 1;
-                    self.notes.add(Code::Duplicate, Some(next.line.into()));
-                } else {
-                    corrections += 1;
-                    self.notes.add(Code::Replaced, Some(next.line.into()));
-                }
-                row = next;
-            }
-            let poll = (self.keys[row.store as usize], row.poll);
-            if corrections > 0 {
-                // A call that is made again finds its last word there already, and changes nothing.
-                match polls::is_stored(self.db, poll.0, poll.1) {
-                    Ok(true) => self.repeated += corrections,
-                    Ok(false) => self.corrected += corrections,
-                    Err(error) => return Some(Err(error)),
-                }
-            }
-            Some(Ok(poll))
-        })
+            let answer = given.map(|(mut summary, last)| {
+                summary.count(moved);
+                last(db, summary)
+            });
+            Ok((None, answer.transpose()?))
+        })?;
+        rest = back;
+        if let Some(answer) = answer {
+            return Ok(answer);
+        }
     }
+}
+
+/// Takes up what a large load left behind that was killed: it is cleared away, or moved on.
+///
+/// Another process that is at it is left alone.
+///
+/// # Errors
+/// When the database cannot be written.
+pub fn recover(db: &mut impl Changes, file: &Path) -> Result<()> {
+    let Some(turn) = Turn::take(file)? else {
+        return Ok(());
+    };
+    while db.change(landing::recover)? {}
+    drop(turn);
+    Ok(())
 }

@@ -15,6 +15,7 @@
 //! | [`parser`] | a reader of CSV, or of either | all of the above in one |
 //! | [`interner`] | the ids of a call | their numbers |
 //! | [`runs`] | the polls of a call | the same polls, sorted |
+//! | [`last_in`] | sorted polls | those that stand |
 //! | [`batch`] | the inputs of a call | every good row of them, judged beside the others |
 //! | [`load`] | a batch | the database, all or nothing |
 //!
@@ -28,6 +29,7 @@ pub mod header;
 pub mod input;
 pub mod interner;
 pub mod json;
+pub mod last_in;
 pub mod load;
 pub mod object;
 pub mod parser;

@@ -9,6 +9,7 @@ mod golden;
 mod harness;
 mod http;
 mod intake;
+mod landing;
 mod live;
 mod outages;
 mod properties;
