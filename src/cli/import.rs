@@ -15,7 +15,7 @@ use crate::civil;
 use crate::clock;
 use crate::db;
 use crate::db::connection::{open_reader, open_writer};
-use crate::db::retention;
+use crate::db::{packed, retention};
 use crate::error::{Error, Result};
 use crate::ingest::batch::{self, Batch, Source, SourceNote};
 use crate::ingest::load::{self, Summary};
@@ -168,7 +168,12 @@ fn load(options: &Options, reject: &mut dyn FnMut(&str, BadRow) -> Result<()>) -
         bar.set_style(style("{spinner} {msg} {elapsed}"));
         bar.set_message("writing");
         let mut db = existing.map_or_else(|| open_writer(file), Ok)?;
-        write(&mut db, file, batch)
+        let summary = write(&mut db, file, batch)?;
+        if let Err(error) = packed::pack_all(&mut db) {
+            // The rows are in; reading them takes longer, that is all.
+            tracing::warn!(%error, "the polls could not be packed");
+        }
+        Ok(summary)
     });
     bar.finish_and_clear();
     tracing::debug!(elapsed = ?began.elapsed(), "written");

@@ -7,11 +7,12 @@ use std::collections::{HashMap, HashSet};
 use chrono_tz::Tz;
 use rusqlite::{Connection, OptionalExtension, Row};
 
-use super::{Changed, generation, landing};
+use super::{Changed, generation, landing, packed};
 use crate::civil;
 use crate::error::{Error, Result};
 use crate::uptime::business_hours::{WeeklyRow, ZONE_DEFAULT};
 use crate::uptime::fleet::{Fleet, Pattern, StoreKey};
+use crate::uptime::interval::{Interval, Micros};
 
 /// A store's name and owner, as a stores file has them; both may be empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -332,6 +333,7 @@ pub fn delete(db: &Connection, id: &str) -> Result<Option<u64>> {
     db.execute("DELETE FROM business_hours WHERE store = ?1", [key])?;
     let landed = landing::forget_store(db, key)?;
     let polls = db.execute("DELETE FROM poll WHERE store = ?1", [key])? as u64 + landed;
+    packed::forget(db, Interval::new(Micros::MIN, Micros::MAX))?;
     db.execute("DELETE FROM store WHERE key = ?1", [key])?;
     generation::advance(db, generation::Kind::Fleet)?;
     generation::advance(db, generation::Kind::Polls)?;
