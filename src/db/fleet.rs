@@ -5,6 +5,7 @@
 use std::collections::{HashMap, HashSet};
 
 use chrono_tz::Tz;
+use foldhash::fast::RandomState;
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::{Changed, generation, landing, packed};
@@ -29,13 +30,15 @@ pub struct Label {
 /// When the database cannot be read, or holds a zone or a time that this program does not know
 /// (another program wrote it: `check` finds all of them).
 pub fn load(db: &Connection) -> Result<Fleet> {
-    let mut hours: HashMap<StoreKey, Vec<WeeklyRow>> = HashMap::new();
+    // Both come in the order of keys, so that they are joined in one walk over each.
+    let mut hours = Vec::new();
     for_each_hours(db, |store, row| {
-        hours.entry(store).or_default().push(row);
+        hours.push((store, row));
         Ok(())
     })?;
-    let mut zones: HashMap<String, Tz> = HashMap::new();
-    let mut select = db.prepare("SELECT key, store_id, timezone FROM store")?;
+    let mut hours = hours.as_slice();
+    let mut zones: HashMap<String, Tz, RandomState> = HashMap::default();
+    let mut select = db.prepare("SELECT key, store_id, timezone FROM store ORDER BY key")?;
     let mut rows = select.query([])?;
     let mut stores = Vec::new();
     while let Some(row) = rows.next()? {
@@ -59,14 +62,16 @@ pub fn load(db: &Connection) -> Result<Fleet> {
                 }
             },
         };
-        stores.push((
-            key,
-            id,
-            Pattern {
-                zone,
-                rows: hours.remove(&key).unwrap_or_default(),
-            },
-        ));
+        let earlier = hours.iter().take_while(|(store, _)| *store < key).count();
+        let (own, later) = hours[earlier..].split_at(
+            hours[earlier..]
+                .iter()
+                .take_while(|(store, _)| *store == key)
+                .count(),
+        );
+        hours = later;
+        let rows = own.iter().map(|&(_, row)| row).collect();
+        stores.push((key, id, Pattern { zone, rows }));
     }
     Ok(Fleet::new(stores))
 }
@@ -79,8 +84,9 @@ pub fn for_each_hours(
     db: &Connection,
     mut each: impl FnMut(StoreKey, WeeklyRow) -> Result<()>,
 ) -> Result<()> {
-    let mut select =
-        db.prepare("SELECT store, weekday, start_local, end_local FROM business_hours")?;
+    let mut select = db.prepare(
+        "SELECT store, weekday, start_local, end_local FROM business_hours ORDER BY store",
+    )?;
     let mut rows = select.query([])?;
     while let Some(row) = rows.next()? {
         let store = row.get(0)?;

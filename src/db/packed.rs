@@ -8,10 +8,11 @@
 //! ([`polls::add`]), else from its rows, once newer polls have come in ([`pack_all`]).
 //!
 //! # The format
-//! The polls by instant; of each two numbers, in groups of seven bits with the lowest first
-//! and the eighth bit set on all but the last: microseconds since the poll before (for the first: since
-//! the hour began), doubled, plus one when active; and the store's key. Five bytes a poll at 14,000
-//! stores, where a row takes twenty.
+//! A byte W, then the polls by instant, each in 4 + W bytes: microseconds since the poll before (for the
+//! first: since the hour began) in four; the store's key, doubled, plus one when active, in W. Numbers
+//! have their lowest byte first. That is six bytes a poll up to 32,768 stores and seven up to eight
+//! million, where a row takes some twenty. Numbers of varying length would take five, and three times
+//! as long to read.
 
 use rusqlite::{Connection, OptionalExtension};
 
@@ -22,8 +23,8 @@ use crate::uptime::interval::{HOUR, Interval, Micros};
 use crate::uptime::poll::Poll;
 use crate::uptime::timeline::REACH;
 
-/// How few polls are left as rows: reading those costs a tenth of a millisecond.
-const PACKED_POLLS_MIN: u32 = 1000;
+/// How few polls are left as rows: reading those costs some microseconds.
+const PACKED_POLLS_MIN: usize = 32;
 
 /// How many hours are kept, counted back from the newest: a report's reach, and a quarter of a day in
 /// which its reader may lag behind.
@@ -121,8 +122,8 @@ impl<'db> Packing<'db> {
 struct Packer {
     hour: i64,
     last: Micros,
-    polls: u32,
-    packed: Vec<u8>,
+    /// Microseconds since the poll before; the store's key, doubled, plus one when active.
+    polls: Vec<(u32, u32)>,
 }
 
 impl Packer {
@@ -130,55 +131,43 @@ impl Packer {
         Self {
             hour,
             last: span_of(hour).start,
-            polls: 0,
-            packed: Vec::new(),
+            polls: Vec::new(),
         }
     }
 
-    /// Adds a poll of the hour; false if it is earlier than the one before.
+    /// Adds a poll of the hour; false if it is earlier than the one before, or its key too large.
     fn add(&mut self, store: StoreKey, poll: Poll) -> bool {
-        let Ok(since) = u64::try_from(poll.at() - self.last) else {
+        let (Ok(since), Some(doubled)) =
+            (u32::try_from(poll.at() - self.last), store.checked_mul(2))
+        else {
             return false;
         };
         self.last = poll.at();
-        self.polls += 1;
-        push(&mut self.packed, since << 1 | u64::from(poll.is_active()));
-        push(&mut self.packed, store.into());
+        self.polls
+            .push((since, doubled + u32::from(poll.is_active())));
         true
     }
 
     fn keep(self, db: &Connection) -> Result<()> {
-        if self.polls < PACKED_POLLS_MIN {
+        if self.polls.len() < PACKED_POLLS_MIN {
             return Ok(());
         }
+        let largest = self.polls.iter().map(|&(_, store)| store).max();
+        let width = match largest.unwrap_or_default() {
+            0..=0xffff => 2,
+            0x1_0000..=0xff_ffff => 3,
+            _ => 4,
+        };
+        let mut packed = vec![width];
+        for (since, store) in self.polls {
+            packed.extend_from_slice(&since.to_le_bytes());
+            packed.extend_from_slice(&store.to_le_bytes()[..width.into()]);
+        }
         db.prepare_cached("INSERT OR REPLACE INTO packed_hour (hour, polls) VALUES (?1, ?2)")?
-            .execute((self.hour, self.packed))?;
+            .execute((self.hour, packed))?;
         db.prepare_cached("DELETE FROM packed_hour WHERE hour < ?1")?
             .execute([self.hour - KEPT_HOURS])?;
         Ok(())
-    }
-}
-
-/// Appends a number in groups of seven bits.
-fn push(packed: &mut Vec<u8>, mut number: u64) {
-    while number >= 0x80 {
-        packed.push(number.to_le_bytes()[0] | 0x80);
-        number >>= 7;
-    }
-    packed.push(number.to_le_bytes()[0]);
-}
-
-/// Takes a number off the front; none where there is no whole one.
-fn pop(packed: &mut &[u8]) -> Option<u64> {
-    let (mut number, mut shift) = (0, 0);
-    loop {
-        let (&byte, rest) = packed.split_first()?;
-        *packed = rest;
-        number |= u64::from(byte & 0x7f).checked_shl(shift)?;
-        if byte < 0x80 {
-            return Some(number);
-        }
-        shift += 7;
     }
 }
 
@@ -202,29 +191,42 @@ impl PackedHour<'_> {
     ///
     /// # Errors
     /// When it is damaged.
-    pub(super) fn each(&self, mut each: impl FnMut(StoreKey, Poll)) -> Result<()> {
-        let hour = span_of(self.hour);
-        let next = |packed: &mut &[u8], before: Micros| -> Option<(StoreKey, Poll)> {
-            let (poll, store) = (pop(packed)?, pop(packed)?);
-            let at = before.checked_add_unsigned(poll >> 1)?;
-            let poll = Poll::new(at, polls::status(poll & 1 == 1));
-            let store = StoreKey::try_from(store).ok()?;
-            hour.contains(at).then_some((store, poll))
+    pub(super) fn each(&self, each: impl FnMut(StoreKey, Poll)) -> Result<()> {
+        let whole = match self.polls {
+            [2, polls @ ..] => self.each_of::<2, 6>(polls, each),
+            [3, polls @ ..] => self.each_of::<3, 7>(polls, each),
+            [4, polls @ ..] => self.each_of::<4, 8>(polls, each),
+            _ => false,
         };
-        let (mut packed, mut at) = (self.polls, hour.start);
-        while !packed.is_empty() {
-            let Some((store, poll)) = next(&mut packed, at) else {
-                return Err(Error::failed(format!(
-                    "the packed hour {} of the database is damaged (`DELETE FROM packed_hour` in the sqlite3 shell mends it: rows are read then)",
-                    self.hour
-                )));
-            };
-            if self.span.contains(poll.at()) {
-                each(store, poll);
-            }
-            at = poll.at();
+        if whole {
+            return Ok(());
         }
-        Ok(())
+        Err(Error::failed(format!(
+            "the packed hour {} of the database is damaged (`DELETE FROM packed_hour` in the sqlite3 shell mends it: rows are read then)",
+            self.hour
+        )))
+    }
+
+    /// The polls whose stores take `WIDTH` bytes, and which take `BYTES`; false if that cannot be.
+    fn each_of<const WIDTH: usize, const BYTES: usize>(
+        &self,
+        polls: &[u8],
+        mut each: impl FnMut(StoreKey, Poll),
+    ) -> bool {
+        let hour = span_of(self.hour);
+        let (polls, rest) = polls.as_chunks::<BYTES>();
+        let mut at = hour.start;
+        for poll in polls {
+            let (mut since, mut store) = ([0; 4], [0; 4]);
+            since.copy_from_slice(&poll[..4]);
+            store[..WIDTH].copy_from_slice(&poll[4..]);
+            at += Micros::from(u32::from_le_bytes(since));
+            let store = u32::from_le_bytes(store);
+            if self.span.contains(at) {
+                each(store / 2, Poll::new(at, polls::status(store % 2 == 1)));
+            }
+        }
+        rest.is_empty() && at < hour.end
     }
 }
 

@@ -83,7 +83,7 @@ pub fn history(view: &Connection, span: Interval, threads: usize) -> Result<Hist
         Some(parts) => parts,
         None => vec![read_part(view, span)?],
     };
-    Ok(Builder::finish(parts))
+    Ok(Builder::finish(parts, threads))
 }
 
 /// Cuts the part of `span` that holds polls into pieces of equal length.

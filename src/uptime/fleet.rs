@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 
 use chrono_tz::Tz;
+use foldhash::fast::RandomState;
 
 use super::business_hours::{WeeklyRow, ZoneTable, open_intervals};
 use super::interval::{DAY, HOUR, Interval, Intervals, Micros};
@@ -52,7 +53,7 @@ pub struct Fleet {
 impl Fleet {
     /// A fleet of these stores, given as key, id and pattern, in any order.
     pub fn new(stores: impl IntoIterator<Item = (StoreKey, Box<str>, Pattern)>) -> Self {
-        let mut index: HashMap<Pattern, PatternIndex> = HashMap::new();
+        let mut index: HashMap<Pattern, PatternIndex, RandomState> = HashMap::default();
         let mut fleet = Self::default();
         for (key, id, mut pattern) in stores {
             pattern.rows.sort_unstable();

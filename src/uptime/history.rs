@@ -8,6 +8,7 @@
 //! lately apart from the rest, so that one poll costs a copy of a few kilobytes and not of the block.
 
 use std::sync::Arc;
+use std::thread;
 
 use super::fleet::{BusinessTime, Fleet, StoreKey};
 use super::flips::{BlockFlips, Kept};
@@ -54,7 +55,7 @@ impl History {
         for (store, poll) in polls {
             builder.push(store, poll);
         }
-        Builder::finish(vec![builder])
+        Builder::finish(vec![builder], 1)
     }
 
     /// The polls of `store` within `span`, sorted; `scratch` is room for those that lie apart.
@@ -207,32 +208,52 @@ impl Builder {
         if block >= self.blocks.len() {
             self.blocks.resize_with(block + 1, Gathered::default);
         }
-        self.blocks[block].slots.push(slot_byte(store));
-        self.blocks[block].polls.push(poll);
+        let block = &mut self.blocks[block];
+        block.slots.push(slot_byte(store));
+        block.polls.push(poll);
     }
 
-    /// The history of what was pushed to any of the builders.
-    pub fn finish(parts: Vec<Self>) -> History {
-        let length = parts
-            .iter()
-            .map(|part| part.blocks.len())
-            .max()
-            .unwrap_or(0);
-        let mut parts: Vec<_> = parts
-            .into_iter()
-            .map(|part| part.blocks.into_iter())
-            .collect();
-        let mut history = History::default();
-        for _ in 0..length {
-            // Each block's rows are freed as soon as they are laid out.
-            let rows: Vec<_> = parts.iter_mut().filter_map(Iterator::next).collect();
-            let settled = Arc::new(Settled::lay_out(&rows));
-            history.blocks.push(Arc::new(Block {
-                settled,
-                recent: Vec::new(),
-            }));
+    /// The history of what was pushed to any of the builders, laid out on `threads` threads.
+    pub fn finish(parts: Vec<Self>, threads: usize) -> History {
+        let length = parts.iter().map(|part| part.blocks.len()).max();
+        let mut blocks: Vec<Vec<Gathered>> = Vec::new();
+        blocks.resize_with(length.unwrap_or(0), Vec::new);
+        for part in parts {
+            for (block, gathered) in blocks.iter_mut().zip(part.blocks) {
+                block.push(gathered);
+            }
         }
-        history
+        // Each block's rows are freed as soon as they are laid out.
+        let lay_out = |rows: Vec<Gathered>| {
+            Arc::new(Block {
+                settled: Arc::new(Settled::lay_out(&rows)),
+                recent: Vec::new(),
+            })
+        };
+        let share = blocks.len().div_ceil(threads.max(1)).max(1);
+        let mut shares = Vec::new();
+        while !blocks.is_empty() {
+            shares.push(blocks.split_off(blocks.len().saturating_sub(share)));
+        }
+        // The first share comes last.
+        let first = shares.pop().unwrap_or_default();
+        thread::scope(|scope| {
+            let others: Vec<_> = shares
+                .into_iter()
+                .rev()
+                .map(|share| {
+                    scope.spawn(move || share.into_iter().map(lay_out).collect::<Vec<_>>())
+                })
+                .collect();
+            let mut blocks: Vec<_> = first.into_iter().map(lay_out).collect();
+            for other in others {
+                match other.join() {
+                    Ok(others) => blocks.extend(others),
+                    Err(panic) => std::panic::resume_unwind(panic),
+                }
+            }
+            History { blocks }
+        })
     }
 }
 
