@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use store_monitor::db::connection::open_reader;
 use store_monitor::db::polls;
 use store_monitor::hot_window::{Inputs, read_inputs};
-use store_monitor::uptime::fleet::Store;
+use store_monitor::uptime::fleet::{BusinessTime, Store};
 use store_monitor::uptime::interval::HOUR;
 use store_monitor::uptime::report::Question;
 use store_monitor::uptime::row::Printer;
@@ -30,6 +30,8 @@ pub(crate) struct Floor {
     pub(crate) pass: Duration,
     /// The same from the polls alone.
     pub(crate) afresh: Duration,
+    /// How many polls there were.
+    pub(crate) polls: u64,
 }
 
 pub(crate) fn floor(database: &Path, runs: usize) -> Result<Floor> {
@@ -63,6 +65,7 @@ pub(crate) fn floor(database: &Path, runs: usize) -> Result<Floor> {
         floor: median(floors),
         pass: median(passes),
         afresh: median(all),
+        polls: inputs.history.len() as u64,
     })
 }
 
