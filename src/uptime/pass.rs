@@ -4,11 +4,31 @@
 //! [`WindowTotal::measure`]) and must never differ from it: a property test compares the two.
 //! It must never know how many stores there are or where polls are kept.
 //!
-//! # Why it is fast
+//! # Why it is fast, and what is left
 //! Only changes of status cost anything, and they do not depend on `as_of`: [`walk`] finds the
 //! counted polls that answer otherwise than the one before, and how much business time had gone by
 //! at each change. [`totals`] then needs no poll at all. Windows end together, so it goes back from
-//! their end, adding the stretches that were up, until the window begins.
+//! their end, adding the stretches that were up, until the window begins. Nothing here divides: an
+//! instant between two polls is half of a difference, and business time is a running total.
+//!
+//! Counted by callgrind, for 14,000 stores with 170 polls each:
+//!
+//! | step | instructions | where |
+//! | --- | --- | --- |
+//! | a poll that repeats the last status | 2 to 3 | [`walk`], eight at a time |
+//! | a poll, all of [`walk`] in the mean | 10 | the ends of open intervals, changes |
+//! | a store whose flips are kept | 90 | [`totals`], [`known`](super::known), [`flips`](super::flips) |
+//! | its row | 85, and copying the bytes | [`row`](super::row) |
+//!
+//! So a report whose flips are kept reads no poll: on two threads it took 0.51 ms, of which starting
+//! the second thread and the pages of a new buffer are half. From the polls alone it took 4.1 ms. The
+//! floor, one pass on two threads that only counts changes, with the printing of rows, took 1.5 ms in
+//! the same run (`cargo bench` prints all three): keeping flips is what goes below it. What is kept is
+//! 24 bytes a store and 16 a flip, and lives and dies with the block of polls that it was made from.
+//!
+//! After an hour's batch the flips of every block still stand: a block keeps late polls apart, and a
+//! report walks those few from where the kept flips end. Once there are a thousand the block is laid
+//! out anew, and the next report walks all of it.
 
 use super::fleet::{OpenTime, WindowMarks};
 use super::interval::Micros;
@@ -47,8 +67,8 @@ pub fn walk(
     let mut rest = polls;
     let first = rest.first().map_or(Micros::MAX, |first| first.at());
     let intervals = open.intervals().as_slice();
-    for index in intervals.partition_point(|interval| interval.end <= first)..intervals.len() {
-        let interval = intervals[index];
+    let over = intervals.partition_point(|interval| interval.end <= first);
+    for (index, interval) in intervals.iter().enumerate().skip(over) {
         // Between the last interval and this one the store was closed: those polls do not count.
         rest = &rest[before(rest, interval.start)..];
         let Some(&first) = rest.first() else { break };

@@ -33,11 +33,15 @@ static TEXTS: LazyLock<Vec<Text>> = LazyLock::new(|| (0..=HUNDREDTHS_MAX).map(te
 
 /// A comma and a number of hundredths.
 fn text(hundredths: usize) -> Text {
-    let number = format!(",{}.{:02}", hundredths / 100, hundredths % 100);
-    let mut text = [0; 8];
-    text[..number.len()].copy_from_slice(number.as_bytes());
-    text[7] = u8::try_from(number.len()).unwrap_or(0);
-    text
+    let whole = hundredths / 100;
+    let digits = [whole / 100, whole / 10, whole, hundredths / 10, hundredths];
+    let [hundreds, tens, ones, tenths, hundredths] =
+        digits.map(|digit| b'0' + u8::try_from(digit % 10).unwrap_or(0));
+    match whole {
+        0..=9 => [b',', ones, b'.', tenths, hundredths, 0, 0, 5],
+        10..=99 => [b',', tens, ones, b'.', tenths, hundredths, 0, 6],
+        _ => [b',', hundreds, tens, ones, b'.', tenths, hundredths, 7],
+    }
 }
 
 /// Whether an id is more than a plain word to CSV and must be quoted there.
@@ -143,6 +147,11 @@ mod tests {
         assert_eq!(minutes(HOUR), "60.00");
         assert_eq!(number::<HOURS>(7 * DAY), "168.00");
         assert_eq!(number::<HOURS>(10 * HOUR - 1), "10.00");
+        for hundredths in 0..=HUNDREDTHS_MAX {
+            let micros = Micros::try_from(hundredths).unwrap() * HOURS;
+            let expected = format!("{}.{:02}", hundredths / 100, hundredths % 100);
+            assert_eq!(number::<HOURS>(micros), expected);
+        }
     }
 
     #[test]

@@ -45,8 +45,7 @@ pub(crate) fn floor(database: &Path, runs: usize) -> Result<Floor> {
     let report = || black_box(inputs.report(question, THREADS));
     let afresh = || {
         // Another expansion of business time, to which no kept flips belong.
-        let business =
-            store_monitor::uptime::fleet::BusinessTime::new(&inputs.fleet, inputs.business.span());
+        let business = BusinessTime::new(&inputs.fleet, inputs.business.span());
         let inputs = Inputs {
             business: business.into(),
             ..inputs.clone()
