@@ -3,7 +3,6 @@
 //! It must never know how rows are read, judged or kept.
 
 use std::io::{self, Read};
-use std::path::Path;
 
 use flate2::Crc;
 use serde_json::{Map, Value, json};
@@ -95,16 +94,10 @@ fn take(app: &mut App, request: &mut Request<'_>, kind: Kind) -> Result<Response
         bytes_max: bytes_max.saturating_mul(UNPACKED_FACTOR),
         ..Source::new("the body", &mut body)
     };
-    let folder = app
-        .shared
-        .file
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty());
-    let folder = folder.unwrap_or(Path::new("."));
     let read = batch::read(
         [source],
         clock::machine_us() + DAY,
-        folder,
+        app.shared.folder(),
         &mut |_, bad| {
             if bad_rows.len() < BAD_ROWS_TOLD {
                 bad_rows.push(describe(&bad));
@@ -234,7 +227,8 @@ fn refused_file(file: &BadFile) -> Response {
     )
 }
 
-fn too_large(bytes_max: u64) -> Response {
+/// The answer to a body of rows that is longer than `bytes_max`.
+pub(super) fn too_large(bytes_max: u64) -> Response {
     let detail = format!("a body may have {bytes_max} bytes at most (send it in parts, or gzip'd)");
     let error = json!({
         "line": null,
@@ -243,8 +237,7 @@ fn too_large(bytes_max: u64) -> Response {
         "value": null,
         "reason": detail,
     });
-    // The rest of the body is not wanted.
-    problem(413, &detail, 0, vec![error]).with("Connection", "close")
+    problem(413, &detail, 0, vec![error])
 }
 
 fn problem(status: u16, detail: &str, rejected: u64, errors: Vec<Value>) -> Response {
