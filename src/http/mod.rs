@@ -33,6 +33,8 @@ use crate::uptime::interval::Micros;
 
 /// How many of the longest bodies may wait on the disk together.
 const BODIES_ON_DISK_MAX: u64 = 4;
+/// How many bytes may wait on the disk however short bodies must be: replies wait there too.
+const DISK_BYTES: u64 = 1 << 30;
 
 /// Whose clock a report follows when the caller names no instant.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -142,10 +144,11 @@ impl Server {
             .map_err(|error| Error::failed("cannot start the server").because(error))?;
         let (handlers, connections_max) =
             door::plan(&listener, capacity.handlers, capacity.connections_max);
+        let bodies_bytes_max = shared.body_bytes_max.saturating_mul(BODIES_ON_DISK_MAX);
         let limits = door::Limits {
             connections_max,
             folder: shared.folder().to_owned(),
-            disk_bytes_max: shared.body_bytes_max.saturating_mul(BODIES_ON_DISK_MAX),
+            disk_bytes_max: bodies_bytes_max.max(DISK_BYTES),
         };
         let rows_bytes_max = shared.body_bytes_max;
         let admit = move |method: &str, target: &str| routes::admit(method, target, rows_bytes_max);

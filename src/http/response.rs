@@ -44,6 +44,15 @@ impl Response {
         )
     }
 
+    /// An answer without a body.
+    pub fn empty(status: u16) -> Self {
+        Self {
+            status,
+            headers: Vec::new(),
+            body: Arc::default(),
+        }
+    }
+
     /// The same answer with one header field more.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {

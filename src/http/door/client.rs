@@ -400,8 +400,8 @@ impl Client {
         };
         let Upload { head, spool, .. } = *upload;
         if head.target == "*" {
-            let answer = Response::new(200, "text/plain", Vec::new());
-            self.answer(&answer.with("Allow", ALLOWED), true, turn)?;
+            let answer = Response::empty(200).with("Allow", ALLOWED);
+            self.answer(&answer, true, turn)?;
             return Ok(None);
         }
         let mut relayed = head.relayed;
@@ -427,7 +427,8 @@ impl Client {
     /// Answers from the door itself.
     fn answer(&mut self, answer: &Response, keep: bool, turn: &Turn<'_>) -> io::Result<()> {
         self.asked.keep_alive &= keep && !turn.stopping;
-        let bytes = reply::write(answer, self.asked, clock::machine_us());
+        let (mut bytes, body) = reply::write(answer, self.asked, clock::machine_us());
+        bytes.extend_from_slice(body);
         self.state = State::Replied;
         self.reply(&bytes, turn.now)
     }

@@ -195,11 +195,12 @@ pub fn judge(head: &[u8]) -> Result<Head, Refusal> {
     })
 }
 
-/// Whether the request line ends in a version, well written: only then is it one that is not spoken.
+/// Whether the request line is well written but for a version that is not spoken here.
 fn names_a_version(head: &[u8]) -> bool {
     let line = head.split(|&byte| byte == b'\r').next().unwrap_or(head);
-    match line {
-        [.., b' ', b'H', b'T', b'T', b'P', b'/', major, b'.', minor] => {
+    let mut words = line.split(|&byte| byte == b' ');
+    match (words.nth(2), words.next()) {
+        (Some([b'H', b'T', b'T', b'P', b'/', major, b'.', minor]), None) => {
             major.is_ascii_digit() && minor.is_ascii_digit()
         }
         _ => false,

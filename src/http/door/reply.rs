@@ -62,6 +62,7 @@ pub fn read(input: &[u8], asked: Asked) -> Result<Option<ReplyHead>, &'static st
             bytes.extend_from_slice(b"\r\n");
         }
     }
+    let length = length.or((status == 204 || status == 304).then_some(0));
     let length = length.ok_or("a reply from within has no length")?;
     let body_bytes = finish(&mut bytes, status, length, asked);
     Ok(Some(ReplyHead {
@@ -71,9 +72,9 @@ pub fn read(input: &[u8], asked: Asked) -> Result<Option<ReplyHead>, &'static st
     }))
 }
 
-/// An answer that is made at the door, as the client gets it.
-pub fn write(answer: &Response, asked: Asked, at_us: i64) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(256 + answer.body.len());
+/// An answer as it goes over a connection: its head, and its body unless that is left out.
+pub fn write(answer: &Response, asked: Asked, at_us: i64) -> (Vec<u8>, &[u8]) {
+    let mut bytes = Vec::with_capacity(512);
     start(&mut bytes, answer.status);
     // Writing to memory cannot fail.
     if let Some(date) = DateTime::from_timestamp_micros(at_us) {
@@ -86,10 +87,8 @@ pub fn write(answer: &Response, asked: Asked, at_us: i64) -> Vec<u8> {
     for (name, value) in &answer.headers {
         let _ = write!(bytes, "{name}: {value}\r\n");
     }
-    if finish(&mut bytes, answer.status, answer.body.len() as u64, asked) > 0 {
-        bytes.extend_from_slice(&answer.body);
-    }
-    bytes
+    let left = finish(&mut bytes, answer.status, answer.body.len() as u64, asked);
+    (bytes, if left > 0 { &answer.body } else { &[] })
 }
 
 fn start(bytes: &mut Vec<u8>, status: u16) {
@@ -169,8 +168,8 @@ mod tests {
     #[test]
     fn an_answer_of_the_door_has_a_date() {
         let answer = Response::problem(400, "say please");
-        let bytes = write(&answer, ASKED, 784_111_777_000_000);
-        let text = String::from_utf8(bytes).expect("UTF-8");
+        let (head, body) = write(&answer, ASKED, 784_111_777_000_000);
+        let text = String::from_utf8([&head, body].concat()).expect("UTF-8");
         assert!(
             text.starts_with("HTTP/1.1 400 Bad Request\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n")
         );

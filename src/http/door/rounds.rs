@@ -240,8 +240,9 @@ impl<'a> Rounds<'a> {
                 is_1_1: true,
                 keep_alive: false,
             };
-            let answer = reply::write(&Refusal::FULL.answer(), asked, clock::machine_us());
-            return stream.write_all(&answer);
+            let answer = Refusal::FULL.answer();
+            let (head, body) = reply::write(&answer, asked, clock::machine_us());
+            return stream.write_all(&[&head, body].concat());
         }
         // Without it a reply in two parts would wait for the client's word on the first.
         stream.set_nodelay(true)?;
