@@ -36,6 +36,7 @@ mod rounds;
 mod spool;
 pub mod target;
 
+use std::cell::RefCell;
 use std::io;
 use std::net::TcpListener;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -110,6 +111,7 @@ impl Door {
     ) -> Result<Self> {
         let failed = |error: io::Error| Error::failed("cannot open the door").because(error);
         listener.set_nonblocking(true).map_err(failed)?;
+        let public = RefCell::new(Some(listener));
         let stopping = Arc::new(AtomicBool::new(false));
         let waker = Arc::new(Mutex::new(None));
         let mut links = Some(renew()?);
@@ -119,7 +121,7 @@ impl Door {
             let poll = poll.take().map_or_else(|| wakeable(&wake), Ok)?;
             let links = links.take().map_or_else(&mut renew, Ok);
             let links = links.map_err(io::Error::other)?;
-            Rounds::new(poll, &listener, links, &limits, &*admit, &stop)?.run(&mut *renew)
+            Rounds::new(poll, &public, links, &limits, &*admit, &stop)?.run(&mut *renew)
         };
         let stop = Arc::clone(&stopping);
         let run = move || {

@@ -2,6 +2,7 @@
 //!
 //! It must never know what a request is, nor what it is answered.
 
+use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
 use std::io::{self, ErrorKind, Write};
 use std::rc::Rc;
@@ -39,9 +40,13 @@ const TICK: Duration = Duration::from_millis(100);
 /// How long replies in hand may take after a stop.
 const STOP_WITHIN: Duration = Duration::from_secs(4);
 
+/// The public listener, until a stop.
+pub(super) type Public = RefCell<Option<std::net::TcpListener>>;
+
 /// Everything that the rounds see to.
 pub(super) struct Rounds<'a> {
     poll: Poll,
+    public: &'a Public,
     listener: Option<TcpListener>,
     limits: &'a Limits,
     admit: &'a Admit,
@@ -71,19 +76,23 @@ pub(super) struct Rounds<'a> {
 impl<'a> Rounds<'a> {
     pub(super) fn new(
         poll: Poll,
-        listener: &std::net::TcpListener,
+        public: &'a Public,
         links: Links,
         limits: &'a Limits,
         admit: &'a Admit,
         stopping: &'a AtomicBool,
     ) -> io::Result<Self> {
-        let mut listener = TcpListener::from_std(listener.try_clone()?);
-        let registry = poll.registry();
-        registry.register(&mut listener, LISTENER, Interest::READABLE)?;
+        let listener = public.borrow().as_ref().map(|public| public.try_clone());
+        let mut listener = listener.transpose()?.map(TcpListener::from_std);
+        if let Some(listener) = &mut listener {
+            let registry = poll.registry();
+            registry.register(listener, LISTENER, Interest::READABLE)?;
+        }
         let now = Instant::now();
         let mut rounds = Self {
             poll,
-            listener: Some(listener),
+            public,
+            listener,
             limits,
             admit,
             stopping,
@@ -187,7 +196,9 @@ impl<'a> Rounds<'a> {
 
     fn begin_stop(&mut self) {
         self.stop_at = Some(self.now + STOP_WITHIN);
+        // Both handles: only then does the machine turn clients away.
         self.listener = None;
+        *self.public.borrow_mut() = None;
         self.acceptable = false;
         self.due.extend(self.clients.keys());
     }
