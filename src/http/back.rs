@@ -14,7 +14,7 @@ use super::door::reply::{self, Asked};
 use super::door::{Link, Links};
 use super::request::Request;
 use super::response::Response;
-use super::{App, Shared, routes};
+use super::{App, Readers, Shared, routes};
 use crate::clock;
 use crate::error::{Error, Result};
 
@@ -66,17 +66,18 @@ impl Back {
     ///
     /// # Errors
     /// When the machine gives no thread.
-    pub fn serve(
+    fn serve(
         server: tiny_http::Server,
         handlers: usize,
         secret: Option<String>,
         shared: &Shared,
     ) -> Result<Self> {
         let (server, stopping) = (Arc::new(server), Arc::new(AtomicBool::new(false)));
-        let mut threads = Vec::new();
+        let (mut threads, readers) = (Vec::new(), Readers::default());
         for number in 0..handlers.max(1) {
             let (server, stopping) = (Arc::clone(&server), Arc::clone(&stopping));
-            let (secret, mut app) = (secret.clone(), App::new(shared.clone()));
+            let mut app = App::new(shared.clone(), Arc::clone(&readers));
+            let secret = secret.clone();
             let handler = thread::Builder::new()
                 .name(format!("http-{number}"))
                 .spawn(move || serve(&server, &stopping, secret.as_deref(), &mut app));
@@ -237,8 +238,8 @@ fn handle(app: &mut App, mut incoming: tiny_http::Request, secret: Option<&str>)
         ..Request::new(&method, &target, &mut body)
     };
     let answer = catch_unwind(AssertUnwindSafe(|| routes::answer(app, &mut request)));
+    app.done(answer.is_err());
     let answer = answer.unwrap_or_else(|_| {
-        app.db = None;
         Response::from(Error::failed(format!("the handler of {target} panicked")))
     });
     tracing::debug!(method, target, status = answer.status, "answered");

@@ -82,23 +82,44 @@ impl Shared {
     }
 }
 
+/// Readers that nobody uses at the moment: there are as many as were ever used side by side, which is
+/// far fewer than handlers.
+pub type Readers = Arc<Mutex<Vec<Connection>>>;
+
 /// What a handler works with: one for each thread.
 pub struct App {
     shared: Shared,
+    readers: Readers,
     db: Option<Connection>,
 }
 
 impl App {
-    /// What the handlers of one thread need.
-    pub fn new(shared: Shared) -> Self {
-        Self { shared, db: None }
+    /// What the handlers of one thread need; all threads share the readers.
+    pub fn new(shared: Shared, readers: Readers) -> Self {
+        Self {
+            shared,
+            readers,
+            db: None,
+        }
     }
 
-    /// The thread's own reader, opened when first needed.
+    /// A reader for this request, opened when none is free.
     fn db(&mut self) -> Result<&mut Connection> {
+        if self.db.is_none() {
+            let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
+            self.db = readers.pop();
+        }
         match &mut self.db {
             Some(db) => Ok(db),
             none => Ok(none.insert(open_reader(&self.shared.file)?)),
+        }
+    }
+
+    /// Gives the reader back for other requests; one whose handler panicked is closed.
+    fn done(&mut self, panicked: bool) {
+        if let Some(db) = self.db.take().filter(|_| !panicked) {
+            let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
+            readers.push(db);
         }
     }
 }

@@ -16,7 +16,7 @@ use std::time::Duration;
 use store_monitor::db::connection::open_writer;
 use store_monitor::db::writer::Writer;
 use store_monitor::http::request::Request;
-use store_monitor::http::{App, Capacity, Clock, Server, Shared, routes};
+use store_monitor::http::{App, Capacity, Clock, Readers, Server, Shared, routes};
 use store_monitor::jobs::{Jobs, Limits};
 use store_monitor::uptime::timeline::Interpolation;
 
@@ -95,7 +95,10 @@ fn bare(shared: &Shared) -> Result<SocketAddr> {
     let server = tiny_http::Server::http("127.0.0.1:0").map_err(|error| error.to_string())?;
     let server = Arc::new(server);
     for _ in 0..HANDLERS {
-        let (server, mut app) = (Arc::clone(&server), App::new(shared.clone()));
+        let (server, mut app) = (
+            Arc::clone(&server),
+            App::new(shared.clone(), Readers::default()),
+        );
         thread::spawn(move || {
             while let Ok(request) = server.recv() {
                 handle(&mut app, request);

@@ -13,6 +13,9 @@ use super::reply::{self, Asked, ReplyHead};
 /// How long a body may be to be sent in one go with its head.
 const JOINED_BYTES_MAX: u64 = 16 * 1024;
 
+/// How many pieces are sent before others have their turn.
+const SENDS_MAX: usize = 8;
+
 /// A connection to whoever answers, that does not block.
 pub trait Link: Read + Write + Source + Send {}
 
@@ -117,12 +120,15 @@ impl Inner {
         self.readable
     }
 
-    /// Sends the request as far as it goes.
-    pub(super) fn send(&mut self, buffer: &mut [u8]) -> io::Result<()> {
+    /// Sends the request as far as it goes; whether it could go on, but others have their turn.
+    pub(super) fn send(&mut self, buffer: &mut [u8]) -> io::Result<bool> {
         let Some(job) = &mut self.job else {
-            return Ok(());
+            return Ok(false);
         };
-        while self.writable {
+        for _ in 0..SENDS_MAX {
+            if !self.writable {
+                return Ok(false);
+            }
             let head = &job.request.head[job.written..];
             let bytes = if head.is_empty() {
                 job.request.body.peek(buffer)?
@@ -130,7 +136,7 @@ impl Inner {
                 head
             };
             if bytes.is_empty() {
-                break;
+                return Ok(false);
             }
             let from_head = !head.is_empty();
             match self.link.write(bytes) {
@@ -141,7 +147,7 @@ impl Inner {
                 Err(error) => return Err(error),
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Takes what came of the reply; `asked` is what it depends on.

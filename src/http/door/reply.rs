@@ -85,7 +85,10 @@ pub fn write(answer: &Response, asked: Asked, at_us: i64) -> (Vec<u8>, &[u8]) {
         );
     }
     for (name, value) in &answer.headers {
-        let _ = write!(bytes, "{name}: {value}\r\n");
+        // A line end in a value would begin a field that nobody meant.
+        if !value.chars().any(char::is_control) {
+            let _ = write!(bytes, "{name}: {value}\r\n");
+        }
     }
     let left = finish(&mut bytes, answer.status, answer.body.len() as u64, asked);
     (bytes, if left > 0 { &answer.body } else { &[] })

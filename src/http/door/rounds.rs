@@ -380,7 +380,10 @@ impl<'a> Rounds<'a> {
         let Some(Some(inner)) = self.inners.get_mut(at) else {
             return Ok(());
         };
-        inner.send(&mut self.buffer)?;
+        let own = Token(INNER_FIRST + at);
+        if inner.send(&mut self.buffer)? {
+            self.later.push(own);
+        }
         for _ in 0..RECEIVES_MAX {
             if !inner.is_readable() {
                 return Ok(());
@@ -424,7 +427,7 @@ impl<'a> Rounds<'a> {
                 return Ok(());
             }
         }
-        self.later.push(Token(INNER_FIRST + at));
+        self.later.push(own);
         Ok(())
     }
 }
