@@ -5,15 +5,25 @@
 //! [`report`], one row a store. [`fleet`] and [`history`] are the report's two inputs for many
 //! stores, [`pass`] its fast form. [`outage`] tells when nobody was polled.
 //!
+//! What stands beside the report: [`state`], [`evidence`], [`incident`] and [`segment`] make the
+//! [`standing`] of one store; [`glance`] is a store at a glance, fast, and [`overview`] a fleet of them.
+//!
 //! It must never know SQLite, HTTP, CSV files or the clock: `as_of` and every row are passed in.
 
 pub mod business_hours;
+pub mod evidence;
 pub mod fleet;
+pub mod glance;
 pub mod history;
+pub mod incident;
 pub mod interval;
 pub mod outage;
+pub mod overview;
 pub mod pass;
 pub mod poll;
 pub mod report;
+pub mod segment;
+pub mod standing;
+pub mod state;
 pub mod timeline;
 pub mod window;

@@ -9,7 +9,7 @@ use memchr::{memchr, memchr3};
 use super::business_hours::{ZoneTable, open_intervals};
 use super::fleet::{BusinessTime, Fleet, Pattern, Store};
 use super::history::History;
-use super::interval::{DAY, HOUR, Interval, MINUTE, Micros};
+use super::interval::{DAY, HOUR, Interval, Intervals, MINUTE, Micros};
 use super::pass;
 use super::poll::Poll;
 use super::timeline::{Interpolation, REACH, Timeline, counted, reach};
@@ -53,10 +53,20 @@ impl ReportRow {
         let open = open_intervals(&ZoneTable::new(pattern.zone, span), &pattern.rows, span);
         let counted = counted(polls, &open, as_of);
         let timeline = Timeline::new(&counted, rule, span);
+        Self::measure(&counted, timeline.as_ref(), &open, as_of)
+    }
+
+    /// The row that these make: the polls that count, the timeline they draw, and business time.
+    pub fn measure(
+        counted: &[Poll],
+        timeline: Option<&Timeline>,
+        open: &Intervals,
+        as_of: Micros,
+    ) -> Self {
         let windows = windows(as_of);
         Self {
-            totals: windows.map(|window| WindowTotal::measure(timeline.as_ref(), &open, window)),
-            coverage: windows.map(|window| Coverage::measure(&counted, &open, window)),
+            totals: windows.map(|window| WindowTotal::measure(timeline, open, window)),
+            coverage: windows.map(|window| Coverage::measure(counted, open, window)),
         }
     }
 }
@@ -118,12 +128,7 @@ pub fn write_row(csv: &mut Vec<u8>, store_id: &str, totals: &[WindowTotal; 3]) {
     } else {
         csv.extend_from_slice(store_id.as_bytes());
     }
-    let both = |total: &WindowTotal| match *total {
-        WindowTotal::Closed => Some((0, 0)),
-        WindowTotal::Unknown { .. } => None,
-        WindowTotal::Known { uptime, downtime } => Some((uptime, downtime)),
-    };
-    let numbers = totals.each_ref().map(both);
+    let numbers = totals.each_ref().map(|total| total.known());
     for (number, unit) in numbers.iter().zip(HUNDREDTHS) {
         write_number(csv, number.map(|(uptime, _)| uptime), unit);
     }
@@ -131,6 +136,42 @@ pub fn write_row(csv: &mut Vec<u8>, store_id: &str, totals: &[WindowTotal; 3]) {
         write_number(csv, number.map(|(_, downtime)| downtime), unit);
     }
     csv.push(b'\n');
+}
+
+/// The numbers of one window as the report writes them; none where nothing is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Figures {
+    /// Uptime, in minutes for the hour and in hours for the day and the week.
+    pub uptime: String,
+    /// Downtime, in the same unit.
+    pub downtime: String,
+}
+
+impl Figures {
+    /// The figures of each window of a row, as its line of the report has them.
+    pub fn of(totals: &[WindowTotal; 3]) -> [Option<Self>; 3] {
+        let windows: [usize; 3] = [0, 1, 2];
+        windows.map(|window| {
+            let (uptime, downtime) = totals[window].known()?;
+            Some(Self {
+                uptime: figure(uptime, HUNDREDTHS[window]),
+                downtime: figure(downtime, HUNDREDTHS[window]),
+            })
+        })
+    }
+}
+
+/// A length of time in hours, rounded as the report rounds.
+pub fn hours(micros: Micros) -> String {
+    figure(micros, HOUR / 100)
+}
+
+/// A length of time in the unit that this is a hundredth of, rounded as the report rounds.
+fn figure(micros: Micros, hundredth: Micros) -> String {
+    let mut text = Vec::new();
+    write_number(&mut text, Some(micros), hundredth);
+    text.remove(0);
+    String::from_utf8(text).unwrap_or_default()
 }
 
 /// Appends a comma and the number in its unit with two decimals, halves rounded up; nothing after
@@ -158,11 +199,7 @@ fn write_number(csv: &mut Vec<u8>, micros: Option<Micros>, hundredth: Micros) {
 mod tests {
     use super::*;
 
-    fn number(micros: Micros, hundredth: Micros) -> String {
-        let mut csv = Vec::new();
-        write_number(&mut csv, Some(micros), hundredth);
-        String::from_utf8(csv).expect("digits").split_off(1)
-    }
+    use super::figure as number;
 
     #[test]
     fn numbers_have_two_decimals_and_halves_round_up() {
