@@ -17,6 +17,7 @@ use crate::db::retention;
 use crate::db::writer::Writer;
 use crate::error::{Error, Result};
 use crate::hot_window::HotWindow;
+use crate::http::guard::Hosts;
 use crate::http::{self, App, Clock, Server, Shared};
 use crate::jobs::{Jobs, Limits};
 use crate::uptime::report::Question;
@@ -54,6 +55,23 @@ pub struct ServerOptions {
         default_value = "127.0.0.1:5000"
     )]
     listen: SocketAddr,
+
+    /// Listen where other machines can reach it although there are no accounts yet
+    #[arg(long, env = "STORE_MONITOR_INSECURE_NO_AUTH")]
+    insecure_no_auth: bool,
+
+    /// A host name that clients may call the server by, beside its address; several with commas
+    #[arg(
+        long = "host",
+        env = "STORE_MONITOR_HOST",
+        value_name = "NAME",
+        value_delimiter = ','
+    )]
+    hosts: Vec<String>,
+
+    /// Let pages show and not change anything: no upload, no button for a report
+    #[arg(long, env = "STORE_MONITOR_READ_ONLY_PAGES")]
+    read_only_pages: bool,
 
     /// How many reports are made side by side
     #[arg(long, env = "STORE_MONITOR_WORKERS", value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=64))]
@@ -105,6 +123,13 @@ pub fn serve(file: &Path, options: &ServerOptions, ready: impl FnOnce(SocketAddr
     // Signals first: one that comes during the start must not be lost.
     let mut signals = Signals::new([SIGINT, SIGTERM])
         .map_err(|error| Error::failed("cannot listen for signals").because(error))?;
+    if !options.listen.ip().is_loopback() && !options.insecure_no_auth {
+        return Err(Error::invalid(format!(
+            "{} can be reached from other machines, and there are no accounts (listen on 127.0.0.1 \
+             behind a proxy that has them, or add --insecure-no-auth)",
+            options.listen
+        )));
+    }
     let listener = http::bind(options.listen)?;
     let (writer, writer_thread) = Writer::start(open_writer(file)?)?;
 
@@ -131,6 +156,9 @@ pub fn serve(file: &Path, options: &ServerOptions, ready: impl FnOnce(SocketAddr
         jobs: jobs.clone(),
         writer: writer.clone(),
         hot,
+        views: Arc::default(),
+        hosts: Hosts::new(options.listen, options.hosts.iter().cloned()),
+        read_only_pages: options.read_only_pages,
         clock,
         body_bytes_max: options.max_body,
     };

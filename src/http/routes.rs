@@ -6,7 +6,9 @@ use percent_encoding::percent_decode_str;
 
 use super::request::Request;
 use super::response::Response;
-use super::{App, health, intake, outages, reports, stores};
+use super::{
+    App, assets, badge, delivery, fleet, guard, health, intake, outages, pages, reports, stores,
+};
 use crate::error::Result;
 
 /// Makes the answer to a request.
@@ -40,12 +42,35 @@ const ROUTES: &[Route] = &[
     route("POST", "/api/business-hours", intake::business_hours),
     route("POST", "/api/timezones", intake::timezones),
     route("POST", "/api/stores", intake::stores),
+    route("GET", "/api/fleet", fleet::get),
+    route("GET", "/api/stores", stores::list),
+    route("GET", "/api/stores/{id}", stores::facts),
+    route("GET", "/api/stores/{id}/timeline", stores::timeline),
+    route("GET", "/api/stores/{id}/inputs", stores::inputs),
+    route("GET", "/api/stores/{id}/badge.svg", badge::get),
     route("DELETE", "/api/stores/{id}", stores::delete),
     route("GET", "/api/poller-outages", outages::list),
+    route("GET", "/", pages::fleet::get),
+    route("GET", "/stores", pages::stores::get),
+    route("GET", "/stores/{id}", pages::store::get),
+    route("GET", "/reports", pages::reports::get),
+    route("POST", "/reports", pages::reports::post),
+    route("GET", "/load", pages::load::get),
+    route("POST", "/load", pages::load::post),
+    route("GET", "/assets/{id}", assets::get),
+    route("GET", "/samples/{id}", assets::sample),
 ];
 
-/// Answers a request by the table: 404 for an unknown path, 405 with `Allow` for a known one.
+/// Answers a request, unless the guard turns it away.
 pub fn answer(app: &mut App, request: &mut Request<'_>) -> Response {
+    let refused = guard::refuse(&app.shared.hosts, app.shared.read_only_pages, request);
+    let answer = refused.unwrap_or_else(|| by_the_table(app, request));
+    let answer = pages::problem::for_browsers(app, request, answer);
+    delivery::finish(request, answer)
+}
+
+/// Answers a request by the table: 404 for an unknown path, 405 with `Allow` for a known one.
+fn by_the_table(app: &mut App, request: &mut Request<'_>) -> Response {
     let mut allowed = Vec::new();
     for route in ROUTES {
         let Some(id) = captured(route.path, &request.path) else {

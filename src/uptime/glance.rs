@@ -66,14 +66,20 @@ impl Glance {
         }
     }
 
-    /// Whether somebody can vouch for the week's numbers: something is known, and half of it was seen.
+    /// Whether somebody can vouch for the week's numbers.
     pub fn is_vouched(&self) -> bool {
-        let seen = self.coverage.and_then(Coverage::share);
-        match self.totals[2] {
-            WindowTotal::Closed => true,
-            WindowTotal::Unknown { .. } => false,
-            WindowTotal::Known { .. } => seen.is_some_and(|seen| seen.hundredths >= VOUCHED_FROM),
-        }
+        is_vouched(&self.totals[2], self.coverage)
+    }
+}
+
+/// Whether somebody can vouch for a total: something is known, and half of it was seen. Of a window
+/// without business time there is nothing to vouch for.
+pub fn is_vouched(total: &WindowTotal, coverage: Option<Coverage>) -> bool {
+    let seen = coverage.and_then(Coverage::share);
+    match total {
+        WindowTotal::Closed => true,
+        WindowTotal::Unknown { .. } => false,
+        WindowTotal::Known { .. } => seen.is_some_and(|seen| seen.hundredths >= VOUCHED_FROM),
     }
 }
 
@@ -93,11 +99,7 @@ fn count(polls: &[Poll], open: &OpenTime, counted: &mut Vec<Poll>) {
 
 /// Calls `each` with every stretch of elapsed time in which the store was down, and the number of the
 /// run that it belongs to.
-fn for_each_down(
-    counted: &[Poll],
-    rule: Interpolation,
-    mut each: impl FnMut(Interval, usize),
-) {
+fn for_each_down(counted: &[Poll], rule: Interpolation, mut each: impl FnMut(Interval, usize)) {
     let mut start = Micros::MIN;
     let runs = counted.chunk_by(|a, b| a.is_active() == b.is_active());
     let mut runs = runs.enumerate().peekable();

@@ -103,7 +103,10 @@ fn evidence(
         .rfind(|down| down.contains(run.end - 1))
         .map_or(run.end, |down| down.end);
     let active = |poll: &&Poll| poll.is_active();
-    let before = counted.iter().filter(active).rfind(|poll| poll.at() <= start);
+    let before = counted
+        .iter()
+        .filter(active)
+        .rfind(|poll| poll.at() <= start);
     let after = counted.iter().filter(active).find(|poll| poll.at() >= end);
     let inside = Interval::new(start, end);
     let inactive = counted.iter().filter(|poll| !poll.is_active());
@@ -126,7 +129,11 @@ mod tests {
 
     const SPAN: Interval = Interval::new(0, 60 * HOUR);
 
-    fn found(polls: &[(Micros, bool)], open: &[(Micros, Micros)], window: Interval) -> Vec<Incident> {
+    fn found(
+        polls: &[(Micros, bool)],
+        open: &[(Micros, Micros)],
+        window: Interval,
+    ) -> Vec<Incident> {
         let poll = |&(hour, active): &(Micros, bool)| {
             Poll::new(hour * HOUR, if active { Active } else { Inactive })
         };

@@ -95,7 +95,9 @@ impl Overview {
         let mut shares = stores.chunks(share);
         let first = shares.next().unwrap_or(&[]);
         let mut whole = thread::scope(|scope| {
-            let others: Vec<_> = shares.map(|share| scope.spawn(move || part(share))).collect();
+            let others: Vec<_> = shares
+                .map(|share| scope.spawn(move || part(share)))
+                .collect();
             let mut whole = part(first);
             for other in others {
                 match other.join() {

@@ -57,7 +57,10 @@ pub fn segments(
     let near = near(counted);
     let mut cuts = vec![window.start, window.end];
     let mut cut = |set: &Intervals| {
-        let edges = set.as_slice().iter().flat_map(|part| [part.start, part.end]);
+        let edges = set
+            .as_slice()
+            .iter()
+            .flat_map(|part| [part.start, part.end]);
         cuts.extend(edges.filter(|&edge| window.contains(edge)));
     };
     cut(open);
@@ -79,7 +82,9 @@ pub fn segments(
         let condition = condition(start);
         let seen = condition == Condition::Closed || near.contains(start);
         match segments.last_mut() {
-            Some(last) if last.condition == condition && last.seen == seen => last.stretch.end = end,
+            Some(last) if last.condition == condition && last.seen == seen => {
+                last.stretch.end = end
+            }
             _ => segments.push(Segment {
                 stretch: Interval::new(start, end),
                 condition,

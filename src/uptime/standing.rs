@@ -6,6 +6,7 @@
 use super::business_hours::{ZoneTable, open_intervals};
 use super::evidence::Evidence;
 use super::fleet::Pattern;
+use super::glance::is_vouched;
 use super::incident::{Incident, incidents};
 use super::interval::{DAY, Interval, Intervals, Micros};
 use super::poll::Poll;
@@ -66,6 +67,11 @@ impl Standing {
             open,
             counted,
         }
+    }
+
+    /// Whether somebody can vouch for the week's numbers.
+    pub fn is_vouched(&self) -> bool {
+        is_vouched(&self.row.totals[2], self.row.coverage[2])
     }
 
     /// The last poll of any kind, counted or not.
