@@ -2,6 +2,7 @@
 //!
 //! It must never know requests, or compute anything that the core has a name for.
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
 use crate::civil;
@@ -220,5 +221,10 @@ pub fn load(load: &Load) -> serde_json::Map<String, Value> {
 
 /// A store id as a segment of a path.
 pub fn encoded(id: &str) -> String {
-    percent_encoding::utf8_percent_encode(id, percent_encoding::NON_ALPHANUMERIC).to_string()
+    const KEPT: &AsciiSet = &NON_ALPHANUMERIC
+        .remove(b'-')
+        .remove(b'_')
+        .remove(b'.')
+        .remove(b'~');
+    utf8_percent_encode(id, KEPT).to_string()
 }

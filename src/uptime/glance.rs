@@ -47,21 +47,23 @@ impl Glance {
         let [_, _, week] = windows(as_of);
         count(polls, open, counted);
         let state = State::at(counted, open.intervals(), as_of);
-        let mut last_run = None;
-        for_each_down(counted, rule, |stretch, run| {
+        // The last run of downtime: since when, and how far. Closed time does not part it.
+        let mut run: Option<Interval> = None;
+        for_each_down(counted, rule, |stretch| {
             each_open(open, stretch.intersection(week), |piece| {
-                if last_run.is_none_or(|(known, _)| known != run) {
-                    last_run = Some((run, piece.start));
-                }
+                let goes_on = |run: &Interval| open.elapsed(run.end) == open.elapsed(piece.start);
+                let start = run.filter(goes_on).map_or(piece.start, |run| run.start);
+                run = Some(Interval::new(start, piece.end));
                 down(piece);
             });
         });
-        let since = last_run.map(|(_, start)| start);
+        let lasts = |run: &Interval| open.elapsed(run.end) == open.elapsed(as_of);
+        let since = run.filter(lasts).map_or(as_of, |run| run.start);
         Self {
             totals: pass::totals(polls, open, marks, as_of, rule),
             coverage: Coverage::of(counted, open, week),
             state,
-            offline_since: since.filter(|_| state == State::Offline),
+            offline_since: (state == State::Offline).then_some(since),
             last_poll: polls.last().copied(),
         }
     }
@@ -97,20 +99,17 @@ fn count(polls: &[Poll], open: &OpenTime, counted: &mut Vec<Poll>) {
     }
 }
 
-/// Calls `each` with every stretch of elapsed time in which the store was down, and the number of the
-/// run that it belongs to.
-fn for_each_down(counted: &[Poll], rule: Interpolation, mut each: impl FnMut(Interval, usize)) {
+/// Calls `each` with every stretch of elapsed time in which the store was down.
+fn for_each_down(counted: &[Poll], rule: Interpolation, mut each: impl FnMut(Interval)) {
     let mut start = Micros::MIN;
     let runs = counted.chunk_by(|a, b| a.is_active() == b.is_active());
-    let mut runs = runs.enumerate().peekable();
-    while let Some((number, run)) = runs.next() {
-        let next = runs.peek().and_then(|(_, next)| next.first());
-        let (Some(last), end) = (run.last(), next) else {
-            continue;
-        };
-        let end = end.map_or(Micros::MAX, |next| rule.change(last.at(), next.at()));
+    let mut runs = runs.peekable();
+    while let Some(run) = runs.next() {
+        let Some(last) = run.last() else { continue };
+        let next = runs.peek().and_then(|next| next.first());
+        let end = next.map_or(Micros::MAX, |next| rule.change(last.at(), next.at()));
         if !last.is_active() {
-            each(Interval::new(start, end), number);
+            each(Interval::new(start, end));
         }
         start = end;
     }

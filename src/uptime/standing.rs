@@ -84,9 +84,11 @@ impl Standing {
         self.counted.binary_search(&poll).is_ok()
     }
 
-    /// Since when an offline store has been so: the first instant of its open incident.
+    /// Since when an offline store has been so: the first instant of its open incident, or the
+    /// standing's own where no downtime has passed yet.
     pub fn offline_since(&self) -> Option<Micros> {
-        let last = self.incidents.last().filter(|last| last.open)?;
-        (self.state == State::Offline).then_some(last.stretch.start)
+        let open = self.incidents.last().filter(|last| last.open);
+        let since = open.map_or(self.question.as_of, |last| last.stretch.start);
+        (self.state == State::Offline).then_some(since)
     }
 }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod bad_input;
+mod browsing;
 mod catalogue;
 mod commands;
 mod crash;
@@ -11,5 +12,8 @@ mod http;
 mod intake;
 mod live;
 mod outages;
+mod pages;
 mod properties;
+mod standing;
 mod tidy;
+mod webdriver;

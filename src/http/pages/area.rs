@@ -25,37 +25,38 @@ pub fn chart(week: Interval, loads: &[Load], outages: &Intervals, zone: &ZoneTab
     let y = |hundredths: Micros| TOP + HEIGHT - hundredths * HEIGHT / top;
     let wall = Wall::new(zone);
     let outages = outages.clip(week);
+    let middle = |start: Micros| Interval::new(start, start + HOUR);
     html! {
-        svg.area width="100%" height=(TOP + HEIGHT + 22) role="img" aria-label=(summary(week, &shares, &wall)) {
-            @for quarter in 0..=2 {
-                @let at = top * quarter / 2;
-                line.grid x1="0" x2="100%" y1=(y(at)) y2=(y(at)) {}
-            }
-            svg x="0" y=(TOP) width="100%" height=(HEIGHT) viewBox={"0 0 " (shares.len()) " " (top)} preserveAspectRatio="none" {
-                path.fill d=(path(&shares, top, true)) {}
-                path.edge d=(path(&shares, top, false)) {}
-            }
-            @for outage in outages.as_slice() {
-                rect.outage x=(per_cent(outage.start, week)) y=(TOP) width=(width(*outage, week)) height=(HEIGHT) fill="url(#hatch-outage)" {
-                    title { "the poller was out for " (words::length(outage.length())) ", from " (wall.date(outage.start)) ", " (wall.time(outage.start)) }
+        div.chart {
+            svg.area width="100%" height=(TOP + HEIGHT + 22) role="img" aria-label=(summary(week, &shares, &wall)) {
+                @for half in 0..=2 {
+                    line.grid x1="0" x2="100%" y1=(y(top * half / 2)) y2=(y(top * half / 2)) {}
+                }
+                svg x="0" y=(TOP) width="100%" height=(HEIGHT) viewBox={"0 0 " (shares.len()) " " (top)} preserveAspectRatio="none" {
+                    path.fill d=(path(&shares, top, true)) {}
+                    path.edge d=(path(&shares, top, false)) {}
+                }
+                @for outage in outages.as_slice() {
+                    rect.outage x=(per_cent(outage.start, week)) y=(TOP) width=(width(*outage, week)) height=(HEIGHT) fill="url(#hatch-outage)" {}
+                    text x=(per_cent(outage.start, week)) y=(TOP - 5) { "poller outage" }
+                }
+                @for (hour, share) in shares.iter().enumerate() {
+                    @let start = week.start + i64::try_from(hour).unwrap_or(0) * HOUR;
+                    rect.hover x=(per_cent(start, week)) y=(TOP) width="0.595%" height=(HEIGHT) {
+                        title { (wall.date(start)) " " (wall.span(middle(start))) ": " (words::share(*share)) " offline" }
+                    }
+                }
+                @for (date, day) in zone.days(week) {
+                    @let shown = day.intersection(week);
+                    line.grid x1=(per_cent(shown.start, week)) x2=(per_cent(shown.start, week)) y1=(TOP + HEIGHT) y2=(TOP + HEIGHT + 4) {}
+                    @if shown.length() > 9 * HOUR {
+                        text x=(per_cent(shown.start + shown.length() / 2, week)) y=(TOP + HEIGHT + 17) text-anchor="middle" { (words::day(date)) }
+                    }
                 }
             }
-            @for (hour, share) in shares.iter().enumerate() {
-                @let start = week.start + i64::try_from(hour).unwrap_or(0) * HOUR;
-                @let stretch = Interval::new(start, start + HOUR);
-                rect.hover x=(per_cent(start, week)) y=(TOP) width="0.595%" height=(HEIGHT) {
-                    title { (wall.date(start)) " " (wall.span(stretch)) ": " (words::share(*share)) " offline" }
-                }
-            }
-            @for quarter in 0..=2 {
-                @let at = top * quarter / 2;
-                text.scale x="100%" y=(y(at) - 3) text-anchor="end" { (at / 100) " %" }
-            }
-            @for (date, day) in zone.days(week) {
-                @let middle = day.intersection(week);
-                @if middle.length() > 9 * HOUR {
-                    line.grid x1=(per_cent(middle.start, week)) x2=(per_cent(middle.start, week)) y1=(TOP + HEIGHT) y2=(TOP + HEIGHT + 4) {}
-                    text x=(per_cent(middle.start + middle.length() / 2, week)) y=(TOP + HEIGHT + 17) text-anchor="middle" { (words::day(date)) }
+            svg.scale width="100%" height=(TOP + HEIGHT + 22) aria-hidden="true" {
+                @for half in 0..=2 {
+                    text x="0" y=(y(top * half / 2) + 4) { (top * half / 200) " %" }
                 }
             }
         }

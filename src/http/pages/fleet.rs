@@ -159,8 +159,8 @@ fn cards(view: &FleetView, part: &Part, open: usize, wall: &Wall<'_>) -> Markup 
                 h2 { "Online now" }
                 p.big { (words::count(online)) " " small { "of " (words::count(open)) " open" } }
                 p.under {
-                    @if offline > 0 { (words::state(State::Offline, "")) " " (words::count(offline)) " " }
-                    @if unsure > 0 { (words::state(State::NotSure, "")) " " (words::count(unsure)) }
+                    @if offline > 0 { (words::counted(offline, State::Offline)) " " }
+                    @if unsure > 0 { (words::counted(unsure, State::NotSure)) }
                     @if offline + unsure == 0 && open > 0 { (words::state(State::Online, "")) " all of them" }
                     @if open == 0 { "every store is closed" }
                 }

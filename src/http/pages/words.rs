@@ -202,13 +202,22 @@ pub fn bytes(bytes: u32) -> String {
     }
 }
 
-/// A state: its shape, its colour and its word.
+/// How many are in a state: `■ 3 offline`.
+pub fn counted(number: usize, one: State) -> Markup {
+    marked(one, &format!("{} ", count(number)), "")
+}
+
+/// A state: its shape, its colour and its word, and what there is more to say.
 pub fn state(state: State, more: &str) -> Markup {
+    marked(state, "", more)
+}
+
+fn marked(state: State, before: &str, more: &str) -> Markup {
     let class = state.as_str().replace(' ', "-");
     html! {
         span class={"state " (class)} {
             span.mark aria-hidden="true" {}
-            (state.as_str()) (more)
+            (before) (state.as_str()) (more)
         }
     }
 }
