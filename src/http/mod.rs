@@ -1,7 +1,8 @@
 //! HTTP: the server's threads, and what each request passes through.
 //!
 //! In reading order: [`request`], [`guard`] (who is turned away), [`routes`] (the table), the handlers
-//! [`reports`], [`intake`], [`stores`], [`fleet`], [`badge`], [`outages`] and [`health`] for programs,
+//! [`reports`], [`intake`], [`stores`], [`fleet`], [`badge`], [`outages`], [`metrics`], [`openapi`] and
+//! [`health`] for programs,
 //! [`pages`] for people, [`response`], [`delivery`] (what every answer gets on its way out). [`asked`]
 //! and [`store_list`] say what a request is about, [`facts`] what the core found out.
 //! It must never know how reports are made or stored.
@@ -15,7 +16,9 @@ pub mod fleet;
 pub mod guard;
 pub mod health;
 pub mod intake;
+pub mod metrics;
 pub mod multipart;
+pub mod openapi;
 pub mod outages;
 pub mod pages;
 pub mod reports;

@@ -7,7 +7,8 @@ use percent_encoding::percent_decode_str;
 use super::request::Request;
 use super::response::Response;
 use super::{
-    App, assets, badge, delivery, fleet, guard, health, intake, outages, pages, reports, stores,
+    App, assets, badge, delivery, fleet, guard, health, intake, metrics, openapi, outages, pages,
+    reports, stores,
 };
 use crate::error::Result;
 
@@ -50,6 +51,8 @@ const ROUTES: &[Route] = &[
     route("GET", "/api/stores/{id}/badge.svg", badge::get),
     route("DELETE", "/api/stores/{id}", stores::delete),
     route("GET", "/api/poller-outages", outages::list),
+    route("GET", "/openapi.json", openapi::get),
+    route("GET", "/metrics", metrics::get),
     route("GET", "/", pages::fleet::get),
     route("GET", "/stores", pages::stores::get),
     route("GET", "/stores/{id}", pages::store::get),
@@ -115,6 +118,24 @@ fn captured<'a>(pattern: &str, path: &'a str) -> Option<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_route_is_described_and_nothing_else() {
+        let document: serde_json::Value = serde_json::from_str(openapi::DOCUMENT).unwrap();
+        let paths = document["paths"].as_object().unwrap();
+        let mut described: Vec<(String, &str)> = Vec::new();
+        for (path, methods) in paths {
+            let methods = methods.as_object().unwrap().keys();
+            described.extend(methods.map(|method| (method.to_uppercase(), path.as_str())));
+        }
+        let routes = ROUTES.iter();
+        let mut routes: Vec<_> = routes
+            .map(|route| (route.method.to_owned(), route.path))
+            .collect();
+        described.sort();
+        routes.sort();
+        assert_eq!(described, routes);
+    }
 
     #[test]
     fn a_pattern_captures_one_segment_or_part_of_it() {

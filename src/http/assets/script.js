@@ -28,6 +28,7 @@ function tell() {
     told.textContent = piece.getAttribute("aria-label");
     if (event.type === "click") event.preventDefault();
   };
+  told.textContent = "Point at a piece, tap it or reach it with the tab key: it says what it is and why.";
   for (const type of ["click", "focusin", "mouseover"]) document.addEventListener(type, say);
 }
 

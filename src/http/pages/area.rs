@@ -46,11 +46,11 @@ pub fn chart(week: Interval, loads: &[Load], outages: &Intervals, zone: &ZoneTab
                         title { (wall.date(start)) " " (wall.span(middle(start))) ": " (words::share(*share)) " offline" }
                     }
                 }
-                @for (date, day) in zone.days(week) {
+                @for (number, (date, day)) in zone.days(week).into_iter().enumerate() {
                     @let shown = day.intersection(week);
                     line.grid x1=(per_cent(shown.start, week)) x2=(per_cent(shown.start, week)) y1=(TOP + HEIGHT) y2=(TOP + HEIGHT + 4) {}
                     @if shown.length() > 9 * HOUR {
-                        text x=(per_cent(shown.start + shown.length() / 2, week)) y=(TOP + HEIGHT + 17) text-anchor="middle" { (words::day(date)) }
+                        text.alternate[number % 2 == 0] x=(per_cent(shown.start + shown.length() / 2, week)) y=(TOP + HEIGHT + 17) text-anchor="middle" { (words::day(date)) }
                     }
                 }
             }

@@ -40,7 +40,7 @@ const PIECES_TOLD_MAX: usize = 120;
 
 /// How many incidents the page lists, and how many fit on paper.
 const INCIDENTS_MAX: usize = 40;
-const INCIDENTS_PRINTED_MAX: usize = 10;
+const INCIDENTS_PRINTED_MAX: usize = 8;
 
 /// How many polls a sentence names.
 const POLLS_NAMED_MAX: usize = 4;
@@ -385,6 +385,7 @@ fn named(polls: &[Poll], wall: &Wall<'_>) -> String {
 
 fn lane_of(day: &Day, standing: &Standing) -> Markup {
     let length = day.stretch.length();
+    let midnight = day.date * DAY;
     html! {
         div.day {
             p.date {
@@ -393,6 +394,9 @@ fn lane_of(day: &Day, standing: &Standing) -> Markup {
             }
             (lane::lane(day.stretch, &day.pieces, &standing.polls, &day.summary, true))
             p.number { (hours(day.online)) " h" }
+            @if length != DAY {
+                div.own { (lane::hours_at(day.stretch, |hour| standing.zone.instant(midnight + hour * HOUR))) }
+            }
         }
     }
 }
