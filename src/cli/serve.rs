@@ -13,14 +13,17 @@ use signal_hook::iterator::Signals;
 
 use super::Database;
 use crate::db::connection::{open_reader, open_writer};
+use crate::db::polls;
 use crate::db::retention;
 use crate::db::writer::Writer;
 use crate::error::{Error, Result};
+use crate::fleet_view::FleetViews;
 use crate::hot_window::HotWindow;
 use crate::http::guard::Hosts;
 use crate::http::{self, App, Clock, Server, Shared};
 use crate::jobs::{Jobs, Limits};
 use crate::uptime::report::Question;
+use crate::uptime::timeline::Interpolation;
 
 /// How many requests are answered side by side.
 ///
@@ -134,7 +137,8 @@ pub fn serve(file: &Path, options: &ServerOptions, ready: impl FnOnce(SocketAddr
     let (writer, writer_thread) = Writer::start(open_writer(file)?)?;
 
     let hot = Arc::new(HotWindow::default());
-    warm_in_background(Arc::clone(&hot), file)?;
+    let views = Arc::new(FleetViews::default());
+    warm_in_background(Arc::clone(&hot), Arc::clone(&views), file)?;
     let threads = thread::available_parallelism().map_or(1, usize::from);
     let inputs = Arc::clone(&hot);
     let recipe = Arc::new(move |db: &mut _, question: Question| {
@@ -156,7 +160,7 @@ pub fn serve(file: &Path, options: &ServerOptions, ready: impl FnOnce(SocketAddr
         jobs: jobs.clone(),
         writer: writer.clone(),
         hot,
-        views: Arc::default(),
+        views,
         hosts: Hosts::new(options.listen, options.hosts.iter().cloned()),
         read_only_pages: options.read_only_pages,
         clock,
@@ -206,11 +210,20 @@ pub fn serve(file: &Path, options: &ServerOptions, ready: impl FnOnce(SocketAddr
     Ok(())
 }
 
-/// Loads what reports need while the server answers already.
-fn warm_in_background(hot: Arc<HotWindow>, file: &Path) -> Result<()> {
+/// Loads what reports and the first page need while the server answers already.
+fn warm_in_background(hot: Arc<HotWindow>, views: Arc<FleetViews>, file: &Path) -> Result<()> {
     let mut db = open_reader(file)?;
     let warm = move || {
-        if let Err(error) = hot.warm(&mut db) {
+        let warmed = hot.warm(&mut db).and_then(|()| {
+            let rule = Interpolation::default();
+            match polls::newest(&db)? {
+                Some(as_of) => views
+                    .view(&mut db, &hot, Question { as_of, rule })
+                    .map(drop),
+                None => Ok(()),
+            }
+        });
+        if let Err(error) = warmed {
             tracing::error!(%error, "the polls could not be loaded; the first report tries again");
         }
     };

@@ -86,25 +86,25 @@ pub struct Sample {
 pub const SAMPLES: [Sample; 4] = [
     Sample {
         title: "Polls",
-        about: "whether a store answered, and when",
+        about: "Whether a store answered, and when",
         file: "polls.csv",
         text: include_str!("assets/polls.csv"),
     },
     Sample {
         title: "Business hours",
-        about: "when a store means to be open, by its own clock; day 0 is Monday. Without any it is always open",
+        about: "When a store means to be open, by its own clock; day 0 is Monday. Without any it is always open",
         file: "business_hours.csv",
         text: include_str!("assets/business_hours.csv"),
     },
     Sample {
         title: "Time zones",
-        about: "where a store is. Without one it is in America/Chicago",
+        about: "Where a store is. Without one it is in America/Chicago",
         file: "timezones.csv",
         text: include_str!("assets/timezones.csv"),
     },
     Sample {
         title: "Stores",
-        about: "what people call a store, and who owns it (optional)",
+        about: "What people call a store, and who owns it (optional)",
         file: "stores.csv",
         text: include_str!("assets/stores.csv"),
     },

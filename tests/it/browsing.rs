@@ -248,6 +248,11 @@ fn pages_fit_a_phone_and_follow_the_systems_colours() {
         for (name, page) in pages() {
             browser.open(&format!("http://{}{page}", server.address));
             let beyond = browser.run("return document.documentElement.scrollWidth - innerWidth");
+            let row = browser.run("return Math.max(0, ...[...document.querySelectorAll('tr')].map(row => row.offsetHeight))");
+            assert!(
+                row.as_i64() < Some(200),
+                "{name} has a row of {row} px at {width}"
+            );
             assert!(
                 beyond.as_i64() <= Some(0),
                 "{name} is {beyond} px wider than {width}"

@@ -106,7 +106,7 @@ fn steps(frame: &Frame) -> Markup {
 fn form() -> Markup {
     html! {
         form.upload action="/load" method="post" enctype="multipart/form-data" data-drop="" {
-            label for="files" { "Files, several at once if you like; with a script, drop them anywhere here" }
+            label for="files" { "Choose files or drop them here, several at once if you like" }
             input #files type="file" name="files" multiple accept=".csv,.gz,text/csv,application/gzip" required;
             p.check {
                 input #skip type="checkbox" name="on_bad_row" value="skip";

@@ -40,7 +40,7 @@ const PIECES_TOLD_MAX: usize = 120;
 
 /// How many incidents the page lists, and how many fit on paper.
 const INCIDENTS_MAX: usize = 40;
-const INCIDENTS_PRINTED_MAX: usize = 8;
+const INCIDENTS_PRINTED_MAX: usize = 7;
 
 /// How many polls a sentence names.
 const POLLS_NAMED_MAX: usize = 4;

@@ -30,7 +30,7 @@ const COLUMNS: [(Sort, &str, bool, bool); 7] = [
     (Sort::Name, "Store", false, false),
     (Sort::Owner, "Owner", false, true),
     (Sort::State, "State", false, false),
-    (Sort::Downtime, "Offline", true, false),
+    (Sort::Downtime, "Offline", true, true),
     (Sort::Online, "Online", true, false),
     (Sort::Coverage, "Seen", true, true),
     (Sort::LastPoll, "Last poll", true, true),
@@ -172,7 +172,7 @@ fn row(view: &FleetView, place: usize) -> Markup {
             }
             td.least { (label.group) }
             td { (words::state(glance.state, &since)) }
-            td.number {
+            td.number.least {
                 @match glance.totals[2].known() {
                     Some((_, downtime)) => { (hours(downtime)) " h" }
                     None => { "unknown" }
