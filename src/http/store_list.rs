@@ -196,7 +196,7 @@ impl Asked {
                 Some(view.overview.glances[place].totals[2].share()?.hundredths)
             }),
             Sort::Coverage => self.sort_known(&mut places, |place| {
-                Some(view.overview.glances[place].coverage?.share()?.hundredths)
+                Some(view.overview.glances[place].seen()?.hundredths)
             }),
             Sort::LastPoll => self.sort_known(&mut places, |place| {
                 Some(view.overview.glances[place].last_poll?.at())

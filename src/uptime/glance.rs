@@ -10,7 +10,7 @@ use super::poll::Poll;
 use super::report::Question;
 use super::state::State;
 use super::timeline::Interpolation;
-use super::window::{Coverage, WindowTotal, windows};
+use super::window::{Coverage, Share, WindowTotal, windows};
 
 /// A store whose week was seen less than this, in hundredths of a per cent, can be vouched for by nobody.
 pub const VOUCHED_FROM: Micros = 5_000;
@@ -66,6 +66,11 @@ impl Glance {
             offline_since: (state == State::Offline).then_some(since),
             last_poll: polls.last().copied(),
         }
+    }
+
+    /// The share of the week's business time that somebody saw.
+    pub fn seen(&self) -> Option<Share> {
+        self.coverage.and_then(Coverage::share)
     }
 
     /// Whether somebody can vouch for the week's numbers.

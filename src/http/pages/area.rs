@@ -37,8 +37,9 @@ pub fn chart(week: Interval, loads: &[Load], outages: &Intervals, zone: &ZoneTab
                     path.edge d=(path(&shares, top, false)) {}
                 }
                 @for outage in outages.as_slice() {
-                    rect.outage x=(per_cent(outage.start, week)) y=(TOP) width=(width(*outage, week)) height=(HEIGHT) fill="url(#hatch-outage)" {}
-                    text x=(per_cent(outage.start, week)) y=(TOP - 5) { "poller outage" }
+                    @let x = per_cent(outage.start, week);
+                    rect.outage x=(x) y=(TOP) width=(width(*outage, week)) height=(HEIGHT) fill="url(#hatch-outage)" {}
+                    text x=(x) y=(TOP - 5) { "poller outage" }
                 }
                 @for (hour, share) in shares.iter().enumerate() {
                     @let start = week.start + i64::try_from(hour).unwrap_or(0) * HOUR;
@@ -48,9 +49,13 @@ pub fn chart(week: Interval, loads: &[Load], outages: &Intervals, zone: &ZoneTab
                 }
                 @for (number, (date, day)) in zone.days(week).into_iter().enumerate() {
                     @let shown = day.intersection(week);
-                    line.grid x1=(per_cent(shown.start, week)) x2=(per_cent(shown.start, week)) y1=(TOP + HEIGHT) y2=(TOP + HEIGHT + 4) {}
+                    @let x = per_cent(shown.start, week);
+                    line.grid x1=(x) x2=(x) y1=(TOP + HEIGHT) y2=(TOP + HEIGHT + 4) {}
                     @if shown.length() > 9 * HOUR {
-                        text.alternate[number % 2 == 0] x=(per_cent(shown.start + shown.length() / 2, week)) y=(TOP + HEIGHT + 17) text-anchor="middle" { (words::day(date)) }
+                        @let middle = per_cent(shown.start + shown.length() / 2, week);
+                        text.alternate[number % 2 == 0] x=(middle) y=(TOP + HEIGHT + 17) text-anchor="middle" {
+                            (words::day(date))
+                        }
                     }
                 }
             }

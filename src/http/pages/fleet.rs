@@ -4,7 +4,9 @@
 
 use maud::{Markup, html};
 
+use super::day::Day;
 use super::layout::{Frame, Room, hatches, rules};
+use super::store::last_polled;
 use super::words::{self, Wall};
 use super::{area, heat, lane, load};
 use crate::db::generation;
@@ -13,7 +15,6 @@ use crate::fleet_view::{FleetView, Part, Sum};
 use crate::http::App;
 use crate::http::asked;
 use crate::http::facts::encoded;
-use crate::http::pages::store::{Day, last_polled};
 use crate::http::request::Request;
 use crate::http::response::Response;
 use crate::uptime::business_hours::ZoneTable;
@@ -305,7 +306,7 @@ fn worst(view: &FleetView, part: &Part, group: Option<&str>) -> Markup {
                                 th scope="row" { a href={"/stores/" (encoded(&view.store(place).id))} { (view.name(place)) } }
                                 td.number { (hours(downtime(&place))) " h" }
                                 td.number { (online(glance)) }
-                                td.number.least { (words::share(glance.coverage.and_then(|coverage| coverage.share()))) }
+                                td.number.least { (words::share(glance.seen())) }
                             }
                         }
                     }
@@ -331,12 +332,7 @@ pub fn online(glance: &Glance) -> Markup {
 /// The stores that nobody can vouch for, the least seen first.
 fn not_sure(view: &FleetView, part: &Part, group: Option<&str>, frame: &Frame) -> Markup {
     let glance = |place: &usize| &view.overview.glances[*place];
-    let seen = |place: &usize| {
-        let coverage = glance(place).coverage;
-        coverage
-            .and_then(|coverage| coverage.share())
-            .map_or(0, |share| share.hundredths)
-    };
+    let seen = |place: &usize| glance(place).seen().map_or(0, |share| share.hundredths);
     let mut places: Vec<usize> = part.places.clone();
     places.retain(|place| !glance(place).is_vouched() || glance(place).state == State::NotSure);
     places.sort_by_key(seen);
@@ -374,8 +370,7 @@ fn not_sure(view: &FleetView, part: &Part, group: Option<&str>, frame: &Frame) -
 }
 
 fn why_not_sure(glance: &Glance, as_of: i64) -> String {
-    let seen = glance.coverage.and_then(|coverage| coverage.share());
-    match (glance.last_poll, seen) {
+    match (glance.last_poll, glance.seen()) {
         (None, _) => "no poll in 8 days".to_owned(),
         (Some(_), Some(seen)) if seen.hundredths < VOUCHED_FROM => format!("seen {seen} %"),
         (Some(poll), _) => format!("last poll {} before", words::length(as_of - poll.at())),

@@ -97,7 +97,10 @@ fn steps(frame: &Frame) -> Markup {
             }
             li.card {
                 h2 { "3. Look" }
-                p { "The " a href="/" { "fleet" } " shows who needs somebody now, each store's page when it was online and how that is known, and " a href="/reports" { "reports" } " are made at a click." }
+                p {
+                    "The " a href="/" { "fleet" } " shows who needs somebody now, each store's page when it was "
+                    "online and how that is known, and " a href="/reports" { "reports" } " are made at a click."
+                }
             }
         }
     }
@@ -214,18 +217,29 @@ fn told(outcome: &Outcome, bad_rows: &[(String, BadRow)]) -> Markup {
                 Outcome::Loaded(summary) => {
                     h2 { "Loaded" }
                     p.big { (count(summary.accepted)) " " small { "new rows" } }
-                    p { (count(summary.replaced)) " took the place of others, " (count(summary.unchanged)) " were known already, " (count(summary.rejected)) " were refused." }
+                    p {
+                        (count(summary.replaced)) " took the place of others, "
+                        (count(summary.unchanged)) " were known already, "
+                        (count(summary.rejected)) " were refused."
+                    }
                     @if !summary.notes.is_empty() {
                         p { "What was odd but clear:" }
                         ul { @for note in &summary.notes {
-                            li { (note.source) ": " code { (note.note.code.as_str()) } " × " (count(note.note.count)) @if let Some(line) = note.note.line { ", first on line " (line) } }
+                            li {
+                                (note.source) ": " code { (note.note.code.as_str()) } " × "
+                                (count(note.note.count))
+                                @if let Some(line) = note.note.line { ", first on line " (line) }
+                            }
                         } }
                     }
                     p { a.primary href="/" { "Look at the fleet" } }
                 }
-                Outcome::BadRows(count) => {
+                Outcome::BadRows(rows) => {
                     h2 { "Nothing was loaded" }
-                    p { (words::count(usize::try_from(*count).unwrap_or(usize::MAX))) @if *count == 1 { " row is" } @else { " rows are" } " bad. Correct them, or tick “take the good rows” and load the files again." }
+                    p {
+                        (count(*rows)) @if *rows == 1 { " row is" } @else { " rows are" }
+                        " bad. Correct them, or tick “take the good rows” and load the files again."
+                    }
                 }
                 Outcome::BadFile(source, file) => {
                     h2 { "Nothing was loaded" }

@@ -124,7 +124,9 @@ fn row(frame: &Frame, report: &Report) -> Markup {
             td.number.least { @if let Some(bytes) = report.csv_bytes { (words::bytes(bytes)) } }
             td {
                 @if report.state == ReportState::Complete {
-                    a href={"/api/reports/" (report.id) ".csv"} download={"report-" (report.id) ".csv"} { "Download" span.aside { " the report of " (wall.full(report.question.as_of)) } }
+                    a href={"/api/reports/" (report.id) ".csv"} download={"report-" (report.id) ".csv"} {
+                        "Download" span.aside { " the report of " (wall.full(report.question.as_of)) }
+                    }
                 }
             }
         }

@@ -5,7 +5,8 @@
 
 use maud::{Markup, html};
 
-use super::lane::{self, Piece};
+use super::day::{Day, lane_of};
+use super::lane;
 use super::layout::{Frame, Room, hatches, rules};
 use super::words::{self, WEEKDAYS, Wall};
 use crate::civil;
@@ -19,10 +20,9 @@ use crate::http::stores::checksum;
 use crate::uptime::evidence::Evidence;
 use crate::uptime::fleet::Pattern;
 use crate::uptime::incident::Incident;
-use crate::uptime::interval::{DAY, HOUR, Interval, Micros};
+use crate::uptime::interval::{DAY, HOUR, Micros};
 use crate::uptime::poll::Poll;
 use crate::uptime::report::{Figures, hours};
-use crate::uptime::segment::{Condition, Segment};
 use crate::uptime::standing::Standing;
 use crate::uptime::state::State;
 use crate::uptime::timeline::Interpolation;
@@ -230,177 +230,6 @@ fn evidence_words(evidence: Evidence) -> String {
     )
 }
 
-/// A local day of a store's week.
-pub struct Day {
-    /// The date, counted from 1970-01-01.
-    date: i64,
-    /// All of it.
-    pub stretch: Interval,
-    /// What of the week lies in it.
-    pub pieces: Vec<Piece>,
-    /// What a picture of it says.
-    pub summary: String,
-    online: Micros,
-}
-
-impl Day {
-    /// Every local day that the week touches, the oldest first.
-    fn all(standing: &Standing) -> Vec<Self> {
-        let [_, _, week] = windows(standing.question.as_of);
-        let days = standing.zone.days(week).into_iter();
-        let mut number = 0;
-        days.map(|(date, stretch)| Self::new(standing, date, stretch, &mut number))
-            .collect()
-    }
-
-    /// The day of the standing's own instant.
-    pub fn last(standing: &Standing) -> Self {
-        let as_of = standing.question.as_of;
-        let days = standing.zone.days(Interval::new(as_of - 1, as_of));
-        let (date, stretch) = days
-            .last()
-            .copied()
-            .unwrap_or((0, Interval::new(as_of - DAY, as_of)));
-        Self::new(standing, date, stretch, &mut 0)
-    }
-
-    fn new(standing: &Standing, date: i64, stretch: Interval, number: &mut usize) -> Self {
-        let mut pieces = Vec::new();
-        let mut sums = [0; 4];
-        let conditions = [
-            Condition::Online,
-            Condition::Offline,
-            Condition::Unknown,
-            Condition::Closed,
-        ];
-        for segment in &standing.segments {
-            let cut = Segment {
-                stretch: segment.stretch.intersection(stretch),
-                ..*segment
-            };
-            if cut.stretch.is_empty() {
-                continue;
-            }
-            for (sum, condition) in sums.iter_mut().zip(conditions) {
-                if condition == segment.condition {
-                    *sum += cut.stretch.length();
-                }
-            }
-            *number += 1;
-            pieces.push(Piece {
-                words: piece_words(standing, date, &cut),
-                anchor: Some(format!("piece-{number}")),
-                segment: cut,
-            });
-        }
-        let told = conditions.iter().zip(sums).filter(|(_, sum)| *sum > 0);
-        let told: Vec<String> = told
-            .map(|(condition, sum)| format!("{} {}", condition.as_str(), words::length(sum)))
-            .collect();
-        Self {
-            date,
-            stretch,
-            pieces,
-            summary: format!("{}: {}", words::date(date), told.join(", ")),
-            online: sums[0],
-        }
-    }
-}
-
-/// What a piece is, and why: the polls in it, or those that it was filled in from.
-fn piece_words(standing: &Standing, date: i64, piece: &Segment) -> String {
-    let wall = Wall::new(&standing.zone);
-    let what = format!(
-        "{} {}, {}, {}",
-        words::date(date),
-        wall.span(piece.stretch),
-        piece.condition.as_str(),
-        words::length(piece.stretch.length())
-    );
-    let why = match piece.condition {
-        Condition::Closed => "outside business hours".to_owned(),
-        Condition::Unknown => "no poll counts".to_owned(),
-        Condition::Online | Condition::Offline => why(standing, &wall, piece),
-    };
-    format!("{what}: {why}")
-}
-
-fn why(standing: &Standing, wall: &Wall<'_>, piece: &Segment) -> String {
-    let counted = &standing.counted;
-    let from = counted.partition_point(|poll| poll.at() < piece.stretch.start);
-    let to = counted.partition_point(|poll| poll.at() < piece.stretch.end);
-    let answer = if piece.condition == Condition::Online {
-        "active"
-    } else {
-        "inactive"
-    };
-    if from < to {
-        return format!("{} at {}", answer, named(&counted[from..to], wall));
-    }
-    let before = from.checked_sub(1).and_then(|before| counted.get(before));
-    let after = counted.get(to);
-    let active = piece.condition == Condition::Online;
-    let fits = |poll: &&Poll| poll.is_active() == active;
-    let (before, after) = (before.filter(fits), after.filter(fits));
-    let distance = |poll: &Poll| {
-        (poll.at() - piece.stretch.start)
-            .abs()
-            .min((poll.at() - piece.stretch.end).abs())
-    };
-    let source = match (before, after, standing.question.rule) {
-        (Some(before), Some(after), Interpolation::Nearest)
-            if distance(after) < distance(before) =>
-        {
-            Some(after)
-        }
-        (Some(before), _, _) => Some(before),
-        (None, after, _) => after,
-    };
-    let far = if piece.seen {
-        ""
-    } else {
-        "more than an hour from any poll; "
-    };
-    source.map_or_else(
-        || format!("{far}filled in"),
-        |poll| {
-            let at = format!("{}, {}", wall.date(poll.at()), wall.time(poll.at()));
-            format!("{far}filled in from the {answer} poll of {at}")
-        },
-    )
-}
-
-/// `14:02, 15:03 and 2 more`.
-fn named(polls: &[Poll], wall: &Wall<'_>) -> String {
-    let shown = polls.iter().take(POLLS_NAMED_MAX);
-    let shown: Vec<String> = shown.map(|poll| wall.time(poll.at())).collect();
-    let more = polls.len().saturating_sub(POLLS_NAMED_MAX);
-    let shown = shown.join(", ");
-    if more > 0 {
-        format!("{shown} and {more} more")
-    } else {
-        shown
-    }
-}
-
-fn lane_of(day: &Day, standing: &Standing) -> Markup {
-    let length = day.stretch.length();
-    let midnight = day.date * DAY;
-    html! {
-        div.day {
-            p.date {
-                (words::date(day.date))
-                @if length != DAY { span.odd { (words::length(length)) ", clocks went " (if length > DAY { "back" } else { "forward" }) } }
-            }
-            (lane::lane(day.stretch, &day.pieces, &standing.polls, &day.summary, true))
-            p.number { (hours(day.online)) " h" }
-            @if length != DAY {
-                div.own { (lane::hours_at(day.stretch, |hour| standing.zone.instant(midnight + hour * HOUR))) }
-            }
-        }
-    }
-}
-
 fn outages(shown: &Shown, wall: &Wall<'_>) -> Markup {
     let [_, _, week] = windows(shown.standing.question.as_of);
     let outages = shown.outages.clip(week);
@@ -473,7 +302,10 @@ fn incidents(standing: &Standing, wall: &Wall<'_>, path: &str) -> Markup {
                     }
                 }
                 @if !unlisted.is_empty() {
-                    p.note.screen { (unlisted.len()) " earlier ones, " (hours(sum(unlisted))) " h together: " a href={"/api" (path)} { "all of them as JSON" } }
+                    p.note.screen {
+                        (unlisted.len()) " earlier ones, " (hours(sum(unlisted))) " h together: "
+                        a href={"/api" (path)} { "all of them as JSON" }
+                    }
                 }
                 @if !unprinted.is_empty() {
                     p.note.print { (unprinted.len()) " earlier ones, " (hours(sum(unprinted))) " h together, are not printed." }
@@ -523,12 +355,15 @@ fn definition(shown: &Shown, wall: &Wall<'_>, path: &str) -> Markup {
             p {
                 "The store was asked about once an hour whether it is online. Each instant of its business hours counts as "
                 (rule) "; time outside business hours does not count. Windows end at " (wall.full(question.as_of))
-                " " (words::city(shown.pattern.zone)) " (" (civil::format_utc(question.as_of)) "). Online and offline together are all of the "
-                "business time in a window. Seen is the part of it within an hour of a poll that fell inside business hours."
+                " " (words::city(shown.pattern.zone)) " (" (civil::format_utc(question.as_of))
+                "). Online and offline together are all of the business time in a window. Seen is the part of it within an hour of a poll that fell inside business hours."
             }
             p.checksum {
                 "Inputs (hours, zone, " (shown.standing.polls.len()) " polls): "
-                a href={"/api" (path) "/inputs?as_of=" (encoded(&civil::format_rfc3339(question.as_of))) "&interpolation=" (question.rule.as_str())} { "SHA-256" }
+                a href={
+                    "/api" (path) "/inputs?as_of=" (encoded(&civil::format_rfc3339(question.as_of)))
+                    "&interpolation=" (question.rule.as_str())
+                } { "SHA-256" }
                 " " code { (checksum(shown)) }
             }
             p.screen { button type="button" data-prints="" hidden { "Print this page" } }

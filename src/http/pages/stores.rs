@@ -88,7 +88,8 @@ fn filters(view: &FleetView, asked: &Asked) -> Markup {
                 select #state name="state" {
                     option value="" { "any" }
                     @for (value, name) in &states {
-                        option value=(value) selected[asked.state.is_some_and(|state| state.as_str() == *name)] { (name) }
+                        @let asked = asked.state.is_some_and(|state| state.as_str() == *name);
+                        option value=(value) selected[asked] { (name) }
                     }
                     option value="unvouched" selected[asked.unvouched] { "week not sure" }
                 }
@@ -179,8 +180,11 @@ fn row(view: &FleetView, place: usize) -> Markup {
                 }
             }
             td.number { (online(glance)) }
-            td.number.least { (words::share(glance.coverage.and_then(|coverage| coverage.share()))) }
-            td.number.least { (last_polled(glance.last_poll, as_of, &Wall::new(&table))) " " span.city { (words::city(pattern.zone)) } }
+            td.number.least { (words::share(glance.seen())) }
+            td.number.least {
+                (last_polled(glance.last_poll, as_of, &Wall::new(&table))) " "
+                span.city { (words::city(pattern.zone)) }
+            }
         }
     }
 }
