@@ -253,6 +253,11 @@ impl Jobs {
         self.recent.find(id)
     }
 
+    /// How many reports wait for a worker.
+    pub fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::SeqCst)
+    }
+
     /// Lets the workers finish what they have in hand and leaves the rest to the next start.
     pub fn stop(self) {
         self.stopping.store(true, Ordering::SeqCst);

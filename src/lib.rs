@@ -8,6 +8,7 @@
 //! | [`cli`] | one file a command | how anything is done beyond whom to call |
 //! | [`http`] | the door, routes, handlers, answers | how reports are made or stored |
 //! | [`jobs`] | the queue of reports and its pool | HTTP; how the numbers are made |
+//! | [`fleet_view`] | the fleet as people look at it, kept while it is true | HTTP; drawing |
 //! | [`hot_window`] | the last eight days in memory | HTTP; the arithmetic |
 //! | [`ingest`] | CSV and JSON to typed rows to the database | terminals, HTTP |
 //! | [`export`] | its mirror: the database to CSV files | terminals, HTTP |
@@ -50,6 +51,7 @@ pub mod clock;
 pub mod db;
 pub mod error;
 pub mod export;
+pub mod fleet_view;
 pub mod generate;
 pub mod hot_window;
 pub mod http;

@@ -41,7 +41,8 @@ pub fn run(options: &Options) -> Result<()> {
     load_all(&mut open_writer(&file)?, sources)?;
     serve(&file, &options.server, |address| {
         eprintln!(
-            "\nA chain of restaurants is being watched. In another terminal:\n\n  \
+            "\nA chain of restaurants is being watched. Look at it in a browser:\n\n  \
+             http://{address}/\n\nOr in another terminal:\n\n  \
              curl -X POST http://{address}/trigger_report\n  \
              curl 'http://{address}/get_report?report_id=ID'\n  \
              curl http://{address}/api/reports\n\n\

@@ -14,13 +14,16 @@ use signal_hook::iterator::Signals;
 use super::Database;
 use crate::db::connection::{open_reader, open_writer};
 use crate::db::writer::Writer;
-use crate::db::{packed, retention};
+use crate::db::{packed, polls, retention};
 use crate::error::{Error, Result};
+use crate::fleet_view::FleetViews;
 use crate::hot_window::HotWindow;
+use crate::http::guard::Hosts;
 use crate::http::{self, Capacity, Clock, Server, Shared};
 use crate::ingest::load;
 use crate::jobs::{Jobs, Limits};
 use crate::uptime::report::Question;
+use crate::uptime::timeline::Interpolation;
 
 /// How many requests are answered side by side, where the machine gives as many threads.
 ///
@@ -58,6 +61,23 @@ pub struct ServerOptions {
         default_value = "127.0.0.1:5000"
     )]
     listen: SocketAddr,
+
+    /// Listen where other machines can reach it although there are no accounts yet
+    #[arg(long, env = "STORE_MONITOR_INSECURE_NO_AUTH")]
+    insecure_no_auth: bool,
+
+    /// A host name that clients may call the server by, beside its address; several with commas
+    #[arg(
+        long = "host",
+        env = "STORE_MONITOR_HOST",
+        value_name = "NAME",
+        value_delimiter = ','
+    )]
+    hosts: Vec<String>,
+
+    /// Let pages show and not change anything: no upload, no button for a report
+    #[arg(long, env = "STORE_MONITOR_READ_ONLY_PAGES")]
+    read_only_pages: bool,
 
     /// How many reports are made side by side
     #[arg(long, env = "STORE_MONITOR_WORKERS", value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=64))]
@@ -113,12 +133,20 @@ pub fn serve(file: &Path, options: &ServerOptions, ready: impl FnOnce(SocketAddr
     // Signals first: one that comes during the start must not be lost.
     let mut signals = Signals::new([SIGINT, SIGTERM])
         .map_err(|error| Error::failed("cannot listen for signals").because(error))?;
+    if !options.listen.ip().is_loopback() && !options.insecure_no_auth {
+        return Err(Error::invalid(format!(
+            "{} can be reached from other machines, and there are no accounts (listen on 127.0.0.1 \
+             behind a proxy that has them, or add --insecure-no-auth)",
+            options.listen
+        )));
+    }
     let listener = http::bind(options.listen)?;
     let (writer, writer_thread) = Writer::start(open_writer(file)?)?;
 
     recover_in_background(writer.clone(), file)?;
     let hot = Arc::new(HotWindow::default());
-    warm_in_background(Arc::clone(&hot), file)?;
+    let views = Arc::new(FleetViews::default());
+    warm_in_background(Arc::clone(&hot), Arc::clone(&views), file)?;
     let threads = thread::available_parallelism().map_or(1, usize::from);
     let inputs = Arc::clone(&hot);
     let recipe = Arc::new(move |db: &mut _, question: Question| {
@@ -140,6 +168,9 @@ pub fn serve(file: &Path, options: &ServerOptions, ready: impl FnOnce(SocketAddr
         jobs: jobs.clone(),
         writer: writer.clone(),
         hot,
+        views,
+        hosts: Hosts::new(options.listen, options.hosts.iter().cloned()),
+        read_only_pages: options.read_only_pages,
         clock,
         body_bytes_max: options.max_body,
     };
@@ -207,11 +238,20 @@ fn recover_in_background(mut writer: Writer, file: &Path) -> Result<()> {
         .map_err(|error| Error::failed("cannot start a thread").because(error))
 }
 
-/// Loads what reports need while the server answers already.
-fn warm_in_background(hot: Arc<HotWindow>, file: &Path) -> Result<()> {
+/// Loads what reports and the first page need while the server answers already.
+fn warm_in_background(hot: Arc<HotWindow>, views: Arc<FleetViews>, file: &Path) -> Result<()> {
     let mut db = open_reader(file)?;
     let warm = move || {
-        if let Err(error) = hot.warm(&mut db) {
+        let warmed = hot.warm(&mut db).and_then(|()| {
+            let rule = Interpolation::default();
+            match polls::newest(&db)? {
+                Some(as_of) => views
+                    .view(&mut db, &hot, Question { as_of, rule })
+                    .map(drop),
+                None => Ok(()),
+            }
+        });
+        if let Err(error) = warmed {
             tracing::error!(%error, "the polls could not be loaded; the first report tries again");
         }
     };

@@ -225,6 +225,40 @@ pub fn for_each_label(
     Ok(())
 }
 
+/// The name and group of every store that has them, by its key.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn labels(db: &Connection) -> Result<HashMap<StoreKey, Label>> {
+    let mut select =
+        db.prepare_cached("SELECT key, name, store_group FROM store WHERE name IS NOT NULL")?;
+    let label = |row: &Row<'_>| {
+        let (name, group) = (row.get(1)?, row.get(2)?);
+        Ok((row.get(0)?, Label { name, group }))
+    };
+    let labels = select.query_map([], label)?;
+    Ok(labels.collect::<rusqlite::Result<_>>()?)
+}
+
+/// What is written of one store beside its hours: its name and group, and its zone, each none where
+/// no source named it.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn written(db: &Connection, store: StoreKey) -> Result<(Option<Label>, Option<String>)> {
+    let mut select =
+        db.prepare_cached("SELECT name, store_group, timezone FROM store WHERE key = ?1")?;
+    let found = select.query_row([store], |row| {
+        let (name, group): (Option<String>, Option<String>) = (row.get(0)?, row.get(1)?);
+        let label = name.map(|name| Label {
+            name,
+            group: group.unwrap_or_default(),
+        });
+        Ok((label, row.get(2)?))
+    });
+    Ok(found.optional()?.unwrap_or_default())
+}
+
 /// A column's text, borrowed from the row.
 fn text<'row>(row: &'row Row<'_>, column: usize) -> Result<&'row str> {
     Ok(row

@@ -31,6 +31,15 @@ impl ReportState {
             Self::Failed => "Failed",
         }
     }
+
+    /// The state by its word; the schema's CHECKs leave no other words.
+    fn from_word(word: &str) -> Self {
+        match word {
+            "Complete" => Self::Complete,
+            "Failed" => Self::Failed,
+            _ => Self::Running,
+        }
+    }
 }
 
 /// The record of a report: everything but its CSV.
@@ -56,12 +65,7 @@ const COLUMNS: &str =
     "id, state, as_of, interpolation, triggered_at, finished_at, error, length(csv)";
 
 fn report(row: &Row<'_>) -> rusqlite::Result<Report> {
-    // The schema's CHECKs leave no other words.
-    let state = match row.get_ref(1)?.as_str()? {
-        "Complete" => ReportState::Complete,
-        "Failed" => ReportState::Failed,
-        _ => ReportState::Running,
-    };
+    let state = ReportState::from_word(row.get_ref(1)?.as_str()?);
     let rule = Interpolation::from_name(row.get_ref(3)?.as_str()?).unwrap_or_default();
     let id = Uuid::try_parse(row.get_ref(0)?.as_str()?).unwrap_or_default();
     Ok(Report {
@@ -179,6 +183,21 @@ pub fn list(db: &Connection, before: Option<(Micros, Uuid)>, limit: u32) -> Resu
     let mut select = db.prepare_cached(&select)?;
     let reports = select.query_map((at, id, limit), report)?;
     Ok(reports.collect::<rusqlite::Result<_>>()?)
+}
+
+/// How many reports there are in each state; a state without any is left out.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn counts(db: &Connection) -> Result<Vec<(ReportState, i64)>> {
+    let mut select = db.prepare_cached("SELECT state, count(*) FROM report GROUP BY state")?;
+    let counts = select.query_map([], |row| {
+        Ok((
+            ReportState::from_word(row.get_ref(0)?.as_str()?),
+            row.get(1)?,
+        ))
+    })?;
+    Ok(counts.collect::<rusqlite::Result<_>>()?)
 }
 
 /// Reports that a stop left unfinished, the oldest first.

@@ -1,18 +1,33 @@
 //! HTTP: the server, and what each request passes through.
 //!
 //! In reading order: [`door`] (clients come no further until their request is good and whole), [`back`]
-//! (the handlers' threads), [`request`], [`routes`] (the table), the handlers [`reports`], [`intake`],
-//! [`stores`], [`outages`] and [`health`], [`response`]. It must never know how reports are made or stored.
+//! (the handlers' threads), [`request`], [`guard`] (who is turned away), [`routes`] (the table), the
+//! handlers [`reports`], [`intake`], [`stores`], [`fleet`], [`badge`], [`outages`], [`metrics`],
+//! [`openapi`] and [`health`] for programs, [`pages`] for people, [`response`], [`delivery`] (what every
+//! answer gets on its way out). [`asked`] and [`store_list`] say what a request is about, [`facts`] what
+//! the core found out. It must never know how reports are made or stored.
 
+pub mod asked;
+pub mod assets;
 pub mod back;
+pub mod badge;
+pub mod delivery;
 pub mod door;
+pub mod facts;
+pub mod fleet;
+pub mod guard;
 pub mod health;
 pub mod intake;
+pub mod metrics;
+pub mod multipart;
+pub mod openapi;
 pub mod outages;
+pub mod pages;
 pub mod reports;
 pub mod request;
 pub mod response;
 pub mod routes;
+pub mod store_list;
 pub mod stores;
 
 use std::net::{SocketAddr, TcpListener};
@@ -23,10 +38,12 @@ use rusqlite::Connection;
 
 use self::back::Back;
 use self::door::Door;
+use self::guard::Hosts;
 use crate::clock;
 use crate::db::connection::open_reader;
 use crate::db::writer::Writer;
 use crate::error::{Error, Result};
+use crate::fleet_view::FleetViews;
 use crate::hot_window::HotWindow;
 use crate::jobs::Jobs;
 use crate::uptime::interval::Micros;
@@ -67,6 +84,12 @@ pub struct Shared {
     pub writer: Writer,
     /// What memory has of it.
     pub hot: Arc<HotWindow>,
+    /// The fleet as people look at it.
+    pub views: Arc<FleetViews>,
+    /// The hosts that are served.
+    pub hosts: Hosts,
+    /// Whether pages may only show.
+    pub read_only_pages: bool,
     /// Whose clock a report follows.
     pub clock: Clock,
     /// How long a body of rows may be, in bytes as it is sent.

@@ -60,6 +60,38 @@ impl Response {
         self
     }
 
+    /// A page.
+    pub fn page(status: u16, html: maud::Markup) -> Self {
+        let html = html.into_string().into_bytes();
+        Self::new(status, "text/html; charset=utf-8", html).revalidated()
+    }
+
+    /// Another page to look at instead, by GET.
+    pub fn see_other(path: impl Into<String>) -> Self {
+        Self::new(303, "text/plain; charset=utf-8", Vec::new()).with("Location", path)
+    }
+
+    /// The same answer, which may be kept if it is asked for again by its tag each time.
+    #[must_use]
+    pub fn revalidated(self) -> Self {
+        self.cached("no-cache")
+    }
+
+    /// The same answer with another `Cache-Control`.
+    #[must_use]
+    pub fn cached(mut self, control: &str) -> Self {
+        self.headers.retain(|(name, _)| *name != "Cache-Control");
+        self.with("Cache-Control", control)
+    }
+
+    /// The value of the header field called `name`, as it is spelled here.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let mut fields = self.headers.iter();
+        fields
+            .find(|(field, _)| *field == name)
+            .map(|(_, value)| value.as_str())
+    }
+
     /// A problem: what is wrong and what to do about it.
     pub fn problem(status: u16, detail: &str) -> Self {
         Self::problem_with(status, detail, Map::new())
@@ -112,6 +144,7 @@ pub(super) const fn title(status: u16) -> &'static str {
         414 => "URI Too Long",
         415 => "Unsupported Media Type",
         417 => "Expectation Failed",
+        421 => "Misdirected Request",
         422 => "Unprocessable Content",
         431 => "Request Header Fields Too Large",
         501 => "Not Implemented",

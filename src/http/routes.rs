@@ -7,7 +7,10 @@ use percent_encoding::percent_decode_str;
 use super::door::Admission;
 use super::request::Request;
 use super::response::Response;
-use super::{App, health, intake, outages, reports, stores};
+use super::{
+    App, assets, badge, delivery, fleet, guard, health, intake, metrics, openapi, outages, pages,
+    reports, stores,
+};
 use crate::error;
 
 /// How long a body may be that is not one of rows, in bytes.
@@ -54,12 +57,37 @@ const ROUTES: &[Route] = &[
     rows("/api/business-hours", intake::business_hours),
     rows("/api/timezones", intake::timezones),
     rows("/api/stores", intake::stores),
+    route("GET", "/api/fleet", fleet::get),
+    route("GET", "/api/stores", stores::list),
+    route("GET", "/api/stores/{id}", stores::facts),
+    route("GET", "/api/stores/{id}/timeline", stores::timeline),
+    route("GET", "/api/stores/{id}/inputs", stores::inputs),
+    route("GET", "/api/stores/{id}/badge.svg", badge::get),
     route("DELETE", "/api/stores/{id}", stores::delete),
     route("GET", "/api/poller-outages", outages::list),
+    route("GET", "/openapi.json", openapi::get),
+    route("GET", "/metrics", metrics::get),
+    route("GET", "/", pages::fleet::get),
+    route("GET", "/stores", pages::stores::get),
+    route("GET", "/stores/{id}", pages::store::get),
+    route("GET", "/reports", pages::reports::get),
+    route("POST", "/reports", pages::reports::post),
+    route("GET", "/load", pages::load::get),
+    route("POST", "/load", pages::load::post),
+    route("GET", "/assets/{id}", assets::get),
+    route("GET", "/samples/{id}", assets::sample),
 ];
 
-/// Answers a request by the table: 404 for an unknown path, 405 with `Allow` for a known one.
+/// Answers a request, unless the guard turns it away.
 pub fn answer(app: &mut App, request: &mut Request<'_>) -> Response {
+    let refused = guard::refuse(&app.shared.hosts, app.shared.read_only_pages, request);
+    let answer = refused.unwrap_or_else(|| by_the_table(app, request));
+    let answer = pages::problem::for_browsers(app, request, answer);
+    delivery::finish(request, answer)
+}
+
+/// Answers a request by the table: 404 for an unknown path, 405 with `Allow` for a known one.
+fn by_the_table(app: &mut App, request: &mut Request<'_>) -> Response {
     match find(&request.method, &request.path) {
         Ok((route, id)) => {
             // Decoded only now: an encoded slash is part of an id, not of the path.
@@ -132,6 +160,24 @@ fn captured<'a>(pattern: &str, path: &'a str) -> Option<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_route_is_described_and_nothing_else() {
+        let document: serde_json::Value = serde_json::from_str(openapi::DOCUMENT).unwrap();
+        let paths = document["paths"].as_object().unwrap();
+        let mut described: Vec<(String, &str)> = Vec::new();
+        for (path, methods) in paths {
+            let methods = methods.as_object().unwrap().keys();
+            described.extend(methods.map(|method| (method.to_uppercase(), path.as_str())));
+        }
+        let routes = ROUTES.iter();
+        let mut routes: Vec<_> = routes
+            .map(|route| (route.method.to_owned(), route.path))
+            .collect();
+        described.sort();
+        routes.sort();
+        assert_eq!(described, routes);
+    }
 
     #[test]
     fn a_pattern_captures_one_segment_or_part_of_it() {

@@ -1,14 +1,166 @@
-//! Stores over HTTP: forgetting one.
+//! Stores over HTTP: all of them, one, its week, what its numbers rest on; forgetting one.
 //!
-//! It must never know how stores are kept.
+//! It must never know how stores are kept or numbers made.
 
-use serde_json::json;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use super::App;
+use super::asked::{self, Shown};
+use super::facts;
 use super::request::Request;
 use super::response::Response;
+use super::store_list::Asked;
+use crate::civil;
 use crate::db::fleet;
 use crate::error::{Error, Result};
+use crate::uptime::business_hours::WeeklyRow;
+use crate::uptime::window::windows;
+
+/// How many stores a page of the list has, unless the caller says otherwise.
+const PAGE_STORES: usize = 100;
+
+/// How many stores a page of the list may have.
+const PAGE_STORES_MAX: usize = 1000;
+
+/// `GET /api/stores`: the fleet, a page at a time.
+pub fn list(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
+    let asked = Asked::read(request, PAGE_STORES, PAGE_STORES_MAX)?;
+    let question = asked::question(app, request)?;
+    let view = asked::fleet(app, question)?;
+    let places = asked.places(&view);
+    let page = places.iter().skip(asked.offset).take(asked.limit);
+    let stores: Vec<Value> = page.map(|&place| facts::listed(&view, place)).collect();
+    let end = asked.offset.saturating_add(asked.limit);
+    let next = (end < places.len()).then(|| {
+        let next = Asked {
+            offset: end,
+            ..asked.clone()
+        };
+        let mut url = format!("/api/stores?{}&limit={}", next.query(), asked.limit);
+        for name in ["as_of", "interpolation"] {
+            if let Ok(Some(value)) = request.field(name) {
+                let value: String = form_urlencoded::byte_serialize(value.as_bytes()).collect();
+                url = format!("{url}&{name}={value}");
+            }
+        }
+        url
+    });
+    Ok(Response::json(
+        200,
+        &json!({
+            "as_of": civil::format_rfc3339(question.as_of),
+            "interpolation": question.rule.as_str(),
+            "total": places.len(),
+            "stores": stores,
+            "next": next,
+        }),
+    )
+    .revalidated())
+}
+
+/// `GET /api/stores/ID`: one store, with its windows and incidents.
+pub fn facts(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
+    let shown = asked::store(app, request)?;
+    let mut facts = describe(&shown);
+    facts["windows"] = facts::windows_of(&shown.standing);
+    facts["incidents"] = shown
+        .standing
+        .incidents
+        .iter()
+        .map(facts::incident)
+        .collect();
+    Ok(Response::json(200, &facts).revalidated())
+}
+
+/// `GET /api/stores/ID/timeline`: the week before `as_of`, piece after piece, and every poll of eight
+/// days. The pieces of a condition sum to the week's number.
+pub fn timeline(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
+    let shown = asked::store(app, request)?;
+    let [_, _, week] = windows(shown.standing.question.as_of);
+    let mut told = describe(&shown);
+    told["from"] = civil::format_rfc3339(week.start).into();
+    told["to"] = civil::format_rfc3339(week.end).into();
+    told["segments"] = shown.standing.segments.iter().map(facts::segment).collect();
+    told["polls"] = facts::polls(&shown.standing);
+    Ok(Response::json(200, &told).revalidated())
+}
+
+/// `GET /api/stores/ID/inputs`: all that the store's numbers are made of, as text whose SHA-256 is the
+/// checksum on the page.
+pub fn inputs(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
+    let shown = asked::store(app, request)?;
+    let text = inputs_of(&shown).into_bytes();
+    Ok(Response::new(200, "text/plain; charset=utf-8", text).revalidated())
+}
+
+/// What a store's numbers are made of: its zone, its hours, and its polls within reach, sorted.
+pub fn inputs_of(shown: &Shown) -> String {
+    let question = shown.standing.question;
+    let mut text = format!(
+        "store_id {}\nas_of {}\ninterpolation {}\ntimezone {}\n",
+        shown.store.id.escape_debug(),
+        civil::format_utc(question.as_of),
+        question.rule.as_str(),
+        shown.pattern.zone.name(),
+    );
+    for row in &shown.pattern.rows {
+        let time = civil::format_local_time;
+        text += &format!(
+            "open {} {} {}\n",
+            row.weekday,
+            time(row.start_us_local),
+            time(row.end_us_local)
+        );
+    }
+    for poll in &shown.standing.polls {
+        text += &format!(
+            "{} {}\n",
+            civil::format_utc(poll.at()),
+            poll.status().as_str()
+        );
+    }
+    text
+}
+
+/// The SHA-256 of [`inputs_of`], in hexadecimal.
+pub fn checksum(shown: &Shown) -> String {
+    let digest = Sha256::digest(inputs_of(shown));
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// What both answers about one store begin with.
+fn describe(shown: &Shown) -> Value {
+    let standing = &shown.standing;
+    let hours = |row: &WeeklyRow| {
+        json!({
+            "day": row.weekday,
+            "start_time_local": civil::format_local_time(row.start_us_local),
+            "end_time_local": civil::format_local_time(row.end_us_local),
+        })
+    };
+    let local = civil::format_rfc3339(standing.zone.wall(standing.question.as_of));
+    let id = facts::encoded(&shown.store.id);
+    json!({
+        "store_id": shown.store.id,
+        "name": shown.label.name,
+        "group": shown.label.group,
+        "timezone": shown.pattern.zone.name(),
+        "timezone_is_default": shown.zone_written.is_none(),
+        "as_of": civil::format_rfc3339(standing.question.as_of),
+        "as_of_local": local.trim_end_matches('Z'),
+        "interpolation": standing.question.rule.as_str(),
+        "state": standing.state.as_str(),
+        "offline_since": facts::instant(standing.offline_since()),
+        "last_poll": facts::last_poll(standing),
+        "business_hours": shown.pattern.rows.iter().map(hours).collect::<Vec<_>>(),
+        "inputs": {
+            "sha256": checksum(shown),
+            "url": format!("/api/stores/{id}/inputs"),
+        },
+        "page": format!("/stores/{id}"),
+    })
+}
 
 /// `DELETE /api/stores/ID`: forgets a store with its polls, hours, zone and name; 404 where none is.
 pub fn delete(app: &mut App, request: &mut Request<'_>) -> Result<Response> {

@@ -80,10 +80,63 @@ impl ZoneTable {
         Self { stretches }
     }
 
+    /// What the wall clock shows at `at`, in microseconds from 1970-01-01T00:00 on it.
+    pub fn wall(&self, at: Micros) -> Micros {
+        at + self.offset(at)
+    }
+
+    /// How far the wall clock is ahead of UTC at `at`, an instant near the span.
+    pub fn offset(&self, at: Micros) -> Micros {
+        let stretches = &self.stretches;
+        let next = stretches.partition_point(|stretch| stretch.utc.end <= at);
+        let stretch = stretches.get(next).or(stretches.last());
+        stretch.map_or(0, |stretch| stretch.offset)
+    }
+
+    /// The local days that `span` touches, in their order: the date, counted from 1970-01-01, and
+    /// when it is. A date that the zone skips is left out.
+    pub fn days(&self, span: Interval) -> Vec<(i64, Interval)> {
+        let (first, last) = (self.wall(span.start), self.wall(span.end - 1));
+        let dates = first.div_euclid(DAY)..=last.div_euclid(DAY);
+        let day = |date: i64| {
+            let midnights = [date, date + 1].map(|date| self.instant(date * DAY));
+            (date, Interval::new(midnights[0], midnights[1]))
+        };
+        dates.map(day).filter(|(_, day)| !day.is_empty()).collect()
+    }
+
+    /// Cuts `stretch` at every full hour of the wall clock and where the clocks change; `each` is told
+    /// the weekday (0 = Monday), the hour and the length of each piece.
+    pub fn by_hour(&self, stretch: Interval, mut each: impl FnMut(usize, usize, Micros)) {
+        let first = self
+            .stretches
+            .partition_point(|part| part.utc.end <= stretch.start);
+        for part in self.stretches.iter().skip(first) {
+            let mut rest = part.utc.intersection(stretch);
+            if rest.is_empty() {
+                break;
+            }
+            while !rest.is_empty() {
+                let wall = rest.start + part.offset;
+                let hour = wall.div_euclid(HOUR);
+                let end = rest.end.min((hour + 1) * HOUR - part.offset);
+                // Day 0, 1970-01-01, was a Thursday.
+                let weekday = usize::try_from((wall.div_euclid(DAY) + 3).rem_euclid(7));
+                let of_day = usize::try_from(hour.rem_euclid(24));
+                each(
+                    weekday.unwrap_or_default(),
+                    of_day.unwrap_or_default(),
+                    end - rest.start,
+                );
+                rest.start = end;
+            }
+        }
+    }
+
     /// The instant that the wall time `local` names, by the rules at the head of this file.
     ///
     /// `local` counts microseconds from 1970-01-01T00:00 on the wall clock and lies near the span.
-    fn instant(&self, local: Micros) -> Micros {
+    pub fn instant(&self, local: Micros) -> Micros {
         let mut jump = None;
         for stretch in &self.stretches {
             let shown = stretch.local();
@@ -238,6 +291,36 @@ mod tests {
             &["2011-12-30 12:00:00"],
         );
         assert_eq!(skipped, ["2011-12-30 10:00:00"]);
+    }
+
+    #[test]
+    fn a_local_day_may_have_25_hours_and_its_hours_are_the_wall_clocks() {
+        // 2026-11-01: New York goes back from 02:00 to 01:00 at 06:00 UTC.
+        let sunday = 20_758 * DAY;
+        let span = Interval::new(sunday + 12 * HOUR, sunday + 36 * HOUR);
+        let table = ZoneTable::new(Tz::America__New_York, span);
+        let days = table.days(span);
+        let day = Interval::new(sunday + 4 * HOUR, sunday + 29 * HOUR);
+        assert_eq!(days[0], (20_758, day));
+        let mut hours = [0; 24];
+        table.by_hour(day, |weekday, hour, length| {
+            assert_eq!(weekday, 6);
+            hours[hour] += length;
+        });
+        assert_eq!((hours[0], hours[1], hours[2]), (HOUR, 2 * HOUR, HOUR));
+        assert_eq!(table.wall(day.end - 1), sunday + DAY - 1);
+        // Half-hour offsets, and a date that never was.
+        let mut pieces = Vec::new();
+        let table = ZoneTable::new(Tz::Asia__Kolkata, span);
+        table.by_hour(Interval::new(sunday, sunday + HOUR), |_, hour, length| {
+            pieces.push((hour, length));
+        });
+        assert_eq!(pieces, [(5, 30 * MINUTE), (6, 30 * MINUTE)]);
+        let skipped = 15_338 * DAY;
+        let span = Interval::new(skipped - DAY, skipped + DAY);
+        let dates = ZoneTable::new(Tz::Pacific__Apia, span).days(span);
+        let dates: Vec<_> = dates.into_iter().map(|(date, _)| date - 15_338).collect();
+        assert_eq!(dates, [-2, -1, 1]);
     }
 
     #[test]

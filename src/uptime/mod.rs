@@ -6,18 +6,28 @@
 //! stores, [`pass`] its fast form; [`flips`] keeps what one report worked out for the next, and
 //! [`known`] says when that may be used; [`row`] writes a line. [`outage`] tells when nobody was polled.
 //!
+//! What stands beside the report: [`state`], [`evidence`], [`incident`] and [`segment`] make the
+//! [`standing`] of one store; [`glance`] is a store at a glance, fast, and [`overview`] a fleet of them.
+//!
 //! It must never know SQLite, HTTP, CSV files or the clock: `as_of` and every row are passed in.
 
 pub mod business_hours;
+pub mod evidence;
 pub mod fleet;
 pub mod flips;
+pub mod glance;
 pub mod history;
+pub mod incident;
 pub mod interval;
 pub mod known;
 pub mod outage;
+pub mod overview;
 pub mod pass;
 pub mod poll;
 pub mod report;
 pub mod row;
+pub mod segment;
+pub mod standing;
+pub mod state;
 pub mod timeline;
 pub mod window;

@@ -8,7 +8,7 @@ use std::thread;
 use super::business_hours::{ZoneTable, open_intervals};
 use super::fleet::{BusinessTime, Fleet, Pattern, Store};
 use super::history::History;
-use super::interval::{DAY, Interval, Micros};
+use super::interval::{DAY, Interval, Intervals, Micros};
 use super::known::Teller;
 use super::pass;
 use super::poll::Poll;
@@ -51,10 +51,20 @@ impl ReportRow {
         let open = open_intervals(&ZoneTable::new(pattern.zone, span), &pattern.rows, span);
         let counted = counted(polls, &open, as_of);
         let timeline = Timeline::new(&counted, rule, span);
+        Self::measure(&counted, timeline.as_ref(), &open, as_of)
+    }
+
+    /// The row that these make: the polls that count, the timeline they draw, and business time.
+    pub fn measure(
+        counted: &[Poll],
+        timeline: Option<&Timeline>,
+        open: &Intervals,
+        as_of: Micros,
+    ) -> Self {
         let windows = windows(as_of);
         Self {
-            totals: windows.map(|window| WindowTotal::measure(timeline.as_ref(), &open, window)),
-            coverage: windows.map(|window| Coverage::measure(&counted, &open, window)),
+            totals: windows.map(|window| WindowTotal::measure(timeline, open, window)),
+            coverage: windows.map(|window| Coverage::measure(counted, open, window)),
         }
     }
 }

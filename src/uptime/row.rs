@@ -79,12 +79,7 @@ impl Printer {
         } else {
             csv.extend_from_slice(id.as_bytes());
         }
-        let both = |total: &WindowTotal| match *total {
-            WindowTotal::Closed => Some((0, 0)),
-            WindowTotal::Unknown { .. } => None,
-            WindowTotal::Known { uptime, downtime } => Some((uptime, downtime)),
-        };
-        let [hour, day, week] = totals.each_ref().map(both);
+        let [hour, day, week] = totals.each_ref().map(WindowTotal::known);
         let mut line = Line::default();
         self.number::<MINUTES>(&mut line, hour.map(|(uptime, _)| uptime));
         self.number::<HOURS>(&mut line, day.map(|(uptime, _)| uptime));
@@ -109,6 +104,40 @@ impl Printer {
         line.bytes[line.length..line.length + 8].copy_from_slice(&text);
         line.length += usize::from(text[7]);
     }
+}
+
+/// The numbers of one window as the report writes them; none where nothing is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Figures {
+    /// Uptime, in minutes for the hour and in hours for the day and the week.
+    pub uptime: String,
+    /// Downtime, in the same unit.
+    pub downtime: String,
+}
+
+impl Figures {
+    /// The figures of each window of a row, as its line of the report has them.
+    pub fn of(totals: &[WindowTotal; 3]) -> [Option<Self>; 3] {
+        let [hour, day, week] = totals;
+        [(hour, MINUTES), (day, HOURS), (week, HOURS)].map(|(total, hundredth)| {
+            let (uptime, downtime) = total.known()?;
+            Some(Self {
+                uptime: figure(uptime, hundredth),
+                downtime: figure(downtime, hundredth),
+            })
+        })
+    }
+}
+
+/// A length of time in hours, rounded as the report rounds; it may be longer than a window.
+pub fn hours(micros: Micros) -> String {
+    figure(micros, HOURS)
+}
+
+/// A length of time in the unit that this is a hundredth of, rounded as the report rounds.
+fn figure(micros: Micros, hundredth: Micros) -> String {
+    let hundredths = (micros + hundredth / 2) / hundredth;
+    format!("{}.{:02}", hundredths / 100, hundredths % 100)
 }
 
 /// What follows the id, as far as it is written.
@@ -151,6 +180,9 @@ mod tests {
             let micros = Micros::try_from(hundredths).unwrap() * HOURS;
             let expected = format!("{}.{:02}", hundredths / 100, hundredths % 100);
             assert_eq!(number::<HOURS>(micros), expected);
+            for micros in [micros + HOURS / 2 - 1, micros + HOURS / 2].map(|at| at.min(7 * DAY)) {
+                assert_eq!(number::<HOURS>(micros), hours(micros));
+            }
         }
     }
 

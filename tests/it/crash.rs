@@ -151,10 +151,10 @@ fn a_stop_is_quick_clean_and_loses_nothing() {
     // One says nothing, one stops in the middle of a request, one keeps its connection open.
     let _silent = connect();
     let mut half = connect();
-    half.write_all(b"POST /trigger_report HTTP/1.1\r\nHost: x\r\nConte")
+    half.write_all(b"POST /trigger_report HTTP/1.1\r\nHost: localhost\r\nConte")
         .expect("sent");
     let mut kept = connect();
-    kept.write_all(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+    kept.write_all(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
         .expect("sent");
     let mut answer = [0; 12];
     kept.read_exact(&mut answer).expect("an answer");

@@ -183,7 +183,7 @@ const PIECES: [&[u8]; 32] = [
     b"Transfer-Encoding: identity\r\n",
     b"Transfer-Encoding: gzip, chunked\r\n",
     b"chunked",
-    b"Host: x\r\n",
+    b"Host: localhost\r\n",
     b"Connection: close\r\n",
     b"Connection: keep-alive\r\n",
     b"0\r\n\r\n",
@@ -191,7 +191,7 @@ const PIECES: [&[u8]; 32] = [
     b"5;a=b\r\n",
     b" HTTP/1.0",
     b" HTTP/1.1",
-    b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n",
     b"X-T: 1\r\n",
     b"Expect: 100-continue\r\n",
 ];

@@ -9,12 +9,13 @@ use std::time::{Duration, Instant};
 
 use store_monitor::db::connection::open_writer;
 use store_monitor::db::writer::Writer;
+use store_monitor::http::guard::Hosts;
 use store_monitor::http::{Capacity, Clock, Server as HttpServer, Shared, bind};
 use store_monitor::jobs::{Jobs, Limits};
 
 use crate::harness::{Client, Home, Raw, Server, eventually, project};
 
-const GET: &str = "GET /health HTTP/1.1\r\nHost: x\r\n\r\n";
+const GET: &str = "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
 /// Every case of `tests/data/http`: its name, the statuses that come back, and what is sent.
 pub(crate) fn cases() -> Vec<(String, Vec<u16>, Vec<u8>)> {
@@ -112,7 +113,7 @@ fn who_expects_100_continue_is_told_to_go_on_or_what_is_wrong() {
     let server = Server::start(&home);
     let head = |target: &str, bytes: u32| {
         format!(
-            "POST {target} HTTP/1.1\r\nHost: x\r\nContent-Type: text/csv\r\nExpect: 100-continue\r\n\
+            "POST {target} HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/csv\r\nExpect: 100-continue\r\n\
              Content-Length: {bytes}\r\n\r\n"
         )
     };
@@ -144,7 +145,7 @@ fn a_long_body_is_taken_by_length_and_in_chunks() {
         let (minute, second) = (number / 60 % 60, number % 60);
         rows += &format!("s{number},active,2026-11-07 18:{minute:02}:{second:02} UTC\n");
     }
-    let head = "POST /api/polls HTTP/1.1\r\nHost: x\r\nContent-Type: text/csv\r\n";
+    let head = "POST /api/polls HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/csv\r\n";
     let mut raw = Raw::connect(&server.client.address);
     raw.send(format!(
         "{head}Content-Length: {}\r\n\r\n{rows}",
@@ -228,6 +229,9 @@ fn with_one_handler(home: &Home) -> (HttpServer, Client) {
         jobs,
         writer,
         hot: Arc::default(),
+        views: Arc::default(),
+        hosts: Hosts::new("127.0.0.1:0".parse().unwrap(), []),
+        read_only_pages: false,
         clock: Clock::Data,
         body_bytes_max: 1 << 20,
     };
@@ -247,14 +251,15 @@ fn a_client_that_reads_or_sends_nothing_holds_no_handler() {
     let (http, client) = with_one_handler(&home);
     let id = client.trigger("");
     client.wait_for_report(&id);
-    let ask = format!("GET /get_report/{id} HTTP/1.1\r\nHost: x\r\n\r\n");
+    let ask = format!("GET /get_report/{id} HTTP/1.1\r\nHost: localhost\r\n\r\n");
     let mut readers: Vec<_> = (0..8).map(|_| Raw::connect(&client.address)).collect();
     let mut writers: Vec<_> = (0..8).map(|_| Raw::connect(&client.address)).collect();
     for reader in &mut readers {
         reader.send(&ask);
     }
     for writer in &mut writers {
-        writer.send("POST /api/polls HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\nsome");
+        writer
+            .send("POST /api/polls HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\nsome");
     }
     for _ in 0..20 {
         assert_eq!(client.get("/health").status, 200);
@@ -279,7 +284,7 @@ fn replies_in_hand_are_finished_at_a_stop_and_nobody_is_let_in() {
     assert_eq!(idle.send(GET).reply().expect("a reply").0, 200);
     let mut reader = Raw::connect(&client.address);
     reader.send(format!(
-        "GET /get_report/{id} HTTP/1.1\r\nHost: x\r\n\r\n{GET}"
+        "GET /get_report/{id} HTTP/1.1\r\nHost: localhost\r\n\r\n{GET}"
     ));
     let mut first = [0; 1];
     reader.0.peek(&mut first).expect("the reply has begun");

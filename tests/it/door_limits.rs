@@ -10,9 +10,10 @@ use std::time::{Duration, Instant};
 
 use crate::harness::{Client, Home, Raw, Server, eventually};
 
-const GET: &str = "GET /health HTTP/1.1\r\nHost: x\r\n\r\n";
-const SLOW_HEAD: &str = "GET /health HTTP/1.1\r\nHost: x\r\nX-Slow: ";
-const SLOW_BODY: &str = "POST /api/polls HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nslow";
+const GET: &str = "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n";
+const SLOW_HEAD: &str = "GET /health HTTP/1.1\r\nHost: localhost\r\nX-Slow: ";
+const SLOW_BODY: &str =
+    "POST /api/polls HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nslow";
 
 fn connections(server: &Server, count: usize) -> Vec<Raw> {
     let connect = |_| Raw::connect(&server.client.address);
@@ -184,7 +185,7 @@ fn three_hundred_slow_clients_delay_nobody_and_are_gone_within_a_minute() {
     // The longest reply there is: a page of the history with a hundred reports.
     let reports: Vec<_> = (0..100).map(|_| server.trigger("")).collect();
     server.wait_for_report(&reports[99]);
-    let page = "GET /api/reports HTTP/1.1\r\nHost: x\r\n\r\n".repeat(1000);
+    let page = "GET /api/reports HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(1000);
     let before = server.status("VmRSS").expect("Linux");
     let start = Instant::now();
     let mut slow = connections(&server, 200);

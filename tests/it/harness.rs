@@ -304,12 +304,24 @@ impl Client {
     /// Sends a request without a body; `target` is a path with an optional query.
     #[track_caller]
     pub(crate) fn request(&self, method: &str, target: &str) -> Answer {
-        let request = Request::builder()
+        self.send(method, target, &[])
+    }
+
+    /// Asks for something with more header fields.
+    #[track_caller]
+    pub(crate) fn get_with(&self, target: &str, more: &[(&str, &str)]) -> Answer {
+        self.send("GET", target, more)
+    }
+
+    #[track_caller]
+    fn send(&self, method: &str, target: &str, more: &[(&str, &str)]) -> Answer {
+        let mut request = Request::builder()
             .method(method)
-            .uri(format!("http://{}{target}", self.address))
-            .body(())
-            .expect("a request");
-        let answer = self.agent.run(request);
+            .uri(format!("http://{}{target}", self.address));
+        for (name, value) in more {
+            request = request.header(*name, *value);
+        }
+        let answer = self.agent.run(request.body(()).expect("a request"));
         let (head, mut body) = answer
             .unwrap_or_else(|error| panic!("{method} {target}: {error}"))
             .into_parts();

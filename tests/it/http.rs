@@ -14,6 +14,7 @@ use store_monitor::db::connection::{open_reader, open_writer};
 use store_monitor::db::reports::{self, Report, ReportState};
 use store_monitor::db::writer::Writer;
 use store_monitor::error::{Error, ErrorKind};
+use store_monitor::http::guard::Hosts;
 use store_monitor::http::{Capacity, Clock, Server as HttpServer, Shared, bind};
 use store_monitor::jobs::{Jobs, Limits, Recipe};
 use store_monitor::uptime::interval::{DAY, MINUTE};
@@ -400,6 +401,9 @@ fn served(home: &Home, limits: Limits, recipe: Recipe) -> (HttpServer, Client, J
         jobs: jobs.clone(),
         writer,
         hot: Arc::default(),
+        views: Arc::default(),
+        hosts: Hosts::new("127.0.0.1:0".parse().unwrap(), []),
+        read_only_pages: false,
         clock: Clock::Data,
         body_bytes_max: 1 << 20,
     };

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod bad_input;
+mod browsing;
 mod catalogue;
 mod commands;
 mod crash;
@@ -16,7 +17,10 @@ mod intake;
 mod landing;
 mod live;
 mod outages;
+mod pages;
 mod properties;
 mod splits;
+mod standing;
 mod stress;
 mod tidy;
+mod webdriver;

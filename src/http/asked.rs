@@ -1,0 +1,123 @@
+//! What a request asks about: an instant, a rule, a store.
+//!
+//! Pages and JSON both ask here, so that they show the same. It must never know how either looks.
+
+use std::sync::Arc;
+
+use super::App;
+use super::request::Request;
+use crate::civil;
+use crate::clock;
+use crate::db::fleet::{self, Label};
+use crate::db::polls;
+use crate::error::{Error, Result};
+use crate::fleet_view::{FleetView, outages};
+use crate::uptime::fleet::{Pattern, Store};
+use crate::uptime::interval::{Intervals, MINUTE, Micros};
+use crate::uptime::report::Question;
+use crate::uptime::standing::Standing;
+use crate::uptime::timeline::{Interpolation, reach};
+
+/// The rule that the query names, or the default.
+///
+/// # Errors
+/// When it names no rule.
+pub fn rule(request: &Request<'_>) -> Result<Interpolation> {
+    match request.field("interpolation")? {
+        Some(name) => Interpolation::from_name(name).ok_or_else(|| {
+            Error::invalid(format!(
+                "unknown interpolation `{}` (expected `nearest` or `previous`)",
+                name.escape_debug()
+            ))
+        }),
+        None => Ok(Interpolation::default()),
+    }
+}
+
+/// The instant and the rule that the query names. Without an instant it is the newest poll's, or, on a
+/// server that follows the machine's clock or has no poll, the machine's, cut to the minute: whoever
+/// looks within the same minute sees the same.
+///
+/// # Errors
+/// When the query is malformed or the database cannot be read.
+pub fn question(app: &mut App, request: &Request<'_>) -> Result<Question> {
+    let rule = rule(request)?;
+    let minute = |at: Micros| at.div_euclid(MINUTE) * MINUTE;
+    let as_of = match (request.field("as_of")?, app.shared.clock.as_of()) {
+        (Some(text), _) => civil::parse_instant(text)?,
+        (None, Some(machine)) => minute(machine),
+        (None, None) => polls::newest(app.db()?)?.unwrap_or_else(|| minute(clock::machine_us())),
+    };
+    Ok(Question { as_of, rule })
+}
+
+/// The whole fleet at the question's instant.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn fleet(app: &mut App, question: Question) -> Result<Arc<FleetView>> {
+    let (views, hot) = (Arc::clone(&app.shared.views), Arc::clone(&app.shared.hot));
+    views.view(app.db()?, &hot, question)
+}
+
+/// Everything that is shown of one store.
+#[derive(Debug)]
+pub struct Shown {
+    /// Its key and id.
+    pub store: Store,
+    /// Its zone and hours.
+    pub pattern: Pattern,
+    /// Its name and owner; both empty where no source names them.
+    pub label: Label,
+    /// Its zone as it was written; none where no source names one.
+    pub zone_written: Option<String>,
+    /// What is known of it.
+    pub standing: Standing,
+    /// When the poller was out in the eight days before.
+    pub outages: Intervals,
+}
+
+impl Shown {
+    /// What people call it.
+    pub fn name(&self) -> &str {
+        match self.label.name.as_str() {
+            "" => &self.store.id,
+            name => name,
+        }
+    }
+}
+
+/// The store that the path names, at the instant and by the rule of the query.
+///
+/// # Errors
+/// [`ErrorKind::NotFound`](crate::error::ErrorKind) for one that no source names; when the query is
+/// malformed or the database cannot be read.
+pub fn store(app: &mut App, request: &Request<'_>) -> Result<Shown> {
+    let question = question(app, request)?;
+    let hot = Arc::clone(&app.shared.hot);
+    let db = app.db()?;
+    let inputs = hot.inputs(db, question.as_of)?;
+    let stores = inputs.fleet.stores();
+    let found = stores.binary_search_by(|store| store.id.as_bytes().cmp(request.id.as_bytes()));
+    let Ok(place) = found else {
+        return Err(Error::not_found(format!(
+            "there is no store `{}` (GET /api/stores lists all)",
+            request.id.escape_debug()
+        )));
+    };
+    let store = stores[place].clone();
+    let (label, zone_written) = fleet::written(db, store.key)?;
+    let pattern = inputs.fleet.patterns()[store.pattern].clone();
+    let mut scratch = Vec::new();
+    let polls = inputs
+        .history
+        .of(store.key, reach(question.as_of), &mut scratch);
+    Ok(Shown {
+        standing: Standing::new(polls, &pattern, question),
+        outages: outages(&inputs, question.as_of),
+        label: label.unwrap_or_default(),
+        store,
+        pattern,
+        zone_written,
+    })
+}

@@ -1,0 +1,54 @@
+//! `GET /api/stores/ID/badge.svg`: a store's week as a badge for somebody else's page.
+//!
+//! It must never know how its number is made.
+
+use maud::{Markup, PreEscaped, html};
+
+use super::App;
+use super::asked;
+use super::request::Request;
+use super::response::Response;
+use crate::error::Result;
+
+/// How wide a character of the badge's font is, about, in hundredths of a pixel.
+const CHARACTER_WIDTH: usize = 660;
+
+const LABEL: &str = "online, 7 days";
+
+/// The badge: a per cent, or that nobody is sure.
+pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
+    let shown = asked::store(app, request)?;
+    let total = &shown.standing.row.totals[2];
+    let vouched = shown.standing.is_vouched();
+    let (value, colour) = match total.share() {
+        Some(share) if vouched && share.hundredths >= 9_500 => (format!("{share} %"), "#1f7a50"),
+        Some(share) if vouched => (format!("{share} %"), "#a32c1b"),
+        Some(share) => (format!("{share} %, not sure"), "#805400"),
+        None if total.business() == 0 => ("closed".to_owned(), "#5c6570"),
+        None => ("not sure".to_owned(), "#805400"),
+    };
+    let svg = badge(shown.name(), LABEL, &value, colour);
+    let answer = Response::new(200, "image/svg+xml", svg.into_string().into_bytes());
+    // A badge is there to be shown on other sites.
+    Ok(answer
+        .cached("no-cache, max-age=300")
+        .with("Cross-Origin-Resource-Policy", "cross-origin"))
+}
+
+fn badge(store: &str, label: &str, value: &str, colour: &str) -> Markup {
+    let width = |text: &str| text.chars().count() * CHARACTER_WIDTH / 100 + 12;
+    let (left, right) = (width(label), width(value));
+    let text = format!("{store}: {label}: {value}");
+    html! {
+        (PreEscaped("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"))
+        svg xmlns="http://www.w3.org/2000/svg" width=(left + right) height="20" role="img" aria-label=(text) {
+            title { (text) }
+            rect width=(left + right) height="20" rx="4" fill=(colour) {}
+            path d=(format!("M4 0H{left}V20H4a4 4 0 0 1-4-4V4a4 4 0 0 1 4-4z")) fill="#2b3138" {}
+            g fill="#fff" font-family="Verdana,DejaVu Sans,sans-serif" font-size="11" text-anchor="middle" {
+                text x=(left / 2) y="14" { (label) }
+                text x=(left + right / 2) y="14" { (value) }
+            }
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! Delivery: what every answer gets on its way out: safe headers, an `ETag`, gzip.
+//!
+//! It must never know what an answer says.
+
+use std::io::Write;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
+use super::request::Request;
+use super::response::Response;
+
+/// What a page may load and do: nothing but this server's own style, script, pictures and forms.
+pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; \
+    img-src 'self' data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// A body that is shorter is sent as it is.
+const GZIP_FROM_BYTES: usize = 1024;
+
+/// The answer as it leaves.
+pub fn finish(request: &Request<'_>, mut answer: Response) -> Response {
+    answer = answer
+        .with("X-Content-Type-Options", "nosniff")
+        .with("Referrer-Policy", "same-origin")
+        .with("X-Frame-Options", "DENY")
+        .with("Content-Security-Policy", CONTENT_SECURITY_POLICY);
+    let reads = matches!(request.method.as_str(), "GET" | "HEAD");
+    // What nobody may keep needs no name to ask for it again by.
+    let kept = answer.header("Cache-Control") != Some("no-store");
+    if !reads || answer.status != 200 || !kept {
+        return answer;
+    }
+    let tag = format!("W/\"{:016x}\"", fnv1a(&answer.body));
+    let known = request.header("If-None-Match").is_some_and(|tags| {
+        let tags = tags.split(',').map(str::trim);
+        let plain = tag.trim_start_matches("W/");
+        tags.into_iter()
+            .any(|known| known == "*" || known.trim_start_matches("W/") == plain)
+    });
+    answer = answer.with("ETag", tag).with("Vary", "Accept-Encoding");
+    if known {
+        answer.status = 304;
+        answer.headers.retain(|(name, _)| *name != "Content-Type");
+        answer.body = Vec::new().into();
+        return answer;
+    }
+    if answer.body.len() >= GZIP_FROM_BYTES && accepts_gzip(request) {
+        let mut packed = GzEncoder::new(Vec::new(), Compression::new(5));
+        // Writing to memory does not fail; if it did, the plain body is as good.
+        if packed.write_all(&answer.body).is_ok()
+            && let Ok(packed) = packed.finish()
+        {
+            answer.body = packed.into();
+            answer = answer.with("Content-Encoding", "gzip");
+        }
+    }
+    answer
+}
+
+/// Whether the client takes gzip: it is named, and not with a weight of zero.
+fn accepts_gzip(request: &Request<'_>) -> bool {
+    let codings = request.header("Accept-Encoding").unwrap_or_default();
+    codings.split(',').any(|coding| {
+        let mut parts = coding.split(';').map(str::trim);
+        let named = parts
+            .next()
+            .is_some_and(|name| name.eq_ignore_ascii_case("gzip"));
+        let refused = parts.any(|weight| {
+            let weight = weight.replace(' ', "");
+            weight
+                .strip_prefix("q=")
+                .is_some_and(|q| q.bytes().all(|byte| matches!(byte, b'0' | b'.')))
+        });
+        named && !refused
+    })
+}
+
+/// FNV-1a: names contents that nobody tampers with.
+pub const fn fnv1a(bytes: &[u8]) -> u64 {
+    let mut hash = 0xcbf2_9ce4_8422_2325;
+    let mut place = 0;
+    while place < bytes.len() {
+        hash = (hash ^ bytes[place] as u64).wrapping_mul(0x0100_0000_01b3);
+        place += 1;
+    }
+    hash
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(headers: &[(&str, &str)], answer: Response) -> Response {
+        let mut body = std::io::empty();
+        let mut request = Request::new("GET", "/", &mut body);
+        let owned = |&(name, value): &(&str, &str)| (name.to_owned(), value.to_owned());
+        request.headers = headers.iter().map(owned).collect();
+        finish(&request, answer)
+    }
+
+    fn page() -> Response {
+        Response::new(200, "text/html", vec![b'a'; 4096]).revalidated()
+    }
+
+    #[test]
+    fn a_known_page_is_not_sent_again() {
+        let first = answer(&[], page());
+        let tag = first.header("ETag").expect("a tag").to_owned();
+        let again = answer(&[("If-None-Match", &tag)], page());
+        assert_eq!((again.status, again.body.len()), (304, 0));
+        let other = answer(&[("If-None-Match", "\"other\"")], page());
+        assert_eq!(other.status, 200);
+    }
+
+    #[test]
+    fn gzip_is_sent_to_those_who_take_it() {
+        for (accept, packed) in [
+            ("gzip, br", true),
+            ("br;q=1, GZIP;q=0.5", true),
+            ("gzip;q=0", false),
+            ("br", false),
+            ("", false),
+        ] {
+            let answer = answer(&[("Accept-Encoding", accept)], page());
+            assert_eq!(answer.body.len() < 4096, packed, "{accept}");
+            assert_eq!(answer.header("Content-Encoding").is_some(), packed);
+        }
+    }
+
+    #[test]
+    fn what_nobody_may_keep_has_no_tag() {
+        let csv = Response::new(200, "text/csv", vec![b'a'; 4096]);
+        let answer = answer(&[("Accept-Encoding", "gzip")], csv);
+        assert_eq!((answer.header("ETag"), answer.body.len()), (None, 4096));
+        assert!(answer.header("Content-Security-Policy").is_some());
+    }
+}

@@ -1,0 +1,230 @@
+//! Facts in JSON: the words that the API has for what the core found out.
+//!
+//! It must never know requests, or compute anything that the core has a name for.
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::{Value, json};
+
+use crate::civil;
+use crate::fleet_view::{FleetView, Sum};
+use crate::uptime::evidence::Evidence;
+use crate::uptime::glance::Glance;
+use crate::uptime::incident::Incident;
+use crate::uptime::interval::{Interval, Micros};
+use crate::uptime::overview::Load;
+use crate::uptime::poll::Poll;
+use crate::uptime::row::{Figures, hours};
+use crate::uptime::segment::Segment;
+use crate::uptime::standing::Standing;
+use crate::uptime::window::{Coverage, Share, WindowTotal, windows};
+
+/// What the API calls the three windows, and the unit in which each is told.
+pub const WINDOWS: [(&str, &str); 3] = [
+    ("last_hour", "minutes"),
+    ("last_day", "hours"),
+    ("last_week", "hours"),
+];
+
+/// A figure as a number: the text is the one the report writes.
+fn number(text: &str) -> Value {
+    text.parse::<f64>().map_or(Value::Null, Value::from)
+}
+
+/// A share as a per cent; null of nothing.
+pub fn per_cent(share: Option<Share>) -> Value {
+    share.map_or(Value::Null, |share| number(&share.to_string()))
+}
+
+/// An instant, or null.
+pub fn instant(at: Option<Micros>) -> Value {
+    at.map(civil::format_rfc3339).into()
+}
+
+fn coverage(coverage: Option<Coverage>) -> Value {
+    coverage.map_or(Value::Null, |coverage| {
+        json!({
+            "per_cent": per_cent(coverage.share()),
+            "seen_us": coverage.seen,
+            "business_us": coverage.business,
+        })
+    })
+}
+
+fn evidence(evidence: Option<Evidence>) -> Value {
+    evidence.map_or(Value::Null, |evidence| {
+        json!({
+            "counted": evidence.polls,
+            "expected": evidence.expected,
+            "longest_gap_us": evidence.longest_gap,
+        })
+    })
+}
+
+/// One window: what the report says of it, in its unit and exactly. Without business time it says
+/// zero, and where nothing is known null.
+fn window(
+    total: &WindowTotal,
+    figures: Option<&Figures>,
+    which: usize,
+    stretch: Interval,
+) -> serde_json::Map<String, Value> {
+    let known = total.known();
+    let window = json!({
+        "from": civil::format_rfc3339(stretch.start),
+        "to": civil::format_rfc3339(stretch.end),
+        "unit": WINDOWS[which].1,
+        "uptime": figures.map(|figures| number(&figures.uptime)),
+        "downtime": figures.map(|figures| number(&figures.downtime)),
+        "uptime_us": known.map(|(uptime, _)| uptime),
+        "downtime_us": known.map(|(_, downtime)| downtime),
+        "business_us": total.business(),
+        "per_cent": per_cent(total.share()),
+    });
+    match window {
+        Value::Object(window) => window,
+        _ => serde_json::Map::new(),
+    }
+}
+
+fn poll(poll: Option<Poll>) -> Value {
+    poll.map_or(
+        Value::Null,
+        |poll| json!({"at": civil::format_rfc3339(poll.at()), "status": poll.status().as_str()}),
+    )
+}
+
+/// The three windows of one store.
+pub fn windows_of(standing: &Standing) -> Value {
+    let figures = Figures::of(&standing.row.totals);
+    let stretches = windows(standing.question.as_of);
+    let mut told = serde_json::Map::new();
+    for (which, (name, _)) in WINDOWS.iter().enumerate() {
+        let total = &standing.row.totals[which];
+        let mut window = window(total, figures[which].as_ref(), which, stretches[which]);
+        window.insert(
+            "coverage".to_owned(),
+            coverage(standing.row.coverage[which]),
+        );
+        window.insert("polls".to_owned(), evidence(standing.evidence[which]));
+        told.insert((*name).to_owned(), Value::Object(window));
+    }
+    Value::Object(told)
+}
+
+/// An incident.
+pub fn incident(incident: &Incident) -> Value {
+    json!({
+        "from": civil::format_rfc3339(incident.stretch.start),
+        "to": civil::format_rfc3339(incident.stretch.end),
+        "open": incident.open,
+        "began_before_window": incident.began_before,
+        "downtime": number(&hours(incident.downtime)),
+        "unit": "hours",
+        "downtime_us": incident.downtime,
+        "polls": {
+            "active_before": instant(incident.active_before),
+            "inactive": incident.inactive.iter().copied().map(civil::format_rfc3339).collect::<Vec<_>>(),
+            "active_after": instant(incident.active_after),
+        },
+    })
+}
+
+/// A segment.
+pub fn segment(segment: &Segment) -> Value {
+    json!({
+        "from": civil::format_rfc3339(segment.stretch.start),
+        "to": civil::format_rfc3339(segment.stretch.end),
+        "length_us": segment.stretch.length(),
+        "state": segment.condition.as_str(),
+        "seen": segment.seen,
+    })
+}
+
+/// One store of a list.
+pub fn listed(view: &FleetView, place: usize) -> Value {
+    let (store, label) = (view.store(place), &view.labels[place]);
+    let glance: &Glance = &view.overview.glances[place];
+    let figures = Figures::of(&glance.totals);
+    let stretches = windows(view.question.as_of);
+    let mut told = serde_json::Map::new();
+    for (which, (name, _)) in WINDOWS.iter().enumerate() {
+        let mut window = window(
+            &glance.totals[which],
+            figures[which].as_ref(),
+            which,
+            stretches[which],
+        );
+        if which == 2 {
+            window.insert("coverage".to_owned(), coverage(glance.coverage));
+        }
+        told.insert((*name).to_owned(), Value::Object(window));
+    }
+    json!({
+        "store_id": store.id,
+        "name": label.name,
+        "group": label.group,
+        "timezone": view.inputs.fleet.patterns()[store.pattern].zone.name(),
+        "state": glance.state.as_str(),
+        "offline_since": instant(glance.offline_since),
+        "last_poll": poll(glance.last_poll),
+        "vouched": glance.is_vouched(),
+        "windows": told,
+        "url": format!("/api/stores/{}", encoded(&store.id)),
+    })
+}
+
+/// A store's last poll, counted or not.
+pub fn last_poll(standing: &Standing) -> Value {
+    poll(standing.last_poll())
+}
+
+/// A store's polls within reach, the oldest first.
+pub fn polls(standing: &Standing) -> Value {
+    let told = |&poll: &Poll| {
+        json!({
+            "at": civil::format_rfc3339(poll.at()),
+            "status": poll.status().as_str(),
+            "counts": standing.counts(poll),
+        })
+    };
+    standing.polls.iter().map(told).collect()
+}
+
+/// A week of several stores.
+pub fn sum(sum: &Sum) -> Value {
+    json!({
+        "stores": sum.stores,
+        "uptime": number(&hours(sum.uptime)),
+        "downtime": number(&hours(sum.downtime)),
+        "unit": "hours",
+        "uptime_us": sum.uptime,
+        "downtime_us": sum.downtime,
+        "business_us": sum.business,
+        "per_cent": per_cent(sum.online()),
+        "coverage_per_cent": per_cent(sum.coverage()),
+    })
+}
+
+/// Business time of several stores in an hour, and its downtime.
+pub fn load(load: &Load) -> serde_json::Map<String, Value> {
+    let share = Share::new(load.downtime, load.business);
+    let told = json!({
+        "business_us": load.business,
+        "downtime_us": load.downtime,
+        "per_cent": per_cent(share),
+    });
+    match told {
+        Value::Object(told) => told,
+        _ => serde_json::Map::new(),
+    }
+}
+
+/// A store id as a segment of a path.
+pub fn encoded(id: &str) -> String {
+    const KEPT: &AsciiSet = &NON_ALPHANUMERIC
+        .remove(b'-')
+        .remove(b'_')
+        .remove(b'.')
+        .remove(b'~');
+    utf8_percent_encode(id, KEPT).to_string()
+}

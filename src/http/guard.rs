@@ -1,0 +1,167 @@
+//! The guard: requests that a browser was tricked into are turned away before any handler sees them.
+//!
+//! Three questions. Is the `Host` one that this server serves? If not, a name was pointed at it that
+//! is not its own (DNS rebinding): 421. Does a write come from another site? 403: browsers say so in
+//! `Sec-Fetch-Site`, older ones in `Origin`. Does it come from a page although pages are read-only? 403.
+//! Programs send neither header and are none of this file's business.
+//!
+//! It must never know routes or handlers.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::request::Request;
+use super::response::Response;
+
+/// The hosts that a server answers for.
+#[derive(Clone, Debug)]
+pub struct Hosts {
+    /// Where it listens.
+    address: IpAddr,
+    /// The names that its owner gave it, in lower case.
+    names: Vec<String>,
+}
+
+impl Hosts {
+    /// The hosts of a server that listens at `address` and is called by `names`, too.
+    pub fn new(address: SocketAddr, names: impl IntoIterator<Item = String>) -> Self {
+        let lower = |name: String| name.trim().to_ascii_lowercase();
+        Self {
+            address: address.ip(),
+            names: names.into_iter().map(lower).collect(),
+        }
+    }
+
+    /// Whether a `Host` header names this server. The port does not matter: behind a tunnel or a proxy
+    /// it is another one, and a rebound name is a name.
+    fn serve(&self, host: &str) -> bool {
+        let name = without_port(host).to_ascii_lowercase();
+        let name = name.trim_end_matches('.');
+        if name == "localhost" || name.ends_with(".localhost") {
+            return true;
+        }
+        if self.names.iter().any(|own| own == name) {
+            return true;
+        }
+        let literal = name.trim_start_matches('[').trim_end_matches(']');
+        literal
+            .parse::<IpAddr>()
+            .is_ok_and(|ip| ip.is_loopback() || ip == self.address || self.address.is_unspecified())
+    }
+}
+
+/// A host without its port: `[::1]:80`, `127.0.0.1:80`, `example.com`.
+fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port))
+            if port.bytes().all(|byte| byte.is_ascii_digit())
+                && (!name.contains(':') || name.ends_with(']')) =>
+        {
+            name
+        }
+        _ => host,
+    }
+}
+
+/// The answer to a request that must not go on; none where it may.
+pub fn refuse(hosts: &Hosts, read_only_pages: bool, request: &Request<'_>) -> Option<Response> {
+    let host = request.header("Host");
+    if let Some(host) = host.filter(|host| !hosts.serve(host)) {
+        let detail = format!(
+            "this server does not serve the host `{}` (if it should, start it with --host NAME)",
+            host.escape_debug()
+        );
+        return Some(Response::problem(421, &detail));
+    }
+    if matches!(request.method.as_str(), "GET" | "HEAD") {
+        return None;
+    }
+    let (site, origin) = (request.header("Sec-Fetch-Site"), request.header("Origin"));
+    let own = match (site, origin) {
+        (Some(site), _) => matches!(site, "same-origin" | "none"),
+        (None, Some(origin)) => {
+            let authority = origin.split_once("://").map(|(_, authority)| authority);
+            host.is_some() && authority == host
+        }
+        (None, None) => return None,
+    };
+    if !own {
+        let detail =
+            "this write comes from another site's page, which may not change anything here";
+        return Some(Response::problem(403, detail));
+    }
+    read_only_pages.then(|| {
+        let detail = "pages are read-only here (the server was started with --read-only-pages); \
+                      a program may send this request";
+        Response::problem(403, detail)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(method: &str, headers: &[(&str, &str)], read_only: bool) -> Option<u16> {
+        let hosts = Hosts::new(
+            "127.0.0.1:5000".parse().expect("an address"),
+            ["Shop.example".to_owned()],
+        );
+        let mut body = std::io::empty();
+        let mut request = Request::new(method, "/", &mut body);
+        let owned = |&(name, value): &(&str, &str)| (name.to_owned(), value.to_owned());
+        request.headers = headers.iter().map(owned).collect();
+        refuse(&hosts, read_only, &request).map(|answer| answer.status)
+    }
+
+    #[test]
+    fn only_own_hosts_are_served() {
+        for host in [
+            "127.0.0.1:5000",
+            "127.0.0.1",
+            "localhost:8080",
+            "[::1]:5000",
+            "[::1]",
+            "shop.example",
+            "SHOP.example:443",
+            "a.localhost",
+        ] {
+            assert_eq!(status("GET", &[("Host", host)], false), None, "{host}");
+        }
+        for host in [
+            "evil.example",
+            "evil.example:5000",
+            "8.8.8.8",
+            "127.0.0.1.evil.example",
+            "localhost.evil.example",
+            "",
+        ] {
+            assert_eq!(status("GET", &[("Host", host)], false), Some(421), "{host}");
+        }
+        let everywhere = Hosts::new("0.0.0.0:80".parse().expect("an address"), []);
+        assert!(everywhere.serve("10.1.2.3:80") && !everywhere.serve("evil.example"));
+    }
+
+    #[test]
+    fn writes_from_another_site_are_refused() {
+        let host = ("Host", "127.0.0.1:5000");
+        let post = |name, value| status("POST", &[host, (name, value)], false);
+        assert_eq!(status("POST", &[host], false), None);
+        assert_eq!(post("Sec-Fetch-Site", "same-origin"), None);
+        assert_eq!(post("Sec-Fetch-Site", "none"), None);
+        assert_eq!(post("Sec-Fetch-Site", "same-site"), Some(403));
+        assert_eq!(post("Sec-Fetch-Site", "cross-site"), Some(403));
+        assert_eq!(post("Origin", "http://127.0.0.1:5000"), None);
+        for origin in ["http://evil.example", "null", "http://127.0.0.1:5001"] {
+            assert_eq!(post("Origin", origin), Some(403), "{origin}");
+        }
+        let read = status("GET", &[host, ("Sec-Fetch-Site", "cross-site")], false);
+        assert_eq!(read, None);
+    }
+
+    #[test]
+    fn read_only_pages_cannot_write_and_programs_can() {
+        let own = ("Sec-Fetch-Site", "same-origin");
+        assert_eq!(status("POST", &[own], true), Some(403));
+        assert_eq!(status("POST", &[], true), None);
+        assert_eq!(status("GET", &[own], true), None);
+    }
+}

@@ -1,0 +1,72 @@
+//! `GET /metrics`: the server's numbers as Prometheus text.
+//!
+//! It must never know what is done about them.
+
+use std::fmt::Write;
+use std::sync::Arc;
+
+use super::App;
+use super::request::Request;
+use super::response::Response;
+use crate::db::polls;
+use crate::db::reports::{self, ReportState};
+use crate::error::Result;
+use crate::uptime::interval::SECOND;
+
+/// The numbers, read now.
+pub fn get(app: &mut App, _request: &mut Request<'_>) -> Result<Response> {
+    let hot = Arc::clone(&app.shared.hot);
+    let waiting = app.shared.jobs.waiting();
+    let db = app.db()?;
+    let newest = polls::newest(db)?;
+    let reports = reports::counts(db)?;
+    let mut text = String::new();
+    let mut gauge = |name: &str, help: &str, values: &[(&str, i64)]| {
+        let _ = writeln!(
+            text,
+            "# HELP store_monitor_{name} {help}\n# TYPE store_monitor_{name} gauge"
+        );
+        for (labels, value) in values {
+            let _ = writeln!(text, "store_monitor_{name}{labels} {value}");
+        }
+    };
+    let version = concat!("{version=\"", env!("CARGO_PKG_VERSION"), "\"}");
+    gauge("build_info", "The program's version.", &[(version, 1)]);
+    if let Some(newest) = newest {
+        let inputs = hot.inputs(db, newest)?;
+        let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        gauge(
+            "newest_poll_timestamp_seconds",
+            "The instant of the newest poll.",
+            &[("", newest / SECOND)],
+        );
+        gauge(
+            "stores",
+            "Stores that any source names.",
+            &[("", count(inputs.fleet.stores().len()))],
+        );
+        gauge(
+            "polls_in_memory",
+            "Polls of the last eight days held in memory.",
+            &[("", count(inputs.history.len()))],
+        );
+    }
+    let labels = [
+        (ReportState::Running, "{state=\"running\"}"),
+        (ReportState::Complete, "{state=\"complete\"}"),
+        (ReportState::Failed, "{state=\"failed\"}"),
+    ];
+    let kept = labels.map(|(state, label)| {
+        let found = reports.iter().find(|(known, _)| *known == state);
+        (label, found.map_or(0, |&(_, count)| count))
+    });
+    gauge("reports", "Reports that the database keeps.", &kept);
+    let waiting = i64::try_from(waiting).unwrap_or(i64::MAX);
+    gauge(
+        "reports_waiting",
+        "Reports that wait for a thread.",
+        &[("", waiting)],
+    );
+    let media_type = "text/plain; version=0.0.4; charset=utf-8";
+    Ok(Response::new(200, media_type, text.into_bytes()))
+}

@@ -1,0 +1,191 @@
+//! A local day of a store's week: its pieces, what each is and why, and the day as a lane.
+//!
+//! It must never know which page it is on.
+
+use maud::{Markup, html};
+
+use super::lane::{self, Piece};
+use super::words::{self, Wall};
+use crate::uptime::interval::{DAY, HOUR, Interval, Micros};
+use crate::uptime::poll::Poll;
+use crate::uptime::row::hours;
+use crate::uptime::segment::{Condition, Segment};
+use crate::uptime::standing::Standing;
+use crate::uptime::timeline::Interpolation;
+use crate::uptime::window::windows;
+
+/// How many polls a sentence names.
+const POLLS_NAMED_MAX: usize = 4;
+
+/// A local day of a store's week.
+pub struct Day {
+    /// The date, counted from 1970-01-01.
+    pub date: i64,
+    /// All of it.
+    pub stretch: Interval,
+    /// What of the week lies in it.
+    pub pieces: Vec<Piece>,
+    /// What a picture of it says.
+    pub summary: String,
+    /// Business time online.
+    pub online: Micros,
+}
+
+impl Day {
+    /// Every local day that the week touches, the oldest first.
+    pub fn all(standing: &Standing) -> Vec<Self> {
+        let [_, _, week] = windows(standing.question.as_of);
+        let days = standing.zone.days(week).into_iter();
+        let mut number = 0;
+        days.map(|(date, stretch)| Self::new(standing, date, stretch, &mut number))
+            .collect()
+    }
+
+    /// The day of the standing's own instant.
+    pub fn last(standing: &Standing) -> Self {
+        let as_of = standing.question.as_of;
+        let days = standing.zone.days(Interval::new(as_of - 1, as_of));
+        let (date, stretch) = days
+            .last()
+            .copied()
+            .unwrap_or((0, Interval::new(as_of - DAY, as_of)));
+        Self::new(standing, date, stretch, &mut 0)
+    }
+
+    fn new(standing: &Standing, date: i64, stretch: Interval, number: &mut usize) -> Self {
+        let mut pieces = Vec::new();
+        let mut sums = [0; 4];
+        let conditions = [
+            Condition::Online,
+            Condition::Offline,
+            Condition::Unknown,
+            Condition::Closed,
+        ];
+        for segment in &standing.segments {
+            let cut = Segment {
+                stretch: segment.stretch.intersection(stretch),
+                ..*segment
+            };
+            if cut.stretch.is_empty() {
+                continue;
+            }
+            for (sum, condition) in sums.iter_mut().zip(conditions) {
+                if condition == segment.condition {
+                    *sum += cut.stretch.length();
+                }
+            }
+            *number += 1;
+            pieces.push(Piece {
+                words: piece_words(standing, date, &cut),
+                anchor: Some(format!("piece-{number}")),
+                segment: cut,
+            });
+        }
+        let told = conditions.iter().zip(sums).filter(|(_, sum)| *sum > 0);
+        let told: Vec<String> = told
+            .map(|(condition, sum)| format!("{} {}", condition.as_str(), words::length(sum)))
+            .collect();
+        Self {
+            date,
+            stretch,
+            pieces,
+            summary: format!("{}: {}", words::date(date), told.join(", ")),
+            online: sums[0],
+        }
+    }
+}
+
+/// What a piece is, and why: the polls in it, or those that it was filled in from.
+fn piece_words(standing: &Standing, date: i64, piece: &Segment) -> String {
+    let wall = Wall::new(&standing.zone);
+    let what = format!(
+        "{} {}, {}, {}",
+        words::date(date),
+        wall.span(piece.stretch),
+        piece.condition.as_str(),
+        words::length(piece.stretch.length())
+    );
+    let why = match piece.condition {
+        Condition::Closed => "outside business hours".to_owned(),
+        Condition::Unknown => "no poll counts".to_owned(),
+        Condition::Online | Condition::Offline => why(standing, &wall, piece),
+    };
+    format!("{what}: {why}")
+}
+
+fn why(standing: &Standing, wall: &Wall<'_>, piece: &Segment) -> String {
+    let counted = &standing.counted;
+    let from = counted.partition_point(|poll| poll.at() < piece.stretch.start);
+    let to = counted.partition_point(|poll| poll.at() < piece.stretch.end);
+    let answer = if piece.condition == Condition::Online {
+        "active"
+    } else {
+        "inactive"
+    };
+    if from < to {
+        return format!("{} at {}", answer, named(&counted[from..to], wall));
+    }
+    let before = from.checked_sub(1).and_then(|before| counted.get(before));
+    let after = counted.get(to);
+    let active = piece.condition == Condition::Online;
+    let fits = |poll: &&Poll| poll.is_active() == active;
+    let (before, after) = (before.filter(fits), after.filter(fits));
+    let distance = |poll: &Poll| {
+        (poll.at() - piece.stretch.start)
+            .abs()
+            .min((poll.at() - piece.stretch.end).abs())
+    };
+    let source = match (before, after, standing.question.rule) {
+        (Some(before), Some(after), Interpolation::Nearest)
+            if distance(after) < distance(before) =>
+        {
+            Some(after)
+        }
+        (Some(before), _, _) => Some(before),
+        (None, after, _) => after,
+    };
+    let far = if piece.seen {
+        ""
+    } else {
+        "more than an hour from any poll; "
+    };
+    source.map_or_else(
+        || format!("{far}filled in"),
+        |poll| {
+            let at = format!("{}, {}", wall.date(poll.at()), wall.time(poll.at()));
+            format!("{far}filled in from the {answer} poll of {at}")
+        },
+    )
+}
+
+/// `14:02, 15:03 and 2 more`.
+fn named(polls: &[Poll], wall: &Wall<'_>) -> String {
+    let shown = polls.iter().take(POLLS_NAMED_MAX);
+    let shown: Vec<String> = shown.map(|poll| wall.time(poll.at())).collect();
+    let more = polls.len().saturating_sub(POLLS_NAMED_MAX);
+    let shown = shown.join(", ");
+    if more > 0 {
+        format!("{shown} and {more} more")
+    } else {
+        shown
+    }
+}
+
+/// The day as a lane with its date and its hours online.
+pub fn lane_of(day: &Day, standing: &Standing) -> Markup {
+    let length = day.stretch.length();
+    let midnight = day.date * DAY;
+    html! {
+        div.day {
+            p.date {
+                (words::date(day.date))
+                @if length != DAY { span.odd { (words::length(length)) ", clocks went " (if length > DAY { "back" } else { "forward" }) } }
+            }
+            (lane::lane(day.stretch, &day.pieces, &standing.polls, &day.summary, true))
+            p.number { (hours(day.online)) " h" }
+            @if length != DAY {
+                div.own { (lane::hours_at(day.stretch, |hour| standing.zone.instant(midnight + hour * HOUR))) }
+            }
+        }
+    }
+}

@@ -1,0 +1,414 @@
+//! `/`: the fleet on one screen: who needs somebody now, and is it getting better?
+//!
+//! It must never know how any number is made.
+
+use maud::{Markup, html};
+
+use super::day::Day;
+use super::layout::{Frame, Room, hatches, rules};
+use super::store::last_polled;
+use super::words::{self, Wall};
+use super::{area, heat, lane, load};
+use crate::db::generation;
+use crate::error::Result;
+use crate::fleet_view::{FleetView, Part, Sum};
+use crate::http::App;
+use crate::http::asked;
+use crate::http::facts::encoded;
+use crate::http::request::Request;
+use crate::http::response::Response;
+use crate::uptime::business_hours::ZoneTable;
+use crate::uptime::glance::{Glance, VOUCHED_FROM};
+use crate::uptime::interval::DAY;
+use crate::uptime::overview::Overview;
+use crate::uptime::row::hours;
+use crate::uptime::standing::Standing;
+use crate::uptime::state::State;
+use crate::uptime::timeline::reach;
+use crate::uptime::window::windows;
+
+/// How many stores or owners a list on this page has; the rest are a link away.
+const ROWS_MAX: usize = 8;
+
+/// More owners than this are not offered in a menu: `/stores` finds theirs by typing.
+const OWNERS_IN_MENU_MAX: usize = 300;
+
+/// The page; on an empty database the first visit's.
+pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
+    if generation::current(app.db()?)? == generation::Generation::default() {
+        return load::first_visit(app);
+    }
+    let question = asked::question(app, request)?;
+    let group = request.field("group")?;
+    let frame = Frame::new(app, Room::Fleet)?;
+    let view = asked::fleet(app, question)?;
+    if view.labels.is_empty() {
+        return load::first_visit(app);
+    }
+    let part = view.part(group);
+    let own = group.map(|_| view.overview_of(&part.places));
+    let overview = own.as_ref().unwrap_or(&view.overview);
+    let body = body(&frame, &view, &part, overview, group);
+    let title = group.unwrap_or("Fleet");
+    Ok(Response::page(200, frame.page(title, None, &body)))
+}
+
+fn body(
+    frame: &Frame,
+    view: &FleetView,
+    part: &Part,
+    overview: &Overview,
+    group: Option<&str>,
+) -> Markup {
+    let as_of = view.question.as_of;
+    let [_, _, week] = windows(as_of);
+    let zone = ZoneTable::new(frame.zone(), week);
+    let wall = Wall::new(&zone);
+    let owners = view.owners();
+    let open = in_state(view, part, |state| state != State::Closed).count();
+    html! {
+        (hatches())
+        div.head {
+            div {
+                h1 { (group.unwrap_or("Fleet")) }
+                p.lead {
+                    (words::count(open)) " of " (words::stores(part.places.len()))
+                    @if open == 1 { " is" } @else { " are" }
+                    " in business hours as of " (wall.full(as_of)) " " (words::city(frame.zone())) "."
+                }
+            }
+            (owner_menu(&owners, group))
+        }
+        (cards(view, part, open, &wall))
+        (attention(view, part, group))
+        div.two {
+            section.card aria-labelledby="hours" {
+                h2 #hours { "Open stores that were offline, hour by hour" }
+                (area::chart(week, &overview.hours, &view.outages, &zone))
+                @if !view.outages.clip(week).as_slice().is_empty() {
+                    p.note {
+                        svg.swatch width="22" height="14" aria-hidden="true" { rect width="22" height="14" fill="url(#hatch-outage)" {} }
+                        "poller outage: what lies under it is a guess ("
+                        @for (number, outage) in view.outages.clip(week).as_slice().iter().enumerate() {
+                            @if number > 0 { "; " }
+                            (wall.stamp(outage.start)) ", " (words::length(outage.length()))
+                        }
+                        ")"
+                    }
+                }
+                p.note { "Days by the clock of " (words::city(frame.zone())) ", where most stores are." }
+            }
+            section.card aria-labelledby="cells" {
+                h2 #cells { "When downtime falls, store-local time" }
+                (heat::map(&overview.cells))
+            }
+        }
+        div.two {
+            (worst(view, part, group))
+            (not_sure(view, part, group, frame))
+        }
+        @if group.is_none() && !owners.is_empty() { (by_owner(owners)) }
+        (rules("/", &owner_query(group), view.question.rule))
+    }
+}
+
+fn owner_query(group: Option<&str>) -> String {
+    let encoded =
+        |group: &str| form_urlencoded::byte_serialize(group.as_bytes()).collect::<String>();
+    group.map_or(String::new(), |group| format!("&group={}", encoded(group)))
+}
+
+fn in_state<'a>(
+    view: &'a FleetView,
+    part: &'a Part,
+    fits: impl Fn(State) -> bool + 'a,
+) -> impl Iterator<Item = usize> + 'a {
+    let places = part.places.iter().copied();
+    places.filter(move |&place| fits(view.overview.glances[place].state))
+}
+
+fn owner_menu(owners: &[(&str, Part)], group: Option<&str>) -> Markup {
+    if owners.is_empty() || owners.len() > OWNERS_IN_MENU_MAX {
+        return html! { @if group.is_some() { p { a href="/" { "All owners" } } } };
+    }
+    html! {
+        form.owner.screen action="/" method="get" {
+            label for="group" { "Owner" }
+            select #group name="group" data-submits="" {
+                option value="" { "All owners" }
+                @for (owner, _) in owners {
+                    option value=(owner) selected[Some(*owner) == group] { (owner) }
+                }
+            }
+            button type="submit" { "Show" }
+        }
+    }
+}
+
+fn cards(view: &FleetView, part: &Part, open: usize, wall: &Wall<'_>) -> Markup {
+    let count = |wanted: State| in_state(view, part, move |state| state == wanted).count();
+    let (online, offline, unsure) = (
+        count(State::Online),
+        count(State::Offline),
+        count(State::NotSure),
+    );
+    let [_, _, week] = windows(view.question.as_of);
+    let outages = view.outages.clip(week);
+    html! {
+        div.cards.four {
+            section.card {
+                h2 { "Online now" }
+                p.big { (words::count(online)) " " small { "of " (words::count(open)) " open" } }
+                p.under {
+                    @if offline > 0 { (words::counted(offline, State::Offline)) " " }
+                    @if unsure > 0 { (words::counted(unsure, State::NotSure)) }
+                    @if offline + unsure == 0 && open > 0 { (words::state(State::Online, "")) " all of them" }
+                    @if open == 0 { "every store is closed" }
+                }
+            }
+            section.card {
+                h2 { "Downtime, last 7 days" }
+                p.big { (words::grouped(&hours(part.week.downtime))) " " small { "hours" } }
+                p.under { (trend(&part.week, &part.before)) }
+            }
+            section.card {
+                h2 { "Online share, last 7 days" }
+                p.big { (figure(part.week.online().map(|share| share.to_string()))) " " small { "%" } }
+                p.under { "of " (words::grouped(&hours(part.week.uptime + part.week.downtime))) " known business hours" }
+            }
+            section.card {
+                h2 { "Seen by polls, last 7 days" }
+                p.big { (figure(part.week.coverage().map(|share| share.to_string()))) " " small { "%" } }
+                p.under {
+                    @match outages.as_slice() {
+                        [] => { "of business time within an hour of a poll" }
+                        [outage] => { (words::length(outage.length())) " poller outage on " (wall.date(outage.start)) }
+                        all => { (all.len()) " poller outages, " (words::length(outages.length())) " together" }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn figure(text: Option<String>) -> String {
+    text.unwrap_or_else(|| "–".to_owned())
+}
+
+/// This week's downtime beside the week before, where somebody saw that week.
+fn trend(week: &Sum, before: &Sum) -> Markup {
+    let seen = before.coverage().map_or(0, |share| share.hundredths);
+    if seen < VOUCHED_FROM {
+        return html! { "too few polls the week before to compare" };
+    }
+    let told = format!(
+        "{} h the week before",
+        words::grouped(&hours(before.downtime))
+    );
+    let change = (week.downtime - before.downtime) * 100;
+    let per_cent = (change.abs() + before.downtime / 2).checked_div(before.downtime);
+    html! {
+        @match (per_cent, change) {
+            (Some(0), _) | (_, 0) => { "as in the week before (" (told) ")" }
+            (Some(per_cent), ..0) => { span.better { "▼ " (per_cent) " % less" } " than " (told) }
+            (Some(per_cent), _) => { span.worse { "▲ " (per_cent) " % more" } " than " (told) }
+            (None, _) => { "none the week before" }
+        }
+    }
+}
+
+/// Stores offline in their business hours, the longest first.
+fn attention(view: &FleetView, part: &Part, group: Option<&str>) -> Markup {
+    let mut offline: Vec<usize> = in_state(view, part, |state| state == State::Offline).collect();
+    offline.sort_by_key(|&place| view.overview.glances[place].offline_since);
+    let more = offline.len().saturating_sub(ROWS_MAX);
+    html! {
+        section.card aria-labelledby="attention" {
+            h2 #attention { "Needs attention now" }
+            @if offline.is_empty() {
+                p.calm { (words::state(State::Online, "")) " No store that anybody can see is offline in its business hours." }
+            } @else {
+                ul.attention {
+                    @for &place in offline.iter().take(ROWS_MAX) { (needs(view, place)) }
+                }
+            }
+            @if more > 0 {
+                p.more { a href={"/stores?state=offline&sort=state" (owner_query(group))} { "All " (words::stores(offline.len())) " that are offline" } }
+            }
+        }
+    }
+}
+
+fn needs(view: &FleetView, place: usize) -> Markup {
+    let (store, glance, as_of) = (
+        view.store(place),
+        &view.overview.glances[place],
+        view.question.as_of,
+    );
+    let mut scratch = Vec::new();
+    let polls = view
+        .inputs
+        .history
+        .of(store.key, reach(as_of), &mut scratch);
+    let pattern = &view.inputs.fleet.patterns()[store.pattern];
+    let standing = Standing::new(polls, pattern, view.question);
+    let wall = Wall::new(&standing.zone);
+    let since = glance.offline_since.unwrap_or(as_of);
+    let before = standing
+        .incidents
+        .last()
+        .is_some_and(|last| last.began_before);
+    let day = Day::last(&standing);
+    html! {
+        li {
+            div.who {
+                a href={"/stores/" (encoded(&store.id))} { (view.name(place)) }
+                p { (view.labels[place].group) }
+            }
+            p.how {
+                (words::state(State::Offline, &format!(" {}", words::length(as_of - since))))
+                span.since {
+                    @if before { "since before " } @else { "since " }
+                    @if as_of - since > DAY { (wall.stamp(since)) } @else { (wall.short(since)) }
+                    " " (words::city(pattern.zone))
+                }
+            }
+            div.today { (lane::lane(day.stretch, &day.pieces, &standing.polls, &day.summary, false)) }
+            p.when { "last poll " (last_polled(glance.last_poll, as_of, &wall)) }
+        }
+    }
+}
+
+/// The stores with the most downtime in the week.
+fn worst(view: &FleetView, part: &Part, group: Option<&str>) -> Markup {
+    let downtime = |place: &usize| {
+        let total = &view.overview.glances[*place].totals[2];
+        total.known().map_or(0, |(_, downtime)| downtime)
+    };
+    let mut places: Vec<usize> = part.places.clone();
+    places.retain(|place| downtime(place) > 0);
+    places.sort_by_key(|place| std::cmp::Reverse(downtime(place)));
+    html! {
+        section.card aria-labelledby="worst" {
+            h2 #worst { "Most downtime, last 7 days" }
+            @if places.is_empty() { p.calm { "No downtime is known of." } } @else {
+                table.rows {
+                    thead { tr {
+                        th scope="col" { "Store" }
+                        th.number scope="col" { "Offline" }
+                        th.number scope="col" { "Online" }
+                        th.number.least scope="col" { "Seen" }
+                    } }
+                    tbody {
+                        @for place in places.into_iter().take(ROWS_MAX) {
+                            @let glance = &view.overview.glances[place];
+                            tr {
+                                th scope="row" { a href={"/stores/" (encoded(&view.store(place).id))} { (view.name(place)) } }
+                                td.number { (hours(downtime(&place))) " h" }
+                                td.number { (online(glance)) }
+                                td.number.least { (words::share(glance.seen())) }
+                            }
+                        }
+                    }
+                }
+                p.more { a href={"/stores?sort=downtime" (owner_query(group))} { "All stores by downtime" } }
+            }
+        }
+    }
+}
+
+/// The share of the week online, marked where nobody can vouch for it.
+pub fn online(glance: &Glance) -> Markup {
+    let share = glance.totals[2].share();
+    html! {
+        @if !glance.is_vouched() {
+            span.state.not-sure { span.mark aria-hidden="true" {} "not sure" }
+            @if share.is_some() { " " }
+        }
+        @if share.is_some() || glance.is_vouched() { (words::share(share)) }
+    }
+}
+
+/// The stores that nobody can vouch for, the least seen first.
+fn not_sure(view: &FleetView, part: &Part, group: Option<&str>, frame: &Frame) -> Markup {
+    let glance = |place: &usize| &view.overview.glances[*place];
+    let seen = |place: &usize| glance(place).seen().map_or(0, |share| share.hundredths);
+    let mut places: Vec<usize> = part.places.clone();
+    places.retain(|place| !glance(place).is_vouched() || glance(place).state == State::NotSure);
+    places.sort_by_key(seen);
+    let total = places.len();
+    html! {
+        section.card aria-labelledby="unsure" {
+            h2 #unsure { "Not sure" }
+            @if places.is_empty() {
+                p.calm { "Every store was seen for at least half of its week, and within the last three hours where it is open." }
+            } @else {
+                p.note {
+                    "Nobody can vouch for " @if total == 1 { "this one" } @else { "these " (words::count(total)) }
+                    ": seen for less than half of the week, or open and not polled for three hours."
+                }
+                ul.unsure {
+                    @for place in places.iter().take(ROWS_MAX) {
+                        li {
+                            a href={"/stores/" (encoded(&view.store(*place).id))} { (view.name(*place)) }
+                            span.state.not-sure {
+                                span.mark aria-hidden="true" {}
+                                (why_not_sure(glance(place), view.question.as_of))
+                            }
+                        }
+                    }
+                }
+                @if total > ROWS_MAX {
+                    p.more { a href={"/stores?state=unvouched&sort=coverage" (owner_query(group))} { "All whose week nobody can vouch for" } }
+                }
+            }
+            @if !frame.is_read_only() {
+                form.screen action="/reports" method="post" { button.primary type="submit" { "Make a report" } }
+            }
+        }
+    }
+}
+
+fn why_not_sure(glance: &Glance, as_of: i64) -> String {
+    match (glance.last_poll, glance.seen()) {
+        (None, _) => "no poll in 8 days".to_owned(),
+        (Some(_), Some(seen)) if seen.hundredths < VOUCHED_FROM => format!("seen {seen} %"),
+        (Some(poll), _) => format!("last poll {} before", words::length(as_of - poll.at())),
+    }
+}
+
+fn by_owner(mut owners: Vec<(&str, Part)>) -> Markup {
+    let total = owners.len();
+    owners.sort_by_key(|(_, part)| std::cmp::Reverse(part.week.downtime));
+    html! {
+        section.card aria-labelledby="owners" {
+            h2 #owners { "By owner, last 7 days" }
+            table.rows {
+                thead { tr {
+                    th scope="col" { "Owner" }
+                    th.number.least scope="col" { "Stores" }
+                    th.number scope="col" { "Offline" }
+                    th.number.least scope="col" { "Week before" }
+                    th.number scope="col" { "Online" }
+                    th.number.least scope="col" { "Seen" }
+                } }
+                tbody {
+                    @for (owner, part) in owners.into_iter().take(2 * ROWS_MAX) {
+                        @let before = part.before.coverage().filter(|seen| seen.hundredths >= VOUCHED_FROM);
+                        tr {
+                            th scope="row" { a href={"/?" (owner_query(Some(owner)).trim_start_matches('&'))} { (owner) } }
+                            td.number.least { (words::count(part.week.stores)) }
+                            td.number { (words::grouped(&hours(part.week.downtime))) " h" }
+                            td.number.least {
+                                @if before.is_some() { (words::grouped(&hours(part.before.downtime))) " h" } @else { "not sure" }
+                            }
+                            td.number { (words::share(part.week.online())) }
+                            td.number.least { (words::share(part.week.coverage())) }
+                        }
+                    }
+                }
+            }
+            @if total > 2 * ROWS_MAX { p.more { a href="/stores?sort=owner" { "All stores by owner" } } }
+        }
+    }
+}

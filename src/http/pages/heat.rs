@@ -1,0 +1,68 @@
+//! The heat map: at which weekday and hour downtime falls, by the stores' own clocks.
+//!
+//! A real table, so that whoever cannot see shades hears hours. It must never know where they come
+//! from.
+
+use maud::{Markup, html};
+
+use super::words::{self, WEEKDAYS};
+use crate::uptime::interval::Micros;
+use crate::uptime::overview::Load;
+use crate::uptime::row::hours;
+use crate::uptime::window::Share;
+
+/// How many shades there are beside none.
+const SHADES: Micros = 5;
+
+/// The map of a week's cells.
+pub fn map(cells: &[[Load; 24]]) -> Markup {
+    let most = cells.iter().flatten().map(|load| load.downtime).max();
+    let most = most.unwrap_or(0);
+    html! {
+        table.heat {
+            caption.aside { "Hours of downtime by weekday and hour of the day, summed over all stores" }
+            thead {
+                tr {
+                    th scope="col" { span.aside { "Day" } }
+                    @for hour in 0..24 {
+                        th scope="col" { span.aside[hour % 3 != 0] { (format!("{hour:02}")) } }
+                    }
+                }
+            }
+            tbody {
+                @for (day, loads) in cells.iter().enumerate() {
+                    tr {
+                        th scope="row" { (WEEKDAYS[day]) }
+                        @for (hour, load) in loads.iter().enumerate() {
+                            (cell(WEEKDAYS[day], hour, load, most))
+                        }
+                    }
+                }
+            }
+        }
+        ul.legend.heat-legend {
+            li { span.swatch.closed {} "no business time" }
+            li {
+                @for shade in 0..=SHADES { span.swatch.{"shade-" (shade)} {} }
+                "no downtime … " (hours(most)) " h in one cell"
+            }
+        }
+    }
+}
+
+fn cell(day: &str, hour: usize, load: &Load, most: Micros) -> Markup {
+    if load.business == 0 {
+        return html! { td.closed title=(format!("{day} {hour:02}–{:02}: no business time", hour + 1)) { span.aside { "closed" } } };
+    }
+    let shade = (load.downtime * SHADES + most - 1)
+        .checked_div(most)
+        .unwrap_or(0);
+    let told = hours(load.downtime);
+    let title = format!(
+        "{day} {hour:02}–{:02}: {told} h offline, {} of {} business hours",
+        hour + 1,
+        words::share(Share::new(load.downtime, load.business)),
+        words::grouped(&hours(load.business)),
+    );
+    html! { td.{"shade-" (shade)} title=(title) { span.aside { (told) } } }
+}

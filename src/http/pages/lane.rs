@@ -1,0 +1,172 @@
+//! A lane: one local day of a store as a bar from 00 to 24, with its polls as ticks.
+//!
+//! Positions are per cents and heights pixels, so that text and hatching keep their size at any
+//! width. It must never know where segments come from.
+
+use maud::{Markup, html};
+
+use crate::uptime::interval::{HOUR, Interval, Micros, SECOND};
+use crate::uptime::poll::Poll;
+use crate::uptime::segment::{Condition, Segment};
+
+/// More polls than this in a lane are drawn as one tick a few minutes.
+const TICKS_MAX: usize = 300;
+
+/// A piece of a segment within one lane.
+#[derive(Clone, Debug)]
+pub struct Piece {
+    /// The segment, cut to the day.
+    pub segment: Segment,
+    /// What it is and why, in words.
+    pub words: String,
+    /// Where the page tells of it in a row of its own; none where it does not.
+    pub anchor: Option<String>,
+}
+
+/// What part of `whole` lies before `at`, as a per cent for a drawing.
+pub fn per_cent(at: Micros, whole: Interval) -> String {
+    let thousandths = (at - whole.start).clamp(0, whole.length()) * 100_000 / whole.length().max(1);
+    format!("{}.{:03}%", thousandths / 1000, thousandths % 1000)
+}
+
+/// The width of `part` in `whole`.
+pub fn width(part: Interval, whole: Interval) -> String {
+    per_cent(whole.start + part.intersection(whole).length(), whole)
+}
+
+/// A day as a bar. `name` is what it says to those who cannot see it; without words for its pieces it
+/// is one picture, with them each piece can be reached.
+pub fn lane(
+    day: Interval,
+    pieces: &[Piece],
+    polls: &[Poll],
+    name: &str,
+    reachable: bool,
+) -> Markup {
+    let inside: Vec<Poll> = polls
+        .iter()
+        .filter(|poll| day.contains(poll.at()))
+        .copied()
+        .collect();
+    html! {
+        svg.lane width="100%" height="42" role=(if reachable { "group" } else { "img" })
+            aria-label=(name) data-polls=(inside.len()) {
+            rect.ahead x="0" y="14" width="100%" height="2" {}
+            @for piece in pieces {
+                @if reachable {
+                    a.piece href=[piece.anchor.as_ref().map(|anchor| format!("#{anchor}"))]
+                        aria-label=(piece.words) tabindex="0"
+                        data-us=(piece.segment.stretch.length())
+                        data-state=(piece.segment.condition.as_str()) {
+                        title { (piece.words) }
+                        (bar(day, &piece.segment))
+                    }
+                } @else {
+                    (bar(day, &piece.segment))
+                }
+            }
+            (ticks(day, &inside))
+        }
+    }
+}
+
+/// One segment: offline is taller, closed is thin, and what nobody saw is hatched.
+fn bar(day: Interval, segment: &Segment) -> Markup {
+    let (top, height) = match segment.condition {
+        Condition::Offline => (1, 28),
+        Condition::Closed => (10, 10),
+        Condition::Online | Condition::Unknown => (5, 20),
+    };
+    let (x, width) = (
+        per_cent(segment.stretch.start, day),
+        width(segment.stretch, day),
+    );
+    let hatch = match segment.condition {
+        Condition::Unknown => Some("url(#hatch-unknown)"),
+        Condition::Online | Condition::Offline if !segment.seen => Some("url(#hatch-far)"),
+        _ => None,
+    };
+    html! {
+        rect.{(segment.condition.as_str())} x=(x) y=(top) width=(width) height=(height) {}
+        @if let Some(hatch) = hatch {
+            rect x=(x) y=(top) width=(width) height=(height) fill=(hatch) {}
+        }
+    }
+}
+
+/// A tick for each poll: short for an active one, long for an inactive one.
+fn ticks(day: Interval, polls: &[Poll]) -> Markup {
+    let seconds = day.length() / SECOND;
+    // Where polls stand closer than a pixel apart, one tick is drawn for several.
+    let grain = if polls.len() > TICKS_MAX { 180 } else { 1 };
+    let path = |active: bool| {
+        let mut path = String::new();
+        let mut last = None;
+        for poll in polls.iter().filter(|poll| poll.is_active() == active) {
+            let second = (poll.at() - day.start) / SECOND / grain * grain;
+            if last != Some(second) {
+                let height = if active { 5 } else { 9 };
+                path += &format!("M{second} 0v{height}");
+                last = Some(second);
+            }
+        }
+        path
+    };
+    html! {
+        svg x="0" y="31" width="100%" height="10" viewBox={"0 0 " (seconds) " 10"} preserveAspectRatio="none" aria-hidden="true" {
+            path.tick.active d=(path(true)) {}
+            path.tick.inactive d=(path(false)) {}
+        }
+    }
+}
+
+/// The hours under the lanes of ordinary days.
+pub fn hours() -> Markup {
+    let day = Interval::new(0, 24 * HOUR);
+    hours_at(day, |hour| hour * HOUR)
+}
+
+/// The hours under a lane on which clocks change: `at` is the instant of an hour by the wall clock.
+pub fn hours_at(day: Interval, at: impl Fn(Micros) -> Micros) -> Markup {
+    let hours = (0..=24).step_by(3);
+    html! {
+        svg.hours width="100%" height="18" aria-hidden="true" {
+            @for hour in hours {
+                @let anchor = match hour { 0 => "start", 24 => "end", _ => "middle" };
+                text x=(per_cent(at(hour), day)) y="13" text-anchor=(anchor) { (format!("{hour:02}")) }
+            }
+        }
+    }
+}
+
+/// What the colours, heights and hatchings of lanes mean.
+pub fn legend() -> Markup {
+    let swatch = |condition: Condition, seen: bool| {
+        let day = Interval::new(0, HOUR);
+        let segment = Segment {
+            stretch: day,
+            condition,
+            seen,
+        };
+        html! { svg width="22" height="30" aria-hidden="true" { (bar(day, &segment)) } }
+    };
+    html! {
+        ul.legend {
+            li { (swatch(Condition::Online, true)) "online" }
+            li { (swatch(Condition::Offline, true)) "offline (taller)" }
+            li { (swatch(Condition::Closed, true)) "closed (thin)" }
+            li { (swatch(Condition::Online, false)) (swatch(Condition::Offline, false)) "hatched: more than an hour from any poll" }
+            li { (swatch(Condition::Unknown, false)) "unknown: no poll counts" }
+            li { (sample_ticks()) "a poll (long: inactive)" }
+        }
+    }
+}
+
+fn sample_ticks() -> Markup {
+    html! {
+        svg width="14" height="12" aria-hidden="true" {
+            path.tick.active d="M4 1v5" {}
+            path.tick.inactive d="M10 1v9" {}
+        }
+    }
+}

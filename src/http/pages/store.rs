@@ -1,0 +1,372 @@
+//! `/stores/ID`: when was this store really online, and how do we know?
+//!
+//! Also what a delivery platform is handed: it prints to one page. It must never know how any number
+//! is made.
+
+use maud::{Markup, html};
+
+use super::day::{Day, lane_of};
+use super::lane;
+use super::layout::{Frame, Room, hatches, rules};
+use super::words::{self, WEEKDAYS, Wall};
+use crate::civil;
+use crate::error::Result;
+use crate::http::App;
+use crate::http::asked::{self, Shown};
+use crate::http::facts::encoded;
+use crate::http::request::Request;
+use crate::http::response::Response;
+use crate::http::stores::checksum;
+use crate::uptime::evidence::Evidence;
+use crate::uptime::fleet::Pattern;
+use crate::uptime::incident::Incident;
+use crate::uptime::interval::{DAY, HOUR, Micros};
+use crate::uptime::poll::Poll;
+use crate::uptime::row::{Figures, hours};
+use crate::uptime::standing::Standing;
+use crate::uptime::state::State;
+use crate::uptime::timeline::Interpolation;
+use crate::uptime::window::{WindowTotal, windows};
+
+/// What the three windows are called, and their units.
+const WINDOWS: [(&str, &str); 3] = [
+    ("Last hour", "min"),
+    ("Last 24 hours", "h"),
+    ("Last 7 days", "h"),
+];
+
+/// More pieces than this are not told one by one in a table; the JSON has them all.
+const PIECES_TOLD_MAX: usize = 120;
+
+/// How many incidents the page lists, and how many fit on paper.
+const INCIDENTS_MAX: usize = 40;
+const INCIDENTS_PRINTED_MAX: usize = 7;
+
+/// How many polls a sentence names.
+const POLLS_NAMED_MAX: usize = 4;
+
+/// The page.
+pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
+    let shown = asked::store(app, request)?;
+    let more = match request.field("as_of")? {
+        Some(text) => format!("&as_of={}", encoded(text)),
+        None => String::new(),
+    };
+    let frame = Frame::new(app, Room::Stores)?;
+    let body = body(&shown, &more);
+    Ok(Response::page(200, frame.page(shown.name(), None, &body)))
+}
+
+fn body(shown: &Shown, more: &str) -> Markup {
+    let standing = &shown.standing;
+    let wall = Wall::new(&standing.zone);
+    let path = format!("/stores/{}", encoded(&shown.store.id));
+    let days = Day::all(standing);
+    html! {
+        (hatches())
+        div.head {
+            div {
+                h1 { (shown.name()) }
+                p.lead {
+                    @if !shown.label.group.is_empty() { (shown.label.group) " · " }
+                    (shown.pattern.zone.name())
+                    @if shown.zone_written.is_none() { " (none was given)" }
+                    ", " (wall.time(standing.question.as_of)) " on " (wall.date(standing.question.as_of)) " · "
+                    (opening(&shown.pattern)) " · id " span.id { (shown.store.id) }
+                }
+            }
+            p.state-now { (words::state(standing.state, "")) (since(standing, &wall)) }
+        }
+        div.cards.three {
+            @for which in 0..3 { (window_card(standing, which)) }
+        }
+        section.card.days aria-labelledby="week" {
+            h2 #week { "The last 7 days, by the clock of " (words::city(shown.pattern.zone)) }
+            div.lanes {
+                @for day in &days { (lane_of(day, standing)) }
+                div.axis { span {} (lane::hours()) span.number { "online" } }
+            }
+            output.told #told aria-live="polite" {}
+            (lane::legend())
+            (outages(shown, &wall))
+            (rules(&path, more, standing.question.rule))
+            (pieces(&days, &path))
+        }
+        (incidents(standing, &wall, &path))
+        (definition(shown, &wall, &path))
+    }
+}
+
+fn since(standing: &Standing, wall: &Wall<'_>) -> Markup {
+    let as_of = standing.question.as_of;
+    let before = standing
+        .incidents
+        .last()
+        .is_some_and(|last| last.began_before);
+    html! {
+        @if let Some(since) = standing.offline_since() {
+            @if before { " since before " } @else { " since " }
+            (wall.stamp(since)) " (" (words::length(as_of - since)) ")"
+        }
+        @if standing.state == State::NotSure {
+            @match standing.counted.last() {
+                Some(last) => { ": last poll in business hours " (words::length(as_of - last.at())) " before" }
+                None => { ": no poll in business hours for 8 days" }
+            }
+        }
+    }
+}
+
+/// Weekly hours as a shop's door has them: `Mon–Fri 11:00–23:00, Sat closed`.
+fn opening(pattern: &Pattern) -> String {
+    if pattern.rows.is_empty() {
+        return "always open".to_owned();
+    }
+    let time = |us_local: Micros| {
+        civil::format_local_time(us_local)
+            .trim_end_matches(":00")
+            .to_owned()
+    };
+    let time = |us_local: Micros| match time(us_local) {
+        short if short.len() < 5 => format!("{short}:00"),
+        full => full,
+    };
+    let of_day = |day: usize| {
+        let rows = pattern
+            .rows
+            .iter()
+            .filter(|row| usize::from(row.weekday) == day);
+        let told: Vec<String> = rows
+            .map(|row| {
+                // A source may spell a midnight as a second before it.
+                match (row.start_us_local, row.end_us_local) {
+                    (0, end) if end == 0 || end > DAY - 60_000_001 => "24 hours".to_owned(),
+                    (start, end) => format!("{}–{}", time(start), time(end)),
+                }
+            })
+            .collect();
+        if told.is_empty() {
+            "closed".to_owned()
+        } else {
+            told.join(" and ")
+        }
+    };
+    let days: Vec<(usize, String)> = (0..7).map(|day| (day, of_day(day))).collect();
+    let runs = days.chunk_by(|(_, a), (_, b)| a == b);
+    let told: Vec<String> = runs
+        .map(|run| {
+            let (first, last) = (run[0].0, run[run.len() - 1].0);
+            let hours = &run[0].1;
+            match run.len() {
+                7 => format!("{hours} every day"),
+                1 => format!("{} {hours}", WEEKDAYS[first]),
+                _ => format!("{}–{} {hours}", WEEKDAYS[first], WEEKDAYS[last]),
+            }
+        })
+        .collect();
+    match told.as_slice() {
+        [all] if all == "24 hours every day" => "always open".to_owned(),
+        told => told.join(", "),
+    }
+}
+
+fn window_card(standing: &Standing, which: usize) -> Markup {
+    let (title, unit) = WINDOWS[which];
+    let total = &standing.row.totals[which];
+    let figures = Figures::of(&standing.row.totals);
+    let share = total.share();
+    html! {
+        section.card {
+            h2 { (title) }
+            @match (total, &figures[which]) {
+                (WindowTotal::Closed, _) => {
+                    p.big { "closed" }
+                    p.under { "no business time in this window" }
+                }
+                (_, Some(figures)) => {
+                    p.big { (figures.uptime) " " small { (unit) " online" } }
+                    p.under {
+                        @if total.known().is_some_and(|(_, downtime)| downtime > 0) {
+                            (words::state(State::Offline, &format!(" {} {unit}", figures.downtime)))
+                        } @else { "offline " (figures.downtime) " " (unit) }
+                        " · " (words::share(share)) " online"
+                    }
+                }
+                (_, None) => {
+                    p.big { "unknown" }
+                    p.under { span.state.not-sure { span.mark aria-hidden="true" {} "not sure" } ": no poll counts" }
+                }
+            }
+            @if let Some(evidence) = standing.evidence[which] { p.evidence { (evidence_words(evidence)) } }
+            @if let Some(coverage) = standing.row.coverage[which] {
+                p.evidence { (words::share(coverage.share())) " of it seen: within an hour of a poll" }
+            }
+        }
+    }
+}
+
+fn evidence_words(evidence: Evidence) -> String {
+    let polls = match evidence {
+        Evidence {
+            polls, expected, ..
+        } if i64::try_from(polls).is_ok_and(|polls| polls <= expected) => {
+            format!(
+                "{polls} of {expected} expected poll{}",
+                if expected == 1 { "" } else { "s" }
+            )
+        }
+        Evidence {
+            polls, expected, ..
+        } => {
+            format!(
+                "{polls} poll{}, {expected} expected",
+                if polls == 1 { "" } else { "s" }
+            )
+        }
+    };
+    format!(
+        "{polls}; longest gap {}",
+        words::length(evidence.longest_gap)
+    )
+}
+
+fn outages(shown: &Shown, wall: &Wall<'_>) -> Markup {
+    let [_, _, week] = windows(shown.standing.question.as_of);
+    let outages = shown.outages.clip(week);
+    html! {
+        @if !outages.as_slice().is_empty() {
+            p.note {
+                "The poller itself was out: "
+                @for (number, outage) in outages.as_slice().iter().enumerate() {
+                    @if number > 0 { "; " }
+                    (wall.stamp(outage.start)) " to " (wall.stamp(outage.end))
+                }
+                ". What the report says of that time is a guess."
+            }
+        }
+    }
+}
+
+/// Every piece in words: where a piece's link leads, and what a screen reader can read as a table.
+fn pieces(days: &[Day], path: &str) -> Markup {
+    let total: usize = days.iter().map(|day| day.pieces.len()).sum();
+    html! {
+        @if total > PIECES_TOLD_MAX {
+            p.note.screen { "There are " (total) " pieces: " a href={"/api" (path) "/timeline"} { "all of them as JSON" } }
+        } @else {
+            details.pieces.screen {
+                summary { "Every piece in words" }
+                ul {
+                    @for piece in days.iter().flat_map(|day| &day.pieces) {
+                        li id=[piece.anchor.as_deref()] { (piece.words) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn incidents(standing: &Standing, wall: &Wall<'_>, path: &str) -> Markup {
+    let all = &standing.incidents;
+    let sum = |incidents: &[Incident]| incidents.iter().map(|one| one.downtime).sum::<Micros>();
+    let unprinted = &all[..all.len().saturating_sub(INCIDENTS_PRINTED_MAX)];
+    let unlisted = &all[..all.len().saturating_sub(INCIDENTS_MAX)];
+    let none = match standing.row.totals[2] {
+        WindowTotal::Unknown { .. } => "Nothing is known of this week: no poll counts.",
+        _ => "None in the last 7 days.",
+    };
+    html! {
+        section.card.incidents aria-labelledby="incidents" {
+            h2 #incidents { "Incidents, last 7 days" }
+            @if all.is_empty() { p.calm { (none) } } @else {
+                table.rows {
+                    thead { tr {
+                        th scope="col" { "From" } th scope="col" { "To" }
+                        th.number scope="col" { "Offline" } th.least scope="col" { "Evidence" }
+                    } }
+                    tbody {
+                        @for (number, incident) in all.iter().rev().enumerate().take(INCIDENTS_MAX) {
+                            tr.screen[number >= INCIDENTS_PRINTED_MAX] {
+                                td { @if incident.began_before { "before " } (wall.stamp(incident.stretch.start)) }
+                                td {
+                                    @if incident.open && standing.state == State::Offline { (words::state(State::Offline, ", still")) }
+                                    @else {
+                                        (wall.stamp(incident.stretch.end))
+                                        @if incident.open { " (closed since)" }
+                                    }
+                                }
+                                td.number { (words::length(incident.downtime)) }
+                                td.least { (evidence_of(incident, wall)) }
+                            }
+                        }
+                    }
+                }
+                @if !unlisted.is_empty() {
+                    p.note.screen {
+                        (unlisted.len()) " earlier ones, " (hours(sum(unlisted))) " h together: "
+                        a href={"/api" (path)} { "all of them as JSON" }
+                    }
+                }
+                @if !unprinted.is_empty() {
+                    p.note.print { (unprinted.len()) " earlier ones, " (hours(sum(unprinted))) " h together, are not printed." }
+                }
+            }
+        }
+    }
+}
+
+fn evidence_of(incident: &Incident, wall: &Wall<'_>) -> Markup {
+    let shown = incident.inactive.iter().take(POLLS_NAMED_MAX);
+    let more = incident.inactive.len().saturating_sub(POLLS_NAMED_MAX);
+    html! {
+        "inactive at "
+        @for (number, &at) in shown.enumerate() {
+            @if number > 0 { ", " }
+            (wall.short(at))
+        }
+        @if more > 0 { " and " (more) " more" }
+        @match (incident.active_before, incident.active_after) {
+            (None, None) => {}
+            (Some(before), None) => { "; active before at " (wall.short(before)) }
+            (None, Some(after)) => { "; active again at " (wall.short(after)) }
+            (Some(before), Some(after)) => { "; active at " (wall.short(before)) " and " (wall.short(after)) }
+        }
+    }
+}
+
+/// When a store was polled last: a time on the day itself, else a date.
+pub fn last_polled(poll: Option<Poll>, as_of: Micros, wall: &Wall<'_>) -> Markup {
+    match poll {
+        Some(poll) if as_of - poll.at() < 20 * HOUR => wall.short(poll.at()),
+        Some(poll) => wall.stamp(poll.at()),
+        None => html! { "none in 8 days" },
+    }
+}
+
+fn definition(shown: &Shown, wall: &Wall<'_>, path: &str) -> Markup {
+    let question = shown.standing.question;
+    let rule = match question.rule {
+        Interpolation::Nearest => "that of the nearest poll",
+        Interpolation::Previous => "that of the last poll before it",
+    };
+    html! {
+        section.card.definition aria-labelledby="definition" {
+            h2 #definition { "What these numbers are" }
+            p {
+                "The store was asked about once an hour whether it is online. Each instant of its business hours counts as "
+                (rule) "; time outside business hours does not count. Windows end at " (wall.full(question.as_of))
+                " " (words::city(shown.pattern.zone)) " (" (civil::format_utc(question.as_of))
+                "). Online and offline together are all of the business time in a window. Seen is the part of it within an hour of a poll that fell inside business hours."
+            }
+            p.checksum {
+                "Inputs (hours, zone, " (shown.standing.polls.len()) " polls): "
+                a href={
+                    "/api" (path) "/inputs?as_of=" (encoded(&civil::format_rfc3339(question.as_of)))
+                    "&interpolation=" (question.rule.as_str())
+                } { "SHA-256" }
+                " " code { (checksum(shown)) }
+            }
+            p.screen { button type="button" data-prints="" hidden { "Print this page" } }
+        }
+    }
+}

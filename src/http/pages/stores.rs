@@ -1,0 +1,208 @@
+//! `/stores`: every store, sorted and filtered on the server, a page at a time.
+//!
+//! It must never know how a list is chosen: that is `store_list`'s.
+
+use maud::{Markup, html};
+
+use super::fleet::online;
+use super::layout::{Frame, Room};
+use super::store::last_polled;
+use super::words::{self, Wall};
+use crate::error::Result;
+use crate::fleet_view::FleetView;
+use crate::http::App;
+use crate::http::asked;
+use crate::http::facts::encoded;
+use crate::http::request::Request;
+use crate::http::response::Response;
+use crate::http::store_list::{Asked, Sort};
+use crate::uptime::row::hours;
+use crate::uptime::state::State;
+
+/// How many stores a page shows.
+const PAGE_STORES: usize = 50;
+
+/// More owners than this are not listed for the filter; any can be typed.
+const OWNERS_LISTED_MAX: usize = 200;
+
+/// The columns: what each sorts by, its title, whether it holds numbers, whether a phone leaves it out.
+const COLUMNS: [(Sort, &str, bool, bool); 7] = [
+    (Sort::Name, "Store", false, false),
+    (Sort::Owner, "Owner", false, true),
+    (Sort::State, "State", false, false),
+    (Sort::Downtime, "Offline", true, true),
+    (Sort::Online, "Online", true, false),
+    (Sort::Coverage, "Seen", true, true),
+    (Sort::LastPoll, "Last poll", true, true),
+];
+
+/// The page.
+pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
+    let asked = Asked::read(request, PAGE_STORES, PAGE_STORES)?;
+    let question = asked::question(app, request)?;
+    let frame = Frame::new(app, Room::Stores)?;
+    let view = asked::fleet(app, question)?;
+    let places = asked.places(&view);
+    let body = html! {
+        h1 { "Stores" }
+        p.lead {
+            @if places.len() == view.labels.len() { (words::stores(places.len())) }
+            @else { (words::count(places.len())) " of " (words::stores(view.labels.len())) }
+            "; numbers are of the 7 days before " (as_of(&frame, &view)) "."
+        }
+        (filters(&view, &asked))
+        @if places.is_empty() {
+            section.card { p.calm {
+                @if view.labels.is_empty() { "There are no stores yet." } @else { "No store fits. " a href="/stores" { "Show all" } }
+            } }
+        } @else {
+            section.card.wide { (table(&view, &asked, &places)) }
+            (pager(&asked, places.len()))
+        }
+    };
+    Ok(Response::page(200, frame.page("Stores", None, &body)))
+}
+
+fn as_of(frame: &Frame, view: &FleetView) -> Markup {
+    let table = words::zone_near(frame.zone(), view.question.as_of);
+    html! { (Wall::new(&table).full(view.question.as_of)) " " (words::city(frame.zone())) }
+}
+
+fn filters(view: &FleetView, asked: &Asked) -> Markup {
+    let owners = view.owners();
+    let states = State::ALL.map(|state| (state.as_str().replace(' ', "-"), state.as_str()));
+    html! {
+        form.filters.screen action="/stores" method="get" role="search" {
+            div { label for="q" { "Name or id" } input #q type="search" name="q" value=(asked.text); }
+            @if !owners.is_empty() {
+                div {
+                    label for="group" { "Owner" }
+                    input #group type="text" name="group" list="owners" value=[asked.group.as_deref()] autocomplete="off";
+                    @if owners.len() <= OWNERS_LISTED_MAX {
+                        datalist #owners { @for (owner, _) in &owners { option value=(owner) {} } }
+                    }
+                }
+            }
+            div {
+                label for="state" { "State" }
+                select #state name="state" {
+                    option value="" { "any" }
+                    @for (value, name) in &states {
+                        @let asked = asked.state.is_some_and(|state| state.as_str() == *name);
+                        option value=(value) selected[asked] { (name) }
+                    }
+                    option value="unvouched" selected[asked.unvouched] { "week not sure" }
+                }
+            }
+            div {
+                label for="sort" { "Sort by" }
+                select #sort name="sort" {
+                    @for (sort, title, ..) in COLUMNS {
+                        option value=(sort.as_str()) selected[asked.sort == sort] { (title) }
+                    }
+                }
+            }
+            button.primary type="submit" { "Show" }
+            @if asked.text.is_empty() && asked.group.is_none() && asked.state.is_none() && !asked.unvouched {} @else {
+                a href="/stores" { "Show all" }
+            }
+        }
+    }
+}
+
+fn table(view: &FleetView, asked: &Asked, places: &[usize]) -> Markup {
+    html! {
+        table.rows.stores {
+            caption.aside { "Stores with their state, and how long each was offline in the last 7 days" }
+            thead { tr { @for column in COLUMNS { (heading(asked, column)) } } }
+            tbody {
+                @for &place in places.iter().skip(asked.offset).take(asked.limit) { (row(view, place)) }
+            }
+        }
+    }
+}
+
+/// A heading that sorts by its column, and the other way where it does already.
+fn heading(asked: &Asked, (sort, title, number, least): (Sort, &str, bool, bool)) -> Markup {
+    let current = asked.sort == sort;
+    let next = Asked {
+        sort,
+        descending: if current {
+            !asked.descending
+        } else {
+            sort.is_largest_first()
+        },
+        offset: 0,
+        ..asked.clone()
+    };
+    let order = if asked.descending {
+        "descending"
+    } else {
+        "ascending"
+    };
+    html! {
+        th.number[number].least[least] scope="col" aria-sort=[current.then_some(order)] {
+            a href={"/stores?" (next.query())} {
+                (title)
+                @if current { span aria-hidden="true" { @if asked.descending { " ↓" } @else { " ↑" } } }
+            }
+        }
+    }
+}
+
+fn row(view: &FleetView, place: usize) -> Markup {
+    let (store, label, glance) = (
+        view.store(place),
+        &view.labels[place],
+        &view.overview.glances[place],
+    );
+    let as_of = view.question.as_of;
+    let pattern = &view.inputs.fleet.patterns()[store.pattern];
+    let table = words::zone_near(
+        pattern.zone,
+        glance.last_poll.map_or(as_of, |poll| poll.at()),
+    );
+    let since = glance.offline_since.map_or(String::new(), |since| {
+        format!(" {}", words::length(as_of - since))
+    });
+    html! {
+        tr {
+            th scope="row" {
+                a href={"/stores/" (encoded(&store.id))} { (view.name(place)) }
+                @if !label.name.is_empty() && label.name != *store.id { span.id { (store.id) } }
+            }
+            td.least { (label.group) }
+            td { (words::state(glance.state, &since)) }
+            td.number.least {
+                @match glance.totals[2].known() {
+                    Some((_, downtime)) => { (hours(downtime)) " h" }
+                    None => { "unknown" }
+                }
+            }
+            td.number { (online(glance)) }
+            td.number.least { (words::share(glance.seen())) }
+            td.number.least {
+                (last_polled(glance.last_poll, as_of, &Wall::new(&table))) " "
+                span.city { (words::city(pattern.zone)) }
+            }
+        }
+    }
+}
+
+fn pager(asked: &Asked, total: usize) -> Markup {
+    let end = asked.offset.saturating_add(asked.limit);
+    let to = |offset: usize| {
+        Asked {
+            offset,
+            ..asked.clone()
+        }
+        .query()
+    };
+    html! {
+        nav.pager aria-label="Pages of stores" {
+            @if asked.offset > 0 { a rel="prev" href={"/stores?" (to(asked.offset.saturating_sub(asked.limit)))} { "← Back" } }
+            span { (words::count(asked.offset + 1)) "–" (words::count(end.min(total))) " of " (words::count(total)) }
+            @if end < total { a rel="next" href={"/stores?" (to(end))} { "On →" } }
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! A list of stores: which of them, in what order, which page of it.
+//!
+//! The page `/stores` and `GET /api/stores` both ask here. It must never know how a list looks.
+
+use std::cmp::Ordering;
+
+use super::request::Request;
+use crate::error::{Error, Result};
+use crate::fleet_view::FleetView;
+use crate::uptime::interval::Micros;
+use crate::uptime::state::State;
+
+/// What a list can be sorted by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sort {
+    /// What people call the store.
+    #[default]
+    Name,
+    /// Who owns it.
+    Owner,
+    /// How it is, what needs somebody first.
+    State,
+    /// Downtime in the week.
+    Downtime,
+    /// The share of the week's business time online.
+    Online,
+    /// How much of the week somebody saw.
+    Coverage,
+    /// When it was last polled.
+    LastPoll,
+}
+
+impl Sort {
+    /// Every order.
+    pub const ALL: [Self; 7] = [
+        Self::Name,
+        Self::Owner,
+        Self::State,
+        Self::Downtime,
+        Self::Online,
+        Self::Coverage,
+        Self::LastPoll,
+    ];
+
+    /// The name that callers use.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Name => "name",
+            Self::Owner => "owner",
+            Self::State => "state",
+            Self::Downtime => "downtime",
+            Self::Online => "online",
+            Self::Coverage => "coverage",
+            Self::LastPoll => "last_poll",
+        }
+    }
+
+    /// Whether the first click sorts from the largest down: it is the end that people look for.
+    pub const fn is_largest_first(self) -> bool {
+        matches!(self, Self::Downtime | Self::LastPoll)
+    }
+}
+
+/// Which stores, in what order, from which on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// Part of the name or the id, in any case; empty for all.
+    pub text: String,
+    /// The owner; none for all.
+    pub group: Option<String>,
+    /// The state; none for all.
+    pub state: Option<State>,
+    /// Only stores whose week nobody can vouch for.
+    pub unvouched: bool,
+    /// The order.
+    pub sort: Sort,
+    /// From the largest down.
+    pub descending: bool,
+    /// How many are passed over.
+    pub offset: usize,
+    /// How many are shown, at most.
+    pub limit: usize,
+}
+
+impl Asked {
+    /// What the query asks for; `limit_default` unless it names a limit, which may be `limit_max`.
+    ///
+    /// # Errors
+    /// When the query is malformed.
+    pub fn read(request: &Request<'_>, limit_default: usize, limit_max: usize) -> Result<Self> {
+        let unknown = |field: &str, value: &str, expected: &str| {
+            let value = value.escape_debug();
+            Error::invalid(format!("unknown {field} `{value}` (expected {expected})"))
+        };
+        let number = |name: &str, range: std::ops::RangeInclusive<usize>, default| {
+            let Some(text) = request.field(name)? else {
+                return Ok(default);
+            };
+            let number = text.parse().ok().filter(|number| range.contains(number));
+            let (from, to) = range.into_inner();
+            number.ok_or_else(|| unknown(name, text, &format!("a number from {from} to {to}")))
+        };
+        let state = match request.field("state")? {
+            None => (None, false),
+            Some("unvouched") => (None, true),
+            Some(name) => {
+                let expected = "`online`, `offline`, `closed`, `not-sure` or `unvouched`";
+                let state = State::from_name(name);
+                (
+                    Some(state.ok_or_else(|| unknown("state", name, expected))?),
+                    false,
+                )
+            }
+        };
+        let sort = match request.field("sort")? {
+            None => Sort::default(),
+            Some(name) => Sort::ALL
+                .into_iter()
+                .find(|sort| sort.as_str() == name)
+                .ok_or_else(|| unknown("sort", name, &Sort::ALL.map(Sort::as_str).join(", ")))?,
+        };
+        let descending = match request.field("order")? {
+            None => sort.is_largest_first(),
+            Some("asc") => false,
+            Some("desc") => true,
+            Some(other) => return Err(unknown("order", other, "`asc` or `desc`")),
+        };
+        Ok(Self {
+            text: request.field("q")?.unwrap_or_default().to_owned(),
+            group: request.field("group")?.map(str::to_owned),
+            state: state.0,
+            unvouched: state.1,
+            sort,
+            descending,
+            offset: number("offset", 0..=usize::MAX / 2, 0)?,
+            limit: number("limit", 1..=limit_max, limit_default)?,
+        })
+    }
+
+    /// The same question as a query; what is as it would be anyway is left out.
+    pub fn query(&self) -> String {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        if !self.text.is_empty() {
+            query.append_pair("q", &self.text);
+        }
+        if let Some(group) = &self.group {
+            query.append_pair("group", group);
+        }
+        match self.state {
+            Some(state) => query.append_pair("state", &state.as_str().replace(' ', "-")),
+            None if self.unvouched => query.append_pair("state", "unvouched"),
+            None => &mut query,
+        };
+        if self.sort != Sort::default() {
+            query.append_pair("sort", self.sort.as_str());
+        }
+        if self.descending != self.sort.is_largest_first() {
+            query.append_pair("order", if self.descending { "desc" } else { "asc" });
+        }
+        if self.offset > 0 {
+            query.append_pair("offset", &self.offset.to_string());
+        }
+        query.finish()
+    }
+
+    /// The places in the fleet of all stores that are meant, in the order that is asked for.
+    pub fn places(&self, view: &FleetView) -> Vec<usize> {
+        let text = self.text.to_lowercase();
+        let fits = |place: &usize| {
+            let (label, glance) = (&view.labels[*place], &view.overview.glances[*place]);
+            self.group
+                .as_ref()
+                .is_none_or(|group| label.group == *group)
+                && self.state.is_none_or(|state| glance.state == state)
+                && (!self.unvouched || !glance.is_vouched())
+                && (text.is_empty()
+                    || label.name.to_lowercase().contains(&text)
+                    || view.store(*place).id.to_lowercase().contains(&text))
+        };
+        let mut places: Vec<usize> = (0..view.labels.len()).filter(fits).collect();
+        // The fleet's own order, by id, decides between equals.
+        match self.sort {
+            Sort::Name => self.sort_by(&mut places, |place| view.name(place).to_lowercase()),
+            Sort::Owner => self.sort_by(&mut places, |place| {
+                let owner = view.labels[place].group.to_lowercase();
+                (owner.is_empty(), owner, view.name(place).to_lowercase())
+            }),
+            Sort::State => self.sort_by(&mut places, |place| {
+                let glance = &view.overview.glances[place];
+                (glance.state, glance.offline_since)
+            }),
+            Sort::Downtime => self.sort_known(&mut places, |place| {
+                Some(view.overview.glances[place].totals[2].known()?.1)
+            }),
+            Sort::Online => self.sort_known(&mut places, |place| {
+                Some(view.overview.glances[place].totals[2].share()?.hundredths)
+            }),
+            Sort::Coverage => self.sort_known(&mut places, |place| {
+                Some(view.overview.glances[place].seen()?.hundredths)
+            }),
+            Sort::LastPoll => self.sort_known(&mut places, |place| {
+                Some(view.overview.glances[place].last_poll?.at())
+            }),
+        }
+        places
+    }
+
+    fn sort_by<K: Ord>(&self, places: &mut [usize], key: impl Fn(usize) -> K) {
+        places.sort_by_cached_key(|&place| key(place));
+        if self.descending {
+            places.reverse();
+        }
+    }
+
+    /// What is not known comes last, whichever way.
+    fn sort_known(&self, places: &mut [usize], key: impl Fn(usize) -> Option<Micros>) {
+        let value =
+            |place: usize| key(place).map(|value| if self.descending { -value } else { value });
+        places.sort_by(|&a, &b| match (value(a), value(b)) {
+            (Some(a), Some(b)) => a.cmp(&b),
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (None, None) => Ordering::Equal,
+        });
+    }
+}

@@ -1,0 +1,359 @@
+//! The pages in a real browser: what an owner does, and what must never happen to them.
+//!
+//! It must never know how a page is written beyond what people see of it.
+
+use std::fs;
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+use crate::harness::{Home, Server, project, seeds};
+use crate::webdriver::{Browser, say_skipped};
+
+/// A name that would be a script if anybody forgot to escape it.
+const HOSTILE: &str = "<img src=x onerror=alert(1)>";
+const HOSTILE_ID: &str = "\"><script>alert(2)</script>";
+
+/// A home with the demo's data, and stores with names that mean harm.
+fn seeded() -> Home {
+    let home = Home::seeded();
+    let quoted = |text: &str| format!("\"{}\"", text.replace('"', "\"\""));
+    let polls = (0..24).map(|hour| {
+        let status = if hour % 5 == 0 { "inactive" } else { "active" };
+        format!(
+            "{},2026-11-06 {hour:02}:10:00 UTC,{status}\n",
+            quoted(HOSTILE_ID)
+        )
+    });
+    let polls: String = polls.collect();
+    home.write(
+        "polls.csv",
+        format!("store_id,timestamp_utc,status\n{polls}"),
+    );
+    let name = quoted(HOSTILE);
+    let group = quoted("'; alert(3); //\"><svg onload=alert(4)>");
+    let stores = format!(
+        "store_id,name,group\n{},{name},{group}\n",
+        quoted(HOSTILE_ID)
+    );
+    home.write("stores.csv", stores);
+    home.import(&["polls.csv", "stores.csv"]);
+    home
+}
+
+fn hostile_path() -> String {
+    let id: String = form_urlencoded(HOSTILE_ID);
+    format!("/stores/{id}")
+}
+
+fn form_urlencoded(text: &str) -> String {
+    let encoded = |byte: u8| match byte {
+        b'a'..=b'z' | b'0'..=b'9' => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    };
+    text.bytes().map(encoded).collect()
+}
+
+/// Every page there is.
+fn pages() -> [(&'static str, String); 8] {
+    [
+        ("fleet", "/".to_owned()),
+        ("owner", "/?group=Rivera+Hospitality".to_owned()),
+        ("stores", "/stores".to_owned()),
+        ("store", "/stores/seattle-pike-place".to_owned()),
+        (
+            "store-previous",
+            "/stores/newark-penn-station?interpolation=previous".to_owned(),
+        ),
+        ("hostile", hostile_path()),
+        ("reports", "/reports".to_owned()),
+        ("load", "/load".to_owned()),
+    ]
+}
+
+#[track_caller]
+fn is_quiet(browser: &Browser, server: &Server) {
+    assert!(!browser.has_dialog(), "a dialog at {}", browser.url());
+    assert_eq!(browser.complaints(), [""; 0], "at {}", browser.url());
+    let own = format!("http://{}/", server.address);
+    for url in browser.requested() {
+        // A new window shows Chromium's own first page.
+        let nobodys = url.starts_with("data:") || url.starts_with("chrome://");
+        assert!(url.starts_with(&own) || nobodys, "{url}");
+    }
+}
+
+#[test]
+fn an_owner_loads_files_makes_a_report_and_takes_it_home() {
+    let Some(browser) = Browser::start("the first visit in a browser") else {
+        return;
+    };
+    let home = Home::new();
+    let server = Server::start(&home);
+    let at = |path: &str| format!("http://{}{path}", server.address);
+
+    browser.open(&at("/"));
+    browser.reads("h1", "Nothing was loaded yet");
+    assert!(
+        browser
+            .text(".files")
+            .contains("store_id,timestamp_utc,status")
+    );
+
+    home.write(
+        "bad.csv",
+        "store_id,timestamp_utc,status\na,2026-11-06 17:00:00 UTC,up\n",
+    );
+    browser.type_into("#files", &home.path("bad.csv").display().to_string());
+    browser.click("form.upload button");
+    browser.reads(".outcome", "Nothing was loaded");
+    let table = browser.text("table.bad");
+    for word in ["bad.csv", "status", "up", "expected `active` or `inactive`"] {
+        assert!(table.contains(word), "{table}");
+    }
+    assert_eq!(server.get("/api/stores").json()["total"], 0);
+    // The only answer that the console may mention is the one that was asked for.
+    let complaints = browser.complaints();
+    assert!(
+        complaints.iter().all(|line| line.contains("422")),
+        "{complaints:?}"
+    );
+
+    browser.type_into("#files", &seeds().join("\n"));
+    browser.click("form.upload button");
+    browser.reads(".outcome", "new rows");
+    browser.click(".outcome a.primary");
+    browser.reads("h1", "Fleet");
+    browser.reads("#attention", "Needs attention now");
+
+    browser.click("main form[action='/reports'] button");
+    browser.reads("h1", "Reports");
+    browser.reads("#reports tbody", "complete");
+    let link =
+        browser.run("return document.querySelector('#reports a[download]').getAttribute('href')");
+    let csv = server.get(link.as_str().expect("a link"));
+    assert_eq!((csv.status, csv.body), (200, home.print(&["report"])));
+    is_quiet(&browser, &server);
+}
+
+#[test]
+fn stores_are_sorted_filtered_and_looked_at() {
+    let Some(browser) = Browser::start("the list and the page of a store in a browser") else {
+        return;
+    };
+    let home = seeded();
+    let server = Server::start(&home);
+    let at = |path: &str| format!("http://{}{path}", server.address);
+    let first = "tbody tr:first-child th a";
+
+    browser.open(&at("/stores"));
+    browser.click("th:nth-child(4) a");
+    browser.reads("[aria-sort=descending]", "Offline");
+    assert_eq!(browser.text(first), HOSTILE);
+    browser.click("th:nth-child(4) a");
+    browser.reads("[aria-sort=ascending]", "Offline");
+    browser.open(&at("/stores"));
+    browser.type_into("#q", "pike");
+    browser.type_into("#group", "Bright Fork Partners");
+    browser.click(".filters button");
+    browser.reads(".lead", "1 of 64 stores");
+    browser.click(first);
+    browser.reads("h1", "Bright Fork Pike Place");
+    browser.reads(".state-now", "offline since");
+
+    browser.hover("a.piece[data-state=offline]");
+    browser.reads("#told", "offline, ");
+    browser.run("document.querySelector('a.piece[data-state=online]').focus()");
+    browser.reads("#told", "online, ");
+    browser.click("a.piece[data-state=closed]");
+    browser.reads("#told", "outside business hours");
+    assert!(!browser.url().contains('#'), "the page jumped");
+    is_quiet(&browser, &server);
+
+    browser.open(&at("/stores?state=online&sort=downtime"));
+    browser.open(&at(&hostile_path()));
+    assert_eq!(browser.text("h1"), HOSTILE);
+    is_quiet(&browser, &server);
+    for (_, page) in pages() {
+        browser.open(&at(&page));
+        is_quiet(&browser, &server);
+    }
+}
+
+#[test]
+fn every_page_is_whole_without_a_script() {
+    let Some(browser) = Browser::start("pages without a script") else {
+        return;
+    };
+    let home = seeded();
+    let server = Server::start(&home);
+    let at = |path: &str| format!("http://{}{path}", server.address);
+    browser.forbid_scripts();
+    for (_, page) in pages() {
+        browser.open(&at(&page));
+        assert!(!browser.text("h1").is_empty(), "{page}");
+    }
+    browser.open(&at("/reports"));
+    browser.click("form button.primary");
+    // It is made within a moment, and a plain look again shows it.
+    crate::harness::eventually("the report is complete", || {
+        browser.open(&at("/reports"));
+        browser.text("#reports").contains("complete").then_some(())
+    });
+    browser.open(&at("/load"));
+    browser.type_into("#files", &seeds()[0]);
+    browser.click("form.upload button");
+    assert!(browser.text(".outcome").contains("known already"));
+    browser.open(&at("/stores/seattle-pike-place"));
+    browser.click("a.piece[data-state=offline]");
+    assert!(
+        browser.url().contains("#piece-"),
+        "a piece leads to its words"
+    );
+    is_quiet(&browser, &server);
+}
+
+#[test]
+fn a_store_prints_to_one_page_of_a4_or_letter() {
+    let Some(browser) = Browser::start("printing") else {
+        return;
+    };
+    let home = seeded();
+    let server = Server::start(&home);
+    for store in ["seattle-pike-place", "newark-penn-station", "chicago-ohare"] {
+        browser.open(&format!("http://{}/stores/{store}", server.address));
+        for (width, height) in [(21.0, 29.7), (21.59, 27.94)] {
+            let pdf = browser.print(width, height);
+            let pages = memchr_count(&pdf, b"/Type /Page\n") + memchr_count(&pdf, b"/Type /Page ");
+            assert_eq!(pages, 1, "{store} on {width} × {height} cm");
+        }
+    }
+}
+
+fn memchr_count(haystack: &[u8], needle: &[u8]) -> usize {
+    haystack
+        .windows(needle.len())
+        .filter(|window| window == &needle)
+        .count()
+}
+
+#[test]
+fn pages_fit_a_phone_and_follow_the_systems_colours() {
+    let Some(browser) = Browser::start("phone width and dark colours") else {
+        return;
+    };
+    let home = seeded();
+    let server = Server::start(&home);
+    let ground = || browser.run("return getComputedStyle(document.body).backgroundColor");
+    for width in [360, 1920] {
+        browser.resize(width, 800);
+        for (name, page) in pages() {
+            browser.open(&format!("http://{}{page}", server.address));
+            let beyond = browser.run("return document.documentElement.scrollWidth - innerWidth");
+            let row = browser.run("return Math.max(0, ...[...document.querySelectorAll('tr')].map(row => row.offsetHeight))");
+            assert!(
+                row.as_i64() < Some(200),
+                "{name} has a row of {row} px at {width}"
+            );
+            assert!(
+                beyond.as_i64() <= Some(0),
+                "{name} is {beyond} px wider than {width}"
+            );
+        }
+    }
+    browser.prefer("light");
+    assert_eq!(ground(), "rgb(247, 247, 245)");
+    browser.prefer("dark");
+    assert_eq!(ground(), "rgb(18, 21, 26)");
+}
+
+/// axe-core, where `.ci/run` puts it.
+fn axe() -> Option<PathBuf> {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
+    let target = target.unwrap_or_else(|| project().join("target"));
+    let file = target.join("axe/node_modules/axe-core/axe.min.js");
+    file.is_file().then_some(file)
+}
+
+#[test]
+fn no_page_has_a_serious_fault_for_those_who_see_or_reach_less() {
+    let Some(axe) = axe() else {
+        say_skipped(
+            "accessibility",
+            "axe-core (npm install --prefix target/axe axe-core)",
+        );
+        return;
+    };
+    let Some(browser) = Browser::start("accessibility") else {
+        return;
+    };
+    let home = seeded();
+    let server = Server::start(&home);
+    let empty = Home::new();
+    let first = Server::start(&empty);
+    let mut all: Vec<String> = pages()
+        .map(|(_, page)| format!("http://{}{page}", server.address))
+        .into();
+    all.push(format!("http://{}/", first.address));
+    all.push(format!("http://{}/stores/nowhere", server.address));
+    for scheme in ["light", "dark"] {
+        browser.prefer(scheme);
+        for width in [360, 1160] {
+            browser.resize(width, 900);
+            for page in &all {
+                browser.open(page);
+                browser.inject(&axe);
+                let found = browser.run_async(
+                    "const done = arguments[arguments.length - 1]; axe.run().then(found => done(
+                        found.violations.filter(one => ['serious', 'critical'].includes(one.impact))
+                        .map(one => [one.id, one.nodes.slice(0, 3).map(node => [node.target, node.failureSummary])])))",
+                );
+                assert_eq!(found, json!([]), "{page}, {scheme}, {width} px");
+            }
+        }
+    }
+}
+
+/// Writes a picture of every page at three widths, light and dark, to `screenshots/`:
+/// `cargo test --test it screenshots -- --ignored`.
+#[test]
+#[ignore = "writes pictures to look at"]
+fn screenshots_of_every_page() {
+    let Some(browser) = Browser::start("screenshots") else {
+        return;
+    };
+    let home = seeded();
+    let server = Server::start(&home);
+    server.report("");
+    server.report("?interpolation=previous");
+    let empty = Home::new();
+    let first = Server::start(&empty);
+    let folder = project().join("screenshots");
+    fs::create_dir_all(&folder).expect("a folder");
+    let mut all: Vec<(String, String)> = pages()
+        .map(|(name, page)| (name.to_owned(), format!("http://{}{page}", server.address)))
+        .into();
+    all.push((
+        "first-visit".to_owned(),
+        format!("http://{}/", first.address),
+    ));
+    all.push((
+        "missing".to_owned(),
+        format!("http://{}/stores/nowhere", server.address),
+    ));
+    for scheme in ["light", "dark"] {
+        browser.prefer(scheme);
+        for width in [360, 1160, 1920] {
+            browser.resize(width, 900);
+            for (name, page) in &all {
+                browser.open(page);
+                let height: Value = browser.run("return document.documentElement.scrollHeight");
+                let height = u32::try_from(height.as_u64().unwrap_or(900)).expect("a height");
+                browser.resize(width, height.max(900));
+                let file = folder.join(format!("{name}-{width}-{scheme}.png"));
+                fs::write(file, browser.screenshot()).expect("a picture");
+                browser.resize(width, 900);
+            }
+        }
+    }
+}
