@@ -5,6 +5,7 @@
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
@@ -39,7 +40,7 @@ impl Back {
     /// When not a single one can be had.
     pub fn start(handlers: usize, shared: &Shared) -> Result<(Self, Links)> {
         let failed = |error: io::Error| Error::failed("cannot start the server").because(error);
-        let inside = Inside::listen().map_err(failed)?;
+        let inside = Inside::listen(shared.folder()).map_err(failed)?;
         let Inside {
             server,
             connect,
@@ -122,20 +123,23 @@ struct Inside {
 
 impl Inside {
     /// A socket in a folder of the owner's, which is gone once the connections are open; a guarded port
-    /// where that cannot be.
-    fn listen() -> io::Result<Self> {
+    /// where that cannot be. `data` is where files can be written for sure.
+    fn listen(data: &Path) -> io::Result<Self> {
         #[cfg(unix)]
-        match Self::in_a_folder() {
-            Ok(inside) => return Ok(inside),
-            Err(error) => {
-                tracing::warn!(%error, "no private socket can be had; a guarded port will do");
+        for parent in [&std::env::temp_dir(), data] {
+            match Self::in_a_folder(parent) {
+                Ok(inside) => return Ok(inside),
+                Err(error) => tracing::debug!(%error, ?parent, "no private socket can be had"),
             }
         }
+        tracing::warn!(
+            "no private socket can be had, so a port of this machine is guarded instead"
+        );
         Self::on_a_port()
     }
 
     #[cfg(unix)]
-    fn in_a_folder() -> io::Result<Self> {
+    fn in_a_folder(parent: &Path) -> io::Result<Self> {
         use std::os::unix::fs::PermissionsExt;
         use std::os::unix::net::UnixStream;
 
@@ -143,7 +147,7 @@ impl Inside {
         let folder = tempfile::Builder::new()
             .prefix("store-monitor-")
             .permissions(owner_alone)
-            .tempdir()?;
+            .tempdir_in(parent)?;
         let path = folder.path().join("door");
         let server = tiny_http::Server::http_unix(&path).map_err(io::Error::other)?;
         let connect = move || -> io::Result<Box<dyn Link>> {
@@ -273,5 +277,54 @@ fn respond(incoming: tiny_http::Request, answer: &Response) {
         .and_then(|()| writer.write_all(body));
     if let Err(error) = written.and_then(|()| writer.flush()) {
         tracing::debug!(%error, "an answer could not be given");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::connection::open_writer;
+    use crate::db::writer::Writer;
+    use crate::http::Clock;
+    use crate::http::guard::Hosts;
+    use crate::jobs::{Jobs, Limits};
+
+    #[test]
+    fn a_guarded_port_answers_nobody_but_the_door() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("store-monitor.db");
+        let (writer, _) = Writer::start(open_writer(&file).unwrap()).unwrap();
+        let recipe = Arc::new(|_: &mut _, _| Ok(Vec::new()));
+        let (jobs, _) =
+            Jobs::start(file.clone(), writer.clone(), Limits::default(), recipe).unwrap();
+        let shared = Shared {
+            file,
+            jobs,
+            writer,
+            hot: Arc::default(),
+            views: Arc::default(),
+            hosts: Hosts::new("127.0.0.1:0".parse().unwrap(), []),
+            read_only_pages: false,
+            clock: Clock::Data,
+            body_bytes_max: 1,
+        };
+        let inside = Inside::on_a_port().unwrap();
+        let address = inside.server.server_addr().to_ip().unwrap();
+        let secret = inside.secret.unwrap();
+        let back = Back::serve(inside.server, 2, Some(secret.clone()), &shared).unwrap();
+        (inside.connect)().unwrap();
+        let ask = |field: &str| {
+            let mut stream = TcpStream::connect(address).unwrap();
+            let request = format!("GET /health HTTP/1.1\r\nConnection: close\r\n{field}\r\n");
+            stream.write_all(request.as_bytes()).unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).unwrap();
+            answer
+        };
+        for field in ["", "Door-Secret: x\r\n"] {
+            assert!(ask(field).starts_with("HTTP/1.1 403 "), "{field}");
+        }
+        assert!(ask(&greeting(secret)).starts_with("HTTP/1.1 200 "));
+        back.stop();
     }
 }

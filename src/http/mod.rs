@@ -30,6 +30,7 @@ pub mod routes;
 pub mod store_list;
 pub mod stores;
 
+use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -47,6 +48,9 @@ use crate::fleet_view::FleetViews;
 use crate::hot_window::HotWindow;
 use crate::jobs::Jobs;
 use crate::uptime::interval::Micros;
+
+/// How many connections may wait to be accepted; the system may hold it to fewer.
+const BACKLOG: i32 = 1024;
 
 /// How many of the longest bodies may wait on the disk together.
 const BODIES_ON_DISK_MAX: u64 = 4;
@@ -152,7 +156,13 @@ impl App {
 /// # Errors
 /// When the address is taken or not the machine's.
 pub fn bind(address: SocketAddr) -> Result<TcpListener> {
-    TcpListener::bind(address).map_err(|error| {
+    let bind = || {
+        let listener = TcpListener::bind(address)?;
+        // The default of 128 overflows when many connect at once, and their next try is a second away.
+        socket2::SockRef::from(&listener).listen(BACKLOG)?;
+        Ok::<_, io::Error>(listener)
+    };
+    bind().map_err(|error| {
         Error::invalid(format!(
             "cannot listen on {address} (--listen names another address, port 0 picks a free port)"
         ))

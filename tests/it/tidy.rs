@@ -46,9 +46,10 @@ const NEVER: [(&str, &[&str]); 9] = [
 const CURRENCY: &str = "uptime::interval";
 
 /// Crates, and the only rooms that may name them.
-const CRATES: [(&str, &[&str]); 12] = [
+const CRATES: [(&str, &[&str]); 13] = [
     ("tiny_http", &["http"]),
     ("mio", &["http"]),
+    ("socket2", &["http"]),
     ("httparse", &["http"]),
     ("maud", &["http"]),
     ("sha2", &["http"]),

@@ -152,7 +152,7 @@ pub fn judge(head: &[u8]) -> Result<Head, Refusal> {
 
     let mut facts = Facts::default();
     for field in request.headers.iter() {
-        facts.note(field.name, field.value.trim_ascii())?;
+        facts.note(field.name, field.value.trim_ascii());
     }
     let host = facts.host(is_1_1)?;
     let framing = facts.framing(is_1_1)?;
@@ -246,7 +246,7 @@ struct Facts<'a> {
 }
 
 impl<'a> Facts<'a> {
-    fn note(&mut self, name: &str, value: &'a [u8]) -> Result<(), Refusal> {
+    fn note(&mut self, name: &str, value: &'a [u8]) {
         let is = |known: &str| name.eq_ignore_ascii_case(known);
         if is("Host") {
             (self.hosts, self.host) = (self.hosts + 1, value);
@@ -267,7 +267,6 @@ impl<'a> Facts<'a> {
                 self.expects_something_else = true;
             }
         }
-        Ok(())
     }
 
     /// The host; none only where 1.0 leaves it out.
