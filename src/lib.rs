@@ -20,15 +20,18 @@
 //! # A poll's way from the file to the report
 //! [`ingest::parser`] makes a typed row of a line; [`ingest::batch::read`] judges it beside the other
 //! rows of its call and sorts it; [`ingest::load::write`] gives it to [`db::polls::add`], in one
-//! transaction with all the others. A report asks [`hot_window::HotWindow::inputs`], which has the
-//! poll in memory or reads it with [`db::polls::history`]; [`uptime::report::csv`] hands it to
-//! [`uptime::pass::totals`], which turns it into uptime and downtime. The CSV goes back into the
-//! database through [`jobs`], and from there to whoever asks [`http::reports`].
+//! transaction with all the others, unless they are so many that they go by [`db::landing`]. A report
+//! asks [`hot_window::HotWindow::inputs`], which has the poll in memory or reads it with
+//! [`db::polls::history`]; [`uptime::report::csv`] asks [`uptime::known::Teller`] what the store's polls come to: [`uptime::pass::walk`] finds their flips,
+//! unless an earlier report did, and [`uptime::pass::totals`] turns these into uptime and downtime. The
+//! CSV goes back into the database through [`jobs`], and from there to whoever asks [`http::reports`].
 //!
 //! # Invariants
 //! - No function of [`uptime`] can fail, reads a clock or does I/O.
 //! - uptime + downtime = business time, to the microsecond, in every window of every store.
 //! - Nothing but [`db::writer`] (in a server) or [`db::write`] (in a command) changes the database.
+//! - What is derived ([`db::packed`], [`uptime::flips`]) may be missing at any time, and never wrong: it
+//!   goes with the polls it was made from.
 //! - A report is in the database before its id is given out, and complete only once its CSV is.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]

@@ -13,8 +13,8 @@ use signal_hook::iterator::Signals;
 
 use super::Database;
 use crate::db::connection::{open_reader, open_writer};
-use crate::db::retention;
 use crate::db::writer::Writer;
+use crate::db::{packed, retention};
 use crate::error::{Error, Result};
 use crate::hot_window::HotWindow;
 use crate::http::{self, App, Clock, Server, Shared};
@@ -30,6 +30,9 @@ const HANDLERS: usize = 64;
 
 /// How often polls are looked through for those that are too old.
 const RETENTION_EVERY: Duration = Duration::from_secs(3600);
+
+/// How often it is seen to that hours that have passed are packed.
+const PACKING_EVERY: Duration = Duration::from_secs(600);
 
 /// How long a stop may take before the process leaves anyway: all that matters is on disk already.
 const STOP_WITHIN: Duration = Duration::from_secs(4);
@@ -145,6 +148,7 @@ pub fn serve(file: &Path, options: &ServerOptions, ready: impl FnOnce(SocketAddr
         .keep_days
         .map(|days| keep_days(file, writer.clone(), days));
     let retention = retention.transpose()?;
+    let packing = pack_in_background(writer.clone())?;
 
     let signal = signals.forever().next();
     tracing::info!(signal = signal.unwrap_or_default(), "stopping");
@@ -153,7 +157,7 @@ pub fn serve(file: &Path, options: &ServerOptions, ready: impl FnOnce(SocketAddr
         .name("stop".to_owned())
         .spawn(move || {
             server.stop();
-            drop((shared, writer, retention));
+            drop((shared, writer, retention, packing));
             jobs.stop();
             for worker in workers {
                 let _ = worker.join();
@@ -208,6 +212,26 @@ fn warm_in_background(hot: Arc<HotWindow>, file: &Path) -> Result<()> {
     thread
         .map(drop)
         .map_err(|error| Error::failed("cannot start a thread").because(error))
+}
+
+/// Packs the hours that have passed, at the start and from time to time, until the sender is dropped.
+fn pack_in_background(mut writer: Writer) -> Result<Sender<()>> {
+    let (running, stopped) = bounded::<()>(0);
+    let pack = move || {
+        loop {
+            if let Err(error) = packed::pack_all(&mut writer) {
+                tracing::error!(%error, "polls could not be packed; the next start reads them slower");
+            }
+            if stopped.recv_timeout(PACKING_EVERY) == Err(RecvTimeoutError::Disconnected) {
+                return;
+            }
+        }
+    };
+    let thread = thread::Builder::new()
+        .name("packing".to_owned())
+        .spawn(pack);
+    thread.map_err(|error| Error::failed("cannot start a thread").because(error))?;
+    Ok(running)
 }
 
 /// Forgets old polls once an hour, until the sender is dropped.

@@ -2,7 +2,7 @@
 //!
 //! It must never know what the tables mean.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::Path;
 use std::time::Duration;
@@ -18,7 +18,7 @@ const SCHEMA: &str = include_str!("../../schema.sql");
 const APPLICATION_ID: i32 = 0x5374_6F72;
 
 /// The version of the schema that this program writes and reads.
-const SCHEMA_VERSION: i32 = 2;
+const SCHEMA_VERSION: i32 = 3;
 
 /// The size of a new database's pages. Twice SQLite's default reads a window of polls and keeps a
 /// report's CSV with half as many system calls; more would make a single poll's commit dear.
@@ -40,6 +40,54 @@ pub fn open_writer(file: &Path) -> Result<Connection> {
     let mut db = open(file, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     prepare(&mut db, file)?;
     Ok(db)
+}
+
+/// Makes the database `file`, which must not exist yet, of what `fill` writes.
+///
+/// It has its name once it is whole and on disk, so it needs no journal on the way, which halves what is
+/// written; nor does it matter how much that is.
+///
+/// # Errors
+/// Those of `fill`; the file cannot be made, or another process made it meanwhile. Then there is none, or
+/// theirs.
+pub fn create<T>(file: &Path, fill: impl FnOnce(&mut Connection) -> Result<T>) -> Result<T> {
+    let folder = match file.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let failed = |error: io::Error| {
+        Error::invalid(format!("cannot create database {}", file.display())).because(error)
+    };
+    let mut name = file.file_name().unwrap_or_default().to_owned();
+    name.push(".part-");
+    let part = tempfile::Builder::new().prefix(&name).tempfile_in(folder);
+    let part = part.map_err(failed)?;
+    let mut db = open(part.path(), OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    let prepare = |db: &Connection| {
+        db.pragma_update(None, "page_size", PAGE_BYTES)?;
+        db.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+        db.pragma_update(None, "synchronous", "OFF")?;
+        db.pragma_update_and_check(None, "journal_mode", "OFF", |row| row.get::<_, String>(0))?;
+        db.execute_batch(SCHEMA)
+    };
+    prepare(&db).map_err(|error| explain(error, file))?;
+    let answer = fill(&mut db)?;
+    set_wal(&db, file)?;
+    db.close().map_err(|(_, error)| explain(error, file))?;
+    part.as_file().sync_all().map_err(failed)?;
+    part.persist_noclobber(file).map_err(|error| {
+        if error.error.kind() == io::ErrorKind::AlreadyExists {
+            let file = file.display();
+            return Error::unavailable(format!(
+                "another process made the database {file} meanwhile (run this again)"
+            ));
+        }
+        failed(error.error)
+    })?;
+    // The new name is durable once its folder is.
+    let synced = File::open(folder).and_then(|folder| folder.sync_all());
+    synced.map_err(failed)?;
+    Ok(answer)
 }
 
 /// Opens `file`, which must exist, for reading only; one of an older version is brought up to date first.
@@ -138,18 +186,22 @@ fn prepare(db: &mut Connection, file: &Path) -> Result<()> {
         if application == 0 {
             db.pragma_update(None, "page_size", PAGE_BYTES)?;
         }
-        let mode: String =
-            db.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
         // Two processes may meet here: whoever has the write lock looks again.
         let write = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let version: i32 = write.pragma_query_value(None, "user_version", |row| row.get(0))?;
         if version < SCHEMA_VERSION {
             write.execute_batch(SCHEMA)?;
         }
-        write.commit()?;
-        Ok(mode)
+        write.commit()
     };
-    let mode = prepare(db).map_err(|error| explain(error, file))?;
+    prepare(db).map_err(|error| explain(error, file))?;
+    set_wal(db, file)
+}
+
+/// Puts the database in WAL mode, in which readers and a writer do not wait for each other.
+fn set_wal(db: &Connection, file: &Path) -> Result<()> {
+    let mode = db.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0));
+    let mode: String = mode.map_err(|error| explain(error, file))?;
     if mode != "wal" {
         return Err(Error::failed(format!(
             "database {} cannot be put in WAL mode, only `{mode}` (keep it on a local disk)",

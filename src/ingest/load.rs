@@ -259,6 +259,9 @@ fn land<T: Send + 'static>(
 /// # Errors
 /// When the database cannot be written.
 pub fn recover(db: &mut impl Changes, file: &Path) -> Result<()> {
+    if !db.change(landing::is_under_way)? {
+        return Ok(());
+    }
     let Some(turn) = Turn::take(file)? else {
         return Ok(());
     };

@@ -149,14 +149,17 @@ impl Measure {
     fn text(self) -> String {
         match self {
             Self::Time(time) => format!("{:.1} ms", time.as_secs_f64() * 1000.0),
+            Self::RowsPerSecond(rate) if rate < 10_000.0 => format!("{rate:.0} rows/s"),
             Self::RowsPerSecond(rate) => format!("{:.0} thousand rows/s", rate / 1000.0),
+            Self::Bytes(bytes) if bytes < 1 << 20 => format!("{:.1} KiB", mib(bytes) * 1024.0),
             Self::Bytes(bytes) => format!("{:.1} MiB", mib(bytes)),
             Self::Unknown => "–".to_owned(),
         }
     }
 }
 
-/// To the nearest KiB below, which a memory of less than 4 TiB has few enough of.
+/// Exact up to 4 GiB, and to the nearest KiB below from there on.
 fn mib(bytes: u64) -> f64 {
-    f64::from(u32::try_from(bytes / 1024).unwrap_or(u32::MAX)) / 1024.0
+    let small = u32::try_from(bytes).map(|bytes| f64::from(bytes) / 1024.0);
+    small.unwrap_or_else(|_| f64::from(u32::try_from(bytes / 1024).unwrap_or(u32::MAX))) / 1024.0
 }

@@ -7,6 +7,7 @@ mod commands;
 mod crash;
 mod golden;
 mod harness;
+mod histories;
 mod http;
 mod intake;
 mod landing;
