@@ -16,6 +16,9 @@ pub const RECORD_BYTES_MAX: usize = 64 * 1024;
 /// What is read at once; a record and the look ahead behind it always fit.
 const BUFFER_BYTES: usize = 4 * RECORD_BYTES_MAX;
 
+/// The same for as long as the input is a small one: most requests are, and pay for no more.
+const SMALL_BUFFER_BYTES: usize = 8 * 1024;
+
 /// What shape a record is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
@@ -45,7 +48,7 @@ pub struct Records<R> {
     reader: R,
     /// Whether a quote means anything.
     quotes: bool,
-    buffer: Box<[u8]>,
+    buffer: Vec<u8>,
     /// What of the buffer is not yet given out.
     start: usize,
     end: usize,
@@ -94,7 +97,7 @@ impl<R: Read> Records<R> {
         Self {
             reader,
             quotes,
-            buffer: vec![0; BUFFER_BYTES].into_boxed_slice(),
+            buffer: vec![0; SMALL_BUFFER_BYTES],
             start: 0,
             end: 0,
             line,
@@ -264,6 +267,8 @@ impl<R: Read> Records<R> {
     fn fill(&mut self) -> io::Result<bool> {
         if self.start == self.end {
             (self.start, self.end) = (0, 0);
+        } else if self.end == self.buffer.len() && self.end < BUFFER_BYTES {
+            self.buffer.resize(BUFFER_BYTES, 0);
         } else if self.end == self.buffer.len() {
             self.buffer.copy_within(self.start..self.end, 0);
             (self.start, self.end) = (0, self.end - self.start);

@@ -33,10 +33,10 @@ impl Counts {
 
 /// The polls of one small request: one to three, of which no other request has any.
 fn rows(client: usize, request: usize) -> Vec<String> {
-    let row = |row| {
+    let row = |row: usize| {
         let minute = request / 60;
         let (hour, minute, second) = (minute / 60, minute % 60, request % 60);
-        let status = if (client + request + row) % 3 == 0 {
+        let status = if (client + request + row).is_multiple_of(3) {
             "inactive"
         } else {
             "active"
@@ -152,7 +152,7 @@ fn stress(requests: usize, reports: usize) {
         assert!(!said.contains(word), "{said}");
     }
     assert_eq!(home.print(&["check"]), b"ok\n");
-    println!(
+    eprintln!(
         "{} requests of {CLIENTS} clients with {} polls, {} turned away with 503; {reports} reports; {exports} exports of {} polls at last; log at most {} KiB",
         CLIENTS * requests,
         acknowledged.len(),

@@ -186,12 +186,11 @@ fn physical_lines(text: &[u8]) -> Vec<(&[u8], &[u8])> {
     lines
 }
 
-/// Reads in three ways that must agree, and checks the lines.
+/// Reads in two ways that must agree, and checks the lines.
 fn check_reading(bytes: &[u8], format: Format, kind: Kind) -> Said {
     let said = read(bytes, usize::MAX, format, kind);
-    for step in [1, 2 + bytes.len() % 7] {
-        assert_eq!(read(bytes, step, format, kind), said, "by {step} bytes");
-    }
+    let step = 1 + bytes.len() % 8;
+    assert_eq!(read(bytes, step, format, kind), said, "by {step} bytes");
     let Some(text) = text_of(bytes) else {
         return said;
     };
