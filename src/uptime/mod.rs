@@ -2,9 +2,10 @@
 //!
 //! In reading order: [`interval`], the one currency; [`poll`]; [`business_hours`], which makes open
 //! intervals; [`timeline`], which makes up and down intervals; [`window`], which measures both;
-//! [`report`], one row a store. [`fleet`] and [`history`] are the report's two inputs for many
-//! stores ([`gather`] makes the latter), [`pass`] its fast form; [`flips`] keeps what one report worked out for the next, and
-//! [`known`] says when that may be used; [`row`] writes a line. [`outage`] tells when nobody was polled.
+//! [`report`], one row a store. [`fleet`] and [`history`] are the report's two inputs for many stores
+//! ([`gather`] makes the latter), [`pass`] its fast form; [`flips`] keeps what one report worked out for
+//! the next, and [`known`] says when that may be used; [`row`] writes a line. [`outage`] tells when
+//! nobody was polled.
 //!
 //! It must never know SQLite, HTTP, CSV files or the clock: `as_of` and every row are passed in.
 
