@@ -14,7 +14,8 @@ use super::packed::{self, Packing, Part};
 use super::{Changed, generation, landing};
 use crate::error::Result;
 use crate::uptime::fleet::StoreKey;
-use crate::uptime::history::{Builder, History};
+use crate::uptime::gather::Builder;
+use crate::uptime::history::History;
 use crate::uptime::interval::{Interval, Micros};
 use crate::uptime::poll::{Poll, Status};
 
@@ -83,7 +84,7 @@ pub fn history(view: &Connection, span: Interval, threads: usize) -> Result<Hist
         Some(parts) => parts,
         None => vec![read_part(view, span)?],
     };
-    Ok(Builder::finish(parts, threads))
+    Ok(Builder::finish(&parts, threads))
 }
 
 /// Cuts the part of `span` that holds polls into pieces of equal length.

@@ -8,12 +8,12 @@
 //! lately apart from the rest, so that one poll costs a copy of a few kilobytes and not of the block.
 
 use std::sync::Arc;
-use std::thread;
 
 use super::fleet::{BusinessTime, Fleet, StoreKey};
 use super::flips::{BlockFlips, Kept};
+use super::gather::Builder;
 use super::interval::{Interval, Micros};
-use super::poll::{Poll, Status};
+use super::poll::Poll;
 use super::timeline::Interpolation;
 
 /// How many consecutive store keys share a block.
@@ -55,7 +55,24 @@ impl History {
         for (store, poll) in polls {
             builder.push(store, poll);
         }
-        Builder::finish(vec![builder], 1)
+        Builder::finish(&[builder], 1)
+    }
+
+    /// A history of blocks, each laid out by store: where each store's polls end, and the polls.
+    pub(super) fn from_blocks(blocks: impl IntoIterator<Item = (Vec<u32>, Vec<Poll>)>) -> Self {
+        let block = |(ends, polls)| {
+            Arc::new(Block {
+                settled: Arc::new(Settled {
+                    ends,
+                    polls,
+                    flips: Kept::default(),
+                }),
+                recent: Vec::new(),
+            })
+        };
+        Self {
+            blocks: blocks.into_iter().map(block).collect(),
+        }
     }
 
     /// The polls of `store` within `span`, sorted; `scratch` is room for those that lie apart.
@@ -178,7 +195,7 @@ pub(super) fn place(store: StoreKey) -> (usize, usize) {
 }
 
 /// The place of a store in its block, as blocks store it.
-fn slot_byte(store: StoreKey) -> u8 {
+pub(super) fn slot_byte(store: StoreKey) -> u8 {
     let [slot, ..] = store.to_le_bytes();
     slot
 }
@@ -187,75 +204,6 @@ const _: () = assert!(
     BLOCK_STORES == 1 << u8::BITS,
     "a place in a block is a byte"
 );
-
-/// Gathers polls and lays them out by store; cheapest where they come in order of time.
-#[derive(Debug, Default)]
-pub struct Builder {
-    blocks: Vec<Gathered>,
-}
-
-/// One block's polls in the order they came; side by side with each its store's place in the block.
-#[derive(Debug, Default)]
-struct Gathered {
-    slots: Vec<u8>,
-    polls: Vec<Poll>,
-}
-
-impl Builder {
-    /// Adds a poll.
-    pub fn push(&mut self, store: StoreKey, poll: Poll) {
-        let (block, _) = place(store);
-        if block >= self.blocks.len() {
-            self.blocks.resize_with(block + 1, Gathered::default);
-        }
-        let block = &mut self.blocks[block];
-        block.slots.push(slot_byte(store));
-        block.polls.push(poll);
-    }
-
-    /// The history of what was pushed to any of the builders, laid out on `threads` threads.
-    pub fn finish(parts: Vec<Self>, threads: usize) -> History {
-        let length = parts.iter().map(|part| part.blocks.len()).max();
-        let mut blocks: Vec<Vec<Gathered>> = Vec::new();
-        blocks.resize_with(length.unwrap_or(0), Vec::new);
-        for part in parts {
-            for (block, gathered) in blocks.iter_mut().zip(part.blocks) {
-                block.push(gathered);
-            }
-        }
-        // Each block's rows are freed as soon as they are laid out.
-        let lay_out = |rows: Vec<Gathered>| {
-            Arc::new(Block {
-                settled: Arc::new(Settled::lay_out(&rows)),
-                recent: Vec::new(),
-            })
-        };
-        let share = blocks.len().div_ceil(threads.max(1)).max(1);
-        let mut shares = Vec::new();
-        while !blocks.is_empty() {
-            shares.push(blocks.split_off(blocks.len().saturating_sub(share)));
-        }
-        // The first share comes last.
-        let first = shares.pop().unwrap_or_default();
-        thread::scope(|scope| {
-            let others: Vec<_> = shares
-                .into_iter()
-                .rev()
-                .map(|share| {
-                    scope.spawn(move || share.into_iter().map(lay_out).collect::<Vec<_>>())
-                })
-                .collect();
-            let mut blocks: Vec<_> = first.into_iter().map(lay_out).collect();
-            for other in others {
-                match other.join() {
-                    Ok(others) => blocks.extend(others),
-                    Err(panic) => std::panic::resume_unwind(panic),
-                }
-            }
-            History { blocks }
-        })
-    }
-}
 
 impl Block {
     /// The polls of one store that lie apart.
@@ -347,43 +295,6 @@ impl Settled {
                 .push(u32::try_from(block.polls.len()).unwrap_or(u32::MAX));
         }
         block
-    }
-
-    /// A counting sort by store; it keeps the order within each, which is mostly that of time already.
-    fn lay_out(parts: &[Gathered]) -> Self {
-        let slots = parts.iter().flat_map(|part| &part.slots);
-        let rows = parts
-            .iter()
-            .flat_map(|part| part.slots.iter().zip(&part.polls));
-        let mut ends = vec![0_u32; BLOCK_STORES];
-        for &slot in slots {
-            ends[usize::from(slot)] += 1;
-        }
-        let mut total = 0;
-        for end in &mut ends {
-            let count = *end;
-            *end = total;
-            total += count;
-        }
-        let mut polls = vec![Poll::new(0, Status::Inactive); total as usize];
-        for (&slot, &poll) in rows {
-            let end = &mut ends[usize::from(slot)];
-            polls[*end as usize] = poll;
-            *end += 1;
-        }
-        let mut start = 0;
-        for &end in &ends {
-            let store = &mut polls[start as usize..end as usize];
-            if !store.is_sorted() {
-                store.sort_unstable();
-            }
-            start = end;
-        }
-        Self {
-            ends,
-            polls,
-            flips: Kept::default(),
-        }
     }
 }
 

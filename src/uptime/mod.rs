@@ -2,9 +2,10 @@
 //!
 //! In reading order: [`interval`], the one currency; [`poll`]; [`business_hours`], which makes open
 //! intervals; [`timeline`], which makes up and down intervals; [`window`], which measures both;
-//! [`report`], one row a store. [`fleet`] and [`history`] are the report's two inputs for many
-//! stores, [`pass`] its fast form; [`flips`] keeps what one report worked out for the next, and
-//! [`known`] says when that may be used; [`row`] writes a line. [`outage`] tells when nobody was polled.
+//! [`report`], one row a store. [`fleet`] and [`history`] are the report's two inputs for many stores
+//! ([`gather`] makes the latter), [`pass`] its fast form; [`flips`] keeps what one report worked out for
+//! the next, and [`known`] says when that may be used; [`row`] writes a line. [`outage`] tells when
+//! nobody was polled.
 //!
 //! What stands beside the report: [`state`], [`evidence`], [`incident`] and [`segment`] make the
 //! [`standing`] of one store; [`glance`] is a store at a glance, fast, and [`overview`] a fleet of them.
@@ -15,6 +16,7 @@ pub mod business_hours;
 pub mod evidence;
 pub mod fleet;
 pub mod flips;
+pub mod gather;
 pub mod glance;
 pub mod history;
 pub mod incident;

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use store_monitor::db::connection::open_writer;
 use store_monitor::db::writer::Writer;
+use store_monitor::http::guard::Hosts;
 use store_monitor::http::request::Request;
 use store_monitor::http::{App, Capacity, Clock, Readers, Server, Shared, routes};
 use store_monitor::jobs::{Jobs, Limits};
@@ -51,6 +52,9 @@ fn main() -> Result<()> {
         jobs: jobs.clone(),
         writer,
         hot: Arc::default(),
+        views: Arc::default(),
+        hosts: Hosts::new(([127, 0, 0, 1], 0).into(), []),
+        read_only_pages: false,
         clock: Clock::Data,
         body_bytes_max: 1 << 30,
     };

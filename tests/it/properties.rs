@@ -21,7 +21,8 @@ use store_monitor::ingest::batch::{self, Source};
 use store_monitor::ingest::load;
 use store_monitor::uptime::business_hours::{WeeklyRow, ZoneTable, open_intervals};
 use store_monitor::uptime::fleet::{BusinessTime, Fleet, Pattern, StoreKey};
-use store_monitor::uptime::history::{Builder, History};
+use store_monitor::uptime::gather::Builder;
+use store_monitor::uptime::history::History;
 use store_monitor::uptime::interval::{DAY, HOUR, Interval, Intervals, MINUTE, Micros, SECOND};
 use store_monitor::uptime::pass::{self, Known};
 use store_monitor::uptime::poll::{Poll, Status};
@@ -969,7 +970,7 @@ proptest! {
         let by_change = polls
             .chunks(7)
             .fold(History::from_polls(at_first), |history, change| history.with(change, Micros::MIN));
-        let finish = |builder| Builder::finish(vec![builder], 3);
+        let finish = |builder| Builder::finish(&[builder], 3);
         let others = [finish(by_store), finish(by_turns), by_change];
         for rule in Interpolation::ALL {
             let expected = fast_csv(&fleet, &by_time, as_of, rule, 1);
