@@ -47,7 +47,7 @@ pub(crate) fn cases() -> Vec<(String, Vec<u16>, Vec<u8>)> {
 
 /// A server that goes by the names that the cases ask for.
 fn start_by_names(home: &Home) -> Server {
-    let names = ["x", "y", "example.com"];
+    let names = ["x", "y", "other", "example.com"];
     let line = names.iter().flat_map(|name| ["--host", *name]);
     let line: Vec<_> = ["serve"].into_iter().chain(line).collect();
     Server::start_with(home, &line)
