@@ -6,7 +6,7 @@
 //! | room | what it does | what it must never know |
 //! | --- | --- | --- |
 //! | [`cli`] | one file a command | how anything is done beyond whom to call |
-//! | [`http`] | routes, handlers, answers | how reports are made or stored |
+//! | [`http`] | routes, handlers, pages, answers | how reports are made or stored |
 //! | [`jobs`] | the queue of reports and its pool | HTTP; how the numbers are made |
 //! | [`fleet_view`] | the fleet as people look at it, kept while it is true | HTTP; drawing |
 //! | [`hot_window`] | the last eight days in memory | HTTP; the arithmetic |
@@ -25,6 +25,9 @@
 //! poll in memory or reads it with [`db::polls::history`]; [`uptime::report::csv`] hands it to
 //! [`uptime::pass::totals`], which turns it into uptime and downtime. The CSV goes back into the
 //! database through [`jobs`], and from there to whoever asks [`http::reports`].
+//!
+//! What people look at goes the same way: [`fleet_view`] keeps [`uptime::overview`] of the whole fleet,
+//! one store's page and JSON read [`uptime::standing`], and both are words and drawings by then.
 //!
 //! # Invariants
 //! - No function of [`uptime`] can fail, reads a clock or does I/O.
