@@ -6,7 +6,7 @@
 //! | room | what it does | what it must never know |
 //! | --- | --- | --- |
 //! | [`cli`] | one file a command | how anything is done beyond whom to call |
-//! | [`http`] | the door, routes, handlers, answers | how reports are made or stored |
+//! | [`http`] | the door, routes, handlers, pages, answers | how reports are made or stored |
 //! | [`jobs`] | the queue of reports and its pool | HTTP; how the numbers are made |
 //! | [`fleet_view`] | the fleet as people look at it, kept while it is true | HTTP; drawing |
 //! | [`hot_window`] | the last eight days in memory | HTTP; the arithmetic |
@@ -33,6 +33,9 @@
 //! the request on when all of it is there. [`http::back`] has tiny_http and the handlers' threads;
 //! [`http::routes`] picks the handler. The reply goes back through the door, which waits for slow
 //! clients so that handlers need not.
+//!
+//! What people look at goes the same way: [`fleet_view`] keeps [`uptime::overview`] of the whole fleet,
+//! one store's page and JSON read [`uptime::standing`], and both are words and drawings by then.
 //!
 //! # Invariants
 //! - No client holds a handler: it gets a request when that is whole, and its reply is taken at once.

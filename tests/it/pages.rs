@@ -510,3 +510,28 @@ fn a_long_name_and_many_stores_stay_within_a_page() {
     assert!(page.body.len() < 100_000, "{} bytes", page.body.len());
     assert!(server.get("/").body.len() < 150_000);
 }
+
+#[test]
+fn a_store_that_flaps_every_minute_stays_within_a_page() {
+    let home = Home::new();
+    let mut polls = "store_id,timestamp_utc,status\n".to_owned();
+    for minute in 0..8 * 1440 {
+        let (day, minute) = (minute / 1440 + 1, minute % 1440);
+        let status = ["active", "inactive"][minute % 2];
+        let (hour, minute) = (minute / 60, minute % 60);
+        polls += &format!("a,2026-11-{day:02} {hour:02}:{minute:02}:00 UTC,{status}\n");
+    }
+    home.write("polls.csv", polls);
+    home.import(&["polls.csv"]);
+    let server = Server::start(&home);
+    for page in ["/stores/a", "/"] {
+        let page = server.get(page);
+        assert!(page.body.len() < 150_000, "{} bytes", page.body.len());
+    }
+    let page = server.get("/stores/a");
+    assert_eq!(
+        figures_on(page.text()),
+        figures(&server.get("/api/stores/a").json()["windows"])
+    );
+    assert!(page.text().contains("drawn in steps"));
+}

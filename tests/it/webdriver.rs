@@ -144,21 +144,27 @@ impl Browser {
     /// What people read in an element.
     #[track_caller]
     pub(crate) fn text(&self, selector: &str) -> String {
-        let element = self.element(selector);
-        let text = self.read(&format!("/element/{element}/text"));
-        text.as_str().expect("text").to_owned()
+        let text = self.text_now(selector);
+        text.unwrap_or_else(|| panic!("there is no {selector} at {}", self.url()))
+    }
+
+    /// The same; none while there is no such element, or the page is on its way to another.
+    fn text_now(&self, selector: &str) -> Option<String> {
+        let found = json!({"using": "css selector", "value": selector}).to_string();
+        let target = format!("{}/element", self.session);
+        let answer = self
+            .client
+            .post(&target, "application/json", &[], found.as_bytes());
+        let element = answer.json()["value"][ELEMENT].as_str()?.to_owned();
+        let read = format!("{}/element/{element}/text", self.session);
+        Some(self.client.get(&read).json()["value"].as_str()?.to_owned())
     }
 
     /// Waits until an element's text has these words in it.
     #[track_caller]
     pub(crate) fn reads(&self, selector: &str, words: &str) {
         eventually(&format!("{selector} reads `{words}`"), || {
-            let script = format!(
-                "const found = document.querySelector({}); return found ? found.innerText : ''",
-                json!(selector)
-            );
-            let text = self.run(&script);
-            text.as_str()?.contains(words).then_some(())
+            self.text_now(selector)?.contains(words).then_some(())
         });
     }
 

@@ -9,6 +9,7 @@ use super::words::{self, Wall};
 use crate::uptime::business_hours::ZoneTable;
 use crate::uptime::interval::{HOUR, Interval, Intervals, Micros};
 use crate::uptime::overview::Load;
+use crate::uptime::report::hours;
 use crate::uptime::window::Share;
 
 const HEIGHT: Micros = 150;
@@ -62,6 +63,33 @@ pub fn chart(week: Interval, loads: &[Load], outages: &Intervals, zone: &ZoneTab
             svg.scale width="100%" height=(TOP + HEIGHT + 22) aria-hidden="true" {
                 @for half in 0..=2 {
                     text x="0" y=(y(top * half / 2) + 4) { (top * half / 200) " %" }
+                }
+            }
+        }
+    }
+}
+
+/// The same hours as a table, for those who read rather than look.
+pub fn table(week: Interval, loads: &[Load], zone: &ZoneTable) -> Markup {
+    let wall = Wall::new(zone);
+    html! {
+        details.pieces {
+            summary { "Hour by hour as a table" }
+            table.rows {
+                thead { tr {
+                    th scope="col" { "From" }
+                    th.number scope="col" { "Offline" }
+                    th.number scope="col" { "Of open stores" }
+                } }
+                tbody {
+                    @for (hour, load) in loads.iter().enumerate() {
+                        @let start = week.start + i64::try_from(hour).unwrap_or(0) * HOUR;
+                        tr {
+                            td { (wall.date(start)) ", " (wall.time(start)) }
+                            td.number { (hours(load.downtime)) " h" }
+                            td.number { (words::share(Share::new(load.downtime, load.business))) }
+                        }
+                    }
                 }
             }
         }

@@ -171,8 +171,8 @@ fn named(polls: &[Poll], wall: &Wall<'_>) -> String {
     }
 }
 
-/// The day as a lane with its date and its hours online.
-pub fn lane_of(day: &Day, standing: &Standing) -> Markup {
+/// The day as a lane with its date and its hours online; `reachable` if each piece can be reached.
+pub fn lane_of(day: &Day, standing: &Standing, reachable: bool) -> Markup {
     let length = day.stretch.length();
     let midnight = day.date * DAY;
     html! {
@@ -181,7 +181,7 @@ pub fn lane_of(day: &Day, standing: &Standing) -> Markup {
                 (words::date(day.date))
                 @if length != DAY { span.odd { (words::length(length)) ", clocks went " (if length > DAY { "back" } else { "forward" }) } }
             }
-            (lane::lane(day.stretch, &day.pieces, &standing.polls, &day.summary, true))
+            (lane::lane(day.stretch, &day.pieces, &standing.polls, &day.summary, reachable))
             p.number { (hours(day.online)) " h" }
             @if length != DAY {
                 div.own { (lane::hours_at(day.stretch, |hour| standing.zone.instant(midnight + hour * HOUR))) }

@@ -97,6 +97,7 @@ fn body(
                     }
                 }
                 p.note { "Days by the clock of " (words::city(frame.zone())) ", where most stores are." }
+                (area::table(week, &overview.hours, &zone))
             }
             section.card aria-labelledby="cells" {
                 h2 #cells { "When downtime falls, store-local time" }

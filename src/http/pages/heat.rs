@@ -54,9 +54,12 @@ fn cell(day: &str, hour: usize, load: &Load, most: Micros) -> Markup {
     if load.business == 0 {
         return html! { td.closed title=(format!("{day} {hour:02}–{:02}: no business time", hour + 1)) { span.aside { "closed" } } };
     }
-    let shade = (load.downtime * SHADES + most - 1)
-        .checked_div(most)
-        .unwrap_or(0);
+    // Shades follow the cube root: one bad evening must not make all other hours look the same.
+    let cubed = |shade: Micros| i128::from(shade.pow(3));
+    let reaches = |shade: &Micros| {
+        cubed(*shade) * i128::from(most) >= cubed(SHADES) * i128::from(load.downtime)
+    };
+    let shade = (0..=SHADES).find(reaches).unwrap_or(SHADES);
     let told = hours(load.downtime);
     let title = format!(
         "{day} {hour:02}–{:02}: {told} h offline, {} of {} business hours",

@@ -23,6 +23,12 @@ pub struct Piece {
     pub anchor: Option<String>,
 }
 
+/// A lane of more pieces is drawn in steps, unless each of them can be reached.
+const BARS_MAX: usize = 100;
+
+/// How many steps such a lane has: five minutes each on most days.
+const STEPS: Micros = 288;
+
 /// What part of `whole` lies before `at`, as a per cent for a drawing.
 pub fn per_cent(at: Micros, whole: Interval) -> String {
     let thousandths = (at - whole.start).clamp(0, whole.length()) * 100_000 / whole.length().max(1);
@@ -52,7 +58,8 @@ pub fn lane(
         svg.lane width="100%" height="42" role=(if reachable { "group" } else { "img" })
             aria-label=(name) data-polls=(inside.len()) {
             rect.ahead x="0" y="14" width="100%" height="2" {}
-            @for piece in pieces {
+            @if !reachable && pieces.len() > BARS_MAX { (coarse(day, pieces)) }
+            @else { @for piece in pieces {
                 @if reachable {
                     a.piece href=[piece.anchor.as_ref().map(|anchor| format!("#{anchor}"))]
                         aria-label=(piece.words) tabindex="0"
@@ -64,7 +71,7 @@ pub fn lane(
                 } @else {
                     (bar(day, &piece.segment))
                 }
-            }
+            } }
             (ticks(day, &inside))
         }
     }
@@ -72,11 +79,7 @@ pub fn lane(
 
 /// One segment: offline is taller, closed is thin, and what nobody saw is hatched.
 fn bar(day: Interval, segment: &Segment) -> Markup {
-    let (top, height) = match segment.condition {
-        Condition::Offline => (1, 28),
-        Condition::Closed => (10, 10),
-        Condition::Online | Condition::Unknown => (5, 20),
-    };
+    let (top, height) = height(segment.condition);
     let (x, width) = (
         per_cent(segment.stretch.start, day),
         width(segment.stretch, day),
@@ -90,6 +93,53 @@ fn bar(day: Interval, segment: &Segment) -> Markup {
         rect.{(segment.condition.as_str())} x=(x) y=(top) width=(width) height=(height) {}
         @if let Some(hatch) = hatch {
             rect x=(x) y=(top) width=(width) height=(height) fill=(hatch) {}
+        }
+    }
+}
+
+/// How high a condition is drawn: its top and its height.
+const fn height(condition: Condition) -> (i32, i32) {
+    match condition {
+        Condition::Offline => (1, 28),
+        Condition::Closed => (10, 10),
+        Condition::Online | Condition::Unknown => (5, 20),
+    }
+}
+
+/// A lane in steps: each is drawn as what the store was at its beginning, one path a condition.
+fn coarse(day: Interval, pieces: &[Piece]) -> Markup {
+    let step = (day.length() / STEPS).max(1);
+    let at = |number: Micros| {
+        let at = day.start + number * step;
+        let next = pieces.partition_point(|piece| piece.segment.stretch.end <= at);
+        let piece = pieces.get(next).map(|piece| &piece.segment);
+        piece
+            .filter(|segment| segment.stretch.contains(at))
+            .map(|segment| segment.condition)
+    };
+    let steps: Vec<_> = (0..STEPS).map(at).collect();
+    let path = |wanted: Condition| {
+        let (top, height) = height(wanted);
+        let mut path = String::new();
+        let mut start = 0;
+        for run in steps.chunk_by(|a, b| a == b) {
+            let width = run.len();
+            if run.first() == Some(&Some(wanted)) {
+                path += &format!("M{start} {top}h{width}v{height}h-{width}z");
+            }
+            start += width;
+        }
+        path
+    };
+    let conditions = [
+        Condition::Online,
+        Condition::Offline,
+        Condition::Closed,
+        Condition::Unknown,
+    ];
+    html! {
+        svg x="0" y="0" width="100%" height="30" viewBox={"0 0 " (STEPS) " 30"} preserveAspectRatio="none" {
+            @for condition in conditions { path.{(condition.as_str())} d=(path(condition)) {} }
         }
     }
 }

@@ -84,7 +84,12 @@ fn steps(frame: &Frame) -> Markup {
                 p { "Each begins with its header; columns may come in any order." }
                 dl.files {
                     @for sample in &SAMPLES {
-                        dt { (sample.title) " " a href={"/samples/" (sample.file)} download=(sample.file) { "sample" span.aside { " of " (sample.title) } } }
+                        dt {
+                            (sample.title) " "
+                            a href={"/samples/" (sample.file)} download=(sample.file) {
+                                "sample" span.aside { " of " (sample.title) }
+                            }
+                        }
                         dd { (sample.about) ". " code { (headers(sample.file)) } }
                     }
                 }

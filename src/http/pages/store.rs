@@ -38,6 +38,9 @@ const WINDOWS: [(&str, &str); 3] = [
 /// More pieces than this are not told one by one in a table; the JSON has them all.
 const PIECES_TOLD_MAX: usize = 120;
 
+/// More pieces than this are drawn in steps, and cannot be reached one by one.
+const PIECES_REACHED_MAX: usize = 300;
+
 /// How many incidents the page lists, and how many fit on paper.
 const INCIDENTS_MAX: usize = 40;
 const INCIDENTS_PRINTED_MAX: usize = 7;
@@ -62,6 +65,7 @@ fn body(shown: &Shown, more: &str) -> Markup {
     let wall = Wall::new(&standing.zone);
     let path = format!("/stores/{}", encoded(&shown.store.id));
     let days = Day::all(standing);
+    let total: usize = days.iter().map(|day| day.pieces.len()).sum();
     html! {
         (hatches())
         div.head {
@@ -83,14 +87,14 @@ fn body(shown: &Shown, more: &str) -> Markup {
         section.card.days aria-labelledby="week" {
             h2 #week { "The last 7 days, by the clock of " (words::city(shown.pattern.zone)) }
             div.lanes {
-                @for day in &days { (lane_of(day, standing)) }
+                @for day in &days { (lane_of(day, standing, total <= PIECES_REACHED_MAX)) }
                 div.axis { span {} (lane::hours()) span.number { "online" } }
             }
             output.told #told aria-live="polite" {}
             (lane::legend())
             (outages(shown, &wall))
             (rules(&path, more, standing.question.rule))
-            (pieces(&days, &path))
+            (pieces(&days, total, &path))
         }
         (incidents(standing, &wall, &path))
         (definition(shown, &wall, &path))
@@ -248,11 +252,14 @@ fn outages(shown: &Shown, wall: &Wall<'_>) -> Markup {
 }
 
 /// Every piece in words: where a piece's link leads, and what a screen reader can read as a table.
-fn pieces(days: &[Day], path: &str) -> Markup {
-    let total: usize = days.iter().map(|day| day.pieces.len()).sum();
+fn pieces(days: &[Day], total: usize, path: &str) -> Markup {
     html! {
         @if total > PIECES_TOLD_MAX {
-            p.note.screen { "There are " (total) " pieces: " a href={"/api" (path) "/timeline"} { "all of them as JSON" } }
+            p.note.screen {
+                "There are " (words::count(total)) " pieces"
+                @if total > PIECES_REACHED_MAX { ", drawn in steps of five minutes" } ": "
+                a href={"/api" (path) "/timeline"} { "all of them as JSON" }
+            }
         } @else {
             details.pieces.screen {
                 summary { "Every piece in words" }
@@ -289,8 +296,9 @@ fn incidents(standing: &Standing, wall: &Wall<'_>, path: &str) -> Markup {
                             tr.screen[number >= INCIDENTS_PRINTED_MAX] {
                                 td { @if incident.began_before { "before " } (wall.stamp(incident.stretch.start)) }
                                 td {
-                                    @if incident.open && standing.state == State::Offline { (words::state(State::Offline, ", still")) }
-                                    @else {
+                                    @if incident.open && standing.state == State::Offline {
+                                        (words::state(State::Offline, ", still"))
+                                    } @else {
                                         (wall.stamp(incident.stretch.end))
                                         @if incident.open { " (closed since)" }
                                     }
