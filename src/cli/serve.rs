@@ -17,12 +17,12 @@ use crate::db::writer::Writer;
 use crate::db::{packed, retention};
 use crate::error::{Error, Result};
 use crate::hot_window::HotWindow;
-use crate::http::{self, App, Clock, Server, Shared};
+use crate::http::{self, Capacity, Clock, Server, Shared};
 use crate::ingest::load;
 use crate::jobs::{Jobs, Limits};
 use crate::uptime::report::Question;
 
-/// How many requests are answered side by side.
+/// How many requests are answered side by side, where the machine gives as many threads.
 ///
 /// Many: a handler that waits for its rows to be durable costs nothing but its stack, and those that
 /// wait together share one commit.
@@ -35,7 +35,7 @@ const RETENTION_EVERY: Duration = Duration::from_secs(3600);
 const PACKING_EVERY: Duration = Duration::from_secs(600);
 
 /// How long a stop may take before the process leaves anyway: all that matters is on disk already.
-const STOP_WITHIN: Duration = Duration::from_secs(4);
+const STOP_WITHIN: Duration = Duration::from_secs(5);
 
 /// What `serve` can be told.
 #[derive(Debug, clap::Args)]
@@ -83,6 +83,10 @@ pub struct ServerOptions {
     /// How long a body of rows may be, in bytes as it is sent
     #[arg(long, env = "STORE_MONITOR_MAX_BODY", value_name = "BYTES", default_value_t = 1 << 30)]
     max_body: u64,
+
+    /// How many connections are served at once; the next is answered 503
+    #[arg(long, env = "STORE_MONITOR_MAX_CONNECTIONS", value_name = "N", default_value_t = 512, value_parser = clap::value_parser!(u16).range(1..))]
+    max_connections: u16,
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
@@ -139,8 +143,11 @@ pub fn serve(file: &Path, options: &ServerOptions, ready: impl FnOnce(SocketAddr
         clock,
         body_bytes_max: options.max_body,
     };
-    let app = || App::new(shared.clone());
-    let server = Server::start(listener, HANDLERS, app)?;
+    let capacity = Capacity {
+        handlers: HANDLERS,
+        connections_max: options.max_connections.into(),
+    };
+    let server = Server::start(listener, capacity, shared)?;
     announce(server.address())?;
     ready(server.address());
 
@@ -157,7 +164,7 @@ pub fn serve(file: &Path, options: &ServerOptions, ready: impl FnOnce(SocketAddr
         .name("stop".to_owned())
         .spawn(move || {
             server.stop();
-            drop((shared, writer, retention, packing));
+            drop((writer, retention, packing));
             jobs.stop();
             for worker in workers {
                 let _ = worker.join();
