@@ -9,7 +9,7 @@ use super::words::{self, Wall};
 use crate::uptime::business_hours::ZoneTable;
 use crate::uptime::interval::{HOUR, Interval, Intervals, Micros};
 use crate::uptime::overview::Load;
-use crate::uptime::report::hours;
+use crate::uptime::row::hours;
 use crate::uptime::window::Share;
 
 const HEIGHT: Micros = 150;
