@@ -16,13 +16,17 @@
 //! | [`interner`] | the ids of a call | their numbers |
 //! | [`runs`] | the polls of a call | the same polls, sorted |
 //! | [`last_in`] | sorted polls | those that stand |
+//! | [`blocks`] | the lines of a long file of polls | the same, parsed on several threads |
+//! | `ahead` | what an iterator gives | the same, made on a thread of its own |
 //! | [`batch`] | the inputs of a call | every good row of them, judged beside the others |
 //! | [`load`] | a batch | the database, all or nothing |
 //!
 //! It must never know HTTP, terminals or the clock. Everything above `runs` in the table knows
 //! neither SQLite nor threads, and looks at one row at a time.
 
+mod ahead;
 pub mod batch;
+pub mod blocks;
 pub mod elements;
 pub mod fields;
 pub mod header;

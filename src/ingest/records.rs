@@ -6,7 +6,7 @@
 
 use std::io::{self, Read};
 
-use memchr::{memchr2, memchr3};
+use memchr::{memchr, memchr2, memchr3, memrchr};
 
 use super::problem::{BadFile, Code, InputError};
 
@@ -45,7 +45,7 @@ pub struct Records<R> {
     reader: R,
     /// Whether a quote means anything.
     quotes: bool,
-    buffer: Box<[u8]>,
+    buffer: Vec<u8>,
     /// What of the buffer is not yet given out.
     start: usize,
     end: usize,
@@ -57,6 +57,8 @@ pub struct Records<R> {
     cut: Vec<u8>,
     blank_lines: u64,
     blank_line_first: Option<u64>,
+    /// Why no more can be read than the buffer still has.
+    failed: Option<io::Error>,
 }
 
 /// Where a record lies in the buffer.
@@ -90,18 +92,37 @@ impl<R: Read> Records<R> {
         Self::open(reader, 1, false)
     }
 
+    /// The records of whole lines that [`Records::take_lines`] gave, counted from line 1; behind them
+    /// there is nothing.
+    pub(super) fn of_lines(lines: Vec<u8>, nothing: R) -> Self {
+        let end = lines.len();
+        Self::over(nothing, lines, end, 1, true)
+    }
+
+    /// Gives the memory of the lines back.
+    pub(super) fn into_lines(self) -> Vec<u8> {
+        self.buffer
+    }
+
     fn open(reader: R, line: u64, quotes: bool) -> Self {
+        let buffer = vec![0; BUFFER_BYTES];
+        Self::over(reader, buffer, 0, line, quotes)
+    }
+
+    /// `end` bytes of the buffer are there already.
+    fn over(reader: R, buffer: Vec<u8>, end: usize, line: u64, quotes: bool) -> Self {
         Self {
             reader,
             quotes,
-            buffer: vec![0; BUFFER_BYTES].into_boxed_slice(),
+            buffer,
             start: 0,
-            end: 0,
+            end,
             line,
             after_return: false,
             cut: Vec::new(),
             blank_lines: 0,
             blank_line_first: None,
+            failed: None,
         }
     }
 
@@ -144,6 +165,55 @@ impl<R: Read> Records<R> {
             bytes,
             shape: found.shape,
         }))
+    }
+
+    /// Takes whole lines without a quote off the stream, for somebody else to split: as many as come
+    /// to `bytes_min` bytes, and then those that are in the buffer. Fewer where the stream ends, or
+    /// something comes that only [`Records::next_record`] can tell apart. They take the place of what is
+    /// in `lines`; [`Records::pass`] has to say what was in them before the next record is asked for.
+    ///
+    /// # Errors
+    /// When the reader fails and no line is left before it did.
+    pub(super) fn take_lines(&mut self, bytes_min: usize, lines: &mut Vec<u8>) -> io::Result<()> {
+        lines.clear();
+        while lines.len() < bytes_min {
+            if self.after_return && self.start < self.end {
+                self.after_return = false;
+                self.start += usize::from(self.buffer[self.start] == b'\n');
+            }
+            let rest = &self.buffer[self.start..self.end];
+            let plain = memchr(b'"', rest).unwrap_or(rest.len());
+            // A record that is cut short, or spoilt by its length, is for the general path.
+            if let Some(last) = memrchr(b'\n', &rest[..plain]) {
+                lines.extend_from_slice(&rest[..=last]);
+                self.start += last + 1;
+            }
+            if plain < rest.len() || self.end - self.start > RECORD_BYTES_MAX {
+                break;
+            }
+            match self.fill() {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(error) if lines.is_empty() => return Err(error),
+                Err(error) => {
+                    self.failed = Some(error);
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The line that comes next.
+    pub(super) fn line(&self) -> u64 {
+        self.line
+    }
+
+    /// Counts the lines that were taken, and what was blank among them.
+    pub(super) fn pass(&mut self, lines: u64, blank_lines: (u64, Option<u64>)) {
+        self.line += lines;
+        self.blank_lines += blank_lines.0;
+        self.blank_line_first = self.blank_line_first.or(blank_lines.1);
     }
 
     /// The quick path: one search for whatever ends a line or begins a quote.
@@ -267,6 +337,9 @@ impl<R: Read> Records<R> {
         } else if self.end == self.buffer.len() {
             self.buffer.copy_within(self.start..self.end, 0);
             (self.start, self.end) = (0, self.end - self.start);
+        }
+        if let Some(error) = self.failed.take() {
+            return Err(error);
         }
         loop {
             match self.reader.read(&mut self.buffer[self.end..]) {
