@@ -18,9 +18,10 @@
 //! | [`error`] | what went wrong, and what to do | who shows it |
 //!
 //! # A poll's way from the file to the report
-//! [`ingest::parser`] makes a typed row of a line; [`ingest::batch::read`] judges it beside the other
-//! rows of its call and sorts it; [`ingest::load::write`] gives it to [`db::polls::add`], in one
-//! transaction with all the others. A report asks [`hot_window::HotWindow::inputs`], which has the
+//! [`ingest::parser`] makes a typed row of a line, in a long file on every core, block by block
+//! ([`ingest::blocks`]); [`ingest::batch::read`] judges it beside the other rows of its call and sorts
+//! it; [`ingest::load::write`] gives it to [`db::polls::add`], in one transaction with all the others.
+//! A report asks [`hot_window::HotWindow::inputs`], which has the
 //! poll in memory or reads it with [`db::polls::history`]; [`uptime::report::csv`] hands it to
 //! [`uptime::pass::totals`], which turns it into uptime and downtime. The CSV goes back into the
 //! database through [`jobs`], and from there to whoever asks [`http::reports`].

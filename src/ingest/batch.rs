@@ -10,21 +10,21 @@ use std::mem;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread::{self, Scope, ScopedJoinHandle};
-
-use crossbeam_channel::{Sender, bounded};
+use std::thread;
 
 use super::blocks::{Block, Crew, Pace};
 use super::header::Kind;
 use super::interner::Interner;
+use super::overlap::overlapping;
 use super::parser::{Format, Parser, Rows};
 use super::problem::{BadFile, BadRow, Code, InputError, Note, Notes, excerpt};
 use super::row::{Parsed, Row};
 use super::runs::{PollRow, Runs};
+use super::sorter::Sorter;
 use crate::db::fleet::Label;
 use crate::error::{Error, Result};
 use crate::uptime::business_hours::WeeklyRow;
-use crate::uptime::interval::{DAY, Interval, Micros};
+use crate::uptime::interval::Micros;
 use crate::uptime::poll::Poll;
 
 /// How many polls are handed over at once to be sorted while the next are parsed.
@@ -169,11 +169,7 @@ pub fn read_at<'a>(
     reject: &mut dyn FnMut(&str, BadRow) -> Result<()>,
 ) -> Result<Batch, ReadError> {
     thread::scope(|scope| {
-        let mut sorter = Sorter {
-            scope,
-            idle: Some(Runs::new(folder)),
-            busy: None,
-        };
+        let mut sorter = Sorter::new(scope, folder);
         let crew = Crew::new(scope, pace, latest);
         let mut reader = Reader::new(latest, crew, reject, |chunk| sorter.push(chunk));
         let read = sources
@@ -184,57 +180,6 @@ pub fn read_at<'a>(
         let polls = sorter.finish(last)?;
         read.map(|()| Batch { polls, ..batch })
     })
-}
-
-/// Sorts chunks beside the parser, on a thread that only inputs of more than one chunk need.
-struct Sorter<'scope, 'env> {
-    scope: &'scope Scope<'scope, 'env>,
-    /// The runs, as long as no thread has them.
-    idle: Option<Runs>,
-    busy: Option<Busy<'scope>>,
-}
-
-/// Where chunks go, and the thread that gives the runs back when no more come.
-type Busy<'scope> = (Sender<Vec<PollRow>>, ScopedJoinHandle<'scope, Result<Runs>>);
-
-impl Sorter<'_, '_> {
-    fn push(&mut self, chunk: Vec<PollRow>) -> Result<()> {
-        if let Some(mut runs) = self.idle.take() {
-            let (chunks, unsorted) = bounded::<Vec<PollRow>>(1);
-            let sort = move || {
-                unsorted
-                    .into_iter()
-                    .try_for_each(|chunk| runs.push(chunk))?;
-                Ok(runs)
-            };
-            self.busy = Some((chunks, self.scope.spawn(sort)));
-        }
-        let taken = self
-            .busy
-            .as_ref()
-            .is_some_and(|(chunks, _)| chunks.send(chunk).is_ok());
-        // Why nobody takes it any more, `finish` will hear.
-        if taken {
-            Ok(())
-        } else {
-            Err(Error::failed("the rows could not be sorted"))
-        }
-    }
-
-    fn finish(mut self, last: Vec<PollRow>) -> Result<Runs> {
-        match (self.idle.take(), self.busy.take()) {
-            (Some(mut runs), _) => runs.push(last).map(|()| runs),
-            (None, Some((chunks, sorter))) => {
-                // A sorter that takes no more has failed, and says why when it is joined.
-                let _ = chunks.send(last);
-                drop(chunks);
-                sorter
-                    .join()
-                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-            }
-            (None, None) => Err(Error::failed("the rows could not be sorted")),
-        }
-    }
 }
 
 /// The parsing half of [`read`].
@@ -354,18 +299,18 @@ impl<'r, 'scope, 'env, S: FnMut(Vec<PollRow>) -> Result<()>> Reader<'r, 'scope, 
         let layout = Arc::new(parser.layout().clone());
         let bytes_min = self.crew.pace().block_bytes;
         let (mut blocks, mut spare) = (VecDeque::new(), Vec::new());
-        let (mut more, mut failed) = (true, None);
+        let mut more = true;
         loop {
             while more && blocks.len() < self.crew.blocks_max() {
                 let mut lines = spare.pop().unwrap_or_default();
-                failed = parser.take_lines(bytes_min, &mut lines).err();
-                more = failed.is_none() && lines.len() >= bytes_min;
-                if !lines.is_empty() {
-                    blocks.push_back(self.crew.parse(lines, &layout));
+                let bytes = parser.take_lines(bytes_min, &mut lines);
+                more = bytes >= bytes_min;
+                if bytes > 0 {
+                    blocks.push_back(self.crew.parse(lines, bytes, &layout));
                 }
             }
             let Some(block) = blocks.pop_front() else {
-                break;
+                return Ok(());
             };
             let block = block
                 .recv()
@@ -376,7 +321,6 @@ impl<'r, 'scope, 'env, S: FnMut(Vec<PollRow>) -> Result<()>> Reader<'r, 'scope, 
             }
             spare.push(self.block(block, parser, name)?);
         }
-        failed.map_or(Ok(()), |error| Err(in_file(error)))
     }
 
     /// Takes the rows of a block, and gives the memory of its lines back.
@@ -533,42 +477,4 @@ fn conflict(line: u64, column: &'static str, value: &str, known: &str) -> BadRow
         ),
         raw: Vec::new(),
     }
-}
-
-/// The line of the first row that overlaps another of the same store's week; none where none does.
-fn overlapping(rows: &BTreeMap<WeeklyRow, u64>) -> Option<u64> {
-    let mut week: Vec<(Interval, u64)> = rows
-        .iter()
-        .map(|(&row, &line)| (in_week(row), line))
-        .collect();
-    week.sort_unstable();
-    let wrapped = week.first().map(|&(first, line)| {
-        (
-            Interval::new(first.start + 7 * DAY, first.end + 7 * DAY),
-            line,
-        )
-    });
-    let mut furthest = Micros::MIN;
-    let mut overlapping = Vec::new();
-    for (interval, line) in week.into_iter().chain(wrapped) {
-        if interval.start < furthest {
-            overlapping.push(line);
-        }
-        furthest = furthest.max(interval.end);
-    }
-    overlapping.into_iter().min()
-}
-
-/// A weekly row as a stretch of a week that begins on Monday.
-fn in_week(row: WeeklyRow) -> Interval {
-    let midnight = i64::from(row.weekday) * DAY;
-    let overnight = if row.end_us_local <= row.start_us_local {
-        DAY
-    } else {
-        0
-    };
-    Interval::new(
-        midnight + row.start_us_local,
-        midnight + overnight + row.end_us_local,
-    )
 }

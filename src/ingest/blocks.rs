@@ -19,7 +19,7 @@ use super::interner::Interner;
 use super::parser::{Parser, Taken};
 use super::problem::{BadRow, InputError};
 use super::row::{Parsed, Row};
-use super::runs::PollRow;
+use super::runs::{PollRow, sorted};
 use crate::uptime::interval::Micros;
 use crate::uptime::poll::Poll;
 
@@ -46,7 +46,7 @@ impl Default for Pace {
         let cores = thread::available_parallelism().map_or(1, NonZero::get);
         Self {
             threads: cores.min(THREADS_MAX),
-            block_bytes: 1 << 20,
+            block_bytes: 1 << 18,
             rows_before: 1 << 14,
         }
     }
@@ -71,6 +71,7 @@ pub(super) struct Block {
 /// Lines on their way to a thread, and where their block is waited for.
 struct Job {
     lines: Vec<u8>,
+    bytes: usize,
     layout: Arc<Layout>,
     answer: Sender<Result<Block, InputError>>,
 }
@@ -102,16 +103,18 @@ impl<'scope, 'env> Crew<'scope, 'env> {
         self.pace.threads * 2
     }
 
-    /// Has lines parsed; the block comes out of what is returned.
+    /// Has the first `bytes` bytes of `lines` parsed; the block comes out of what is returned.
     pub(super) fn parse(
         &mut self,
         lines: Vec<u8>,
+        bytes: usize,
         layout: &Arc<Layout>,
     ) -> Receiver<Result<Block, InputError>> {
         let (answer, block) = bounded(1);
         let layout = Arc::clone(layout);
         let job = Job {
             lines,
+            bytes,
             layout,
             answer,
         };
@@ -129,7 +132,14 @@ impl<'scope, 'env> Crew<'scope, 'env> {
             self.scope.spawn(move || {
                 let mut ids = Interner::default();
                 for job in queue {
-                    let block = parse(job.lines, &job.layout, latest_us, thread, &mut ids);
+                    let parser = Parser::of_lines(
+                        job.lines,
+                        job.bytes,
+                        job.layout.as_ref().clone(),
+                        latest_us,
+                    );
+                    let block =
+                        parser.and_then(|parser| parse(parser, job.bytes, thread, &mut ids));
                     // Nobody waits for it any more where the call has failed.
                     let _ = job.answer.send(block);
                 }
@@ -141,14 +151,12 @@ impl<'scope, 'env> Crew<'scope, 'env> {
 
 /// Reads every row of a block.
 fn parse(
-    lines: Vec<u8>,
-    layout: &Layout,
-    latest_us: Micros,
+    mut parser: Parser<io::Empty>,
+    bytes: usize,
     thread: usize,
     ids: &mut Interner,
 ) -> Result<Block, InputError> {
-    let mut polls = Vec::with_capacity(lines.len() / ROW_BYTES);
-    let mut parser = Parser::of_lines(lines, layout.clone(), latest_us)?;
+    let mut polls = Vec::with_capacity(bytes / ROW_BYTES);
     let mut bad = Vec::new();
     while let Some(parsed) = parser.next_row()? {
         match parsed {
@@ -171,7 +179,7 @@ fn parse(
         }
     }
     // Here the rows are still in the processor's cache.
-    polls.sort_by_key(PollRow::key);
+    let mut polls = sorted(polls);
     polls.shrink_to_fit();
     let (taken, lines) = parser.finish();
     Ok(Block {
@@ -186,8 +194,10 @@ fn parse(
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
     use std::path::Path;
 
+    use flate2::{Compression, write::GzEncoder};
     use proptest::prelude::*;
 
     use super::super::batch::{Batch, ReadError, Source, read_at};
@@ -361,6 +371,30 @@ mod tests {
                 check(&[file.as_bytes()], usize::MAX, pace);
                 check(&[file.as_bytes()], 4099, pace);
             }
+        }
+    }
+
+    #[test]
+    fn an_archive_that_ends_too_early_is_refused_behind_the_same_rows() {
+        let row = "1,2025-01-01 00:00:00 UTC,active\n";
+        let file = format!(
+            "store_id,timestamp_utc,status\n1,yesterday,active\n{}",
+            row.repeat(40_000)
+        );
+        let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
+        packed.write_all(file.as_bytes()).unwrap();
+        let packed = packed.finish().unwrap();
+        for block_bytes in [1000, 1 << 20] {
+            let pace = Pace {
+                threads: 3,
+                block_bytes,
+                rows_before: 2,
+            };
+            check(&[&packed], 4099, pace);
+            let torn = &packed[..packed.len() - 9];
+            let said = read(&[torn], 4099, pace);
+            assert!(said.refused.is_some() && said.bad.len() == 1);
+            check(&[torn], 4099, pace);
         }
     }
 }

@@ -234,15 +234,8 @@ impl<R: Read> Parser<R> {
 
     /// Takes whole lines off the input to be parsed elsewhere; what came of them,
     /// [`Parser::pass`] must be told before any other row is asked for. See [`Records::take_lines`].
-    ///
-    /// # Errors
-    /// As for [`Parser::next_row`].
-    pub(super) fn take_lines(
-        &mut self,
-        bytes_min: usize,
-        lines: &mut Vec<u8>,
-    ) -> Result<(), InputError> {
-        Ok(self.records.take_lines(bytes_min, lines)?)
+    pub(super) fn take_lines(&mut self, bytes_min: usize, lines: &mut Vec<u8>) -> usize {
+        self.records.take_lines(bytes_min, lines)
     }
 
     /// Takes over what the parser of taken lines has seen; returns the number of the line before them.
@@ -276,18 +269,20 @@ impl<R: Read> Parser<R> {
 }
 
 impl Parser<io::Empty> {
-    /// The parser of lines that were taken off an input with this layout; it counts them from 1.
+    /// The parser of lines that were taken off an input with this layout, the first `bytes` bytes of
+    /// `lines`; it counts them from 1.
     ///
     /// # Errors
     /// None that nothing to read has.
     pub(super) fn of_lines(
         lines: Vec<u8>,
+        bytes: usize,
         layout: Layout,
         latest_us: Micros,
     ) -> Result<Self, InputError> {
         let nothing = Input::open(io::empty(), 0)?;
         Ok(Self {
-            records: Records::of_lines(lines, nothing),
+            records: Records::of_lines(lines, bytes, nothing),
             layout,
             latest_us,
             scratch: Vec::new(),

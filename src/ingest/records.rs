@@ -92,11 +92,10 @@ impl<R: Read> Records<R> {
         Self::open(reader, 1, false)
     }
 
-    /// The records of whole lines that [`Records::take_lines`] gave, counted from line 1; behind them
-    /// there is nothing.
-    pub(super) fn of_lines(lines: Vec<u8>, nothing: R) -> Self {
-        let end = lines.len();
-        Self::over(nothing, lines, end, 1, true)
+    /// The records of the first `bytes` bytes of `lines`, which [`Records::take_lines`] gave, counted
+    /// from line 1; behind them there is nothing.
+    pub(super) fn of_lines(lines: Vec<u8>, bytes: usize, nothing: R) -> Self {
+        Self::over(nothing, lines, bytes, 1, true)
     }
 
     /// Gives the memory of the lines back.
@@ -167,41 +166,61 @@ impl<R: Read> Records<R> {
         }))
     }
 
-    /// Takes whole lines without a quote off the stream, for somebody else to split: as many as come
-    /// to `bytes_min` bytes, and then those that are in the buffer. Fewer where the stream ends, or
-    /// something comes that only [`Records::next_record`] can tell apart. They take the place of what is
-    /// in `lines`; [`Records::pass`] has to say what was in them before the next record is asked for.
-    ///
-    /// # Errors
-    /// When the reader fails and no line is left before it did.
-    pub(super) fn take_lines(&mut self, bytes_min: usize, lines: &mut Vec<u8>) -> io::Result<()> {
-        lines.clear();
-        while lines.len() < bytes_min {
-            if self.after_return && self.start < self.end {
+    /// Takes whole lines without a quote off the stream, for somebody else to split: at least
+    /// `bytes_min` bytes of them, or fewer where the stream ends or something comes that only
+    /// [`Records::next_record`] can tell apart. They are put at the beginning of `lines`, whatever was
+    /// there; returned is how many bytes they have. [`Records::pass`] has to say what was in them before
+    /// the next record is asked for, which will also tell where the reader failed.
+    pub(super) fn take_lines(&mut self, bytes_min: usize, lines: &mut Vec<u8>) -> usize {
+        if self.failed.is_some() {
+            return 0;
+        }
+        // What was read ahead comes first; all else is read to where it is wanted.
+        let ahead = &self.buffer[self.start..self.end];
+        if lines.len() < ahead.len() {
+            lines.resize(ahead.len(), 0);
+        }
+        lines[..ahead.len()].copy_from_slice(ahead);
+        let (mut whole, mut seen, mut end) = (0, 0, ahead.len());
+        loop {
+            if self.after_return && end > 0 {
                 self.after_return = false;
-                self.start += usize::from(self.buffer[self.start] == b'\n');
+                if lines[0] == b'\n' {
+                    lines.copy_within(1..end, 0);
+                    end -= 1;
+                }
             }
-            let rest = &self.buffer[self.start..self.end];
-            let plain = memchr(b'"', rest).unwrap_or(rest.len());
-            // A record that is cut short, or spoilt by its length, is for the general path.
-            if let Some(last) = memrchr(b'\n', &rest[..plain]) {
-                lines.extend_from_slice(&rest[..=last]);
-                self.start += last + 1;
+            let fresh = &lines[seen..end];
+            let plain = memchr(b'"', fresh).unwrap_or(fresh.len());
+            let is_plain = plain == fresh.len();
+            if let Some(last) = memrchr(b'\n', &fresh[..plain]) {
+                whole = seen + last + 1;
             }
-            if plain < rest.len() || self.end - self.start > RECORD_BYTES_MAX {
+            seen = end;
+            if !is_plain || end - whole > RECORD_BYTES_MAX || whole >= bytes_min {
                 break;
             }
-            match self.fill() {
-                Ok(true) => {}
-                Ok(false) => break,
-                Err(error) if lines.is_empty() => return Err(error),
+            let wanted = bytes_min.saturating_sub(end);
+            let room = end + wanted.clamp(RECORD_BYTES_MAX, BUFFER_BYTES);
+            if lines.len() < room {
+                lines.resize(room, 0);
+            }
+            match read_some(&mut self.reader, &mut lines[end..room]) {
+                Ok(0) => break,
+                Ok(count) => end += count,
                 Err(error) => {
                     self.failed = Some(error);
                     break;
                 }
             }
         }
-        Ok(())
+        let rest = &lines[whole..end];
+        if self.buffer.len() < rest.len() {
+            self.buffer.resize(rest.len(), 0);
+        }
+        self.buffer[..rest.len()].copy_from_slice(rest);
+        (self.start, self.end) = (0, rest.len());
+        whole
     }
 
     /// The line that comes next.
@@ -341,15 +360,17 @@ impl<R: Read> Records<R> {
         if let Some(error) = self.failed.take() {
             return Err(error);
         }
-        loop {
-            match self.reader.read(&mut self.buffer[self.end..]) {
-                Ok(count) => {
-                    self.end += count;
-                    return Ok(count > 0);
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
+        let count = read_some(&mut self.reader, &mut self.buffer[self.end..])?;
+        self.end += count;
+        Ok(count > 0)
+    }
+}
+
+fn read_some(reader: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match reader.read(buffer) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            read => return read,
         }
     }
 }

@@ -66,6 +66,52 @@ impl PollRow {
     }
 }
 
+/// The bits of an instant that one pass of [`sorted`] looks at.
+const DIGIT_BITS: u32 = 11;
+
+/// With more passes comparing is as quick.
+const PASSES_MAX: u32 = 4;
+
+/// Below this many rows counting digits does not pay.
+const COUNTED_ROWS_MIN: usize = 4096;
+
+/// The rows sorted by [`PollRow::key`], and rows of one key in the order they came in.
+///
+/// Rows of a block lie within hours or weeks: three or four passes that deal them out by eleven bits of
+/// the instant are three times as quick as comparing.
+pub(super) fn sorted(mut rows: Vec<PollRow>) -> Vec<PollRow> {
+    let first = rows.iter().map(|row| row.poll.at()).min().unwrap_or(0);
+    let last = rows.iter().map(|row| row.poll.at()).max().unwrap_or(0);
+    let bits = u64::BITS - last.abs_diff(first).leading_zeros();
+    let passes = bits.div_ceil(DIGIT_BITS);
+    if rows.len() >= COUNTED_ROWS_MIN && passes <= PASSES_MAX {
+        let mut dealt = rows.clone();
+        for pass in 0..passes {
+            let digit = |row: &PollRow| {
+                let digits = row.poll.at().abs_diff(first) >> (pass * DIGIT_BITS);
+                (digits & ((1 << DIGIT_BITS) - 1)) as usize
+            };
+            let mut places = [0; 1 << DIGIT_BITS];
+            for row in &rows {
+                places[digit(row)] += 1;
+            }
+            let mut before = 0;
+            for place in &mut places {
+                before += std::mem::replace(place, before);
+            }
+            for row in &rows {
+                let place = &mut places[digit(row)];
+                dealt[*place] = *row;
+                *place += 1;
+            }
+            std::mem::swap(&mut rows, &mut dealt);
+        }
+    }
+    // After the passes this has only stores of one instant left to put in order.
+    rows.sort_by_key(PollRow::key);
+    rows
+}
+
 /// Rows on their way to being sorted.
 #[derive(Debug)]
 pub struct Runs {
@@ -197,14 +243,14 @@ struct Head {
 }
 
 impl Head {
-    fn new(row: PollRow, run: u32) -> Self {
+    fn new(row: PollRow, run: u128) -> Self {
         let at = row.poll.at().wrapping_sub(Micros::MIN).cast_unsigned();
-        let order = u128::from(at) << 64 | u128::from(row.store) << 32 | u128::from(run);
+        let order = u128::from(at) << 64 | u128::from(row.store) << 32 | run;
         Self { order, row }
     }
 
-    fn run(self) -> usize {
-        (self.order & u128::from(u32::MAX)) as usize
+    fn run(self) -> u128 {
+        self.order & u128::from(u32::MAX)
     }
 }
 
@@ -247,9 +293,9 @@ impl Merge {
             return Ok(None);
         };
         let head = top.0;
-        match self.runs[head.run()].next()? {
+        match self.runs[head.run() as usize].next()? {
             // In files that are nearly in order it mostly stays on top, which takes two comparisons.
-            Some(row) => top.0 = Head::new(row, (head.order & u128::from(u32::MAX)) as u32),
+            Some(row) => top.0 = Head::new(row, head.run()),
             None => {
                 PeekMut::pop(top);
             }
@@ -302,5 +348,27 @@ mod tests {
         let in_memory = sorted(usize::MAX);
         assert!(in_memory.is_sorted_by_key(|row| (row.key(), row.line)));
         assert_eq!(in_memory, sorted(100));
+    }
+
+    #[test]
+    fn dealing_out_by_digits_is_sorting() {
+        for (instants, apart) in [
+            (1, 1),
+            (97, 1),
+            (97, 1 << 33),
+            (1_299_709, 1 << 20),
+            (1_299_709, 1 << 30),
+        ] {
+            let rows: Vec<PollRow> = (0..5000_u32)
+                .map(|line| PollRow {
+                    poll: Poll::new(i64::from(line) * 104_729 % instants * apart, Status::Active),
+                    store: line * 31 % 7,
+                    line,
+                })
+                .collect();
+            let mut expected = rows.clone();
+            expected.sort_by_key(PollRow::key);
+            assert_eq!(sorted(rows), expected, "{instants} × {apart}");
+        }
     }
 }
