@@ -46,7 +46,7 @@ impl Default for Pace {
         let cores = thread::available_parallelism().map_or(1, NonZero::get);
         Self {
             threads: cores.min(THREADS_MAX),
-            block_bytes: 1 << 18,
+            block_bytes: 1 << 20,
             rows_before: 1 << 14,
         }
     }
