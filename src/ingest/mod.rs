@@ -50,7 +50,9 @@
 //! | the pager | 15 |
 //!
 //! The floor of parsing is one `memchr` over the bytes, 1.5 ns a poll: all else is deciding what each
-//! byte means. The floor of writing is a bare insert of sorted rows, and all but the twelve are that.
+//! byte means. The floor of writing is a bare insert of sorted rows, and all but the twelve are that:
+//! where SQLite copies the finished table from another file, cell by cell and without a look at a value,
+//! it takes 155.
 //! Writing cannot begin before the last row is read: a bad one refuses them all, and stores get their
 //! keys in the order of all ids.
 
