@@ -3,26 +3,28 @@
 //! It needs no database, so a long input keeps nobody waiting. It must never know SQLite, terminals
 //! or HTTP; [`load`](super::load) writes what comes out.
 
-use std::collections::HashMap;
 use std::collections::btree_map::{BTreeMap, Entry};
+use std::collections::{HashMap, VecDeque};
 use std::io::Read;
 use std::mem;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread::{self, Scope, ScopedJoinHandle};
+use std::thread;
 
-use crossbeam_channel::{Sender, bounded};
-
+use super::blocks::{Block, Crew, Pace};
 use super::header::Kind;
 use super::interner::Interner;
-use super::parser::{Format, Rows};
+use super::overlap::overlapping;
+use super::parser::{Format, Parser, Rows};
 use super::problem::{BadFile, BadRow, Code, InputError, Note, Notes, excerpt};
 use super::row::{Parsed, Row};
 use super::runs::{PollRow, Runs};
+use super::sorter::Sorter;
 use crate::db::fleet::Label;
 use crate::error::{Error, Result};
 use crate::uptime::business_hours::WeeklyRow;
-use crate::uptime::interval::{DAY, Interval, Micros};
+use crate::uptime::interval::Micros;
 use crate::uptime::poll::Poll;
 
 /// How many polls are handed over at once to be sorted while the next are parsed.
@@ -91,6 +93,12 @@ pub struct Batch {
     pub(super) polls_source: String,
 }
 
+impl Batch {
+    pub(super) fn take_polls(&mut self) -> Runs {
+        mem::replace(&mut self.polls, Runs::new(Path::new("")))
+    }
+}
+
 /// Why a call's inputs were not read to their end.
 #[derive(Debug)]
 pub enum ReadError {
@@ -146,14 +154,24 @@ pub fn read<'a>(
     folder: &Path,
     reject: &mut dyn FnMut(&str, BadRow) -> Result<()>,
 ) -> Result<Batch, ReadError> {
-    // Sorting a chunk takes about as long as parsing one: side by side they take half the time.
+    read_at(Pace::default(), sources, latest, folder, reject)
+}
+
+/// [`read`] that divides long inputs as `pace` says, which changes nothing of what comes out.
+///
+/// # Errors
+/// As for [`read`].
+pub fn read_at<'a>(
+    pace: Pace,
+    sources: impl IntoIterator<Item = Source<'a>>,
+    latest: Micros,
+    folder: &Path,
+    reject: &mut dyn FnMut(&str, BadRow) -> Result<()>,
+) -> Result<Batch, ReadError> {
     thread::scope(|scope| {
-        let mut sorter = Sorter {
-            scope,
-            idle: Some(Runs::new(folder)),
-            busy: None,
-        };
-        let mut reader = Reader::new(latest, reject, |chunk| sorter.push(chunk));
+        let mut sorter = Sorter::new(scope, folder);
+        let crew = Crew::new(scope, pace, latest);
+        let mut reader = Reader::new(latest, crew, reject, |chunk| sorter.push(chunk));
         let read = sources
             .into_iter()
             .try_for_each(|source| reader.source(source));
@@ -164,60 +182,12 @@ pub fn read<'a>(
     })
 }
 
-/// Sorts chunks beside the parser, on a thread that only inputs of more than one chunk need.
-struct Sorter<'scope, 'env> {
-    scope: &'scope Scope<'scope, 'env>,
-    /// The runs, as long as no thread has them.
-    idle: Option<Runs>,
-    busy: Option<Busy<'scope>>,
-}
-
-/// Where chunks go, and the thread that gives the runs back when no more come.
-type Busy<'scope> = (Sender<Vec<PollRow>>, ScopedJoinHandle<'scope, Result<Runs>>);
-
-impl Sorter<'_, '_> {
-    fn push(&mut self, chunk: Vec<PollRow>) -> Result<()> {
-        if let Some(mut runs) = self.idle.take() {
-            let (chunks, unsorted) = bounded::<Vec<PollRow>>(1);
-            let sort = move || {
-                unsorted
-                    .into_iter()
-                    .try_for_each(|chunk| runs.push(chunk))?;
-                Ok(runs)
-            };
-            self.busy = Some((chunks, self.scope.spawn(sort)));
-        }
-        let taken = self
-            .busy
-            .as_ref()
-            .is_some_and(|(chunks, _)| chunks.send(chunk).is_ok());
-        // Why nobody takes it any more, `finish` will hear.
-        if taken {
-            Ok(())
-        } else {
-            Err(Error::failed("the rows could not be sorted"))
-        }
-    }
-
-    fn finish(mut self, last: Vec<PollRow>) -> Result<Runs> {
-        match (self.idle.take(), self.busy.take()) {
-            (Some(mut runs), _) => runs.push(last).map(|()| runs),
-            (None, Some((chunks, sorter))) => {
-                // A sorter that takes no more has failed, and says why when it is joined.
-                let _ = chunks.send(last);
-                drop(chunks);
-                sorter
-                    .join()
-                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-            }
-            (None, None) => Err(Error::failed("the rows could not be sorted")),
-        }
-    }
-}
-
 /// The parsing half of [`read`].
-struct Reader<'r, S> {
+struct Reader<'r, 'scope, 'env, S> {
+    crew: Crew<'scope, 'env>,
     ids: Interner,
+    /// For each thread of the crew, the places of the ids that it has met.
+    places: Vec<Vec<u32>>,
     chunk: Vec<PollRow>,
     /// Hands a chunk over.
     send: S,
@@ -226,8 +196,13 @@ struct Reader<'r, S> {
     batch: Batch,
 }
 
-impl<'r, S: FnMut(Vec<PollRow>) -> Result<()>> Reader<'r, S> {
-    fn new(latest: Micros, reject: &'r mut dyn FnMut(&str, BadRow) -> Result<()>, send: S) -> Self {
+impl<'r, 'scope, 'env, S: FnMut(Vec<PollRow>) -> Result<()>> Reader<'r, 'scope, 'env, S> {
+    fn new(
+        latest: Micros,
+        crew: Crew<'scope, 'env>,
+        reject: &'r mut dyn FnMut(&str, BadRow) -> Result<()>,
+        send: S,
+    ) -> Self {
         let batch = Batch {
             ids: Vec::new(),
             polls: Runs::new(Path::new("")),
@@ -241,6 +216,8 @@ impl<'r, S: FnMut(Vec<PollRow>) -> Result<()>> Reader<'r, S> {
             polls_source: String::new(),
         };
         Self {
+            places: vec![Vec::new(); crew.pace().threads],
+            crew,
             ids: Interner::default(),
             chunk: Vec::new(),
             send,
@@ -265,7 +242,20 @@ impl<'r, S: FnMut(Vec<PollRow>) -> Result<()>> Reader<'r, S> {
             self.batch.polls_source.clone_from(&name);
         }
         let (mut notes, mut rows) = (Notes::default(), 0);
-        while let Some(parsed) = parser.next_row().map_err(in_file)? {
+        let pace = self.crew.pace();
+        let mut rows_left = pace.rows_before;
+        loop {
+            if rows_left == 0
+                && pace.threads > 1
+                && let Some(parser) = parser.csv_polls()
+            {
+                self.blocks(parser, &name, source.watched)?;
+                rows_left = pace.rows_before.max(1);
+            }
+            let Some(parsed) = parser.next_row().map_err(in_file)? else {
+                break;
+            };
+            rows_left = rows_left.saturating_sub(1);
             rows += 1;
             if rows == WATCHED_ROWS
                 && let Some(watched) = source.watched
@@ -298,6 +288,80 @@ impl<'r, S: FnMut(Vec<PollRow>) -> Result<()>> Reader<'r, S> {
         Ok(())
     }
 
+    /// Takes all rows that can be parsed in blocks from here on.
+    fn blocks(
+        &mut self,
+        parser: &mut Parser<impl Read>,
+        name: &str,
+        watched: Option<&AtomicU64>,
+    ) -> Result<(), ReadError> {
+        let in_file = |error| ReadError::new(name, error);
+        let layout = Arc::new(parser.layout().clone());
+        let bytes_min = self.crew.pace().block_bytes;
+        let (mut blocks, mut spare) = (VecDeque::new(), Vec::new());
+        let mut more = true;
+        loop {
+            while more && blocks.len() < self.crew.blocks_max() {
+                let mut lines = spare.pop().unwrap_or_default();
+                let bytes = parser.take_lines(bytes_min, &mut lines);
+                more = bytes >= bytes_min;
+                if bytes > 0 {
+                    blocks.push_back(self.crew.parse(lines, bytes, &layout));
+                }
+            }
+            let Some(block) = blocks.pop_front() else {
+                return Ok(());
+            };
+            let block = block
+                .recv()
+                .map_err(|_| Error::failed("the rows could not be parsed"))?
+                .map_err(in_file)?;
+            if let Some(watched) = watched {
+                watched.fetch_add(block.taken.rows, Ordering::Relaxed);
+            }
+            spare.push(self.block(block, parser, name)?);
+        }
+    }
+
+    /// Takes the rows of a block, and gives the memory of its lines back.
+    fn block(
+        &mut self,
+        mut block: Block,
+        parser: &mut Parser<impl Read>,
+        name: &str,
+    ) -> Result<Vec<u8>, ReadError> {
+        let before = parser.pass(&block.taken);
+        let places = &mut self.places[block.thread];
+        for id in block.ids {
+            places.push(self.ids.place(&id)?);
+        }
+        let line_before = u32::try_from(before).unwrap_or(u32::MAX);
+        for row in &mut block.polls {
+            row.store = places[row.store as usize];
+            row.line = row.line.saturating_add(line_before);
+        }
+        if let (Some(first), Some(last)) = (block.polls.first(), block.polls.last()) {
+            self.span(first.poll.at(), last.poll.at());
+            // What came before it goes before it.
+            let chunk = mem::take(&mut self.chunk);
+            if !chunk.is_empty() {
+                (self.send)(chunk)?;
+            }
+            (self.send)(block.polls)?;
+        }
+        for mut bad in block.bad {
+            bad.line += before;
+            self.batch.rejected += 1;
+            (self.reject)(name, bad)?;
+        }
+        Ok(block.lines)
+    }
+
+    fn span(&mut self, from: Micros, to: Micros) {
+        let (first, last) = self.batch.span.unwrap_or((from, to));
+        self.batch.span = Some((first.min(from), last.max(to)));
+    }
+
     /// Takes one good row; gives it back as a bad one where it contradicts another of the same call.
     fn row(&mut self, line: u64, row: Row<'_>, notes: &mut Notes) -> Result<Option<BadRow>> {
         match row {
@@ -313,8 +377,7 @@ impl<'r, S: FnMut(Vec<PollRow>) -> Result<()>> Reader<'r, S> {
                     store,
                     line,
                 });
-                let (first, last) = self.batch.span.unwrap_or((at, at));
-                self.batch.span = Some((first.min(at), last.max(at)));
+                self.span(at, at);
                 if self.chunk.len() == CHUNK_ROWS {
                     let next = Vec::with_capacity(CHUNK_ROWS);
                     (self.send)(mem::replace(&mut self.chunk, next))?;
@@ -414,42 +477,4 @@ fn conflict(line: u64, column: &'static str, value: &str, known: &str) -> BadRow
         ),
         raw: Vec::new(),
     }
-}
-
-/// The line of the first row that overlaps another of the same store's week; none where none does.
-fn overlapping(rows: &BTreeMap<WeeklyRow, u64>) -> Option<u64> {
-    let mut week: Vec<(Interval, u64)> = rows
-        .iter()
-        .map(|(&row, &line)| (in_week(row), line))
-        .collect();
-    week.sort_unstable();
-    let wrapped = week.first().map(|&(first, line)| {
-        (
-            Interval::new(first.start + 7 * DAY, first.end + 7 * DAY),
-            line,
-        )
-    });
-    let mut furthest = Micros::MIN;
-    let mut overlapping = Vec::new();
-    for (interval, line) in week.into_iter().chain(wrapped) {
-        if interval.start < furthest {
-            overlapping.push(line);
-        }
-        furthest = furthest.max(interval.end);
-    }
-    overlapping.into_iter().min()
-}
-
-/// A weekly row as a stretch of a week that begins on Monday.
-fn in_week(row: WeeklyRow) -> Interval {
-    let midnight = i64::from(row.weekday) * DAY;
-    let overnight = if row.end_us_local <= row.start_us_local {
-        DAY
-    } else {
-        0
-    };
-    Interval::new(
-        midnight + row.start_us_local,
-        midnight + overnight + row.end_us_local,
-    )
 }

@@ -5,11 +5,14 @@
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::thread::{self, Scope};
 
 use rusqlite::Connection;
 
+use super::ahead::Ahead;
 use super::batch::{Batch, SourceNote};
 use super::last_in::{LastIn, Standing};
+use super::runs::{Merge, Runs};
 use crate::db::connection::PAGE_BYTES;
 use crate::db::fleet;
 use crate::db::landing::{self, Turn};
@@ -28,6 +31,9 @@ const LOG_BYTES_A_POLL: u64 = 32;
 
 /// How many polls of a large load one transaction lands.
 const LANDED_POLLS: usize = 100_000;
+
+/// From how many polls on they are merged on a thread of their own, a little ahead of the database.
+const POLLS_AHEAD_MIN: u64 = 1 << 16;
 
 /// What loading did, counted in rows of the inputs.
 #[derive(Clone, Debug, Default)]
@@ -62,6 +68,16 @@ impl Summary {
         }
     }
 
+    /// Counts what sorting has shown; `source` is the input that had the polls.
+    fn count_standing<I: Iterator>(&mut self, standing: &LastIn<I>, source: String) {
+        self.unchanged += standing.repeats;
+        let note = |note| SourceNote {
+            source: source.clone(),
+            note,
+        };
+        self.notes.extend(standing.notes.iter().map(note));
+    }
+
     fn count(&mut self, changed: Changed) {
         self.accepted += changed.new;
         self.replaced += changed.replaced;
@@ -73,12 +89,35 @@ impl Summary {
 ///
 /// # Errors
 /// When the database cannot be written: the transaction must then be rolled back.
-pub fn write(db: &Connection, mut batch: Batch) -> Result<Summary> {
+pub fn write(db: &Connection, batch: Batch) -> Result<Summary> {
+    thread::scope(|scope| write_in(scope, db, batch))
+}
+
+/// The polls that stand, sorted.
+fn standing<'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    polls: Runs,
+) -> Result<Ahead<'scope, LastIn<Merge>>> {
+    let is_long = polls.len() >= POLLS_AHEAD_MIN;
+    let standing = LastIn::of(polls.into_sorted()?);
+    Ok(if is_long {
+        Ahead::there(scope, standing)
+    } else {
+        Ahead::Here(standing)
+    })
+}
+
+fn write_in<'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    db: &Connection,
+    mut batch: Batch,
+) -> Result<Summary> {
     let mut summary = Summary::new(&mut batch);
     let (keys, stores_new) = fleet::keys(db, &batch.ids)?;
     summary.stores_new = stores_new;
     summary.count(write_fleet(db, &batch, &keys)?);
-    let mut standing = LastIn::of(batch.polls.into_sorted()?);
+    let polls = batch.take_polls();
+    let mut standing = standing(scope, polls)?;
     let mut corrected = Changed::default();
     let polls = standing.by_ref().map(|standing| {
         let Standing {
@@ -93,15 +132,11 @@ pub fn write(db: &Connection, mut batch: Batch) -> Result<Summary> {
         Ok((store, poll))
     });
     let added = polls::add(db, polls)?;
+    let standing = standing.finish();
     summary.change = added.change;
     summary.count(added.polls);
     summary.count(corrected);
-    summary.unchanged += standing.repeats;
-    let note = |note| SourceNote {
-        source: batch.polls_source.clone(),
-        note,
-    };
-    summary.notes.extend(standing.notes.iter().map(note));
+    summary.count_standing(&standing, batch.polls_source);
     Ok(summary)
 }
 
@@ -193,38 +228,9 @@ fn land<T: Send + 'static>(
     let ids = std::mem::take(&mut batch.ids);
     let keys = db.change(move |db| landing::begin(db, &ids))?;
 
-    let polls = std::mem::replace(&mut batch.polls, super::runs::Runs::new(Path::new("")));
-    let mut standing = LastIn::of(polls.into_sorted()?);
-    loop {
-        let (mut polls, mut corrected) = (Vec::new(), HashMap::new());
-        for standing in standing.by_ref().take(LANDED_POLLS) {
-            let standing = standing?;
-            let poll = (keys[standing.store as usize], standing.poll);
-            polls.push(poll);
-            if standing.corrections > 0 {
-                corrected.insert(poll, standing.corrections);
-            }
-        }
-        if polls.is_empty() {
-            break;
-        }
-        let changed = db.change(move |db| {
-            landing::add(db, &polls)?;
-            let mut changed = Changed::default();
-            for ((store, poll), corrections) in corrected {
-                changed += judge(db, store, poll, corrections)?;
-            }
-            Ok(changed)
-        })?;
-        summary.count(changed);
-    }
-    summary.unchanged += standing.repeats;
+    let polls = batch.take_polls();
     let source = batch.polls_source.clone();
-    let note = |note| SourceNote {
-        source: source.clone(),
-        note,
-    };
-    summary.notes.extend(standing.notes.iter().map(note));
+    thread::scope(|scope| land_polls(scope, db, &keys, polls, source, &mut summary))?;
 
     let (changed, stores_new) = db.change(move |db| {
         let stores_new = landing::publish(db)?;
@@ -250,6 +256,43 @@ fn land<T: Send + 'static>(
             return Ok(answer);
         }
     }
+}
+
+/// Lands the polls, where nobody sees them yet.
+fn land_polls<'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    db: &mut impl Changes,
+    keys: &[StoreKey],
+    polls: Runs,
+    source: String,
+    summary: &mut Summary,
+) -> Result<()> {
+    let mut standing = standing(scope, polls)?;
+    loop {
+        let (mut polls, mut corrected) = (Vec::new(), HashMap::new());
+        for standing in standing.by_ref().take(LANDED_POLLS) {
+            let standing = standing?;
+            let poll = (keys[standing.store as usize], standing.poll);
+            polls.push(poll);
+            if standing.corrections > 0 {
+                corrected.insert(poll, standing.corrections);
+            }
+        }
+        if polls.is_empty() {
+            break;
+        }
+        let changed = db.change(move |db| {
+            landing::add(db, &polls)?;
+            let mut changed = Changed::default();
+            for ((store, poll), corrections) in corrected {
+                changed += judge(db, store, poll, corrections)?;
+            }
+            Ok(changed)
+        })?;
+        summary.count(changed);
+    }
+    summary.count_standing(&standing.finish(), source);
+    Ok(())
 }
 
 /// Takes up what a large load left behind that was killed: it is cleared away, or moved on.

@@ -2,7 +2,7 @@
 //!
 //! It must never know where the rows go, nor stop at a bad one: that is the caller's choice.
 
-use std::io::Read;
+use std::io::{self, Read};
 
 use super::header::{Kind, Layout};
 use super::input::Input;
@@ -86,6 +86,14 @@ impl<R: Read> Rows<R> {
         }
     }
 
+    /// The parser, if these are polls in CSV: the only rows of which there are many.
+    pub(super) fn csv_polls(&mut self) -> Option<&mut Parser<R>> {
+        match self {
+            Self::Csv(parser) if parser.kind() == Kind::Polls => Some(parser),
+            _ => None,
+        }
+    }
+
     /// The next row, good or bad; `None` at the end, and for good.
     ///
     /// # Errors
@@ -112,6 +120,15 @@ impl<R: Read> Rows<R> {
             Self::Json(rows) => rows.rows(),
         }
     }
+}
+
+/// What there was in lines that were parsed apart from their input, counted from 1.
+#[derive(Debug)]
+pub(super) struct Taken {
+    lines: u64,
+    pub(super) rows: u64,
+    blank_lines: (u64, Option<u64>),
+    notes: Notes,
 }
 
 /// Reads one input of CSV, row by row, in bounded memory.
@@ -215,6 +232,23 @@ impl<R: Read> Parser<R> {
         )))
     }
 
+    /// Takes whole lines off the input to be parsed elsewhere; what came of them,
+    /// [`Parser::pass`] must be told before any other row is asked for. See [`Records::take_lines`].
+    pub(super) fn take_lines(&mut self, bytes_min: usize, lines: &mut Vec<u8>) -> usize {
+        self.records.take_lines(bytes_min, lines)
+    }
+
+    /// Takes over what the parser of taken lines has seen; returns the number of the line before them.
+    pub(super) fn pass(&mut self, taken: &Taken) -> u64 {
+        let before = self.records.line() - 1;
+        let (blank, first) = taken.blank_lines;
+        let first = first.map(|line| line + before);
+        self.records.pass(taken.lines, (blank, first));
+        self.notes.merge_from(&taken.notes, before);
+        self.rows += taken.rows;
+        before
+    }
+
     /// What was noted so far; all of it once [`Parser::next_row`] has said `None`.
     pub fn notes(&self) -> Notes {
         let mut notes = self.notes.clone();
@@ -231,5 +265,41 @@ impl<R: Read> Parser<R> {
     /// How many rows there were so far, good and bad.
     pub fn rows(&self) -> u64 {
         self.rows
+    }
+}
+
+impl Parser<io::Empty> {
+    /// The parser of lines that were taken off an input with this layout, the first `bytes` bytes of
+    /// `lines`; it counts them from 1.
+    ///
+    /// # Errors
+    /// None that nothing to read has.
+    pub(super) fn of_lines(
+        lines: Vec<u8>,
+        bytes: usize,
+        layout: Layout,
+        latest_us: Micros,
+    ) -> Result<Self, InputError> {
+        let nothing = Input::open(io::empty(), 0)?;
+        Ok(Self {
+            records: Records::of_lines(lines, bytes, nothing),
+            layout,
+            latest_us,
+            scratch: Vec::new(),
+            notes: Notes::default(),
+            header_line: 0,
+            rows: 0,
+        })
+    }
+
+    /// What was in the lines, and their memory.
+    pub(super) fn finish(self) -> (Taken, Vec<u8>) {
+        let taken = Taken {
+            lines: self.records.line() - 1,
+            rows: self.rows,
+            blank_lines: self.records.blank_lines(),
+            notes: self.notes,
+        };
+        (taken, self.records.into_lines())
     }
 }

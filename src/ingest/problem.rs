@@ -349,6 +349,14 @@ impl Notes {
         }
     }
 
+    /// [`Notes::merge`] for another part whose lines count from 1 behind the line `before`.
+    pub(super) fn merge_from(&mut self, other: &Self, before: u64) {
+        for &note in &other.0 {
+            let line = note.line.map(|line| line + before);
+            self.merge_one(Note { line, ..note });
+        }
+    }
+
     fn merge_one(&mut self, note: Note) {
         // A linear search: there are at most sixteen, and most inputs have none.
         match self.0.iter_mut().find(|known| known.code == note.code) {

@@ -6,7 +6,7 @@
 
 use std::io::{self, Read};
 
-use memchr::{memchr2, memchr3};
+use memchr::{memchr, memchr2, memchr3, memrchr};
 
 use super::problem::{BadFile, Code, InputError};
 
@@ -60,6 +60,8 @@ pub struct Records<R> {
     cut: Vec<u8>,
     blank_lines: u64,
     blank_line_first: Option<u64>,
+    /// Why no more can be read than the buffer still has.
+    failed: Option<io::Error>,
 }
 
 /// Where a record lies in the buffer.
@@ -93,18 +95,36 @@ impl<R: Read> Records<R> {
         Self::open(reader, 1, false)
     }
 
+    /// The records of the first `bytes` bytes of `lines`, which [`Records::take_lines`] gave, counted
+    /// from line 1; behind them there is nothing.
+    pub(super) fn of_lines(lines: Vec<u8>, bytes: usize, nothing: R) -> Self {
+        Self::over(nothing, lines, bytes, 1, true)
+    }
+
+    /// Gives the memory of the lines back.
+    pub(super) fn into_lines(self) -> Vec<u8> {
+        self.buffer
+    }
+
     fn open(reader: R, line: u64, quotes: bool) -> Self {
+        let buffer = vec![0; SMALL_BUFFER_BYTES];
+        Self::over(reader, buffer, 0, line, quotes)
+    }
+
+    /// `end` bytes of the buffer are there already.
+    fn over(reader: R, buffer: Vec<u8>, end: usize, line: u64, quotes: bool) -> Self {
         Self {
             reader,
             quotes,
-            buffer: vec![0; SMALL_BUFFER_BYTES],
+            buffer,
             start: 0,
-            end: 0,
+            end,
             line,
             after_return: false,
             cut: Vec::new(),
             blank_lines: 0,
             blank_line_first: None,
+            failed: None,
         }
     }
 
@@ -147,6 +167,75 @@ impl<R: Read> Records<R> {
             bytes,
             shape: found.shape,
         }))
+    }
+
+    /// Takes whole lines without a quote off the stream, for somebody else to split: at least
+    /// `bytes_min` bytes of them, or fewer where the stream ends or something comes that only
+    /// [`Records::next_record`] can tell apart. They are put at the beginning of `lines`, whatever was
+    /// there; returned is how many bytes they have. [`Records::pass`] has to say what was in them before
+    /// the next record is asked for, which will also tell where the reader failed.
+    pub(super) fn take_lines(&mut self, bytes_min: usize, lines: &mut Vec<u8>) -> usize {
+        if self.failed.is_some() {
+            return 0;
+        }
+        // What was read ahead comes first; all else is read to where it is wanted.
+        let ahead = &self.buffer[self.start..self.end];
+        if lines.len() < ahead.len() {
+            lines.resize(ahead.len(), 0);
+        }
+        lines[..ahead.len()].copy_from_slice(ahead);
+        let (mut whole, mut seen, mut end) = (0, 0, ahead.len());
+        loop {
+            if self.after_return && end > 0 {
+                self.after_return = false;
+                if lines[0] == b'\n' {
+                    lines.copy_within(1..end, 0);
+                    end -= 1;
+                }
+            }
+            let fresh = &lines[seen..end];
+            let plain = memchr(b'"', fresh).unwrap_or(fresh.len());
+            let is_plain = plain == fresh.len();
+            if let Some(last) = memrchr(b'\n', &fresh[..plain]) {
+                whole = seen + last + 1;
+            }
+            seen = end;
+            if !is_plain || end - whole > RECORD_BYTES_MAX || whole >= bytes_min {
+                break;
+            }
+            let wanted = bytes_min.saturating_sub(end);
+            let room = end + wanted.clamp(RECORD_BYTES_MAX, BUFFER_BYTES);
+            if lines.len() < room {
+                lines.resize(room, 0);
+            }
+            match read_some(&mut self.reader, &mut lines[end..room]) {
+                Ok(0) => break,
+                Ok(count) => end += count,
+                Err(error) => {
+                    self.failed = Some(error);
+                    break;
+                }
+            }
+        }
+        let rest = &lines[whole..end];
+        if self.buffer.len() < rest.len() {
+            self.buffer.resize(rest.len(), 0);
+        }
+        self.buffer[..rest.len()].copy_from_slice(rest);
+        (self.start, self.end) = (0, rest.len());
+        whole
+    }
+
+    /// The line that comes next.
+    pub(super) fn line(&self) -> u64 {
+        self.line
+    }
+
+    /// Counts the lines that were taken, and what was blank among them.
+    pub(super) fn pass(&mut self, lines: u64, blank_lines: (u64, Option<u64>)) {
+        self.line += lines;
+        self.blank_lines += blank_lines.0;
+        self.blank_line_first = self.blank_line_first.or(blank_lines.1);
     }
 
     /// The quick path: one search for whatever ends a line or begins a quote.
@@ -273,15 +362,20 @@ impl<R: Read> Records<R> {
             self.buffer.copy_within(self.start..self.end, 0);
             (self.start, self.end) = (0, self.end - self.start);
         }
-        loop {
-            match self.reader.read(&mut self.buffer[self.end..]) {
-                Ok(count) => {
-                    self.end += count;
-                    return Ok(count > 0);
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
+        if let Some(error) = self.failed.take() {
+            return Err(error);
+        }
+        let count = read_some(&mut self.reader, &mut self.buffer[self.end..])?;
+        self.end += count;
+        Ok(count > 0)
+    }
+}
+
+fn read_some(reader: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match reader.read(buffer) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            read => return read,
         }
     }
 }

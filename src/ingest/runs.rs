@@ -3,11 +3,13 @@
 //! It must never know files of input or tables: rows go in, the same rows come out, sorted by instant
 //! and store, and rows of one store at one instant in the order they came in.
 
-use std::cmp::Reverse;
+use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
+use std::collections::binary_heap::PeekMut;
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Seek, Write};
 use std::path::{Path, PathBuf};
+use std::vec;
 
 use crate::error::{Error, Result};
 use crate::uptime::interval::Micros;
@@ -64,15 +66,60 @@ impl PollRow {
     }
 }
 
+/// The bits of an instant that one pass of [`sorted`] looks at.
+const DIGIT_BITS: u32 = 11;
+
+/// With more passes comparing is as quick.
+const PASSES_MAX: u32 = 4;
+
+/// Below this many rows counting digits does not pay.
+const COUNTED_ROWS_MIN: usize = 4096;
+
+/// The rows sorted by [`PollRow::key`], and rows of one key in the order they came in.
+///
+/// Rows of a block lie within hours or weeks: three or four passes that deal them out by eleven bits of
+/// the instant are three times as quick as comparing.
+pub(super) fn sorted(mut rows: Vec<PollRow>) -> Vec<PollRow> {
+    let first = rows.iter().map(|row| row.poll.at()).min().unwrap_or(0);
+    let last = rows.iter().map(|row| row.poll.at()).max().unwrap_or(0);
+    let bits = u64::BITS - last.abs_diff(first).leading_zeros();
+    let passes = bits.div_ceil(DIGIT_BITS);
+    if rows.len() >= COUNTED_ROWS_MIN && passes <= PASSES_MAX {
+        let mut dealt = rows.clone();
+        for pass in 0..passes {
+            let digit = |row: &PollRow| {
+                let digits = row.poll.at().abs_diff(first) >> (pass * DIGIT_BITS);
+                (digits & ((1 << DIGIT_BITS) - 1)) as usize
+            };
+            let mut places = [0; 1 << DIGIT_BITS];
+            for row in &rows {
+                places[digit(row)] += 1;
+            }
+            let mut before = 0;
+            for place in &mut places {
+                before += std::mem::replace(place, before);
+            }
+            for row in &rows {
+                let place = &mut places[digit(row)];
+                dealt[*place] = *row;
+                *place += 1;
+            }
+            std::mem::swap(&mut rows, &mut dealt);
+        }
+    }
+    // After the passes this has only stores of one instant left to put in order.
+    rows.sort_by_key(PollRow::key);
+    rows
+}
+
 /// Rows on their way to being sorted.
 #[derive(Debug)]
 pub struct Runs {
     /// Where spooled runs go: beside the database, whose disk must have room for them anyway.
     folder: PathBuf,
-    /// Sorted runs, one after another in the order they came.
-    memory: Vec<PollRow>,
-    /// Where each of them begins; each is longer than the one behind it.
-    starts: Vec<usize>,
+    /// Sorted runs, in the order they came.
+    memory: Vec<Vec<PollRow>>,
+    memory_rows: usize,
     memory_rows_max: usize,
     spooled: Vec<File>,
     rows: u64,
@@ -84,7 +131,7 @@ impl Runs {
         Self {
             folder: folder.to_owned(),
             memory: Vec::new(),
-            starts: Vec::new(),
+            memory_rows: 0,
             memory_rows_max: MEMORY_ROWS_MAX,
             spooled: Vec::new(),
             rows: 0,
@@ -96,20 +143,13 @@ impl Runs {
     /// # Errors
     /// When the spool cannot be written.
     pub fn push(&mut self, mut chunk: Vec<PollRow>) -> Result<()> {
-        // Stable: the order in which rows of one store and instant came in decides which stands.
+        // Stable: the order in which rows of one store and instant came in decides which stands. What
+        // is sorted already takes one look at each row.
         chunk.sort_by_key(PollRow::key);
         self.rows += chunk.len() as u64;
-        self.starts.push(self.memory.len());
-        self.memory.extend(chunk);
-        // Runs of like length become one here, beside the parser, and few are left for the end. The
-        // sort finds the sorted runs and merges them.
-        while let [.., before, last] = self.starts[..]
-            && last - before <= self.memory.len() - last
-        {
-            self.starts.pop();
-            self.memory[before..].sort_by_key(PollRow::key);
-        }
-        if self.memory.len() >= self.memory_rows_max {
+        self.memory_rows += chunk.len();
+        self.memory.push(chunk);
+        if self.memory_rows >= self.memory_rows_max {
             self.spool().map_err(unspooled)
         } else {
             Ok(())
@@ -129,25 +169,21 @@ impl Runs {
     /// Every row, sorted by instant and store.
     ///
     /// # Errors
-    /// When the spool cannot be written; each row may then tell that it cannot be read.
-    pub fn into_sorted(mut self) -> Result<Box<dyn Iterator<Item = Result<PollRow>>>> {
-        if self.spooled.is_empty() {
-            self.memory.sort_by_key(PollRow::key);
-            return Ok(Box::new(self.memory.into_iter().map(Ok)));
-        }
-        self.spool().map_err(unspooled)?;
-        let merge = Merge::new(self.spooled).map_err(unspooled)?;
-        Ok(Box::new(merge.map(|row| row.map_err(unspooled))))
+    /// When the spool cannot be read; each row may then tell the same.
+    pub fn into_sorted(self) -> Result<Merge> {
+        let spooled = self.spooled.into_iter().map(Run::spooled);
+        let memory = self.memory.into_iter().map(Run::memory);
+        Merge::new(spooled.chain(memory)).map_err(unspooled)
     }
 
     /// Moves the rows in memory to a run on disk, a file without a name that goes when it is closed.
     fn spool(&mut self) -> io::Result<()> {
-        self.memory.sort_by_key(PollRow::key);
-        self.starts.clear();
         let mut file = BufWriter::with_capacity(READ_BYTES, tempfile::tempfile_in(&self.folder)?);
-        for row in self.memory.drain(..) {
+        let mut merge = Merge::new(self.memory.drain(..).map(Run::memory))?;
+        while let Some(row) = merge.next_row()? {
             file.write_all(&row.to_bytes())?;
         }
+        self.memory_rows = 0;
         let mut file = file.into_inner()?;
         file.rewind()?;
         self.spooled.push(file);
@@ -159,55 +195,120 @@ fn unspooled(error: io::Error) -> Error {
     Error::failed("rows cannot be spooled beside the database (is there room?)").because(error)
 }
 
-/// The rows of sorted runs, merged; at equal keys an earlier run comes first.
-struct Merge {
-    runs: Vec<BufReader<File>>,
-    /// The next row of each run that has one: smallest key, then earliest run, on top.
-    next: BinaryHeap<Reverse<((Micros, u32), usize)>>,
-    heads: Vec<Option<PollRow>>,
+/// A sorted run.
+#[derive(Debug)]
+enum Run {
+    Memory(vec::IntoIter<PollRow>),
+    Spooled(BufReader<File>),
 }
 
-impl Merge {
-    fn new(files: Vec<File>) -> io::Result<Self> {
-        let runs: Vec<_> = files
-            .into_iter()
-            .map(|file| BufReader::with_capacity(READ_BYTES, file))
-            .collect();
-        let heads = vec![None; runs.len()];
-        let mut merge = Self {
-            next: BinaryHeap::with_capacity(runs.len()),
-            heads,
-            runs,
-        };
-        for run in 0..merge.runs.len() {
-            merge.refill(run)?;
-        }
-        Ok(merge)
+impl Run {
+    fn memory(rows: Vec<PollRow>) -> Self {
+        Self::Memory(rows.into_iter())
     }
 
-    fn refill(&mut self, run: usize) -> io::Result<()> {
+    fn spooled(file: File) -> Self {
+        Self::Spooled(BufReader::with_capacity(READ_BYTES, file))
+    }
+
+    fn next(&mut self) -> io::Result<Option<PollRow>> {
+        let file = match self {
+            Self::Memory(rows) => return Ok(rows.next()),
+            Self::Spooled(file) => file,
+        };
         let mut bytes = [0; ROW_BYTES];
-        match self.runs[run].read_exact(&mut bytes) {
-            Ok(()) => {
-                let row = PollRow::from_bytes(bytes);
-                self.heads[run] = Some(row);
-                self.next.push(Reverse((row.key(), run)));
-                Ok(())
-            }
+        match file.read_exact(&mut bytes) {
+            Ok(()) => Ok(Some(PollRow::from_bytes(bytes))),
             // Runs are whole rows: this is where one ends.
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
             Err(error) => Err(error),
         }
     }
 }
 
+/// The rows of sorted runs, merged; at equal keys an earlier run comes first.
+#[derive(Debug)]
+pub struct Merge {
+    runs: Vec<Run>,
+    /// The next row of each run that has one: smallest key, then earliest run, on top.
+    heads: BinaryHeap<Reverse<Head>>,
+}
+
+/// The next row of a run.
+#[derive(Clone, Copy, Debug)]
+struct Head {
+    /// Instant, store and run in one number: one comparison tells which comes first.
+    order: u128,
+    row: PollRow,
+}
+
+impl Head {
+    fn new(row: PollRow, run: u128) -> Self {
+        let at = row.poll.at().wrapping_sub(Micros::MIN).cast_unsigned();
+        let order = u128::from(at) << 64 | u128::from(row.store) << 32 | run;
+        Self { order, row }
+    }
+
+    fn run(self) -> u128 {
+        self.order & u128::from(u32::MAX)
+    }
+}
+
+impl PartialEq for Head {
+    fn eq(&self, other: &Self) -> bool {
+        self.order == other.order
+    }
+}
+
+impl Eq for Head {}
+
+impl PartialOrd for Head {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Head {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.order.cmp(&other.order)
+    }
+}
+
+impl Merge {
+    fn new(runs: impl Iterator<Item = Run>) -> io::Result<Self> {
+        let mut merge = Self {
+            runs: runs.collect(),
+            heads: BinaryHeap::new(),
+        };
+        for (number, run) in (0..).zip(&mut merge.runs) {
+            if let Some(row) = run.next()? {
+                merge.heads.push(Reverse(Head::new(row, number)));
+            }
+        }
+        Ok(merge)
+    }
+
+    fn next_row(&mut self) -> io::Result<Option<PollRow>> {
+        let Some(mut top) = self.heads.peek_mut() else {
+            return Ok(None);
+        };
+        let head = top.0;
+        match self.runs[head.run() as usize].next()? {
+            // In files that are nearly in order it mostly stays on top, which takes two comparisons.
+            Some(row) => top.0 = Head::new(row, head.run()),
+            None => {
+                PeekMut::pop(top);
+            }
+        }
+        Ok(Some(head.row))
+    }
+}
+
 impl Iterator for Merge {
-    type Item = io::Result<PollRow>;
+    type Item = Result<PollRow>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let Reverse((_, run)) = self.next.pop()?;
-        let row = self.heads[run].take()?;
-        Some(self.refill(run).map(|()| row))
+        self.next_row().map_err(unspooled).transpose()
     }
 }
 
@@ -247,5 +348,27 @@ mod tests {
         let in_memory = sorted(usize::MAX);
         assert!(in_memory.is_sorted_by_key(|row| (row.key(), row.line)));
         assert_eq!(in_memory, sorted(100));
+    }
+
+    #[test]
+    fn dealing_out_by_digits_is_sorting() {
+        for (instants, apart) in [
+            (1, 1),
+            (97, 1),
+            (97, 1 << 33),
+            (1_299_709, 1 << 20),
+            (1_299_709, 1 << 30),
+        ] {
+            let rows: Vec<PollRow> = (0..5000_u32)
+                .map(|line| PollRow {
+                    poll: Poll::new(i64::from(line) * 104_729 % instants * apart, Status::Active),
+                    store: line * 31 % 7,
+                    line,
+                })
+                .collect();
+            let mut expected = rows.clone();
+            expected.sort_by_key(PollRow::key);
+            assert_eq!(sorted(rows), expected, "{instants} × {apart}");
+        }
     }
 }

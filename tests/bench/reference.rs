@@ -1,4 +1,4 @@
-//! What the program is compared to: DuckDB for the report, the sqlite3 shell for the import.
+//! What the program is compared to: DuckDB for the report and the import, the sqlite3 shell for the import.
 //!
 //! It must never know how the program does.
 
@@ -38,6 +38,21 @@ pub(crate) fn duckdb(folder: &Path, query: &str) -> Result<DuckDb> {
         csv: output.stdout,
         median: Duration::from_secs_f64(ms / 1000.0),
     })
+}
+
+/// How long DuckDB takes to load the polls into a table in a file, its checkpoint included.
+pub(crate) fn duckdb_import(polls: &Path, into: &Path, rows: u32) -> Result<Duration> {
+    let python = python().ok_or("DuckDB is missing, see README.md")?;
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/engines/duckdb_import.py");
+    let mut command = Command::new(python);
+    command.arg(script).arg(polls).arg(into);
+    command.stdout(Stdio::piped());
+    let facts: Value = serde_json::from_slice(&program::timed(command)?.0)?;
+    if facts["rows"] != rows {
+        return Err("DuckDB has not loaded every poll".into());
+    }
+    let ms = facts["ms"].as_f64().ok_or("DuckDB gave no time")?;
+    Ok(Duration::from_secs_f64(ms / 1000.0))
 }
 
 /// A Python that has DuckDB: the one `.ci/run` makes, or the machine's.

@@ -180,36 +180,63 @@ fn scale(stores: u32, small: &Data, completes: Duration) -> Result<Figure> {
     })
 }
 
-/// An import of the polls, durable at its end, beside sqlite3's of the same file.
+/// An import of the polls, durable at its end, beside sqlite3's and DuckDB's of the same file.
 fn imports(data: &Data, table: &mut Table) -> Result<()> {
     eprintln!("imports …");
     let (polls, into) = (data.polls(), data.folder.join("imported.db"));
     let mut ours = Vec::new();
-    let mut theirs = Ok(Vec::new());
-    // Turn by turn, so that a slow minute of the machine is slow for both.
+    let (mut sqlite, mut duckdb) = (Ok(Vec::new()), Ok(Vec::new()));
+    // Turn by turn, so that a slow minute of the machine is slow for all.
     for _ in 0..IMPORT_RUNS {
         data::remove_database(&into)?;
         ours.push(program::import(&polls, &into)?);
-        if let Ok(times) = &mut theirs {
-            data::remove_database(&into)?;
-            match reference::sqlite_import(&polls, &into) {
-                Ok(took) => times.push(took),
-                Err(missing) => theirs = Err(missing),
-            }
-        }
+        reference_run(&mut sqlite, &into, || {
+            reference::sqlite_import(&polls, &into)
+        })?;
+        reference_run(&mut duckdb, &into, || {
+            reference::duckdb_import(&polls, &into, data.rows)
+        })?;
     }
     data::remove_database(&into)?;
     let peak = program::peak_bytes(program::import_command(&[&polls], &into));
     data::remove_database(&into)?;
 
-    let rate = |times| Measure::RowsPerSecond(f64::from(data.rows) / median(times).as_secs_f64());
-    let theirs = theirs.map(|times| ("sqlite3 .import, no key, no checks", rate(times)));
+    let took = median(ours);
+    let rate = |time: Duration| Measure::RowsPerSecond(f64::from(data.rows) / time.as_secs_f64());
+    let sqlite = sqlite.map(|times| ("sqlite3 .import, no key, no checks", rate(median(times))));
     table.add(Figure {
         what: "`import` of the polls, durable",
-        measured: rate(ours),
-        against: Against::reference(&theirs, Target::AtLeast(2.0)),
+        measured: rate(took),
+        against: Against::reference(&sqlite, Target::AtLeast(3.5)),
+    });
+    let duckdb = duckdb.map(|times| {
+        (
+            "DuckDB read_csv, no key, no checks",
+            Measure::Time(median(times)),
+        )
+    });
+    table.add(Figure {
+        what: "the same",
+        measured: Measure::Time(took),
+        against: Against::reference(&duckdb, Target::AtMost(1.5)),
     });
     table.add(memory("`import`, peak memory", peak, data));
+    Ok(())
+}
+
+/// One more run of a reference into a new database, unless it is missing.
+fn reference_run(
+    times: &mut Result<Vec<Duration>>,
+    into: &Path,
+    run: impl FnOnce() -> Result<Duration>,
+) -> Result<()> {
+    if let Ok(took) = times {
+        data::remove_database(into)?;
+        match run() {
+            Ok(time) => took.push(time),
+            Err(missing) => *times = Err(missing),
+        }
+    }
     Ok(())
 }
 

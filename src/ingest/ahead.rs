@@ -1,0 +1,108 @@
+//! Working ahead: what an iterator gives, made on a thread of its own while the last of it is used.
+//!
+//! It must never know what is made.
+
+use std::thread::{Scope, ScopedJoinHandle};
+use std::vec;
+
+use crossbeam_channel::{Receiver, bounded};
+
+/// How much is handed over at once; a hand-over costs as much as some hundred rows.
+const CHUNK_ITEMS: usize = 4096;
+
+/// How far ahead it works.
+const CHUNKS_MAX: usize = 16;
+
+/// An iterator, either here or on a thread.
+pub(super) enum Ahead<'scope, I: Iterator> {
+    Here(I),
+    There {
+        chunks: Receiver<Vec<I::Item>>,
+        chunk: vec::IntoIter<I::Item>,
+        thread: ScopedJoinHandle<'scope, I>,
+    },
+}
+
+impl<'scope, I> Ahead<'scope, I>
+where
+    I: Iterator + Send + 'scope,
+    I::Item: Send + 'scope,
+{
+    /// Has a thread go through `items`.
+    pub(super) fn there(scope: &'scope Scope<'scope, '_>, mut items: I) -> Self {
+        let (send, chunks) = bounded(CHUNKS_MAX);
+        let thread = scope.spawn(move || {
+            loop {
+                let mut chunk = Vec::with_capacity(CHUNK_ITEMS);
+                chunk.extend(items.by_ref().take(CHUNK_ITEMS));
+                let is_last = chunk.len() < CHUNK_ITEMS;
+                // Nobody takes them any more where whoever used them has failed.
+                if send.send(chunk).is_err() || is_last {
+                    return items;
+                }
+            }
+        });
+        Self::There {
+            chunks,
+            chunk: Vec::new().into_iter(),
+            thread,
+        }
+    }
+
+    /// The iterator, once it has nothing more to give.
+    pub(super) fn finish(self) -> I {
+        match self {
+            Self::Here(items) => items,
+            Self::There { chunks, thread, .. } => {
+                drop(chunks);
+                thread
+                    .join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            }
+        }
+    }
+}
+
+impl<I: Iterator> Iterator for Ahead<'_, I> {
+    type Item = I::Item;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self {
+            Self::Here(items) => items.next(),
+            Self::There { chunks, chunk, .. } => loop {
+                if let Some(item) = chunk.next() {
+                    return Some(item);
+                }
+                *chunk = chunks.recv().ok()?.into_iter();
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn what_comes_from_a_thread_is_what_comes_without_one() {
+        for count in [0, 1, CHUNK_ITEMS, 3 * CHUNK_ITEMS + 1, 40 * CHUNK_ITEMS] {
+            thread::scope(|scope| {
+                let mut there = Ahead::there(scope, 0..count);
+                assert!(there.by_ref().eq(0..count));
+                assert_eq!(there.finish().len(), 0);
+            });
+        }
+    }
+
+    #[test]
+    fn a_user_who_has_had_enough_ends_the_thread() {
+        let rest = thread::scope(|scope| {
+            let mut there = Ahead::there(scope, 0..1_000_000);
+            assert_eq!(there.next(), Some(0));
+            there.finish().len()
+        });
+        assert!(rest > 0);
+    }
+}

@@ -1,0 +1,400 @@
+//! Blocks: the lines of a long file of polls, parsed on several threads, given back in their order.
+//!
+//! A block is whole lines without a quote, so each can be split where it stands; whatever else comes is
+//! for the general path (see [`Records::take_lines`](super::records::Records::take_lines)). Inside a
+//! block the rows are read by the very parser that reads all others. It only counts its lines from 1,
+//! and its stores in an order of its own: whoever takes the block back knows what came before it.
+//!
+//! It must never know files, nor what becomes of a row.
+
+use std::io;
+use std::num::NonZero;
+use std::sync::Arc;
+use std::thread::{self, Scope};
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use super::header::Layout;
+use super::interner::Interner;
+use super::parser::{Parser, Taken};
+use super::problem::{BadRow, InputError};
+use super::row::{Parsed, Row};
+use super::runs::{PollRow, sorted};
+use crate::uptime::interval::Micros;
+use crate::uptime::poll::Poll;
+
+/// More threads than these would wait for the disk, or for whoever takes the rows.
+const THREADS_MAX: usize = 4;
+
+/// About how long a poll is in a file; ids are mostly longer than a few digits.
+const ROW_BYTES: usize = 48;
+
+/// How a long input is divided.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// How many threads parse; with fewer than two, nothing is divided.
+    pub threads: usize,
+    /// How large a block is at least, unless the input ends or cannot be cut.
+    pub block_bytes: usize,
+    /// How many rows are read on the caller's thread before the first block, and again behind whatever
+    /// could not be cut: a small input should not wait for threads.
+    pub rows_before: u64,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        let cores = thread::available_parallelism().map_or(1, NonZero::get);
+        Self {
+            threads: cores.min(THREADS_MAX),
+            block_bytes: 1 << 20,
+            rows_before: 1 << 14,
+        }
+    }
+}
+
+/// What the lines of a block said.
+pub(super) struct Block {
+    /// Sorted by instant and store; a store is a place in the thread's own list of ids.
+    pub(super) polls: Vec<PollRow>,
+    /// The ids that the thread had not met before.
+    pub(super) ids: Vec<Box<str>>,
+    /// Which thread that is.
+    pub(super) thread: usize,
+    /// The rows that were refused, in their order.
+    pub(super) bad: Vec<BadRow>,
+    /// All else.
+    pub(super) taken: Taken,
+    /// The memory of the lines, to be used again.
+    pub(super) lines: Vec<u8>,
+}
+
+/// Lines on their way to a thread, and where their block is waited for.
+struct Job {
+    lines: Vec<u8>,
+    bytes: usize,
+    layout: Arc<Layout>,
+    answer: Sender<Result<Block, InputError>>,
+}
+
+/// The threads that parse blocks; there are none before the first block.
+pub(super) struct Crew<'scope, 'env> {
+    scope: &'scope Scope<'scope, 'env>,
+    pace: Pace,
+    latest_us: Micros,
+    jobs: Option<Sender<Job>>,
+}
+
+impl<'scope, 'env> Crew<'scope, 'env> {
+    pub(super) fn new(scope: &'scope Scope<'scope, 'env>, pace: Pace, latest_us: Micros) -> Self {
+        Self {
+            scope,
+            pace,
+            latest_us,
+            jobs: None,
+        }
+    }
+
+    pub(super) fn pace(&self) -> Pace {
+        self.pace
+    }
+
+    /// How many blocks keep all threads busy while one is taken back.
+    pub(super) fn blocks_max(&self) -> usize {
+        self.pace.threads * 2
+    }
+
+    /// Has the first `bytes` bytes of `lines` parsed; the block comes out of what is returned.
+    pub(super) fn parse(
+        &mut self,
+        lines: Vec<u8>,
+        bytes: usize,
+        layout: &Arc<Layout>,
+    ) -> Receiver<Result<Block, InputError>> {
+        let (answer, block) = bounded(1);
+        let layout = Arc::clone(layout);
+        let job = Job {
+            lines,
+            bytes,
+            layout,
+            answer,
+        };
+        let jobs = self.jobs.take().unwrap_or_else(|| self.start());
+        // A thread that takes no more has panicked: then no block comes either.
+        let _ = jobs.send(job);
+        self.jobs = Some(jobs);
+        block
+    }
+
+    fn start(&self) -> Sender<Job> {
+        let (jobs, queue) = bounded::<Job>(self.blocks_max());
+        for thread in 0..self.pace.threads {
+            let (queue, latest_us) = (queue.clone(), self.latest_us);
+            self.scope.spawn(move || {
+                let mut ids = Interner::default();
+                for job in queue {
+                    let parser = Parser::of_lines(
+                        job.lines,
+                        job.bytes,
+                        job.layout.as_ref().clone(),
+                        latest_us,
+                    );
+                    let block =
+                        parser.and_then(|parser| parse(parser, job.bytes, thread, &mut ids));
+                    // Nobody waits for it any more where the call has failed.
+                    let _ = job.answer.send(block);
+                }
+            });
+        }
+        jobs
+    }
+}
+
+/// Reads every row of a block.
+fn parse(
+    mut parser: Parser<io::Empty>,
+    bytes: usize,
+    thread: usize,
+    ids: &mut Interner,
+) -> Result<Block, InputError> {
+    let mut polls = Vec::with_capacity(bytes / ROW_BYTES);
+    let mut bad = Vec::new();
+    while let Some(parsed) = parser.next_row()? {
+        match parsed {
+            Parsed::Row {
+                line,
+                row:
+                    Row::Poll {
+                        store_id,
+                        at,
+                        status,
+                    },
+                ..
+            } => polls.push(PollRow {
+                poll: Poll::new(at, status),
+                store: ids.place(store_id).map_err(io::Error::other)?,
+                line: u32::try_from(line).unwrap_or(u32::MAX),
+            }),
+            Parsed::Row { .. } => {}
+            Parsed::Bad(row) => bad.push(*row),
+        }
+    }
+    // Here the rows are still in the processor's cache.
+    let mut polls = sorted(polls);
+    polls.shrink_to_fit();
+    let (taken, lines) = parser.finish();
+    Ok(Block {
+        polls,
+        ids: ids.take_new(),
+        thread,
+        bad,
+        taken,
+        lines,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::path::Path;
+
+    use flate2::{Compression, write::GzEncoder};
+    use proptest::prelude::*;
+
+    use super::super::batch::{Batch, ReadError, Source, read_at};
+    use super::super::problem::Note;
+    use super::super::trickle::Trickle;
+    use super::*;
+    use crate::error::Result;
+
+    /// 2026-01-01T00:00:00Z.
+    const LATEST_US: Micros = 1_767_225_600_000_000;
+
+    const SERIAL: Pace = Pace {
+        threads: 1,
+        block_bytes: 1,
+        rows_before: 0,
+    };
+
+    /// Everything that a reading says.
+    #[derive(Debug, PartialEq)]
+    struct Said {
+        ids: Vec<Box<str>>,
+        polls: Vec<PollRow>,
+        bad: Vec<(String, BadRow)>,
+        rejected: u64,
+        span: Option<(Micros, Micros)>,
+        notes: Vec<(String, Note)>,
+        refused: Option<String>,
+    }
+
+    fn read(files: &[&[u8]], step: usize, pace: Pace) -> Said {
+        let sources = files
+            .iter()
+            .zip(1..)
+            .map(|(&file, number)| Source::new(format!("{number}.csv"), Trickle(file, step)));
+        let mut bad = Vec::new();
+        let mut reject = |name: &str, row: BadRow| {
+            bad.push((name.to_owned(), row));
+            Ok(())
+        };
+        let batch = read_at(pace, sources, LATEST_US, Path::new("."), &mut reject);
+        match batch {
+            Ok(mut batch) => {
+                let sorted = batch.take_polls().into_sorted().expect("memory");
+                let Batch { notes, ids, .. } = batch;
+                Said {
+                    ids,
+                    polls: sorted.collect::<Result<_>>().expect("memory"),
+                    bad,
+                    rejected: batch.rejected,
+                    span: batch.span,
+                    notes: notes
+                        .into_iter()
+                        .map(|note| (note.source, note.note))
+                        .collect(),
+                    refused: None,
+                }
+            }
+            Err(ReadError::Refused { source, file }) => Said {
+                ids: Vec::new(),
+                polls: Vec::new(),
+                bad,
+                rejected: 0,
+                span: None,
+                notes: Vec::new(),
+                refused: Some(file.in_file(&source).to_string()),
+            },
+            Err(ReadError::Failed(error)) => panic!("{error}"),
+        }
+    }
+
+    fn check(files: &[&[u8]], step: usize, pace: Pace) {
+        let serial = read(files, usize::MAX, SERIAL);
+        assert_eq!(read(files, step, pace), serial, "{pace:?}, by {step}");
+    }
+
+    /// A line of a file of polls; few stores and instants, so that rows repeat and contradict.
+    fn line() -> impl Strategy<Value = String> {
+        let id = prop_oneof![
+            8 => "[1-9]",
+            2 => "[ab]{1,2}",
+            1 => Just("é".to_owned()),
+            1 => Just(" 7 ".to_owned()),
+            1 => Just(String::new()),
+            1 => Just("\"7\"".to_owned()),
+            1 => Just("\"a,\"\"b\n\"".to_owned()),
+            1 => Just("x\"".to_owned()),
+            1 => Just("a\0".to_owned()),
+        ];
+        let at = prop_oneof![
+            8 => "2025-01-0[12] 00:00:0[0-3] UTC",
+            2 => "2025-01-01 00:00:00.[01]{1,7} UTC",
+            1 => Just("2025-01-01T02:00:00+02:00".to_owned()),
+            1 => Just("2027-01-01 00:00:00 UTC".to_owned()),
+            1 => Just("yesterday".to_owned()),
+        ];
+        let status = prop_oneof![
+            8 => "(in)?active",
+            1 => Just("Active".to_owned()),
+            1 => Just("up".to_owned()),
+        ];
+        let end = prop_oneof![
+            8 => Just("\n"),
+            2 => Just("\r\n"),
+            1 => Just("\r"),
+            1 => Just("\n\n"),
+            1 => Just(" \t\r\n"),
+            1 => Just(",\n"),
+        ];
+        (id, at, status, end).prop_map(|(id, at, status, end)| format!("{id},{at},{status}{end}"))
+    }
+
+    fn file() -> impl Strategy<Value = String> {
+        let header = prop_oneof!["\n", "\r\n", "\r"];
+        let tail = prop_oneof![
+            4 => Just(""),
+            2 => Just("5,2025-01-01 00:00:00 UTC,active"),
+            1 => Just("\"never closed"),
+            1 => Just("\r"),
+            1 => Just(" "),
+        ];
+        (header, prop::collection::vec(line(), 0..40), tail).prop_map(|(header, lines, tail)| {
+            format!(
+                "store_id,timestamp_utc,status{header}{}{tail}",
+                lines.concat()
+            )
+        })
+    }
+
+    fn pace() -> impl Strategy<Value = Pace> {
+        (2..5_usize, 1..400_usize, 0..9_u64).prop_map(|(threads, block_bytes, rows_before)| Pace {
+            threads,
+            block_bytes,
+            rows_before,
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn blocks_of_any_size_on_any_threads_say_what_one_thread_says(
+            files in prop::collection::vec(file(), 1..3),
+            step in 1..200_usize,
+            pace in pace(),
+        ) {
+            let files: Vec<_> = files.iter().map(|file| file.as_bytes()).collect();
+            check(&files, step, pace);
+        }
+
+        #[test]
+        fn whatever_the_bytes_are(
+            text in "[1a,\"\n\r\0é ]{0,80}",
+            step in 1..20_usize,
+            pace in pace(),
+        ) {
+            let file = format!("store_id,timestamp_utc,status\n{text}");
+            check(&[file.as_bytes()], step, pace);
+        }
+    }
+
+    #[test]
+    fn a_line_too_long_for_the_buffer_is_one_bad_row() {
+        let row = "1,2025-01-01 00:00:00 UTC,active\n";
+        for length in [65_536, 65_537, 262_143, 262_144, 1_000_000] {
+            let long = "x".repeat(length);
+            let file = format!("store_id,timestamp_utc,status\n{row}{long}\n{row}{row}");
+            for block_bytes in [1, 100, 1 << 20] {
+                let pace = Pace {
+                    threads: 2,
+                    block_bytes,
+                    rows_before: 1,
+                };
+                check(&[file.as_bytes()], usize::MAX, pace);
+                check(&[file.as_bytes()], 4099, pace);
+            }
+        }
+    }
+
+    #[test]
+    fn an_archive_that_ends_too_early_is_refused_behind_the_same_rows() {
+        let row = "1,2025-01-01 00:00:00 UTC,active\n";
+        let file = format!(
+            "store_id,timestamp_utc,status\n1,yesterday,active\n{}",
+            row.repeat(40_000)
+        );
+        let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
+        packed.write_all(file.as_bytes()).unwrap();
+        let packed = packed.finish().unwrap();
+        for block_bytes in [1000, 1 << 20] {
+            let pace = Pace {
+                threads: 3,
+                block_bytes,
+                rows_before: 2,
+            };
+            check(&[&packed], 4099, pace);
+            let torn = &packed[..packed.len() - 9];
+            let said = read(&[torn], 4099, pace);
+            assert!(said.refused.is_some() && said.bad.len() == 1);
+            check(&[torn], 4099, pace);
+        }
+    }
+}
