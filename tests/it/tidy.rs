@@ -47,7 +47,7 @@ const CRATES: [(&str, &[&str]); 8] = [
     ("indicatif", &["cli"]),
     ("signal_hook", &["cli"]),
     ("tracing_subscriber", &["cli"]),
-    ("flate2", &["ingest", "http"]),
+    ("flate2", &["ingest", "export", "http"]),
     ("csv", &["cli", "export", "http"]),
     (
         "rusqlite",

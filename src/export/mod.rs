@@ -1,8 +1,11 @@
 //! Export: what is stored, as the CSV that `import` takes back unchanged. The mirror of `ingest`.
+//! [`lake`] writes the same for a warehouse, in files by day.
 //!
 //! It streams, in an order that depends on the data alone and not on how it came in, so that a round
 //! trip is byte-identical. Ids are written as they are, quoted only where RFC 4180 asks for it: one
 //! such as `=1+1` is legal, and a spreadsheet is kept from running it by importing the column as text.
+
+pub mod lake;
 
 use std::collections::HashMap;
 use std::io::Write;
@@ -14,8 +17,11 @@ use crate::db::{fleet, polls};
 use crate::error::{Error, Result};
 use crate::uptime::business_hours::WeeklyRow;
 use crate::uptime::fleet::StoreKey;
-use crate::uptime::interval::Micros;
+use crate::uptime::interval::{Interval, Micros};
 use crate::uptime::poll::Status;
+
+/// Every instant that a poll may have.
+const ALL_TIME: Interval = Interval::new(Micros::MIN, Micros::MAX);
 
 /// Writes every poll, ordered by instant and store id.
 ///
@@ -37,7 +43,7 @@ pub fn polls(db: &Connection, out: impl Write) -> Result<()> {
         Ok(())
     };
     let (mut instant, mut same) = (Micros::MIN, Vec::new());
-    polls::for_each(db, |at, store, status| {
+    polls::for_each(db, ALL_TIME, |at, store, status| {
         if at != instant {
             write(instant, &mut same)?;
             instant = at;
