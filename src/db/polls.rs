@@ -24,6 +24,9 @@ const INSERT_ROWS: usize = 200;
 /// the database again, which then costs less than holding every row twice.
 const FOLLOWED_POLLS_MAX: usize = 1 << 20;
 
+/// Every instant that a poll may have.
+pub const ALL_TIME: Interval = Interval::new(Micros::MIN, Micros::MAX);
+
 /// The polls that one transaction added, for memory to follow the database.
 #[derive(Clone, Debug)]
 pub struct PollChange {
@@ -196,11 +199,22 @@ impl Aggregate<Builder, bool> for Gathered {
     }
 }
 
-/// Calls `each` with the instant, store key and status of every poll within `span`, ordered by instant.
+/// Calls `each` with every poll's instant, store key and status, ordered by instant.
 ///
 /// # Errors
 /// When the database cannot be read, and those of `each`.
 pub fn for_each(
+    db: &Connection,
+    each: impl FnMut(Micros, StoreKey, Status) -> Result<()>,
+) -> Result<()> {
+    for_each_within(db, ALL_TIME, each)
+}
+
+/// As [`for_each`], of the polls within `span`.
+///
+/// # Errors
+/// As [`for_each`].
+pub fn for_each_within(
     db: &Connection,
     span: Interval,
     mut each: impl FnMut(Micros, StoreKey, Status) -> Result<()>,

@@ -19,7 +19,7 @@ use std::ops::RangeInclusive;
 use flate2::{Compression, GzBuilder};
 use rusqlite::Connection;
 
-use super::{ALL_TIME, unwritten, writer};
+use super::{unwritten, writer};
 use crate::civil;
 use crate::db::{fleet, polls};
 use crate::error::{Error, Result};
@@ -109,7 +109,7 @@ fn span_of(day: i64) -> Interval {
 /// Why there is nothing to write.
 fn no_polls(view: &Connection, days: &RangeInclusive<i64>) -> Result<Error> {
     let [first, last] = [days.start(), days.end()].map(|&day| civil::format_day(day));
-    let remedy = match (polls::first(view, ALL_TIME)?, polls::newest(view)?) {
+    let remedy = match (polls::first(view, polls::ALL_TIME)?, polls::newest(view)?) {
         (Some(oldest), Some(newest)) => {
             let [oldest, newest] = [oldest, newest].map(|at| civil::format_day(at.div_euclid(DAY)));
             format!("those in the database are from {oldest} to {newest}")
@@ -229,7 +229,7 @@ fn polls_of(
             }
             Ok(())
         };
-        polls::for_each(view, span, |at, store, status| {
+        polls::for_each_within(view, span, |at, store, status| {
             if at != instant {
                 write(instant, &mut same)?;
                 instant = at;

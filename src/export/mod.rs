@@ -17,11 +17,8 @@ use crate::db::{fleet, polls};
 use crate::error::{Error, Result};
 use crate::uptime::business_hours::WeeklyRow;
 use crate::uptime::fleet::StoreKey;
-use crate::uptime::interval::{Interval, Micros};
+use crate::uptime::interval::Micros;
 use crate::uptime::poll::Status;
-
-/// Every instant that a poll may have.
-const ALL_TIME: Interval = Interval::new(Micros::MIN, Micros::MAX);
 
 /// Writes every poll, ordered by instant and store id.
 ///
@@ -43,7 +40,7 @@ pub fn polls(db: &Connection, out: impl Write) -> Result<()> {
         Ok(())
     };
     let (mut instant, mut same) = (Micros::MIN, Vec::new());
-    polls::for_each(db, ALL_TIME, |at, store, status| {
+    polls::for_each(db, |at, store, status| {
         if at != instant {
             write(instant, &mut same)?;
             instant = at;

@@ -99,6 +99,7 @@ class Spark:
             raise Missing("there is no module pyspark (pip install pyspark)") from missing
         settings = {
             "spark.ui.enabled": "false",
+            "spark.ui.showConsoleProgress": "false",
             "spark.log.level": "ERROR",
             # Small data: two hundred tasks a step, the default, would be all there is to it.
             "spark.sql.shuffle.partitions": "2",

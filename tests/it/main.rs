@@ -9,6 +9,7 @@ mod golden;
 mod harness;
 mod http;
 mod intake;
+mod lake;
 mod landing;
 mod live;
 mod outages;

@@ -7,6 +7,9 @@
 -- As everywhere else: what a left join does not find is NULL, not zero.
 SET join_use_nulls = 1;
 
+-- A store may be called \N; nothing in a lake is NULL.
+SET format_csv_null_representation = '';
+
 CREATE OR REPLACE FUNCTION floor_div AS (a, b) -> intDiv(a, b);
 
 CREATE OR REPLACE FUNCTION two_decimals AS (us, unit) -> concat(
