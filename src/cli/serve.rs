@@ -13,16 +13,16 @@ use signal_hook::iterator::Signals;
 
 use super::Database;
 use crate::db::connection::{open_reader, open_writer};
-use crate::db::retention;
 use crate::db::writer::Writer;
+use crate::db::{packed, retention};
 use crate::error::{Error, Result};
 use crate::hot_window::HotWindow;
-use crate::http::{self, App, Clock, Server, Shared};
+use crate::http::{self, Capacity, Clock, Server, Shared};
 use crate::ingest::load;
 use crate::jobs::{Jobs, Limits};
 use crate::uptime::report::Question;
 
-/// How many requests are answered side by side.
+/// How many requests are answered side by side, where the machine gives as many threads.
 ///
 /// Many: a handler that waits for its rows to be durable costs nothing but its stack, and those that
 /// wait together share one commit.
@@ -31,8 +31,11 @@ const HANDLERS: usize = 64;
 /// How often polls are looked through for those that are too old.
 const RETENTION_EVERY: Duration = Duration::from_secs(3600);
 
+/// How often it is seen to that hours that have passed are packed.
+const PACKING_EVERY: Duration = Duration::from_secs(600);
+
 /// How long a stop may take before the process leaves anyway: all that matters is on disk already.
-const STOP_WITHIN: Duration = Duration::from_secs(4);
+const STOP_WITHIN: Duration = Duration::from_secs(5);
 
 /// What `serve` can be told.
 #[derive(Debug, clap::Args)]
@@ -80,6 +83,10 @@ pub struct ServerOptions {
     /// How long a body of rows may be, in bytes as it is sent
     #[arg(long, env = "STORE_MONITOR_MAX_BODY", value_name = "BYTES", default_value_t = 1 << 30)]
     max_body: u64,
+
+    /// How many connections are served at once; the next is answered 503
+    #[arg(long, env = "STORE_MONITOR_MAX_CONNECTIONS", value_name = "N", default_value_t = 512, value_parser = clap::value_parser!(u16).range(1..))]
+    max_connections: u16,
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
@@ -136,8 +143,11 @@ pub fn serve(file: &Path, options: &ServerOptions, ready: impl FnOnce(SocketAddr
         clock,
         body_bytes_max: options.max_body,
     };
-    let app = || App::new(shared.clone());
-    let server = Server::start(listener, HANDLERS, app)?;
+    let capacity = Capacity {
+        handlers: HANDLERS,
+        connections_max: options.max_connections.into(),
+    };
+    let server = Server::start(listener, capacity, shared)?;
     announce(server.address())?;
     ready(server.address());
 
@@ -145,6 +155,7 @@ pub fn serve(file: &Path, options: &ServerOptions, ready: impl FnOnce(SocketAddr
         .keep_days
         .map(|days| keep_days(file, writer.clone(), days));
     let retention = retention.transpose()?;
+    let packing = pack_in_background(writer.clone())?;
 
     let signal = signals.forever().next();
     tracing::info!(signal = signal.unwrap_or_default(), "stopping");
@@ -153,7 +164,7 @@ pub fn serve(file: &Path, options: &ServerOptions, ready: impl FnOnce(SocketAddr
         .name("stop".to_owned())
         .spawn(move || {
             server.stop();
-            drop((shared, writer, retention));
+            drop((writer, retention, packing));
             jobs.stop();
             for worker in workers {
                 let _ = worker.join();
@@ -208,6 +219,26 @@ fn warm_in_background(hot: Arc<HotWindow>, file: &Path) -> Result<()> {
     thread
         .map(drop)
         .map_err(|error| Error::failed("cannot start a thread").because(error))
+}
+
+/// Packs the hours that have passed, at the start and from time to time, until the sender is dropped.
+fn pack_in_background(mut writer: Writer) -> Result<Sender<()>> {
+    let (running, stopped) = bounded::<()>(0);
+    let pack = move || {
+        loop {
+            if let Err(error) = packed::pack_all(&mut writer) {
+                tracing::error!(%error, "polls could not be packed; the next start reads them slower");
+            }
+            if stopped.recv_timeout(PACKING_EVERY) == Err(RecvTimeoutError::Disconnected) {
+                return;
+            }
+        }
+    };
+    let thread = thread::Builder::new()
+        .name("packing".to_owned())
+        .spawn(pack);
+    thread.map_err(|error| Error::failed("cannot start a thread").because(error))?;
+    Ok(running)
 }
 
 /// Forgets old polls once an hour, until the sender is dropped.

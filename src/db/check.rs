@@ -4,6 +4,7 @@
 
 use rusqlite::Connection;
 
+use super::packed;
 use crate::civil;
 use crate::error::Result;
 
@@ -101,6 +102,11 @@ pub fn findings(db: &Connection) -> Result<Vec<String>> {
         },
         &mut findings,
     )?;
+    for hour in packed::wrong(db)? {
+        findings.push(format!(
+            "the packed polls of the hour {hour} are not those of its rows (DELETE FROM packed_hour in the sqlite3 shell mends it)"
+        ));
+    }
     Ok(findings)
 }
 

@@ -3,15 +3,19 @@
 //! It must never know polls, nor what hours mean beyond their spelling.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono_tz::Tz;
+use foldhash::fast::RandomState;
+use rusqlite::functions::{Aggregate, Context, FunctionFlags};
 use rusqlite::{Connection, OptionalExtension, Row};
 
-use super::{Changed, generation, landing};
+use super::{Changed, generation, landing, packed};
 use crate::civil;
 use crate::error::{Error, Result};
 use crate::uptime::business_hours::{WeeklyRow, ZONE_DEFAULT};
 use crate::uptime::fleet::{Fleet, Pattern, StoreKey};
+use crate::uptime::interval::{Interval, Micros};
 
 /// A store's name and owner, as a stores file has them; both may be empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,13 +32,11 @@ pub struct Label {
 /// When the database cannot be read, or holds a zone or a time that this program does not know
 /// (another program wrote it: `check` finds all of them).
 pub fn load(db: &Connection) -> Result<Fleet> {
-    let mut hours: HashMap<StoreKey, Vec<WeeklyRow>> = HashMap::new();
-    for_each_hours(db, |store, row| {
-        hours.entry(store).or_default().push(row);
-        Ok(())
-    })?;
-    let mut zones: HashMap<String, Tz> = HashMap::new();
-    let mut select = db.prepare("SELECT key, store_id, timezone FROM store")?;
+    // Both come in the order of keys, so that they are joined in one walk over each.
+    let hours = gather_hours(db)?;
+    let mut hours = hours.as_slice();
+    let mut zones: HashMap<String, Tz, RandomState> = HashMap::default();
+    let mut select = db.prepare("SELECT key, store_id, timezone FROM store ORDER BY key")?;
     let mut rows = select.query([])?;
     let mut stores = Vec::new();
     while let Some(row) = rows.next()? {
@@ -58,16 +60,94 @@ pub fn load(db: &Connection) -> Result<Fleet> {
                 }
             },
         };
-        stores.push((
-            key,
-            id,
-            Pattern {
-                zone,
-                rows: hours.remove(&key).unwrap_or_default(),
-            },
-        ));
+        let earlier = hours.iter().take_while(|(store, _)| *store < key).count();
+        let (own, later) = hours[earlier..].split_at(
+            hours[earlier..]
+                .iter()
+                .take_while(|(store, _)| *store == key)
+                .count(),
+        );
+        hours = later;
+        let rows = own.iter().map(|&(_, row)| row).collect();
+        stores.push((key, id, Pattern { zone, rows }));
     }
     Ok(Fleet::new(stores))
+}
+
+/// Every row of weekly hours, ordered by store key.
+///
+/// An aggregate function gathers them from inside SQLite's loop: stepping through them from outside
+/// takes twice as long, and there are several for each store.
+fn gather_hours(db: &Connection) -> Result<Vec<(StoreKey, WeeklyRow)>> {
+    let gathered = GatheredHours::default();
+    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DIRECTONLY;
+    db.create_aggregate_function("gather_hours", 4, flags, gathered.clone())?;
+    db.query_row(
+        "SELECT gather_hours(store, weekday, start_local, end_local) FROM business_hours",
+        [],
+        |_| Ok(()),
+    )?;
+    db.remove_function("gather_hours", 4)?;
+    let mut gathered = gathered.0.lock().unwrap_or_else(PoisonError::into_inner);
+    let Hours {
+        mut rows,
+        malformed,
+    } = std::mem::take(&mut *gathered);
+    if let Some(written) = malformed {
+        return Err(malformed_time(&written));
+    }
+    if !rows.is_sorted_by_key(|(store, _)| *store) {
+        rows.sort_by_key(|(store, _)| *store);
+    }
+    Ok(rows)
+}
+
+/// What `gather_hours` has gathered.
+#[derive(Default)]
+struct Hours {
+    rows: Vec<(StoreKey, WeeklyRow)>,
+    /// A time that is none.
+    malformed: Option<String>,
+}
+
+/// The aggregate function `gather_hours(store, weekday, start_local, end_local)`, and where it leaves
+/// what it gathered.
+#[derive(Clone, Default)]
+struct GatheredHours(Arc<Mutex<Hours>>);
+
+impl Aggregate<Hours, bool> for GatheredHours {
+    fn init(&self, _: &mut Context<'_>) -> rusqlite::Result<Hours> {
+        Ok(Hours::default())
+    }
+
+    fn step(&self, row: &mut Context<'_>, hours: &mut Hours) -> rusqlite::Result<()> {
+        let mut time = |column| -> rusqlite::Result<Micros> {
+            let written = row.get_raw(column).as_str()?;
+            let time = civil::parse_local_time(written);
+            if time.is_none() {
+                hours.malformed = Some(written.to_owned());
+            }
+            Ok(time.map_or(0, |time| time.us_local))
+        };
+        let weekly = WeeklyRow {
+            start_us_local: time(2)?,
+            end_us_local: time(3)?,
+            weekday: row.get(1)?,
+        };
+        hours.rows.push((row.get(0)?, weekly));
+        Ok(())
+    }
+
+    fn finalize(&self, _: &mut Context<'_>, hours: Option<Hours>) -> rusqlite::Result<bool> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = hours.unwrap_or_default();
+        Ok(true)
+    }
+}
+
+fn malformed_time(written: &str) -> Error {
+    Error::failed(format!(
+        "business hours hold the malformed time `{written}` (run `check`)"
+    ))
 }
 
 /// Calls `each` with every row of weekly hours, ordered by store key, day and times.
@@ -78,19 +158,16 @@ pub fn for_each_hours(
     db: &Connection,
     mut each: impl FnMut(StoreKey, WeeklyRow) -> Result<()>,
 ) -> Result<()> {
-    let mut select =
-        db.prepare("SELECT store, weekday, start_local, end_local FROM business_hours")?;
+    let mut select = db.prepare(
+        "SELECT store, weekday, start_local, end_local FROM business_hours ORDER BY store",
+    )?;
     let mut rows = select.query([])?;
     while let Some(row) = rows.next()? {
         let store = row.get(0)?;
         let time = |column| -> Result<_> {
             let written = text(row, column)?;
             let time = civil::parse_local_time(written).map(|time| time.us_local);
-            time.ok_or_else(|| {
-                Error::failed(format!(
-                    "business hours hold the malformed time `{written}` (run `check`)"
-                ))
-            })
+            time.ok_or_else(|| malformed_time(written))
         };
         let row = WeeklyRow {
             weekday: row.get(1)?,
@@ -336,6 +413,7 @@ pub fn delete(db: &Connection, id: &str) -> Result<Option<u64>> {
     db.execute("DELETE FROM business_hours WHERE store = ?1", [key])?;
     let landed = landing::forget_store(db, key)?;
     let polls = db.execute("DELETE FROM poll WHERE store = ?1", [key])? as u64 + landed;
+    packed::forget(db, Interval::new(Micros::MIN, Micros::MAX))?;
     db.execute("DELETE FROM store WHERE key = ?1", [key])?;
     generation::advance(db, generation::Kind::Fleet)?;
     generation::advance(db, generation::Kind::Polls)?;

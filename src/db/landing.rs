@@ -20,9 +20,10 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, OptionalExtension};
 
 use super::polls::{Upsert, insert_in_chunks};
-use super::{Changed, fleet, generation};
+use super::{Changed, fleet, generation, packed};
 use crate::error::{Error, Result};
 use crate::uptime::fleet::StoreKey;
+use crate::uptime::interval::{Interval, Micros};
 use crate::uptime::poll::Poll;
 
 /// How many polls move in one transaction. Where each of them touches a page of its own the log grows
@@ -139,6 +140,14 @@ pub fn publish(db: &Connection) -> Result<u64> {
         [],
     )? as u64;
     db.execute("DELETE FROM landing_store", [])?;
+    let (first, last): (Option<Micros>, Option<Micros>) =
+        db.query_row("SELECT min(at), max(at) FROM landing_poll", [], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?;
+    if let (Some(first), Some(last)) = (first, last) {
+        // None is packed again before all have moved.
+        packed::forget(db, Interval::new(first, last + 1))?;
+    }
     db.execute("UPDATE landing SET landed = 1", [])?;
     generation::advance(db, generation::Kind::Polls)?;
     if stores > 0 {

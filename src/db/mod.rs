@@ -1,7 +1,8 @@
 //! The record: one SQLite file, its schema in `schema.sql`.
 //!
 //! In reading order: [`connection`] opens it; [`generation`] tells when what was read is stale;
-//! [`fleet`] and [`polls`] hold the inputs, [`landing`] brings in very many of them at once;
+//! [`fleet`] and [`polls`] hold the inputs, [`landing`] brings in very many of them at once,
+//! [`packed`] is a copy of the newest that is read faster;
 //! [`reports`] holds the jobs and their results;
 //! [`idempotency`] what was answered; [`retention`] forgets; [`writer`] is a
 //! server's one way to change anything; [`check`] holds
@@ -18,6 +19,7 @@ pub mod fleet;
 pub mod generation;
 pub mod idempotency;
 pub mod landing;
+pub mod packed;
 pub mod polls;
 pub mod reports;
 pub mod retention;

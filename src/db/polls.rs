@@ -10,6 +10,7 @@ use rusqlite::functions::{Aggregate, Context, FunctionFlags};
 use rusqlite::{CachedStatement, Connection};
 
 use super::connection::open_reader;
+use super::packed::{self, Packing, Part};
 use super::{Changed, generation, landing};
 use crate::error::Result;
 use crate::uptime::fleet::StoreKey;
@@ -104,7 +105,7 @@ pub fn history(view: &Connection, span: Interval, threads: usize) -> Result<Hist
         Some(parts) => parts,
         None => vec![read_part(view, span)?],
     };
-    Ok(Builder::finish(parts))
+    Ok(Builder::finish(parts, threads))
 }
 
 /// Cuts the part of `span` that holds polls into pieces of equal length.
@@ -155,11 +156,11 @@ fn read_side_by_side(
     })
 }
 
-/// Every poll within `span`; in order of time, since SQLite walks the primary key, unless a large load
-/// is moving in.
+/// Every poll within `span`: packed hours where there are any, else rows; in order of time, unless a
+/// large load is moving in.
 ///
-/// The rows are gathered by an aggregate function of our own, from inside SQLite's loop: stepping
-/// through them from outside takes half as long again.
+/// Rows are gathered by an aggregate function of our own, from inside SQLite's loop: stepping through
+/// them from outside takes half as long again.
 fn read_part(view: &Connection, span: Interval) -> Result<Builder> {
     let gathered = Gathered::default();
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DIRECTONLY;
@@ -168,23 +169,40 @@ fn read_part(view: &Connection, span: Interval) -> Result<Builder> {
         "SELECT gather_polls(at, store, active) FROM {} WHERE at >= ?1 AND at < ?2",
         landing::source(view)?
     );
-    view.query_row(&select, [span.start, span.end], |_| Ok(()))?;
+    packed::read(view, span, |part| {
+        match part {
+            Part::Rows(span) => view
+                .prepare_cached(&select)?
+                .query_row([span.start, span.end], |_| Ok(()))?,
+            Part::Packed(hour) => {
+                let mut polls = gathered.take();
+                hour.each(|store, poll| polls.push(store, poll))?;
+                gathered.put(polls);
+            }
+        }
+        Ok(())
+    })?;
     view.remove_function("gather_polls", 3)?;
-    Ok(gathered
-        .0
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .take()
-        .unwrap_or_default())
+    Ok(gathered.take())
 }
 
-/// The aggregate function `gather_polls(at, store, active)`, and where it leaves what it gathered.
+/// The aggregate function `gather_polls(at, store, active)`, and what it adds to.
 #[derive(Clone, Default)]
-struct Gathered(Arc<Mutex<Option<Builder>>>);
+struct Gathered(Arc<Mutex<Builder>>);
+
+impl Gathered {
+    fn take(&self) -> Builder {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn put(&self, polls: Builder) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = polls;
+    }
+}
 
 impl Aggregate<Builder, bool> for Gathered {
     fn init(&self, _: &mut Context<'_>) -> rusqlite::Result<Builder> {
-        Ok(Builder::default())
+        Ok(self.take())
     }
 
     fn step(&self, row: &mut Context<'_>, polls: &mut Builder) -> rusqlite::Result<()> {
@@ -193,8 +211,11 @@ impl Aggregate<Builder, bool> for Gathered {
     }
 
     fn finalize(&self, _: &mut Context<'_>, polls: Option<Builder>) -> rusqlite::Result<bool> {
+        // None: there was no row, and what was gathered before lies where it was.
         let some = polls.is_some();
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = polls;
+        if let Some(polls) = polls {
+            self.put(polls);
+        }
         Ok(some)
     }
 }
@@ -265,11 +286,15 @@ pub fn add(
     let mut chunk = Vec::with_capacity(INSERT_ROWS);
     let mut whole = Upsert::prepare(db, INSERT_ROWS)?;
     let has_landed = landing::has_landed(db)?;
+    let mut packing = Packing::new(db)?;
     let mut add = |upsert: &mut Upsert<'_>, chunk: &[(StoreKey, Poll)]| -> Result<()> {
         if has_landed {
             landing::settle(db, chunk)?;
         }
-        added.polls += upsert.run(chunk)?;
+        packing.before(chunk)?;
+        let changed = upsert.run(chunk)?;
+        packing.after(changed)?;
+        added.polls += changed;
         if followed.len() <= FOLLOWED_POLLS_MAX {
             followed.extend_from_slice(chunk);
         }
@@ -285,6 +310,7 @@ pub fn add(
     if !chunk.is_empty() {
         add(&mut Upsert::prepare(db, chunk.len())?, &chunk)?;
     }
+    packing.finish()?;
     if added.polls.new + added.polls.replaced > 0 {
         let before = generation::current(db)?.polls;
         generation::advance(db, generation::Kind::Polls)?;

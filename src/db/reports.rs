@@ -108,7 +108,7 @@ pub fn add(
 pub fn finish(
     db: &Connection,
     id: Uuid,
-    outcome: &Result<Vec<u8>, String>,
+    outcome: Result<&[u8], &String>,
     finished_at: Micros,
 ) -> Result<()> {
     let (state, csv, error) = match outcome {

@@ -4,9 +4,9 @@
 
 use rusqlite::Connection;
 
-use super::{generation, polls, write};
+use super::{generation, packed, polls, write};
 use crate::error::Result;
-use crate::uptime::interval::{DAY, Micros};
+use crate::uptime::interval::{DAY, Interval, Micros};
 
 /// How many polls one transaction forgets, so that the write-ahead log stays small and others get
 /// their turn.
@@ -27,6 +27,7 @@ pub fn prune_some(db: &Connection, before: Micros) -> Result<u64> {
     let cut: Micros = cuts.next().transpose()?.unwrap_or(before);
     let polls = db.execute("DELETE FROM poll WHERE at < ?1", [cut])? as u64;
     if polls > 0 {
+        packed::forget(db, Interval::new(Micros::MIN, cut))?;
         generation::advance(db, generation::Kind::Polls)?;
     }
     Ok(polls)

@@ -57,7 +57,20 @@ impl Writer {
         &self,
         change: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let (change, outcome) = package(change, |_| {});
+        self.write_then(change, |_| {})
+    }
+
+    /// As [`write`](Self::write), and shows the result to `then` as
+    /// [`try_write_then`](Self::try_write_then) does.
+    ///
+    /// # Errors
+    /// Those of `write`.
+    pub fn write_then<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
+        then: impl FnOnce(&mut T) + Send + 'static,
+    ) -> Result<T> {
+        let (change, outcome) = package(change, then);
         self.queue.send(change).map_err(|_| stopping())?;
         await_outcome(&outcome)
     }

@@ -3,7 +3,6 @@
 //! It must never know how rows are read, judged or kept.
 
 use std::io::{self, Read};
-use std::path::Path;
 
 use flate2::Crc;
 use rusqlite::Connection;
@@ -107,16 +106,10 @@ fn take(app: &mut App, request: &mut Request<'_>, kind: Kind) -> Result<Response
         bytes_max: bytes_max.saturating_mul(UNPACKED_FACTOR),
         ..Source::new("the body", &mut body)
     };
-    let folder = app
-        .shared
-        .file
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty());
-    let folder = folder.unwrap_or(Path::new("."));
     let read = batch::read(
         [source],
         clock::machine_us() + DAY,
-        folder,
+        app.shared.folder(),
         &mut |_, bad| {
             if bad_rows.len() < BAD_ROWS_TOLD {
                 bad_rows.push(describe(&bad));
@@ -320,7 +313,8 @@ fn unknown_type(request: &Request<'_>, name: &str, detail: &str) -> Response {
     problem(415, detail, 0, vec![error])
 }
 
-fn too_large(bytes_max: u64) -> Response {
+/// The answer to a body of rows that is longer than `bytes_max`.
+pub(super) fn too_large(bytes_max: u64) -> Response {
     let detail = format!("a body may have {bytes_max} bytes at most (send it in parts, or gzip'd)");
     let error = json!({
         "line": null,
@@ -329,8 +323,7 @@ fn too_large(bytes_max: u64) -> Response {
         "value": null,
         "reason": detail,
     });
-    // The rest of the body is not wanted.
-    problem(413, &detail, 0, vec![error]).with("Connection", "close")
+    problem(413, &detail, 0, vec![error])
 }
 
 fn problem(status: u16, detail: &str, rejected: u64, errors: Vec<Value>) -> Response {

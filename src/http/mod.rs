@@ -1,8 +1,11 @@
-//! HTTP: the server's threads, and what each request passes through.
+//! HTTP: the server, and what each request passes through.
 //!
-//! In reading order: [`request`], [`routes`] (the table), the handlers [`reports`], [`intake`],
+//! In reading order: [`door`] (clients come no further until their request is good and whole), [`back`]
+//! (the handlers' threads), [`request`], [`routes`] (the table), the handlers [`reports`], [`intake`],
 //! [`stores`], [`outages`] and [`health`], [`response`]. It must never know how reports are made or stored.
 
+pub mod back;
+pub mod door;
 pub mod health;
 pub mod intake;
 pub mod outages;
@@ -12,18 +15,14 @@ pub mod response;
 pub mod routes;
 pub mod stores;
 
-use std::io::{self, Cursor, Read};
 use std::net::{SocketAddr, TcpListener};
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{self, JoinHandle};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::Connection;
 
-use self::request::Request;
-use self::response::Response;
+use self::back::Back;
+use self::door::Door;
 use crate::clock;
 use crate::db::connection::open_reader;
 use crate::db::writer::Writer;
@@ -31,6 +30,11 @@ use crate::error::{Error, Result};
 use crate::hot_window::HotWindow;
 use crate::jobs::Jobs;
 use crate::uptime::interval::Micros;
+
+/// How many of the longest bodies may wait on the disk together.
+const BODIES_ON_DISK_MAX: u64 = 4;
+/// How many bytes may wait on the disk however short bodies must be: replies wait there too.
+const DISK_BYTES: u64 = 1 << 30;
 
 /// Whose clock a report follows when the caller names no instant.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -69,23 +73,53 @@ pub struct Shared {
     pub body_bytes_max: u64,
 }
 
+impl Shared {
+    /// The folder of the database, where there is room for temporary files.
+    fn folder(&self) -> &Path {
+        let folder = self.file.parent();
+        let folder = folder.filter(|folder| !folder.as_os_str().is_empty());
+        folder.unwrap_or(Path::new("."))
+    }
+}
+
+/// Readers that nobody uses at the moment: there are as many as were ever used side by side, which is
+/// far fewer than handlers.
+pub type Readers = Arc<Mutex<Vec<Connection>>>;
+
 /// What a handler works with: one for each thread.
 pub struct App {
     shared: Shared,
+    readers: Readers,
     db: Option<Connection>,
 }
 
 impl App {
-    /// What the handlers of one thread need.
-    pub fn new(shared: Shared) -> Self {
-        Self { shared, db: None }
+    /// What the handlers of one thread need; all threads share the readers.
+    pub fn new(shared: Shared, readers: Readers) -> Self {
+        Self {
+            shared,
+            readers,
+            db: None,
+        }
     }
 
-    /// The thread's own reader, opened when first needed.
+    /// A reader for this request, opened when none is free.
     fn db(&mut self) -> Result<&mut Connection> {
+        if self.db.is_none() {
+            let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
+            self.db = readers.pop();
+        }
         match &mut self.db {
             Some(db) => Ok(db),
             none => Ok(none.insert(open_reader(&self.shared.file)?)),
+        }
+    }
+
+    /// Gives the reader back for other requests; one whose handler panicked is closed.
+    fn done(&mut self, panicked: bool) {
+        if let Some(db) = self.db.take().filter(|_| !panicked) {
+            let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
+            readers.push(db);
         }
     }
 }
@@ -103,38 +137,55 @@ pub fn bind(address: SocketAddr) -> Result<TcpListener> {
     })
 }
 
+/// How much a server takes on at once.
+#[derive(Clone, Copy, Debug)]
+pub struct Capacity {
+    /// Requests that are handled side by side.
+    pub handlers: usize,
+    /// Connections that are kept.
+    pub connections_max: usize,
+}
+
 /// A server that accepts and answers until it is stopped.
 pub struct Server {
-    server: Arc<tiny_http::Server>,
+    door: Door,
+    /// The handlers; more than one set only if one was lost.
+    backs: Arc<Mutex<Vec<Back>>>,
     address: SocketAddr,
-    stopping: Arc<AtomicBool>,
-    threads: Vec<JoinHandle<()>>,
 }
 
 impl Server {
-    /// Answers on `listener` with `handlers` threads, each with an [`App`] of its own.
+    /// Answers on `listener` with up to `capacity.handlers` threads, each with an [`App`] of its own.
     ///
     /// # Errors
     /// When the machine gives no thread.
-    pub fn start(listener: TcpListener, handlers: usize, app: impl Fn() -> App) -> Result<Self> {
-        let failed = |error: io::Error| Error::failed("cannot start the server").because(error);
-        let address = listener.local_addr().map_err(failed)?;
-        let server = tiny_http::Server::from_listener(listener, None)
+    pub fn start(listener: TcpListener, capacity: Capacity, shared: Shared) -> Result<Self> {
+        let address = listener
+            .local_addr()
             .map_err(|error| Error::failed("cannot start the server").because(error))?;
-        let (server, stopping) = (Arc::new(server), Arc::new(AtomicBool::new(false)));
-        let start = |number| {
-            let (server, stopping, mut app) = (Arc::clone(&server), Arc::clone(&stopping), app());
-            thread::Builder::new()
-                .name(format!("http-{number}"))
-                .spawn(move || serve(&server, &stopping, &mut app))
-                .map_err(failed)
+        let (handlers, connections_max) =
+            door::plan(&listener, capacity.handlers, capacity.connections_max);
+        let bodies_bytes_max = shared.body_bytes_max.saturating_mul(BODIES_ON_DISK_MAX);
+        let limits = door::Limits {
+            connections_max,
+            folder: shared.folder().to_owned(),
+            disk_bytes_max: bodies_bytes_max.max(DISK_BYTES),
         };
-        let threads = (0..handlers.max(1)).map(start).collect::<Result<_>>()?;
+        let rows_bytes_max = shared.body_bytes_max;
+        let admit = move |method: &str, target: &str| routes::admit(method, target, rows_bytes_max);
+        let backs = Arc::new(Mutex::new(Vec::new()));
+        let started = Arc::clone(&backs);
+        let renew = move || {
+            let (back, links) = Back::start(handlers, &shared)?;
+            let mut started = started.lock().unwrap_or_else(PoisonError::into_inner);
+            started.push(back);
+            Ok(links)
+        };
+        let door = Door::open(listener, limits, Arc::new(admit), Box::new(renew))?;
         Ok(Self {
-            server,
+            door,
+            backs,
             address,
-            stopping,
-            threads,
         })
     }
 
@@ -145,77 +196,10 @@ impl Server {
 
     /// Takes no new requests and returns when those in hand are answered.
     pub fn stop(self) {
-        self.stopping.store(true, Ordering::SeqCst);
-        for _ in &self.threads {
-            self.server.unblock();
-        }
-        for thread in self.threads {
-            // A handler's panic was answered and logged where it happened.
-            let _ = thread.join();
+        self.door.close();
+        let mut backs = self.backs.lock().unwrap_or_else(PoisonError::into_inner);
+        for back in backs.drain(..) {
+            back.stop();
         }
     }
-}
-
-/// One thread: takes requests and answers them.
-fn serve(server: &tiny_http::Server, stopping: &AtomicBool, app: &mut App) {
-    while !stopping.load(Ordering::SeqCst) {
-        match server.recv() {
-            Ok(request) => handle(app, request),
-            // Woken to stop, or the listener is gone: the loop's condition decides which.
-            Err(error) if !stopping.load(Ordering::SeqCst) => {
-                tracing::error!(%error, "the listener failed");
-                return;
-            }
-            Err(_) => {}
-        }
-    }
-}
-
-/// Answers one request; a handler that panics answers 500.
-fn handle(app: &mut App, mut incoming: tiny_http::Request) {
-    let (method, target) = (incoming.method().to_string(), incoming.url().to_owned());
-    let field = |header: &tiny_http::Header| (header.field.to_string(), header.value.to_string());
-    let headers = incoming.headers().iter().map(field).collect();
-    let body_bytes = incoming.body_length().map(|length| length as u64);
-    let mut body = Body(&mut incoming);
-    let mut request = Request {
-        headers,
-        body_bytes,
-        ..Request::new(&method, &target, &mut body)
-    };
-    let answer = catch_unwind(AssertUnwindSafe(|| routes::answer(app, &mut request)));
-    let answer = answer.unwrap_or_else(|_| {
-        app.db = None;
-        Response::from(Error::failed(format!("the handler of {target} panicked")))
-    });
-    tracing::debug!(method, target, status = answer.status, "answered");
-    if let Err(error) = incoming.respond(outgoing(&answer)) {
-        tracing::debug!(%error, "a client left before its answer");
-    }
-}
-
-/// A request's body, asked for only when it is read: that is what lets a client that waits for
-/// `100 Continue` send it.
-struct Body<'a>(&'a mut tiny_http::Request);
-
-impl Read for Body<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.0.as_reader().read(buffer)
-    }
-}
-
-/// The answer as the server library writes it: whole, with its length.
-fn outgoing(answer: &Response) -> tiny_http::Response<Cursor<Arc<[u8]>>> {
-    let header = |(name, value): &(&str, String)| {
-        tiny_http::Header::from_bytes(name.as_bytes(), value.as_bytes()).ok()
-    };
-    tiny_http::Response::new(
-        tiny_http::StatusCode(answer.status),
-        answer.headers.iter().filter_map(header).collect(),
-        Cursor::new(Arc::clone(&answer.body)),
-        Some(answer.body.len()),
-        None,
-    )
-    // Chunks would cost half of the speed and hide the length.
-    .with_chunked_threshold(usize::MAX)
 }

@@ -4,19 +4,25 @@
 
 use percent_encoding::percent_decode_str;
 
+use super::door::Admission;
 use super::request::Request;
 use super::response::Response;
 use super::{App, health, intake, outages, reports, stores};
-use crate::error::Result;
+use crate::error;
+
+/// How long a body may be that is not one of rows, in bytes.
+const BODY_BYTES_MAX: u64 = 1 << 20;
 
 /// Makes the answer to a request.
-type Handler = fn(&mut App, &mut Request<'_>) -> Result<Response>;
+type Handler = fn(&mut App, &mut Request<'_>) -> error::Result<Response>;
 
 /// One line of the table. `{id}` in a path stands for one segment, or the part of one before a suffix.
 struct Route {
     method: &'static str,
     path: &'static str,
     handler: Handler,
+    /// Whether its body is one of rows, which may be long.
+    takes_rows: bool,
 }
 
 const fn route(method: &'static str, path: &'static str, handler: Handler) -> Route {
@@ -24,6 +30,14 @@ const fn route(method: &'static str, path: &'static str, handler: Handler) -> Ro
         method,
         path,
         handler,
+        takes_rows: false,
+    }
+}
+
+const fn rows(path: &'static str, handler: Handler) -> Route {
+    Route {
+        takes_rows: true,
+        ..route("POST", path, handler)
     }
 }
 
@@ -36,27 +50,58 @@ const ROUTES: &[Route] = &[
     route("GET", "/api/reports", reports::list),
     route("GET", "/api/reports/{id}.csv", reports::csv),
     route("GET", "/api/reports/{id}", reports::facts),
-    route("POST", "/api/polls", intake::polls),
-    route("POST", "/api/business-hours", intake::business_hours),
-    route("POST", "/api/timezones", intake::timezones),
-    route("POST", "/api/stores", intake::stores),
+    rows("/api/polls", intake::polls),
+    rows("/api/business-hours", intake::business_hours),
+    rows("/api/timezones", intake::timezones),
+    rows("/api/stores", intake::stores),
     route("DELETE", "/api/stores/{id}", stores::delete),
     route("GET", "/api/poller-outages", outages::list),
 ];
 
 /// Answers a request by the table: 404 for an unknown path, 405 with `Allow` for a known one.
 pub fn answer(app: &mut App, request: &mut Request<'_>) -> Response {
+    match find(&request.method, &request.path) {
+        Ok((route, id)) => {
+            // Decoded only now: an encoded slash is part of an id, not of the path.
+            request.id = percent_decode_str(id).decode_utf8_lossy().into_owned();
+            (route.handler)(app, request).unwrap_or_else(Response::from)
+        }
+        Err(answer) => answer,
+    }
+}
+
+/// What the table says of a request before its body is read; a body of rows may have `rows_bytes_max`.
+pub fn admit(method: &str, target: &str, rows_bytes_max: u64) -> Admission {
+    let path = target.split('?').next().unwrap_or(target);
+    match find(method, path) {
+        Ok((route, _)) if route.takes_rows => Admission {
+            body_bytes_max: rows_bytes_max,
+            too_large: intake::too_large,
+            known: None,
+        },
+        found => Admission {
+            body_bytes_max: BODY_BYTES_MAX,
+            too_large,
+            known: found.err(),
+        },
+    }
+}
+
+fn too_large(bytes_max: u64) -> Response {
+    let detail = format!("a body may have {bytes_max} bytes at most here (send a shorter one)");
+    Response::problem(413, &detail)
+}
+
+/// The route of a request, and what stands for its `{id}`; the answer where there is none.
+fn find<'a>(method: &str, path: &'a str) -> Result<(&'static Route, &'a str), Response> {
     let mut allowed = Vec::new();
     for route in ROUTES {
-        let Some(id) = captured(route.path, &request.path) else {
+        let Some(id) = captured(route.path, path) else {
             continue;
         };
-        // Decoded only now: an encoded slash is part of an id, not of the path.
-        let id = percent_decode_str(id).decode_utf8_lossy().into_owned();
         // HEAD is GET without its body, which the server leaves out.
-        if route.method == request.method || (route.method == "GET" && request.method == "HEAD") {
-            request.id = id;
-            return (route.handler)(app, request).unwrap_or_else(Response::from);
+        if route.method == method || (route.method == "GET" && method == "HEAD") {
+            return Ok((route, id));
         }
         allowed.push(route.method);
         if route.method == "GET" {
@@ -64,18 +109,15 @@ pub fn answer(app: &mut App, request: &mut Request<'_>) -> Response {
         }
     }
     if allowed.is_empty() {
-        return Response::problem(
+        return Err(Response::problem(
             404,
             "there is nothing here; GET /api/reports lists reports, POST /trigger_report makes one",
-        );
+        ));
     }
     allowed.dedup();
     let allowed = allowed.join(", ");
-    let detail = format!(
-        "{} does not answer {}, only {allowed}",
-        request.path, request.method
-    );
-    Response::problem(405, &detail).with("Allow", allowed)
+    let detail = format!("{path} does not answer {method}, only {allowed}");
+    Err(Response::problem(405, &detail).with("Allow", allowed))
 }
 
 /// What stands for `{id}` where `path` fits the pattern; empty where the pattern has none.

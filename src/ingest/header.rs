@@ -105,10 +105,12 @@ impl Layout {
                 );
             }
             Shape::BareQuote => {
-                return refuse(
-                    Code::Header,
-                    "the header's quotes are out of place".to_owned(),
-                );
+                // Names in quotes with other delimiters between them look so, and so does JSON.
+                let other = other_format(header).unwrap_or_else(|| {
+                    let reason = "the header's quotes are out of place";
+                    BadFile::new(Some(header.line), Code::Header, reason)
+                });
+                return Err(other);
             }
             Shape::Plain | Shape::Quoted => {}
         }
@@ -243,6 +245,26 @@ fn known(name: &str) -> Option<&'static str> {
         .copied()
 }
 
+/// What else a header is the beginning of than CSV with commas, as far as that is known.
+fn other_format(header: &Record<'_>) -> Option<BadFile> {
+    let refuse = |code, reason| Some(BadFile::new(Some(header.line), code, reason));
+    let text = String::from_utf8_lossy(header.bytes);
+    for (delimiter, name) in [(';', "semicolons"), ('\t', "tabs"), ('|', "bars")] {
+        let parts = text.split(delimiter);
+        let names = parts.filter(|part| known(part.trim().trim_matches('"')).is_some());
+        if text.contains(delimiter) && names.count() >= 2 {
+            let reason = format!("the columns are separated by {name} (save the file with commas)");
+            return refuse(Code::Delimiter, reason);
+        }
+    }
+    if text.trim_start().starts_with(['{', '[']) {
+        let reason = "this is JSON, not CSV (send it to a server as application/json or \
+                      application/x-ndjson, or save it as CSV)";
+        return refuse(Code::Header, reason.to_owned());
+    }
+    None
+}
+
 /// Why a header fits no kind.
 fn refuse_unknown(
     header: &Record<'_>,
@@ -250,16 +272,8 @@ fn refuse_unknown(
     columns: &[Option<&'static str>],
 ) -> Result<Layout, BadFile> {
     let refuse = |code, reason| Err(BadFile::new(Some(header.line), code, reason));
-    let text = String::from_utf8_lossy(header.bytes);
-    for (delimiter, name) in [(';', "semicolons"), ('\t', "tabs"), ('|', "bars")] {
-        let parts = text.split(delimiter);
-        let names = parts.filter(|part| known(part.trim().trim_matches('"')).is_some());
-        if text.contains(delimiter) && names.count() >= 2 {
-            return refuse(
-                Code::Delimiter,
-                format!("the columns are separated by {name} (save the file with commas)"),
-            );
-        }
+    if let Some(other) = other_format(header) {
+        return Err(other);
     }
     let known: Option<Vec<&str>> = columns.iter().copied().collect();
     let Some(known) = known else {
@@ -311,10 +325,10 @@ mod tests {
         let record = Record {
             line: 1,
             bytes: header.as_bytes(),
-            shape: if header.contains('"') {
-                Shape::Quoted
-            } else {
-                Shape::Plain
+            shape: match header {
+                header if header.contains("\";") || header.starts_with('{') => Shape::BareQuote,
+                header if header.contains('"') => Shape::Quoted,
+                _ => Shape::Plain,
             },
         };
         Layout::read(&record, expected, &mut notes)
@@ -402,6 +416,7 @@ mod tests {
             ("store_id;status;timestamp_utc", Code::Delimiter),
             ("\"store_id\";\"status\";\"timestamp_utc\"", Code::Delimiter),
             ("store_id\tstatus\ttimestamp_utc", Code::Delimiter),
+            ("{\"store_id\": \"aa\"}", Code::Header),
             ("store_id,status,timestamp_utc\0", Code::Binary),
         ] {
             assert_eq!(

@@ -28,6 +28,9 @@ const ARCHIVES: &[(&[u8], &str)] = &[
     (b"Rar!\x1a\x07", "rar"),
     (b"\x04\x22\x4d\x18", "lz4"),
     (b"\x1f\x9d", "compress"),
+    (b"x\x01", "zlib"),
+    (b"x\x9c", "zlib"),
+    (b"x\xda", "zlib"),
     (GZIP, "gzip inside gzip"),
 ];
 
@@ -213,7 +216,7 @@ fn refuse(head: &[u8]) -> Option<BadFile> {
     if UTF16_MARKS.iter().any(|mark| head.starts_with(mark)) || is_interleaved(head) {
         return bad(
             Code::Utf16,
-            "this is UTF-16 text (save it as UTF-8)".to_owned(),
+            "this is UTF-16 or UTF-32 text (save it as UTF-8)".to_owned(),
         );
     }
     // A NUL further down spoils a row, not the file.
@@ -229,14 +232,22 @@ fn refuse(head: &[u8]) -> Option<BadFile> {
     None
 }
 
-/// Whether every second byte of the beginning is NUL and no other: ASCII letters in UTF-16.
+/// Whether of every two bytes of the beginning, or of every four, all but one and always the same are
+/// NUL: ASCII letters in UTF-16 or UTF-32.
 fn is_interleaved(head: &[u8]) -> bool {
-    let head = &head[..head.len().min(32) & !1];
-    let is_zero = |half: usize| head.iter().skip(half).step_by(2).map(|&byte| byte == 0);
-    head.len() >= 4
-        && [(0, 1), (1, 0)]
-            .iter()
-            .any(|&(text, zero)| is_zero(zero).all(|is| is) && !is_zero(text).any(|is| is))
+    let is_wide = |width: usize| {
+        let letters = head.len().min(32) / width;
+        let text = &head[..letters * width];
+        let is_zero = |lane: usize| text.iter().skip(lane).step_by(width).map(|&byte| byte == 0);
+        let full = (0..width)
+            .filter(|&lane| !is_zero(lane).any(|is| is))
+            .count();
+        let empty = (0..width)
+            .filter(|&lane| is_zero(lane).all(|is| is))
+            .count();
+        letters >= 2 && full == 1 && empty == width - 1
+    };
+    is_wide(2) || is_wide(4)
 }
 
 #[cfg(test)]
@@ -316,6 +327,9 @@ mod tests {
             (b"\xfe\xff\0a", Code::Utf16),
             (b"a\0b\0\n\0", Code::Utf16),
             (b"\0a\0b\0\n", Code::Utf16),
+            (b"a\0\0\0b\0\0\0", Code::Utf16),
+            (b"\0\0\0a\0\0\0b", Code::Utf16),
+            (b"\x78\x9crest", Code::Compressed),
             (b"SQLite format 3\0rest", Code::Binary),
             (b"%PDF-1.7\n", Code::Binary),
             (b"\0\0\0\0\0\0", Code::Binary),

@@ -174,11 +174,16 @@ impl Layout {
     ) -> Result<Row<'a>, Fault<'a>> {
         let store_id = store_id(fields[0], notes)?;
         match self.kind() {
-            Kind::Polls => Ok(Row::Poll {
-                store_id,
-                at: instant(fields[1], latest_us, notes)?,
-                status: status(fields[2], notes)?,
-            }),
+            // Of two faults the first is told, in the order in which sources mostly write the columns.
+            Kind::Polls => {
+                let status = status(fields[2], notes)?;
+                let at = instant(fields[1], latest_us, notes)?;
+                Ok(Row::Poll {
+                    store_id,
+                    at,
+                    status,
+                })
+            }
             Kind::BusinessHours => Ok(Row::Hours {
                 store_id,
                 weekday: weekday(fields[1], notes)?,

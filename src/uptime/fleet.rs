@@ -5,9 +5,11 @@
 use std::collections::HashMap;
 
 use chrono_tz::Tz;
+use foldhash::fast::RandomState;
 
 use super::business_hours::{WeeklyRow, ZoneTable, open_intervals};
 use super::interval::{DAY, HOUR, Interval, Intervals, Micros};
+use super::row::is_quoted;
 use super::timeline::REACH;
 use super::window::WINDOW_LENGTHS;
 
@@ -35,6 +37,8 @@ pub struct Store {
     pub id: Box<str>,
     /// Its zone and hours.
     pub pattern: PatternIndex,
+    /// Whether CSV must quote the id.
+    pub quoted: bool,
 }
 
 /// Every store, sorted by id as bytes, and the patterns they share.
@@ -42,12 +46,14 @@ pub struct Store {
 pub struct Fleet {
     stores: Vec<Store>,
     patterns: Vec<Pattern>,
+    /// The places of the stores, by their keys.
+    by_key: Vec<u32>,
 }
 
 impl Fleet {
     /// A fleet of these stores, given as key, id and pattern, in any order.
     pub fn new(stores: impl IntoIterator<Item = (StoreKey, Box<str>, Pattern)>) -> Self {
-        let mut index: HashMap<Pattern, PatternIndex> = HashMap::new();
+        let mut index: HashMap<Pattern, PatternIndex, RandomState> = HashMap::default();
         let mut fleet = Self::default();
         for (key, id, mut pattern) in stores {
             pattern.rows.sort_unstable();
@@ -56,12 +62,32 @@ impl Fleet {
                 fleet.patterns.push(pattern.clone());
                 fleet.patterns.len() - 1
             });
-            fleet.stores.push(Store { key, id, pattern });
+            let quoted = is_quoted(&id);
+            fleet.stores.push(Store {
+                key,
+                id,
+                pattern,
+                quoted,
+            });
         }
         fleet
             .stores
             .sort_unstable_by(|a, b| a.id.as_bytes().cmp(b.id.as_bytes()));
+        // There are no more stores than keys.
+        fleet.by_key = (0..).take(fleet.stores.len()).collect();
+        let stores = &fleet.stores;
+        let key = |&place: &u32| stores[place as usize].key;
+        fleet.by_key.sort_unstable_by_key(key);
         fleet
+    }
+
+    /// The stores that have keys from `first` to `last`, by key.
+    pub fn with_keys(&self, first: StoreKey, last: StoreKey) -> impl Iterator<Item = &Store> {
+        let key = |place: u32| self.stores[place as usize].key;
+        let from = self.by_key.partition_point(|&place| key(place) < first);
+        let places = self.by_key[from..].iter();
+        let stores = places.map(|&place| &self.stores[place as usize]);
+        stores.take_while(move |store| store.key <= last)
     }
 
     /// The stores, sorted by id as bytes.
@@ -153,6 +179,16 @@ impl OpenTime {
             return 0;
         };
         self.before[last] + (at.min(open[last].end) - open[last].start)
+    }
+
+    /// [`elapsed`](Self::elapsed) at an instant that lies before the end of the interval `index`: a
+    /// walk back from there, which mostly ends where it begins.
+    pub(super) fn elapsed_at_or_before(&self, index: usize, at: Micros) -> Micros {
+        let before = self.intervals.as_slice()[..=index].iter().zip(&self.before);
+        let last = before.rev().find(|(interval, _)| interval.start < at);
+        last.map_or(0, |(interval, before)| {
+            before + (at.min(interval.end) - interval.start)
+        })
     }
 
     /// [`elapsed`](Self::elapsed) at the start of each window, and at `as_of`.

@@ -8,10 +8,13 @@
 //! lately apart from the rest, so that one poll costs a copy of a few kilobytes and not of the block.
 
 use std::sync::Arc;
+use std::thread;
 
-use super::fleet::StoreKey;
+use super::fleet::{BusinessTime, Fleet, StoreKey};
+use super::flips::{BlockFlips, Kept};
 use super::interval::{Interval, Micros};
 use super::poll::{Poll, Status};
+use super::timeline::Interpolation;
 
 /// How many consecutive store keys share a block.
 pub const BLOCK_STORES: usize = 256;
@@ -41,6 +44,8 @@ struct Settled {
     /// Where each store's polls end in `polls`; empty without any.
     ends: Vec<u32>,
     polls: Vec<Poll>,
+    /// What reports have worked out from these polls; it goes with them.
+    flips: Kept,
 }
 
 impl History {
@@ -50,7 +55,7 @@ impl History {
         for (store, poll) in polls {
             builder.push(store, poll);
         }
-        Builder::finish(vec![builder])
+        Builder::finish(vec![builder], 1)
     }
 
     /// The polls of `store` within `span`, sorted; `scratch` is room for those that lie apart.
@@ -81,6 +86,35 @@ impl History {
         let from = partition_from(polls, span.start);
         let to = partition_back(polls, span.end);
         polls.get(from..to).unwrap_or(&[])
+    }
+
+    /// The polls of a store that lie apart from the settled ones of its block, sorted.
+    pub(super) fn recent(&self, block: usize, slot: usize) -> &[(u8, Poll)] {
+        let block = self.blocks.get(block);
+        block.map_or(&[], |block| block.recent(slot))
+    }
+
+    /// The flips of the settled polls of a block, worked out unless they are kept.
+    pub(super) fn flips(
+        &self,
+        block: usize,
+        fleet: &Fleet,
+        business: &Arc<BusinessTime>,
+        rule: Interpolation,
+    ) -> Arc<BlockFlips> {
+        let Some(settled) = self.blocks.get(block).map(|block| &block.settled) else {
+            return Arc::default();
+        };
+        settled.flips.get_or_make(business, rule, || {
+            let mut flips = BlockFlips::default();
+            let first = StoreKey::try_from(block * BLOCK_STORES).unwrap_or(StoreKey::MAX);
+            let last = first | StoreKey::from(u8::MAX);
+            for store in fleet.with_keys(first, last) {
+                let (_, slot) = place(store.key);
+                flips.add(slot, settled.of(slot), business, store.pattern, rule);
+            }
+            flips
+        })
     }
 
     /// The same history with these polls more, each in the place of one of its store at its instant
@@ -138,7 +172,7 @@ fn partition_back(polls: &[Poll], at: Micros) -> usize {
 }
 
 /// The block of a store and its place in it.
-fn place(store: StoreKey) -> (usize, usize) {
+pub(super) fn place(store: StoreKey) -> (usize, usize) {
     let store = store as usize;
     (store / BLOCK_STORES, store % BLOCK_STORES)
 }
@@ -174,38 +208,61 @@ impl Builder {
         if block >= self.blocks.len() {
             self.blocks.resize_with(block + 1, Gathered::default);
         }
-        self.blocks[block].slots.push(slot_byte(store));
-        self.blocks[block].polls.push(poll);
+        let block = &mut self.blocks[block];
+        block.slots.push(slot_byte(store));
+        block.polls.push(poll);
     }
 
-    /// The history of what was pushed to any of the builders.
-    pub fn finish(parts: Vec<Self>) -> History {
-        let length = parts
-            .iter()
-            .map(|part| part.blocks.len())
-            .max()
-            .unwrap_or(0);
-        let mut parts: Vec<_> = parts
-            .into_iter()
-            .map(|part| part.blocks.into_iter())
-            .collect();
-        let mut history = History::default();
-        for _ in 0..length {
-            // Each block's rows are freed as soon as they are laid out.
-            let rows: Vec<_> = parts.iter_mut().filter_map(Iterator::next).collect();
-            let settled = Arc::new(Settled::lay_out(&rows));
-            history.blocks.push(Arc::new(Block {
-                settled,
-                recent: Vec::new(),
-            }));
+    /// The history of what was pushed to any of the builders, laid out on `threads` threads.
+    pub fn finish(parts: Vec<Self>, threads: usize) -> History {
+        let length = parts.iter().map(|part| part.blocks.len()).max();
+        let mut blocks: Vec<Vec<Gathered>> = Vec::new();
+        blocks.resize_with(length.unwrap_or(0), Vec::new);
+        for part in parts {
+            for (block, gathered) in blocks.iter_mut().zip(part.blocks) {
+                block.push(gathered);
+            }
         }
-        history
+        // Each block's rows are freed as soon as they are laid out.
+        let lay_out = |rows: Vec<Gathered>| {
+            Arc::new(Block {
+                settled: Arc::new(Settled::lay_out(&rows)),
+                recent: Vec::new(),
+            })
+        };
+        let share = blocks.len().div_ceil(threads.max(1)).max(1);
+        let mut shares = Vec::new();
+        while !blocks.is_empty() {
+            shares.push(blocks.split_off(blocks.len().saturating_sub(share)));
+        }
+        // The first share comes last.
+        let first = shares.pop().unwrap_or_default();
+        thread::scope(|scope| {
+            let others: Vec<_> = shares
+                .into_iter()
+                .rev()
+                .map(|share| {
+                    scope.spawn(move || share.into_iter().map(lay_out).collect::<Vec<_>>())
+                })
+                .collect();
+            let mut blocks: Vec<_> = first.into_iter().map(lay_out).collect();
+            for other in others {
+                match other.join() {
+                    Ok(others) => blocks.extend(others),
+                    Err(panic) => std::panic::resume_unwind(panic),
+                }
+            }
+            History { blocks }
+        })
     }
 }
 
 impl Block {
     /// The polls of one store that lie apart.
     fn recent(&self, slot: usize) -> &[(u8, Poll)] {
+        if self.recent.is_empty() {
+            return &[];
+        }
         let from = self
             .recent
             .partition_point(|&(other, _)| usize::from(other) < slot);
@@ -322,7 +379,11 @@ impl Settled {
             }
             start = end;
         }
-        Self { ends, polls }
+        Self {
+            ends,
+            polls,
+            flips: Kept::default(),
+        }
     }
 }
 

@@ -1,42 +1,74 @@
-//! The pass: one store's three totals in one walk over its polls and its open intervals.
+//! The pass: one store's polls to its flips, and its flips to the totals of three windows.
 //!
 //! It fuses the steps of the plain form ([`Timeline`](super::timeline::Timeline), then
 //! [`WindowTotal::measure`]) and must never differ from it: a property test compares the two.
 //! It must never know how many stores there are or where polls are kept.
 //!
-//! # Why it is fast
-//! Only changes of status cost anything. A poll that repeats the last status is one comparison; a
-//! change looks up how much business time has elapsed before it, and an up stretch adds the
-//! difference of two such sums to each window. Windows end together, so one clamp a window is all.
+//! # Why it is fast, and what is left
+//! Only changes of status cost anything, and they do not depend on `as_of`: [`walk`] finds the
+//! counted polls that answer otherwise than the one before, and how much business time had gone by
+//! at each change. [`totals`] then needs no poll at all. Windows end together, so it goes back from
+//! their end, adding the stretches that were up, until the window begins. Nothing here divides: an
+//! instant between two polls is half of a difference, and business time is a running total.
+//!
+//! Counted by callgrind, for 14,000 stores with 170 polls each:
+//!
+//! | step | instructions | where |
+//! | --- | --- | --- |
+//! | a poll that repeats the last status | 2 to 3 | [`walk`], eight at a time |
+//! | a poll, all of [`walk`] in the mean | 10 | the ends of open intervals, changes |
+//! | a store whose flips are kept | 90 | [`totals`], [`known`](super::known), [`flips`](super::flips) |
+//! | its row | 85, and copying the bytes | [`row`](super::row) |
+//!
+//! So a report whose flips are kept reads no poll: on two threads it took 0.51 ms, of which starting
+//! the second thread and the pages of a new buffer are half. From the polls alone it took 4.1 ms. The
+//! floor, one pass on two threads that only counts changes, with the printing of rows, took 1.5 ms in
+//! the same run (`cargo bench` prints all three): keeping flips is what goes below it. What is kept is
+//! 24 bytes a store and 16 a flip, and lives and dies with the block of polls that it was made from.
+//!
+//! After an hour's batch the flips of every block still stand: a block keeps late polls apart, and a
+//! report walks those few from where the kept flips end. Once there are a thousand the block is laid
+//! out anew, and the next report walks all of it.
 
 use super::fleet::{OpenTime, WindowMarks};
 use super::interval::Micros;
 use super::poll::Poll;
-use super::timeline::Interpolation;
+use super::timeline::{Interpolation, reach};
 use super::window::WindowTotal;
 
-/// The totals of one store in the three windows.
+/// A change of status between two consecutive counted polls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Flip {
+    /// The instant of the poll before the change: within reach, or the change is not known.
+    pub earlier: Micros,
+    /// Business time before the change, since the start of what was expanded.
+    pub elapsed: Micros,
+}
+
+/// All that the totals of a store need to know of its polls.
+#[derive(Clone, Copy, Debug)]
+pub struct Known<'a> {
+    /// Its flips, in order of time.
+    pub flips: &'a [Flip],
+    /// The last poll that counts; none where none does.
+    pub last: Option<Poll>,
+}
+
+/// Adds the flips of a store's `polls` to `flips` and returns its last counted poll.
 ///
-/// `polls` are sorted, one an instant, and all within reach of `as_of`; `marks` are those of `open`
-/// at the same `as_of`.
-pub fn totals(
+/// `polls` are sorted, one an instant, and later than `last`, the last counted poll before them.
+pub fn walk(
     polls: &[Poll],
     open: &OpenTime,
-    marks: &WindowMarks,
-    as_of: Micros,
     rule: Interpolation,
-) -> [WindowTotal; 3] {
-    let mut uptime = Uptime {
-        open,
-        marks,
-        as_of,
-        sums: [0; 3],
-    };
+    mut last: Option<Poll>,
+    flips: &mut Vec<Flip>,
+) -> Option<Poll> {
     let mut rest = polls;
-    // The counted poll seen last, and since when the store has been up.
-    let mut last: Option<Poll> = None;
-    let mut up_since = None;
-    for interval in open.intervals().as_slice() {
+    let first = rest.first().map_or(Micros::MAX, |first| first.at());
+    let intervals = open.intervals().as_slice();
+    let over = intervals.partition_point(|interval| interval.end <= first);
+    for (index, interval) in intervals.iter().enumerate().skip(over) {
         // Between the last interval and this one the store was closed: those polls do not count.
         rest = &rest[before(rest, interval.start)..];
         let Some(&first) = rest.first() else { break };
@@ -45,38 +77,49 @@ pub fn totals(
         if counted.is_empty() {
             continue;
         }
-        if last.is_none() {
-            // Before the first counted poll, its status.
-            up_since = first.is_active().then_some(Micros::MIN);
-            last = Some(first);
-        }
-        while let Some(known) = last
-            && let Some(repeats) = first_other(counted, known)
-        {
-            let earlier = repeats
-                .checked_sub(1)
-                .map_or(known, |earlier| counted[earlier]);
-            let changed = counted[repeats];
-            let change = rule.change(earlier.at(), changed.at());
-            match up_since.take() {
-                Some(since) => uptime.add(since, change),
-                None => up_since = Some(change),
-            }
-            last = Some(changed);
-            counted = &counted[repeats + 1..];
+        while let Some(other) = first_other(counted, *last.get_or_insert(first)) {
+            let earlier = other.checked_sub(1).map(|repeat| counted[repeat]);
+            let earlier = earlier.or(last).unwrap_or(first).at();
+            let change = rule.change(earlier, counted[other].at());
+            flips.push(Flip {
+                earlier,
+                elapsed: open.elapsed_at_or_before(index, change),
+            });
+            last = Some(counted[other]);
+            counted = &counted[other + 1..];
         }
         last = counted.last().copied().or(last);
     }
-    if let Some(since) = up_since {
-        uptime.add(since, as_of);
-    }
-    let sums = last.map(|_| uptime.sums);
+    last
+}
+
+/// The totals of one store in the three windows that end at `as_of`.
+///
+/// `known` is of polls up to `as_of` and no later ones; `marks` are those of its business time at the
+/// same `as_of`.
+pub fn totals(known: Known<'_>, marks: &WindowMarks, as_of: Micros) -> [WindowTotal; 3] {
+    let oldest = reach(as_of).start;
+    let last = known.last.filter(|last| last.at() >= oldest);
+    let too_old = known.flips.iter().take_while(|flip| flip.earlier < oldest);
+    let flips = &known.flips[too_old.count()..];
     std::array::from_fn(|window| {
-        WindowTotal::new(
-            marks.end - marks.starts[window],
-            sums.map(|sums| sums[window]),
-        )
+        let start = marks.starts[window];
+        let uptime = last.map(|last| uptime(flips, last.is_active(), start, marks.end));
+        WindowTotal::new(marks.end - start, uptime)
     })
+}
+
+/// The uptime between two sums of business time, of a store that is `up` at the end.
+fn uptime(flips: &[Flip], mut up: bool, start: Micros, end: Micros) -> Micros {
+    let (mut sum, mut until) = (0, end);
+    for flip in flips.iter().rev().take_while(|flip| flip.elapsed > start) {
+        if up {
+            sum += until - flip.elapsed;
+        }
+        until = flip.elapsed;
+        up = !up;
+    }
+    if up { sum + until - start } else { sum }
 }
 
 /// How many polls are looked at together: a cache line of them.
@@ -110,27 +153,4 @@ fn first_other(polls: &[Poll], known: Poll) -> Option<usize> {
     let mut rest = polls[skipped..].iter();
     rest.position(|poll| poll.is_active() != known.is_active())
         .map(|found| skipped + found)
-}
-
-/// Uptime so far, a window each.
-struct Uptime<'a> {
-    open: &'a OpenTime,
-    marks: &'a WindowMarks,
-    as_of: Micros,
-    sums: [Micros; 3],
-}
-
-impl Uptime<'_> {
-    /// Adds the business time of the up stretch `[since, until)` to every window that it touches.
-    fn add(&mut self, since: Micros, until: Micros) {
-        let end = if until >= self.as_of {
-            self.marks.end
-        } else {
-            self.open.elapsed(until)
-        };
-        let start = self.open.elapsed(since);
-        for (sum, &mark) in self.sums.iter_mut().zip(&self.marks.starts) {
-            *sum += (end - start.max(mark)).max(0);
-        }
-    }
 }

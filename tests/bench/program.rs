@@ -90,9 +90,7 @@ pub(crate) fn peak_bytes(mut command: Command) -> Result<u64> {
     let ended = loop {
         // It only grows; once the process has ended the line is gone.
         let text = fs::read_to_string(&status).unwrap_or_default();
-        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
-        peak = kib.map(|kib| kib * 1024).or(peak);
+        peak = status_bytes(&text, "VmHWM:").or(peak);
         match child.try_wait()? {
             Some(ended) => break ended,
             None => thread::sleep(Duration::from_millis(1)),
@@ -102,4 +100,11 @@ pub(crate) fn peak_bytes(mut command: Command) -> Result<u64> {
         return Err(format!("{command:?} failed").into());
     }
     peak.ok_or_else(|| "this system has no /proc".into())
+}
+
+/// A size that the system tells of a process, in bytes.
+pub(crate) fn status_bytes(status: &str, name: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+    let kib: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
+    Some(kib * 1024)
 }

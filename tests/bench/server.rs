@@ -22,6 +22,8 @@ const PAUSE: Duration = Duration::from_micros(200);
 /// A server that answers.
 pub(crate) struct Server {
     child: Child,
+    /// When its process was started.
+    pub(crate) started: Instant,
     database: PathBuf,
     address: String,
     agent: Agent,
@@ -29,6 +31,8 @@ pub(crate) struct Server {
 
 /// A report as its client had it.
 pub(crate) struct Report {
+    /// When the client was told that it is complete.
+    pub(crate) told: Instant,
     /// From before the trigger until the client was told that it is complete, and so durable.
     pub(crate) complete: Duration,
     /// From before the trigger until the client had all of the CSV.
@@ -49,6 +53,7 @@ impl Server {
         let mut command = program::program("serve");
         command.arg("--database").arg(database);
         command.args(["--listen", "127.0.0.1:0"]);
+        let started = Instant::now();
         let mut child = command.stdout(Stdio::piped()).spawn()?;
         let mut line = String::new();
         if let Some(stdout) = child.stdout.take() {
@@ -56,6 +61,7 @@ impl Server {
         }
         let mut server = Self {
             child,
+            started,
             database: database.to_owned(),
             address: String::new(),
             agent: Agent::new_with_defaults(),
@@ -74,9 +80,9 @@ impl Server {
         let mut answer = self.agent.post(trigger).send_empty()?;
         let id = json(&answer.body_mut().read_to_vec()?)?["report_id"].clone();
         let id = id.as_str().ok_or("the trigger gave no report_id")?;
-        let (complete, csv) = loop {
+        let (told, csv) = loop {
             let mut answer = self.get(&format!("/get_report?report_id={id}"))?;
-            let told = start.elapsed();
+            let told = Instant::now();
             let body = answer.body_mut().read_to_vec()?;
             let state = answer.headers().get("Report-Status");
             match state.map(|state| state.as_bytes()) {
@@ -86,7 +92,8 @@ impl Server {
             }
         };
         Ok(Report {
-            complete,
+            told,
+            complete: told - start,
             received: start.elapsed(),
             csv,
         })
@@ -107,6 +114,12 @@ impl Server {
         let request = self.agent.post(format!("{}{target}", self.address));
         request.header("Content-Type", "text/csv").send(body)?;
         Ok(())
+    }
+
+    /// How much memory the server has resident.
+    pub(crate) fn resident_bytes(&self) -> Result<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        program::status_bytes(&status, "VmRSS:").ok_or_else(|| "there is no VmRSS".into())
     }
 
     fn get(&self, target: &str) -> Result<ureq::http::Response<ureq::Body>> {

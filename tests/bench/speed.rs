@@ -4,6 +4,7 @@
 //! It must never know the crate: the program is measured from outside, as its users have it.
 
 mod data;
+mod floor;
 mod intake;
 mod program;
 mod reference;
@@ -23,6 +24,8 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 const SERVER_RUNS: usize = 51;
 const PROCESS_RUNS: usize = 11;
+const FLOOR_RUNS: usize = 31;
+const LARGE_RUNS: usize = 7;
 const IMPORT_RUNS: usize = 7;
 
 /// The query that SQL promises the rows of, and a faster one that needs DuckDB to keep them in order.
@@ -31,8 +34,18 @@ const DUCKDB_QUERIES: [(&str, &str); 2] = [
     ("streams", "DuckDB, relying on row order"),
 ];
 
-/// A thirtieth.
-const HOT: Target = Target::AtMost(1.0 / 30.0);
+/// A sixtieth.
+const HOT: Target = Target::AtMost(1.0 / 60.0);
+/// Two thirds.
+const COLD: Target = Target::AtMost(1.0 / 1.5);
+/// What a whole report may take of what none can do without.
+const FLOOR: Target = Target::AtMost(2.5);
+/// What a hundred times the stores may take, in parts of a hundred times.
+const SCALE: f64 = 1.15;
+/// What memory may hold: so many bytes a poll, and so many beside.
+const RESIDENT_BYTES: (u64, u64) = (12, 60_000_000);
+/// How many stores a second server is measured with, if this variable says so.
+const STORES_VARIABLE: &str = "BENCH_STORES";
 /// No slower than the reference, no larger than the file.
 const NO_MORE: Target = Target::AtMost(1.0);
 /// What ten times the history may cost.
@@ -67,30 +80,45 @@ fn main() -> Result<()> {
 
 /// A report of a server and of a process, beside DuckDB's over the same rows.
 fn reports(data: &Data, table: &mut Table) -> Result<()> {
+    let [before, after] = DUCKDB_QUERIES;
+    // One before and one after, so that a slow minute of the machine shows in either.
+    let mut duckdbs = vec![duckdb(data, before)];
     eprintln!("reports …");
     let server = Server::start(&data.database)?;
     let csv = server.report()?.csv;
     let runs = times(SERVER_RUNS, || server.report())?;
+    let resident = server.resident_bytes();
     drop(server);
+    let floor = floor::floor(&data.database, FLOOR_RUNS)?;
     let processes = times(PROCESS_RUNS, || program::report(&data.database))?;
     let peak = program::peak_bytes(program::report_command(&data.database));
+    let restarts = times(PROCESS_RUNS, || {
+        let server = Server::start(&data.database)?;
+        Ok(server.report()?.told - server.started)
+    })?;
+    duckdbs.push(duckdb(data, after));
 
     let completes = median(runs.iter().map(|run| run.complete).collect());
     let received = median(runs.iter().map(|run| run.received).collect());
     let ran = median(processes.iter().map(|run| run.took).collect());
-    for (query, name) in DUCKDB_QUERIES {
-        eprintln!("{name} …");
-        let duckdb = match reference::duckdb(&data.folder, query) {
-            Ok(duckdb) if duckdb.csv != csv || processes.iter().any(|run| run.csv != csv) => {
+    let restarted = median(restarts);
+    for duckdb in duckdbs {
+        let duckdb = match duckdb {
+            Ok((_, duckdb)) if duckdb.csv != csv || processes.iter().any(|run| run.csv != csv) => {
                 return Err("DuckDB, server and process disagree about the report".into());
             }
-            Ok(duckdb) => Ok((name, Measure::Time(duckdb.median))),
+            Ok((name, duckdb)) => Ok((name, Measure::Time(duckdb.median))),
             Err(missing) => Err(missing),
         };
         for (what, time, target) in [
             ("report in a server, trigger to Complete", completes, HOT),
             ("the same, trigger to client has the CSV", received, NO_MORE),
-            ("`report`, a new process, warm page cache", ran, NO_MORE),
+            ("`report`, a new process, warm page cache", ran, COLD),
+            (
+                "first report of a server, from its start",
+                restarted,
+                NO_MORE,
+            ),
         ] {
             table.add(Figure {
                 what,
@@ -99,8 +127,57 @@ fn reports(data: &Data, table: &mut Table) -> Result<()> {
             });
         }
     }
+    let count_and_print = Ok(("floor: count flips, print rows", Measure::Time(floor.floor)));
+    for (what, time) in [
+        ("report in a server, trigger to Complete", completes),
+        ("the computing in it, flips kept", floor.pass),
+        ("the same, from the polls alone", floor.afresh),
+    ] {
+        table.add(Figure {
+            what,
+            measured: Measure::Time(time),
+            against: Against::reference(&count_and_print, FLOOR),
+        });
+    }
+    let (each, beside) = RESIDENT_BYTES;
+    let allowed = Measure::Bytes(floor.polls * each + beside);
+    table.add(Figure {
+        what: "memory of a server, after reports",
+        measured: Measure::Bytes(resident?),
+        against: Against::reference(&Ok(("12 bytes a poll + 60 MB", allowed)), NO_MORE),
+    });
     table.add(memory("`report`, peak memory", peak, data));
+    if let Some(stores) = std::env::var_os(STORES_VARIABLE) {
+        let stores = stores.to_string_lossy().parse()?;
+        table.add(scale(stores, data, completes)?);
+    }
     Ok(())
+}
+
+/// DuckDB's report by one query, and what to call it.
+fn duckdb(
+    data: &Data,
+    (query, name): (&str, &'static str),
+) -> Result<(&'static str, reference::DuckDb)> {
+    eprintln!("{name} …");
+    Ok((name, reference::duckdb(&data.folder, query)?))
+}
+
+/// The same report for more stores.
+fn scale(stores: u32, small: &Data, completes: Duration) -> Result<Figure> {
+    let large = Data::make("chain-large", stores, small.size.1)?;
+    eprintln!("reports of {stores} stores …");
+    let server = Server::start(&large.database)?;
+    let runs = times(LARGE_RUNS, || Ok(server.report()?.complete))?;
+    let times_the_stores = f64::from(stores) / f64::from(small.size.0);
+    Ok(Figure {
+        what: "report in a server, BENCH_STORES stores",
+        measured: Measure::Time(median(runs)),
+        against: Against::reference(
+            &Ok(("the same, 14,000 stores", Measure::Time(completes))),
+            Target::AtMost(SCALE * times_the_stores),
+        ),
+    })
 }
 
 /// An import of the polls, durable at its end, beside sqlite3's of the same file.

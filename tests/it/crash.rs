@@ -66,6 +66,38 @@ fn an_import_that_is_killed_half_way_leaves_nothing_of_itself() {
 }
 
 #[test]
+fn a_first_import_that_is_killed_leaves_no_database() {
+    let home = Home::new();
+    let generate = ["generate", "made", "--stores", "1500", "--days", "9"];
+    home.run(&generate).exits(0);
+    let mut command = home.command(&["import", "made/store_status.csv"]);
+    let mut import = command
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("it starts");
+    let is_being_made = || {
+        let mut names = fs::read_dir(home.path("")).expect("a folder");
+        names.any(|entry| {
+            let name = entry.expect("a name").file_name();
+            name.to_string_lossy().contains(".db.part-")
+        })
+    };
+    eventually("the import writes", || {
+        let ended = import.try_wait().expect("a child").is_some();
+        (ended || is_being_made()).then_some(())
+    });
+    // One that has ended cannot be killed, and has made all of it.
+    let _ = import.kill();
+    let was_killed = ends(&mut import).code().is_none();
+    assert_eq!(home.path("store-monitor.db").exists(), !was_killed);
+    home.import(&["made/store_status.csv"]);
+    assert_eq!(home.print(&["check"]), b"ok\n");
+    let polls = home.print(&["export", "polls"]);
+    assert!(polls.iter().filter(|&&byte| byte == b'\n').count() > 1500 * 9);
+}
+
+#[test]
 fn a_report_that_ran_when_the_server_was_killed_is_made_by_the_next_start() {
     let home = Home::seeded();
     let server = Server::start(&home);

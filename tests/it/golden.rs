@@ -11,7 +11,8 @@ use store_monitor::db::{self, fleet, polls};
 use store_monitor::ingest::batch::{self, Source};
 use store_monitor::ingest::load;
 use store_monitor::uptime::interval::{DAY, Micros};
-use store_monitor::uptime::report::{HEADER, Question, ReportRow, write_row};
+use store_monitor::uptime::report::{HEADER, Question, ReportRow};
+use store_monitor::uptime::row::write_row;
 use store_monitor::uptime::timeline::Interpolation;
 use store_monitor::uptime::timeline::reach;
 

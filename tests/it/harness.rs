@@ -4,6 +4,7 @@
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Shutdown, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
@@ -306,8 +307,6 @@ impl Client {
         let request = Request::builder()
             .method(method)
             .uri(format!("http://{}{target}", self.address))
-            // A connection that is kept open would keep one of few handlers waiting.
-            .header("Connection", "close")
             .body(())
             .expect("a request");
         let answer = self.agent.run(request);
@@ -333,7 +332,6 @@ impl Client {
         let mut request = Request::builder()
             .method("POST")
             .uri(format!("http://{}{target}", self.address))
-            .header("Connection", "close")
             .header("Content-Type", media_type);
         for (name, value) in more {
             request = request.header(*name, *value);
@@ -399,7 +397,11 @@ impl Server {
 
     /// Starts `serve` or `demo` with these arguments on a free port.
     pub(crate) fn start_with(home: &Home, arguments: &[&str]) -> Self {
-        let mut command = home.command(arguments);
+        Self::start_as(home, home.command(arguments))
+    }
+
+    /// Starts whatever this command comes to, on a free port.
+    pub(crate) fn start_as(home: &Home, mut command: Command) -> Self {
         let log = File::options()
             .create(true)
             .append(true)
@@ -430,6 +432,20 @@ impl Server {
         server
     }
 
+    /// A line of what Linux tells about the process, such as `VmRSS` or `Threads`; none elsewhere.
+    pub(crate) fn status(&self, line: &str) -> Option<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
+        let value = status.lines().find_map(|text| text.strip_prefix(line))?;
+        let number = value.trim_start_matches([':', ' ', '\t']);
+        number.split_whitespace().next()?.parse().ok()
+    }
+
+    /// How many descriptors the process has open; none where nobody tells.
+    pub(crate) fn descriptors(&self) -> Option<usize> {
+        let folder = fs::read_dir(format!("/proc/{}/fd", self.child.id())).ok()?;
+        Some(folder.count())
+    }
+
     /// Asks it to stop and returns how it ended.
     pub(crate) fn terminate(mut self) -> ExitStatus {
         let pid = self.child.id().to_string();
@@ -458,5 +474,59 @@ impl Drop for Server {
         // One that has ended cannot be killed, and need not be.
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// A connection that sends what no client library would.
+pub(crate) struct Raw(pub(crate) TcpStream);
+
+impl Raw {
+    pub(crate) fn connect(address: &str) -> Self {
+        let stream = TcpStream::connect(address).expect("a connection");
+        stream.set_nodelay(true).expect("an option");
+        stream.set_read_timeout(Some(DEADLINE)).expect("an option");
+        stream.set_write_timeout(Some(DEADLINE)).expect("an option");
+        Self(stream)
+    }
+
+    /// Sends bytes; a server that hangs up meanwhile has said why.
+    pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) -> &mut Self {
+        let _ = self.0.write_all(bytes.as_ref());
+        self
+    }
+
+    /// Sends no more.
+    pub(crate) fn half_close(&mut self) -> &mut Self {
+        let _ = self.0.shutdown(Shutdown::Write);
+        self
+    }
+
+    /// The next reply: its status, its head and its body. None where the connection was closed.
+    pub(crate) fn reply(&mut self) -> Option<(u16, String, Vec<u8>)> {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            match self.0.read(&mut byte) {
+                Ok(1) => head.push(byte[0]),
+                Ok(_) if head.is_empty() => return None,
+                other => panic!("{other:?} within {}", String::from_utf8_lossy(&head)),
+            }
+        }
+        let head = String::from_utf8(head).expect("ASCII");
+        let status = head.strip_prefix("HTTP/1.1 ").expect("a status line")[..3].parse();
+        let length = head
+            .lines()
+            .find_map(|line| line.strip_prefix("Content-Length: "));
+        let length = length.map_or(0, |length| length.parse().expect("a length"));
+        let mut body = vec![0; length];
+        self.0.read_exact(&mut body).expect("a whole body");
+        Some((status.expect("a number"), head, body))
+    }
+
+    /// The statuses of all replies, until the connection is closed.
+    pub(crate) fn statuses(&mut self) -> Vec<u16> {
+        std::iter::from_fn(|| self.reply())
+            .map(|(status, ..)| status)
+            .collect()
     }
 }

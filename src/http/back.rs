@@ -1,0 +1,277 @@
+//! The back: tiny_http and the threads that handle requests, where only the door reaches them.
+//!
+//! It must never know the clients: a request that comes here is well-formed, bounded and all there.
+
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use super::door::reply::{self, Asked};
+use super::door::{Link, Links};
+use super::request::Request;
+use super::response::Response;
+use super::{App, Readers, Shared, routes};
+use crate::clock;
+use crate::error::{Error, Result};
+
+/// A target that no client can name: the door lets only paths and `*` in.
+const PROOF: &str = "proof";
+/// How long an inner connection may take to prove itself.
+const PROOF_WITHIN: Duration = Duration::from_secs(5);
+/// The field by which the door is known where others could connect too.
+const SECRET: &str = "Door-Secret";
+
+/// Handlers that wait for requests.
+pub struct Back {
+    server: Arc<tiny_http::Server>,
+    stopping: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Back {
+    /// Starts handlers and opens an inner connection for each; fewer if the machine gives fewer.
+    ///
+    /// # Errors
+    /// When not a single one can be had.
+    pub fn start(handlers: usize, shared: &Shared) -> Result<(Self, Links)> {
+        let failed = |error: io::Error| Error::failed("cannot start the server").because(error);
+        let inside = Inside::listen().map_err(failed)?;
+        let Inside {
+            server,
+            connect,
+            secret,
+        } = inside;
+        let back = Self::serve(server, handlers, secret.clone(), shared)?;
+        let mut links = Vec::new();
+        while links.len() < back.threads.len() {
+            // One after the other: only then does tiny_http find a thread for each.
+            match connect() {
+                Ok(link) => links.push(link),
+                Err(error) if links.is_empty() => return Err(failed(error)),
+                Err(error) => {
+                    tracing::warn!(%error, connections = links.len(), "no more inner connections");
+                    break;
+                }
+            }
+        }
+        let greeting = secret.map_or_else(String::new, greeting);
+        Ok((back, Links { links, greeting }))
+    }
+
+    /// Starts handlers of whatever this server takes in.
+    ///
+    /// # Errors
+    /// When the machine gives no thread.
+    fn serve(
+        server: tiny_http::Server,
+        handlers: usize,
+        secret: Option<String>,
+        shared: &Shared,
+    ) -> Result<Self> {
+        let (server, stopping) = (Arc::new(server), Arc::new(AtomicBool::new(false)));
+        let (mut threads, readers) = (Vec::new(), Readers::default());
+        for number in 0..handlers.max(1) {
+            let (server, stopping) = (Arc::clone(&server), Arc::clone(&stopping));
+            let mut app = App::new(shared.clone(), Arc::clone(&readers));
+            let secret = secret.clone();
+            let handler = thread::Builder::new()
+                .name(format!("http-{number}"))
+                .spawn(move || serve(&server, &stopping, secret.as_deref(), &mut app));
+            match handler {
+                Ok(thread) => threads.push(thread),
+                Err(error) if threads.is_empty() => {
+                    return Err(Error::failed("cannot start the server").because(error));
+                }
+                Err(error) => {
+                    tracing::warn!(%error, handlers = threads.len(), "no more handlers");
+                    break;
+                }
+            }
+        }
+        Ok(Self {
+            server,
+            stopping,
+            threads,
+        })
+    }
+
+    /// Takes no new requests and returns when those in hand are answered.
+    pub fn stop(self) {
+        self.stopping.store(true, Ordering::SeqCst);
+        for _ in &self.threads {
+            self.server.unblock();
+        }
+        for thread in self.threads {
+            // A handler's panic was answered and logged where it happened.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Where tiny_http listens, and how to get there.
+struct Inside {
+    server: tiny_http::Server,
+    /// Opens a connection that has proven itself.
+    connect: Box<dyn Fn() -> io::Result<Box<dyn Link>>>,
+    secret: Option<String>,
+}
+
+impl Inside {
+    /// A socket in a folder of the owner's, which is gone once the connections are open; a guarded port
+    /// where that cannot be.
+    fn listen() -> io::Result<Self> {
+        #[cfg(unix)]
+        match Self::in_a_folder() {
+            Ok(inside) => return Ok(inside),
+            Err(error) => {
+                tracing::warn!(%error, "no private socket can be had; a guarded port will do");
+            }
+        }
+        Self::on_a_port()
+    }
+
+    #[cfg(unix)]
+    fn in_a_folder() -> io::Result<Self> {
+        use std::os::unix::fs::PermissionsExt;
+        use std::os::unix::net::UnixStream;
+
+        let owner_alone = std::fs::Permissions::from_mode(0o700);
+        let folder = tempfile::Builder::new()
+            .prefix("store-monitor-")
+            .permissions(owner_alone)
+            .tempdir()?;
+        let path = folder.path().join("door");
+        let server = tiny_http::Server::http_unix(&path).map_err(io::Error::other)?;
+        let connect = move || -> io::Result<Box<dyn Link>> {
+            // The folder lives as long as this does.
+            let mut stream = UnixStream::connect(folder.path().join("door"))?;
+            stream.set_read_timeout(Some(PROOF_WITHIN))?;
+            prove(&mut stream, None)?;
+            stream.set_nonblocking(true)?;
+            Ok(Box::new(mio::net::UnixStream::from_std(stream)))
+        };
+        Ok(Self {
+            server,
+            connect: Box::new(connect),
+            secret: None,
+        })
+    }
+
+    fn on_a_port() -> io::Result<Self> {
+        let server = tiny_http::Server::http("127.0.0.1:0").map_err(io::Error::other)?;
+        let address = server.server_addr().to_ip();
+        let address = address.ok_or_else(|| io::Error::other("the port has no address"))?;
+        let secret = uuid::Uuid::new_v4().to_string();
+        let field = greeting(secret.clone());
+        let connect = move || -> io::Result<Box<dyn Link>> {
+            let mut stream = TcpStream::connect(address)?;
+            stream.set_nodelay(true)?;
+            stream.set_read_timeout(Some(PROOF_WITHIN))?;
+            prove(&mut stream, Some(&field))?;
+            stream.set_nonblocking(true)?;
+            Ok(Box::new(mio::net::TcpStream::from_std(stream)))
+        };
+        Ok(Self {
+            server,
+            connect: Box::new(connect),
+            secret: Some(secret),
+        })
+    }
+}
+
+/// The field that says who asks.
+fn greeting(secret: String) -> String {
+    format!("{SECRET}: {secret}\r\n")
+}
+
+/// Sends a request over a new connection and waits for its answer: then a thread has it for good.
+fn prove(stream: &mut (impl Read + Write), secret: Option<&str>) -> io::Result<()> {
+    let secret = secret.unwrap_or_default();
+    stream.write_all(format!("GET {PROOF} HTTP/1.1\r\n{secret}\r\n").as_bytes())?;
+    let (mut answer, mut buffer) = (Vec::new(), [0; 512]);
+    while !answer.ends_with(b"\r\n\r\n") {
+        match stream.read(&mut buffer)? {
+            0 => return Err(io::Error::from(io::ErrorKind::UnexpectedEof)),
+            length => answer.extend_from_slice(&buffer[..length]),
+        }
+    }
+    Ok(())
+}
+
+/// One thread: takes requests and answers them.
+fn serve(server: &tiny_http::Server, stopping: &AtomicBool, secret: Option<&str>, app: &mut App) {
+    while !stopping.load(Ordering::SeqCst) {
+        match server.recv() {
+            Ok(request) => handle(app, request, secret),
+            Err(error) if !stopping.load(Ordering::SeqCst) => {
+                // The inner connections that there are go on.
+                tracing::error!(%error, "tiny_http takes no more connections");
+            }
+            Err(_) => {} // Woken to stop.
+        }
+    }
+}
+
+/// Answers one request; a handler that panics answers 500.
+fn handle(app: &mut App, mut incoming: tiny_http::Request, secret: Option<&str>) {
+    let is_secret = |header: &tiny_http::Header| {
+        header.field.equiv(SECRET) && Some(header.value.as_str()) == secret
+    };
+    if secret.is_some() && !incoming.headers().iter().any(is_secret) {
+        return respond(incoming, &Response::problem(403, "ask at the door"));
+    }
+    let (method, target) = (incoming.method().to_string(), incoming.url().to_owned());
+    if target == PROOF {
+        return respond(incoming, &Response::empty(204));
+    }
+    let field = |header: &tiny_http::Header| (header.field.to_string(), header.value.to_string());
+    let headers = incoming.headers().iter().map(field).collect();
+    let body_bytes = incoming.body_length().map(|length| length as u64);
+    let mut body = Body(&mut incoming);
+    let mut request = Request {
+        headers,
+        body_bytes,
+        ..Request::new(&method, &target, &mut body)
+    };
+    let answer = catch_unwind(AssertUnwindSafe(|| routes::answer(app, &mut request)));
+    app.done(answer.is_err());
+    let answer = answer.unwrap_or_else(|_| {
+        Response::from(Error::failed(format!("the handler of {target} panicked")))
+    });
+    tracing::debug!(method, target, status = answer.status, "answered");
+    // What no handler wanted: tiny_http would allocate as much to get rid of it.
+    let _ = io::copy(incoming.as_reader(), &mut io::sink());
+    respond(incoming, &answer);
+}
+
+/// A request's body, as its handler reads it.
+struct Body<'a>(&'a mut tiny_http::Request);
+
+impl Read for Body<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.as_reader().read(buffer)
+    }
+}
+
+/// Gives the answer to the server library.
+///
+/// As bytes: it would copy a long body in pieces of 8 KiB, which costs half of the speed.
+fn respond(incoming: tiny_http::Request, answer: &Response) {
+    let asked = Asked {
+        is_head: *incoming.method() == tiny_http::Method::Head,
+        is_1_1: true,
+        keep_alive: true,
+    };
+    let (head, body) = reply::write(answer, asked, clock::machine_us());
+    let mut writer = incoming.into_writer();
+    let written = writer
+        .write_all(&head)
+        .and_then(|()| writer.write_all(body));
+    if let Err(error) = written.and_then(|()| writer.flush()) {
+        tracing::debug!(%error, "an answer could not be given");
+    }
+}

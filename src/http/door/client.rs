@@ -1,0 +1,499 @@
+//! A client's connection: a head, a body, a reply, and again, as far as it goes without waiting.
+//!
+//! It must never know the poll, other connections, or who makes replies: a whole request is handed out,
+//! and its reply is handed in.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::Shutdown;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use mio::event::Event;
+use mio::net::TcpStream;
+
+use super::chunks::Body;
+use super::head::{self, Framing, Head, Scanner};
+use super::pace::Pace;
+use super::refusal::Refusal;
+use super::reply::{self, Asked};
+use super::spool::{Room, Spool};
+use super::{Admission, Admit};
+use crate::clock;
+use crate::http::response::Response;
+
+/// How long a head may take, from its first byte; also how long a new connection may be silent.
+const HEAD_WITHIN: Duration = Duration::from_secs(10);
+/// How long a connection may be silent between requests.
+const IDLE_MAX: Duration = Duration::from_secs(50);
+/// The credit of a body that comes slowly.
+const BODY_GRACE: Duration = Duration::from_secs(10);
+/// The credit of a client that takes its reply slowly.
+const REPLY_GRACE: Duration = Duration::from_secs(30);
+/// How long a closed connection is read on, so that its client gets the last reply and no reset.
+const LINGER: Duration = Duration::from_secs(2);
+const LINGER_STOPPING: Duration = Duration::from_millis(300);
+/// How much is read on.
+const LINGER_BYTES_MAX: usize = 16 << 20;
+/// How much is read ahead at once.
+const READ_BYTES: usize = 16 * 1024;
+/// How many steps one connection may go before others have their turn.
+const STEPS_MAX: usize = 16;
+
+/// What a step needs from outside.
+pub(super) struct Turn<'a> {
+    pub(super) now: Instant,
+    pub(super) buffer: &'a mut [u8],
+    pub(super) room: &'a Rc<Room>,
+    pub(super) admit: &'a Admit,
+    /// No new request is begun.
+    pub(super) stopping: bool,
+}
+
+/// What is to be done with a connection after its step.
+pub(super) enum Step {
+    /// Nothing, until there is an event or its deadline.
+    Wait,
+    /// It could go on, but others have their turn.
+    Again,
+    /// Its request is whole.
+    Submit(Request),
+    /// It is done with.
+    Gone,
+}
+
+/// A request that is all there.
+pub(super) struct Request {
+    /// The head to relay, but for the empty line at its end.
+    pub(super) head: Vec<u8>,
+    pub(super) body: Spool,
+    pub(super) asked: Asked,
+}
+
+/// A connection.
+pub(super) struct Client {
+    pub(super) stream: TcpStream,
+    /// Whether it is one too many, which only gets to know that.
+    pub(super) is_refused: bool,
+    /// What was read and not yet understood.
+    input: Vec<u8>,
+    /// What was not yet taken of the reply.
+    out: Spool,
+    /// How the reply is taken.
+    pace: Pace,
+    state: State,
+    /// Until when the state may last.
+    until: Option<Instant>,
+    asked: Asked,
+    readable: bool,
+    writable: bool,
+    /// The client sends nothing after what is there.
+    closes: bool,
+    /// All of that was read.
+    ended: bool,
+}
+
+enum State {
+    Head(Scanner),
+    Body(Box<Upload>),
+    /// The request is handed out.
+    InHand,
+    /// All of the reply is in `out`.
+    Replied,
+    /// Closed, but for what the client still sends.
+    Lingering {
+        bytes_left: usize,
+    },
+}
+
+/// A body that is coming in.
+struct Upload {
+    head: Head,
+    admission: Admission,
+    body: Body,
+    spool: Spool,
+    pace: Pace,
+}
+
+impl Client {
+    pub(super) fn new(stream: TcpStream, room: &Rc<Room>, now: Instant) -> Self {
+        Self {
+            stream,
+            is_refused: false,
+            input: Vec::new(),
+            out: Spool::new(room),
+            pace: Pace::new(now, REPLY_GRACE),
+            state: State::Head(Scanner::default()),
+            until: Some(now + HEAD_WITHIN),
+            asked: Asked {
+                is_head: false,
+                is_1_1: true,
+                keep_alive: true,
+            },
+            // Whoever connects mostly has sent already: trying is cheaper than waiting to be told.
+            readable: true,
+            writable: true,
+            closes: false,
+            ended: false,
+        }
+    }
+
+    /// Tells the client that it is one too many.
+    pub(super) fn refuse_connection(&mut self, turn: &Turn<'_>) -> io::Result<()> {
+        self.is_refused = true;
+        self.refuse(Refusal::FULL, turn)
+    }
+
+    /// Takes note of an event.
+    pub(super) fn note(&mut self, event: &Event) {
+        self.readable |= event.is_readable() || event.is_read_closed() || event.is_error();
+        self.writable |= event.is_writable() || event.is_write_closed() || event.is_error();
+        self.closes |= event.is_read_closed() || event.is_error();
+    }
+
+    /// When the connection has to be looked at even if nothing happens.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        match &self.state {
+            _ if !self.out.is_empty() => Some(self.pace.until),
+            State::Body(upload) => Some(upload.pace.until),
+            _ => self.until,
+        }
+    }
+
+    /// Goes on after the deadline.
+    pub(super) fn expire(&mut self, turn: &mut Turn<'_>) -> Step {
+        let refused = match self.state {
+            // A client that takes nothing takes no refusal either.
+            _ if !self.out.is_empty() => return Step::Gone,
+            State::Head(_) if !self.input.is_empty() => self.refuse(Refusal::SLOW_HEAD, turn),
+            State::Body(_) => self.refuse(Refusal::SLOW_BODY, turn),
+            _ => return Step::Gone,
+        };
+        refused.map_or(Step::Gone, |()| self.advance(turn))
+    }
+
+    /// Goes on as far as it goes without waiting.
+    pub(super) fn advance(&mut self, turn: &mut Turn<'_>) -> Step {
+        for _ in 0..STEPS_MAX {
+            match self.flush(turn.now, turn.buffer) {
+                Ok(true) => {}
+                Ok(false) => return Step::Wait,
+                Err(_) => return Step::Gone,
+            }
+            let step = match &self.state {
+                State::Head(_) => self.read_head(turn),
+                State::Body(_) => self.read_body(turn),
+                State::InHand => Ok(Some(Step::Wait)),
+                State::Replied => self.after_reply(turn),
+                State::Lingering { .. } => self.linger(turn),
+            };
+            match step {
+                Ok(None) => {}
+                Ok(Some(step)) => return step,
+                Err(error) => {
+                    tracing::debug!(%error, "a connection broke");
+                    return Step::Gone;
+                }
+            }
+        }
+        Step::Again
+    }
+
+    /// Whether the reply that is handed in will be the connection's last.
+    pub(super) fn asked(&mut self, stopping: bool) -> Asked {
+        self.asked.keep_alive &= !stopping;
+        self.asked
+    }
+
+    /// Takes a part of the reply. What the client does not take at once is kept for it.
+    pub(super) fn reply(&mut self, mut bytes: &[u8], now: Instant) -> io::Result<()> {
+        while self.out.is_empty() && self.writable && !bytes.is_empty() {
+            match self.stream.write(bytes) {
+                Ok(length) => bytes = &bytes[length..],
+                Err(error) if error.kind() == ErrorKind::WouldBlock => self.writable = false,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        if self.out.is_empty() {
+            self.pace = Pace::new(now, REPLY_GRACE);
+        }
+        self.out.push(bytes)
+    }
+
+    /// Takes the reply to be whole.
+    pub(super) fn end_reply(&mut self) {
+        self.state = State::Replied;
+    }
+
+    /// Answers in place of a reply that does not come.
+    pub(super) fn lose_reply(&mut self, begun: bool, turn: &Turn<'_>) -> io::Result<()> {
+        if begun {
+            return Err(io::Error::from(ErrorKind::UnexpectedEof));
+        }
+        self.refuse(Refusal::LOST, turn)
+    }
+
+    /// Sends what waits; whether that was all.
+    fn flush(&mut self, now: Instant, buffer: &mut [u8]) -> io::Result<bool> {
+        while !self.out.is_empty() {
+            if !self.writable {
+                return Ok(false);
+            }
+            match self.stream.write(self.out.peek(buffer)?) {
+                Ok(length) => {
+                    self.out.take(length);
+                    self.pace.moved(now, length);
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => self.writable = false,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(true)
+    }
+
+    /// Reads what is there, up to the buffer's length; nothing if nothing is.
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self.stream.read(buffer) {
+            Ok(0) => {
+                self.ended = true;
+                Ok(0)
+            }
+            Ok(length) => {
+                // Less than there was room for: that was all, and more is told by an event.
+                self.readable = length == buffer.len() || self.closes;
+                Ok(length)
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                self.readable = false;
+                Ok(0)
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => Ok(0),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn read_head(&mut self, turn: &mut Turn<'_>) -> io::Result<Option<Step>> {
+        if turn.stopping {
+            return Ok(Some(Step::Gone));
+        }
+        let State::Head(scanner) = &mut self.state else {
+            return Ok(None);
+        };
+        match scanner.scan(&self.input) {
+            Ok(Some(range)) => {
+                let end = range.end;
+                let head = head::judge(&self.input[range]);
+                self.input.drain(..end);
+                match head {
+                    Ok(head) => self.begin(head, turn)?,
+                    Err(refusal) => self.refuse(refusal, turn)?,
+                }
+            }
+            Ok(None) if self.ended && self.input.is_empty() => return Ok(Some(Step::Gone)),
+            Ok(None) if self.ended => self.refuse(
+                Refusal::malformed("the connection ended within the head (send all of it)"),
+                turn,
+            )?,
+            Ok(None) if !self.readable => return Ok(Some(Step::Wait)),
+            Ok(None) => {
+                let length = self.read(&mut turn.buffer[..READ_BYTES])?;
+                if length > 0 && self.input.is_empty() {
+                    self.until = Some(turn.now + HEAD_WITHIN);
+                }
+                self.input.extend_from_slice(&turn.buffer[..length]);
+            }
+            Err(refusal) => self.refuse(refusal, turn)?,
+        }
+        Ok(None)
+    }
+
+    /// Begins a request whose head is good.
+    fn begin(&mut self, head: Head, turn: &Turn<'_>) -> io::Result<()> {
+        self.asked = Asked {
+            is_head: head.method == "HEAD",
+            is_1_1: head.is_1_1,
+            keep_alive: head.keep_alive,
+        };
+        let admission = (turn.admit)(head.method, &head.target);
+        let Ok(body) = Body::new(head.framing, admission.body_bytes_max) else {
+            return self.answer(
+                &(admission.too_large)(admission.body_bytes_max),
+                false,
+                turn,
+            );
+        };
+        if matches!(head.framing, Framing::Length(bytes) if !turn.room.has(bytes)) {
+            return self.refuse(Refusal::NO_ROOM, turn);
+        }
+        if head.expects_continue && !body.is_whole() {
+            if let Some(answer) = &admission.known {
+                return self.answer(answer, false, turn);
+            }
+            if self.input.is_empty() {
+                self.reply(b"HTTP/1.1 100 Continue\r\n\r\n", turn.now)?;
+            }
+        }
+        self.state = State::Body(Box::new(Upload {
+            head,
+            admission,
+            body,
+            spool: Spool::new(turn.room),
+            pace: Pace::new(turn.now, BODY_GRACE),
+        }));
+        Ok(())
+    }
+
+    fn read_body(&mut self, turn: &mut Turn<'_>) -> io::Result<Option<Step>> {
+        let State::Body(upload) = &mut self.state else {
+            return Ok(None);
+        };
+        if upload.body.is_whole() {
+            return self.submit(turn);
+        }
+        if turn.stopping {
+            return Ok(Some(Step::Gone));
+        }
+        let (decoded, length) = if !self.input.is_empty() {
+            let decoded = upload.decode(&self.input);
+            self.input.drain(..*decoded.as_ref().unwrap_or(&0));
+            (decoded, 0)
+        } else if self.ended {
+            let short = "the connection ended within the body (send all of it)";
+            (Err(Refusal::malformed(short)), 0)
+        } else if !self.readable {
+            return Ok(Some(Step::Wait));
+        } else {
+            let length = self.read(turn.buffer)?;
+            let State::Body(upload) = &mut self.state else {
+                return Ok(None);
+            };
+            (upload.decode(&turn.buffer[..length]), length)
+        };
+        let State::Body(upload) = &mut self.state else {
+            return Ok(None);
+        };
+        match decoded {
+            Ok(taken) => {
+                upload.pace.moved(turn.now, taken);
+                if taken < length {
+                    self.input.extend_from_slice(&turn.buffer[taken..length]);
+                }
+            }
+            Err(Refusal::TOO_LARGE) => {
+                let admission = &upload.admission;
+                let answer = (admission.too_large)(admission.body_bytes_max);
+                self.answer(&answer, false, turn)?;
+            }
+            Err(refusal) => self.refuse(refusal, turn)?,
+        }
+        Ok(None)
+    }
+
+    /// Hands the request out, now that it is whole.
+    fn submit(&mut self, turn: &Turn<'_>) -> io::Result<Option<Step>> {
+        let State::Body(upload) = std::mem::replace(&mut self.state, State::InHand) else {
+            return Ok(None);
+        };
+        let Upload { head, spool, .. } = *upload;
+        if head.target == "*" {
+            let answer = Response::empty(200).with("Allow", ALLOWED);
+            self.answer(&answer, true, turn)?;
+            return Ok(None);
+        }
+        let mut relayed = head.relayed;
+        if !spool.is_empty() {
+            // Writing to memory cannot fail.
+            let _ = write!(relayed, "Content-Length: {}\r\n", spool.len());
+        }
+        self.until = None;
+        Ok(Some(Step::Submit(Request {
+            head: relayed,
+            body: spool,
+            asked: self.asked,
+        })))
+    }
+
+    /// Refuses a request: what follows it cannot be trusted.
+    fn refuse(&mut self, refusal: Refusal, turn: &Turn<'_>) -> io::Result<()> {
+        tracing::debug!(status = refusal.status, refusal.detail, "refused");
+        // Whether a bad request was a HEAD is not known, and its connection ends anyway.
+        self.answer(&refusal.answer(), false, turn)
+    }
+
+    /// Answers from the door itself.
+    fn answer(&mut self, answer: &Response, keep: bool, turn: &Turn<'_>) -> io::Result<()> {
+        self.asked.keep_alive &= keep && !turn.stopping;
+        let (mut bytes, body) = reply::write(answer, self.asked, clock::machine_us());
+        bytes.extend_from_slice(body);
+        self.state = State::Replied;
+        self.reply(&bytes, turn.now)
+    }
+
+    /// Turns to the next request, or closes.
+    fn after_reply(&mut self, turn: &Turn<'_>) -> io::Result<Option<Step>> {
+        if self.asked.keep_alive {
+            let within = if self.input.is_empty() {
+                self.input.shrink_to(READ_BYTES);
+                IDLE_MAX
+            } else {
+                HEAD_WITHIN
+            };
+            self.until = Some(turn.now + within);
+            self.state = State::Head(Scanner::default());
+            return Ok(None);
+        }
+        self.stream.shutdown(Shutdown::Write)?;
+        self.input = Vec::new();
+        let linger = if turn.stopping {
+            LINGER_STOPPING
+        } else {
+            LINGER
+        };
+        self.until = Some(turn.now + linger);
+        self.state = State::Lingering {
+            bytes_left: LINGER_BYTES_MAX,
+        };
+        Ok(None)
+    }
+
+    /// Reads on without looking: a connection that is closed with bytes unread is reset, and the reset
+    /// may overtake the reply.
+    fn linger(&mut self, turn: &mut Turn<'_>) -> io::Result<Option<Step>> {
+        if self.ended {
+            return Ok(Some(Step::Gone));
+        }
+        if !self.readable {
+            return Ok(Some(Step::Wait));
+        }
+        let length = self.read(turn.buffer)?;
+        let State::Lingering { bytes_left } = &mut self.state else {
+            return Ok(None);
+        };
+        *bytes_left = bytes_left.saturating_sub(length);
+        Ok((*bytes_left == 0).then_some(Step::Gone))
+    }
+}
+
+/// What the server as a whole can be asked.
+const ALLOWED: &str = "GET, HEAD, POST, DELETE, OPTIONS";
+
+impl Upload {
+    /// Takes input; how much of it belonged to the body.
+    fn decode(&mut self, input: &[u8]) -> Result<usize, Refusal> {
+        let mut kept = Ok(());
+        let spool = &mut self.spool;
+        let taken = self.body.decode(input, |bytes| {
+            if kept.is_ok() {
+                kept = spool.push(bytes);
+            }
+        })?;
+        kept.map(|()| taken).map_err(|error| {
+            tracing::warn!(%error, "there is no room for a body");
+            Refusal::NO_ROOM
+        })
+    }
+}

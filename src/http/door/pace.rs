@@ -1,0 +1,57 @@
+//! Pace: how long a client may take over a body or a reply.
+//!
+//! Pure: whoever calls brings the clock. It must never know sockets or routes.
+
+use std::time::{Duration, Instant};
+
+/// What a client must move at least, once its grace is used up.
+const BYTES_PER_SECOND_MIN: u32 = 1024;
+
+/// Time as credit: a client begins with some, spends it as time passes, and earns a second with every
+/// 1024 bytes, up to what it began with. So one that pauses now and then is served, one that moves less
+/// than that on average is not, and one that stops is gone when its credit is.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    grace: Duration,
+    /// When the credit is spent.
+    pub until: Instant,
+}
+
+impl Pace {
+    /// A client that begins now.
+    pub fn new(now: Instant, grace: Duration) -> Self {
+        Self {
+            grace,
+            until: now + grace,
+        }
+    }
+
+    /// Counts bytes that were moved.
+    pub fn moved(&mut self, now: Instant, bytes: usize) {
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        let earned = Duration::from_secs(1) * bytes / BYTES_PER_SECOND_MIN;
+        self.until = (self.until + earned).min(now + self.grace);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_moves_enough_may_take_for_ever_and_who_stops_is_gone_after_the_grace() {
+        let (start, second) = (Instant::now(), Duration::from_secs(1));
+        let mut pace = Pace::new(start, 10 * second);
+        for passed in 1..1000 {
+            pace.moved(start + passed * second, 1024);
+            assert_eq!(pace.until, start + (10 + passed) * second);
+        }
+        pace.moved(start + 1000 * second, 1 << 30);
+        assert_eq!(pace.until, start + 1010 * second, "credit is not saved up");
+        let mut slow = Pace::new(start, 10 * second);
+        for passed in 1..20 {
+            slow.moved(start + passed * second, 512);
+        }
+        assert!(slow.until < start + 20 * second);
+    }
+}

@@ -1,0 +1,106 @@
+//! Refusals: why a request is turned away at the door, with the status and what to do about it.
+//!
+//! It must never know sockets or routes.
+
+use crate::http::response::Response;
+
+/// Why a request is not let in. What follows it on the connection cannot be trusted, so it is closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The status code.
+    pub status: u16,
+    /// What is wrong and what to do, for whoever sent it.
+    pub detail: &'static str,
+}
+
+impl Refusal {
+    /// 400: the request is not written as RFC 9112 has it.
+    pub const fn malformed(detail: &'static str) -> Self {
+        Self {
+            status: 400,
+            detail,
+        }
+    }
+
+    /// 413: the body is longer than the route takes.
+    pub const TOO_LARGE: Self = Self {
+        status: 413,
+        detail: "the body is longer than this route takes (send it in parts, or gzip'd)",
+    };
+
+    /// 414: an endless request line.
+    pub const LONG_LINE: Self = Self {
+        status: 414,
+        detail: "the request line is longer than 8192 bytes (send what is long as a body)",
+    };
+
+    /// 431: an endless head.
+    pub const LONG_HEAD: Self = Self {
+        status: 431,
+        detail: "the head has more than 16384 bytes or 100 fields (send fewer and shorter header fields)",
+    };
+
+    /// 408: the head did not come in time.
+    pub const SLOW_HEAD: Self = Self {
+        status: 408,
+        detail: "the request's head was not complete within 10 seconds (send it in one go)",
+    };
+
+    /// 408: the body came too slowly.
+    pub const SLOW_BODY: Self = Self {
+        status: 408,
+        detail: "the body came at less than 1024 bytes a second (send it again over a faster line)",
+    };
+
+    /// 417: the client waits for something that never comes.
+    pub const EXPECTATION: Self = Self {
+        status: 417,
+        detail: "no expectation but 100-continue is met here (leave Expect out)",
+    };
+
+    /// 501: a method that HTTP does not define, or that is for proxies.
+    pub const METHOD: Self = Self {
+        status: 501,
+        detail: "this method is not known here (methods are upper case; GET, HEAD, POST and DELETE are in use)",
+    };
+
+    /// 501: a transfer coding other than `chunked`.
+    pub const CODING: Self = Self {
+        status: 501,
+        detail: "no transfer coding but chunked is understood (compress with Content-Encoding: gzip)",
+    };
+
+    /// 503: more connections than the server keeps.
+    pub const FULL: Self = Self {
+        status: 503,
+        detail: "too many connections are open (come again in a second)",
+    };
+
+    /// 503: no room for the body.
+    pub const NO_ROOM: Self = Self {
+        status: 503,
+        detail: "there is no room to keep the body at the moment (come again in a second)",
+    };
+
+    /// 505: neither HTTP/1.1 nor HTTP/1.0.
+    pub const VERSION: Self = Self {
+        status: 505,
+        detail: "only HTTP/1.1 and HTTP/1.0 are spoken here (send one of them)",
+    };
+
+    /// 500: whoever made the answer was lost.
+    pub const LOST: Self = Self {
+        status: 500,
+        detail: "the server failed to answer; its log says why",
+    };
+
+    /// The answer that says so.
+    pub fn answer(self) -> Response {
+        let answer = Response::problem(self.status, self.detail);
+        if self.status == 503 {
+            answer.with("Retry-After", "1")
+        } else {
+            answer
+        }
+    }
+}

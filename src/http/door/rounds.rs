@@ -1,0 +1,433 @@
+//! The rounds: one thread that waits for any connection to be ready, and lets each go as far as it can.
+//!
+//! It must never know what a request is, nor what it is answered.
+
+use std::cell::RefCell;
+use std::collections::{HashMap, VecDeque};
+use std::io::{self, ErrorKind, Write};
+use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use mio::event::Event;
+use mio::net::{TcpListener, TcpStream};
+use mio::{Events, Interest, Poll, Token};
+
+use super::client::{Client, Request, Step, Turn};
+use super::inner::{Inner, Job, Links, Part};
+use super::refusal::Refusal;
+use super::reply::{self, Asked};
+use super::spool::Room;
+use super::{Admit, Limits, Renew};
+use crate::clock;
+
+const LISTENER: Token = Token(0);
+pub(super) const WAKER: Token = Token(1);
+const INNER_FIRST: usize = 2;
+/// Where the tokens of clients begin. They are never used twice, so no event can be taken for another's.
+const CLIENT_FIRST: usize = 1 << 16;
+
+const EVENTS_MAX: usize = 1024;
+const BUFFER_BYTES: usize = 128 * 1024;
+/// How many connections are accepted before those that are there have their turn.
+const ACCEPTS_MAX: usize = 64;
+/// How often a reply is read before others have their turn.
+const RECEIVES_MAX: usize = 8;
+/// How long nobody is accepted after the machine had no descriptor left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How often deadlines are looked at.
+const TICK: Duration = Duration::from_millis(100);
+/// How long replies in hand may take after a stop.
+const STOP_WITHIN: Duration = Duration::from_secs(4);
+
+/// The public listener, until a stop.
+pub(super) type Public = RefCell<Option<std::net::TcpListener>>;
+
+/// Everything that the rounds see to.
+pub(super) struct Rounds<'a> {
+    poll: Poll,
+    public: &'a Public,
+    listener: Option<TcpListener>,
+    limits: &'a Limits,
+    admit: &'a Admit,
+    stopping: &'a AtomicBool,
+    room: Rc<Room>,
+    clients: HashMap<Token, Client, foldhash::fast::RandomState>,
+    next_client: usize,
+    /// How many of the clients are one too many.
+    refused: usize,
+    inners: Vec<Option<Inner>>,
+    greeting: String,
+    /// Those without a request.
+    free: Vec<usize>,
+    /// Requests that wait for one.
+    waiting: VecDeque<(Token, Request)>,
+    /// Who has something to do now, and who after the next look at events.
+    due: VecDeque<Token>,
+    later: Vec<Token>,
+    acceptable: bool,
+    accept_after: Option<Instant>,
+    next_tick: Instant,
+    stop_at: Option<Instant>,
+    now: Instant,
+    buffer: Vec<u8>,
+}
+
+impl<'a> Rounds<'a> {
+    pub(super) fn new(
+        poll: Poll,
+        public: &'a Public,
+        links: Links,
+        limits: &'a Limits,
+        admit: &'a Admit,
+        stopping: &'a AtomicBool,
+    ) -> io::Result<Self> {
+        let listener = public.borrow().as_ref().map(|public| public.try_clone());
+        let mut listener = listener.transpose()?.map(TcpListener::from_std);
+        if let Some(listener) = &mut listener {
+            let registry = poll.registry();
+            registry.register(listener, LISTENER, Interest::READABLE)?;
+        }
+        let now = Instant::now();
+        let mut rounds = Self {
+            poll,
+            public,
+            listener,
+            limits,
+            admit,
+            stopping,
+            room: Room::new(limits.folder.clone(), limits.disk_bytes_max),
+            clients: HashMap::default(),
+            next_client: CLIENT_FIRST,
+            refused: 0,
+            inners: Vec::new(),
+            greeting: String::new(),
+            free: Vec::new(),
+            waiting: VecDeque::new(),
+            due: VecDeque::new(),
+            later: Vec::new(),
+            acceptable: true,
+            accept_after: None,
+            next_tick: now + TICK,
+            stop_at: None,
+            now,
+            buffer: vec![0; BUFFER_BYTES],
+        };
+        rounds.connect(links)?;
+        Ok(rounds)
+    }
+
+    /// Adds inner connections.
+    fn connect(&mut self, links: Links) -> io::Result<()> {
+        self.greeting = links.greeting;
+        for mut link in links.links {
+            let at = self.inners.len();
+            let both = Interest::READABLE | Interest::WRITABLE;
+            let token = Token(INNER_FIRST + at);
+            self.poll.registry().register(&mut link, token, both)?;
+            self.inners.push(Some(Inner::new(link)));
+            self.free.push(at);
+        }
+        Ok(())
+    }
+
+    /// Goes on until the stop is over; `renew` opens inner connections when all are lost.
+    pub(super) fn run(&mut self, renew: &mut Renew) -> io::Result<()> {
+        let mut events = Events::with_capacity(EVENTS_MAX);
+        loop {
+            match self.poll.poll(&mut events, self.timeout()) {
+                Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
+                _ => {}
+            }
+            self.now = Instant::now();
+            self.due.extend(self.later.drain(..));
+            for event in &events {
+                self.note(event);
+            }
+            if self.stopping.load(Ordering::SeqCst) && self.stop_at.is_none() {
+                self.begin_stop();
+            }
+            self.accept();
+            self.work();
+            if self.now >= self.next_tick {
+                self.next_tick = self.now + TICK;
+                self.expire();
+                self.work();
+            }
+            if self.inners.iter().all(Option::is_none) {
+                tracing::error!("every inner connection was lost; they are opened anew");
+                self.inners.clear();
+                self.free.clear();
+                self.connect(renew().map_err(io::Error::other)?)?;
+            }
+            if let Some(stop_at) = self.stop_at
+                && (self.clients.is_empty() || self.now >= stop_at)
+            {
+                return Ok(());
+            }
+        }
+    }
+
+    /// How long to wait for events: for ever only if there is nobody whose deadline could pass.
+    fn timeout(&self) -> Option<Duration> {
+        if !self.later.is_empty() || (self.acceptable && self.accept_after.is_none()) {
+            return Some(Duration::ZERO);
+        }
+        let idle = self.clients.is_empty() && self.accept_after.is_none();
+        (!idle).then(|| self.next_tick.saturating_duration_since(self.now))
+    }
+
+    fn note(&mut self, event: &Event) {
+        let token = event.token();
+        if token == LISTENER {
+            self.acceptable = true;
+        } else if token.0 >= CLIENT_FIRST {
+            if let Some(client) = self.clients.get_mut(&token) {
+                client.note(event);
+                self.due.push_back(token);
+            }
+        } else if token != WAKER
+            && let Some(Some(inner)) = self.inners.get_mut(token.0 - INNER_FIRST)
+        {
+            inner.note(event);
+            self.due.push_back(token);
+        }
+    }
+
+    fn begin_stop(&mut self) {
+        self.stop_at = Some(self.now + STOP_WITHIN);
+        // Both handles: only then does the machine turn clients away.
+        self.listener = None;
+        *self.public.borrow_mut() = None;
+        self.acceptable = false;
+        self.due.extend(self.clients.keys());
+    }
+
+    fn accept(&mut self) {
+        if self.accept_after.is_some_and(|after| self.now < after) {
+            return;
+        }
+        let paused = self.accept_after.take().is_some();
+        let Some(listener) = &self.listener else {
+            return;
+        };
+        let mut accepted = Vec::new();
+        while self.acceptable && accepted.len() < ACCEPTS_MAX {
+            match listener.accept() {
+                Ok((stream, _)) => accepted.push(stream),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => self.acceptable = false,
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        ErrorKind::Interrupted
+                            | ErrorKind::ConnectionAborted
+                            | ErrorKind::ConnectionReset
+                    ) => {}
+                Err(error) => {
+                    // No descriptor or no memory is left; some are given back sooner or later.
+                    if !paused {
+                        tracing::warn!(%error, "no connection can be accepted at the moment");
+                    }
+                    self.accept_after = Some(self.now + ACCEPT_PAUSE);
+                    break;
+                }
+            }
+        }
+        for stream in accepted {
+            if let Err(error) = self.enter(stream) {
+                tracing::debug!(%error, "a connection broke as it was accepted");
+            }
+        }
+    }
+
+    /// Lets a connection in, or tells it that it is one too many.
+    fn enter(&mut self, mut stream: TcpStream) -> io::Result<()> {
+        let kept = self.clients.len() - self.refused;
+        let refused = kept >= self.limits.connections_max;
+        if refused && self.refused >= self.limits.refused_max() {
+            // Too many even to be told with care.
+            let asked = Asked {
+                is_head: false,
+                is_1_1: true,
+                keep_alive: false,
+            };
+            let answer = Refusal::FULL.answer();
+            let (head, body) = reply::write(&answer, asked, clock::machine_us());
+            return stream.write_all(&[&head, body].concat());
+        }
+        // Without it a reply in two parts would wait for the client's word on the first.
+        stream.set_nodelay(true)?;
+        let token = Token(self.next_client);
+        self.next_client += 1;
+        let both = Interest::READABLE | Interest::WRITABLE;
+        self.poll.registry().register(&mut stream, token, both)?;
+        let mut client = Client::new(stream, &self.room, self.now);
+        if refused {
+            client.refuse_connection(&self.turn_without_buffer())?;
+            self.refused += 1;
+        }
+        self.clients.insert(token, client);
+        self.due.push_back(token);
+        Ok(())
+    }
+
+    fn turn_without_buffer(&self) -> Turn<'_> {
+        Turn {
+            now: self.now,
+            buffer: &mut [],
+            room: &self.room,
+            admit: self.admit,
+            stopping: self.stop_at.is_some(),
+        }
+    }
+
+    /// Lets everybody who has something to do go on.
+    fn work(&mut self) {
+        while let Some(token) = self.due.pop_front() {
+            if token.0 >= CLIENT_FIRST {
+                self.step(token, Client::advance);
+            } else {
+                self.relay(token.0 - INNER_FIRST);
+            }
+            self.hand_out();
+        }
+    }
+
+    /// Lets a client take a step, and does what comes of it.
+    fn step(&mut self, token: Token, step: impl FnOnce(&mut Client, &mut Turn<'_>) -> Step) {
+        let Some(client) = self.clients.get_mut(&token) else {
+            return;
+        };
+        let mut turn = Turn {
+            now: self.now,
+            buffer: &mut self.buffer,
+            room: &self.room,
+            admit: self.admit,
+            stopping: self.stop_at.is_some(),
+        };
+        match step(client, &mut turn) {
+            Step::Wait => {}
+            Step::Again => self.later.push(token),
+            Step::Submit(request) => self.waiting.push_back((token, request)),
+            Step::Gone => self.remove(token),
+        }
+    }
+
+    fn remove(&mut self, token: Token) {
+        if let Some(client) = self.clients.remove(&token) {
+            self.refused -= usize::from(client.is_refused);
+        }
+    }
+
+    /// Looks for those whose time is over.
+    fn expire(&mut self) {
+        let over = |client: &Client| client.deadline().is_some_and(|until| until <= self.now);
+        let over: Vec<_> = self
+            .clients
+            .iter()
+            .filter(|(_, client)| over(client))
+            .collect();
+        let over: Vec<_> = over.into_iter().map(|(token, _)| *token).collect();
+        for token in over {
+            self.step(token, Client::expire);
+        }
+    }
+
+    /// Gives requests to inner connections, first come, first served.
+    fn hand_out(&mut self) {
+        while !self.free.is_empty()
+            && let Some((token, request)) = self.waiting.pop_front()
+        {
+            // Whoever left before it was begun wants no answer.
+            if !self.clients.contains_key(&token) {
+                continue;
+            }
+            let Some(at) = self.free.pop() else { return };
+            let job = Job::new(token, request, &self.greeting);
+            match (job, &mut self.inners[at]) {
+                (Ok(job), Some(inner)) => {
+                    inner.job = Some(job);
+                    self.due.push_back(Token(INNER_FIRST + at));
+                }
+                (job, _) => {
+                    let error = job.err();
+                    tracing::error!(?error, "a request could not be handed on");
+                    self.free.push(at);
+                    self.remove(token);
+                }
+            }
+        }
+    }
+
+    /// Lets an inner connection go on, and its client with it.
+    fn relay(&mut self, at: usize) {
+        if let Err(error) = self.try_relay(at) {
+            tracing::error!(%error, "an inner connection was lost");
+            let lost = self.inners[at].take();
+            self.free.retain(|&free| free != at);
+            let Some(job) = lost.and_then(|inner| inner.job) else {
+                return;
+            };
+            let begun = job.has_begun();
+            self.step(job.client, |client, turn| {
+                let lost = client.lose_reply(begun, turn);
+                lost.map_or(Step::Gone, |()| client.advance(turn))
+            });
+        }
+    }
+
+    fn try_relay(&mut self, at: usize) -> io::Result<()> {
+        let Some(Some(inner)) = self.inners.get_mut(at) else {
+            return Ok(());
+        };
+        let own = Token(INNER_FIRST + at);
+        if inner.send(&mut self.buffer)? {
+            self.later.push(own);
+        }
+        for _ in 0..RECEIVES_MAX {
+            if !inner.is_readable() {
+                return Ok(());
+            }
+            let token = inner.job.as_ref().map(|job| job.client);
+            let mut client = token.and_then(|token| self.clients.get_mut(&token));
+            let stopping = self.stop_at.is_some();
+            let asked = |asked| {
+                client
+                    .as_mut()
+                    .map_or(asked, |client| client.asked(stopping))
+            };
+            let part = inner.receive(&mut self.buffer, asked)?;
+            let given = match (&part, &mut client) {
+                (Part::Nothing, _) => return Ok(()),
+                (Part::Incomplete, _) => continue,
+                (Part::Head(bytes), Some(client)) => client.reply(bytes, self.now),
+                (Part::Body(bytes), Some(client)) => client.reply(bytes, self.now),
+                (Part::Head(_) | Part::Body(_), None) => Ok(()),
+            };
+            let done = inner.job.as_ref().is_some_and(Job::is_done);
+            if done {
+                inner.job = None;
+                self.free.push(at);
+                if let Some(client) = client {
+                    client.end_reply();
+                }
+            }
+            if let Some(token) = token {
+                match given {
+                    Ok(()) if done => self.due.push_back(token),
+                    Ok(()) => {}
+                    // Gone, or too much for the room there is; the rest of the reply is let go by.
+                    Err(error) => {
+                        tracing::debug!(%error, "a client left before its reply");
+                        self.clients.remove(&token);
+                    }
+                }
+            }
+            if done {
+                return Ok(());
+            }
+        }
+        self.later.push(own);
+        Ok(())
+    }
+}

@@ -1,0 +1,200 @@
+//! Spools: bytes that wait for whoever takes them, some in memory and the rest in a file without a name.
+//!
+//! All spools together hold no more than their [`Room`], in memory as on disk. It must never know what
+//! the bytes mean.
+
+use std::cell::Cell;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::PathBuf;
+use std::rc::Rc;
+
+/// How many bytes of one spool stay in memory.
+const MEMORY_BYTES_MAX: usize = 1 << 20;
+/// How many bytes of all spools stay in memory.
+const ALL_MEMORY_BYTES_MAX: u64 = 16 << 20;
+
+/// What all spools share.
+#[derive(Debug)]
+pub(super) struct Room {
+    /// Where files are made: beside the database, where there is room for rows anyway.
+    folder: PathBuf,
+    memory_bytes_left: Cell<u64>,
+    disk_bytes_left: Cell<u64>,
+}
+
+impl Room {
+    pub(super) fn new(folder: PathBuf, disk_bytes_max: u64) -> Rc<Self> {
+        Rc::new(Self {
+            folder,
+            memory_bytes_left: Cell::new(ALL_MEMORY_BYTES_MAX),
+            disk_bytes_left: Cell::new(disk_bytes_max),
+        })
+    }
+
+    /// Whether a body of this length has room.
+    pub(super) fn has(&self, bytes: u64) -> bool {
+        bytes <= self.memory_bytes_left.get().max(self.disk_bytes_left.get())
+    }
+}
+
+/// Takes bytes off what is left; whether there were as many.
+fn take(left: &Cell<u64>, bytes: u64) -> bool {
+    let rest = left.get().checked_sub(bytes);
+    left.set(rest.unwrap_or(left.get()));
+    rest.is_some()
+}
+
+/// First in, first out. Memory comes before the file: once there is a file, all goes there.
+#[derive(Debug)]
+pub(super) struct Spool {
+    room: Rc<Room>,
+    memory: Vec<u8>,
+    /// How far memory was taken.
+    taken: usize,
+    file: Option<Overflow>,
+}
+
+#[derive(Debug)]
+struct Overflow {
+    file: File,
+    written: u64,
+    taken: u64,
+}
+
+impl Spool {
+    pub(super) fn new(room: &Rc<Room>) -> Self {
+        Self {
+            room: Rc::clone(room),
+            memory: Vec::new(),
+            taken: 0,
+            file: None,
+        }
+    }
+
+    /// How many bytes wait.
+    pub(super) fn len(&self) -> u64 {
+        let file = self.file.as_ref();
+        (self.memory.len() - self.taken) as u64 + file.map_or(0, |file| file.written - file.taken)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Adds bytes at the end.
+    ///
+    /// # Errors
+    /// When there is no room, or the disk fails.
+    pub(super) fn push(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let fits = self.memory.len() + bytes.len() <= MEMORY_BYTES_MAX;
+        if self.file.is_none() && fits && take(&self.room.memory_bytes_left, bytes.len() as u64) {
+            self.memory.extend_from_slice(bytes);
+            return Ok(());
+        }
+        let file = match &mut self.file {
+            Some(file) => file,
+            none => none.insert(Overflow {
+                file: tempfile::tempfile_in(&self.room.folder)?,
+                written: 0,
+                taken: 0,
+            }),
+        };
+        if !take(&self.room.disk_bytes_left, bytes.len() as u64) {
+            return Err(io::Error::from(io::ErrorKind::StorageFull));
+        }
+        // Counted first: what is counted is given back, written or not.
+        let at = file.written;
+        file.written += bytes.len() as u64;
+        file.file.seek(SeekFrom::Start(at))?;
+        file.file.write_all(bytes)
+    }
+
+    /// The next bytes, which stay until they are taken; `buffer` is for those that come from the file.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub(super) fn peek<'a>(&'a mut self, buffer: &'a mut [u8]) -> io::Result<&'a [u8]> {
+        if self.taken < self.memory.len() {
+            return Ok(&self.memory[self.taken..]);
+        }
+        let Some(file) = &mut self.file else {
+            return Ok(&[]);
+        };
+        if file.taken == file.written {
+            return Ok(&[]);
+        }
+        file.file.seek(SeekFrom::Start(file.taken))?;
+        match file.file.read(buffer)? {
+            0 => Err(io::Error::from(io::ErrorKind::UnexpectedEof)),
+            length => Ok(&buffer[..length]),
+        }
+    }
+
+    /// Takes bytes off the front, as many as were peeked at or fewer.
+    pub(super) fn take(&mut self, bytes: usize) {
+        if self.taken < self.memory.len() {
+            self.taken += bytes;
+        } else if let Some(file) = &mut self.file {
+            file.taken += bytes as u64;
+        }
+        if self.is_empty() {
+            self.clear();
+        }
+    }
+
+    /// Forgets everything and gives the room back; a small buffer is kept for what comes next.
+    fn clear(&mut self) {
+        let memory = &self.room.memory_bytes_left;
+        memory.set(memory.get() + self.memory.len() as u64);
+        self.memory.clear();
+        self.memory.shrink_to(4096);
+        self.taken = 0;
+        if let Some(file) = self.file.take() {
+            let disk = &self.room.disk_bytes_left;
+            disk.set(disk.get() + file.written);
+        }
+    }
+}
+
+impl Drop for Spool {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_come_out_as_they_went_in_from_memory_and_file_and_give_their_room_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let room = Room::new(folder.path().to_owned(), 8 << 20);
+        let mut spool = Spool::new(&room);
+        let bytes: Vec<u8> = (0..6_u32 << 20).map(|i| i.to_le_bytes()[1]).collect();
+        for piece in bytes.chunks(70_000) {
+            spool.push(piece).unwrap();
+        }
+        assert!(spool.file.is_some() && spool.memory.len() <= MEMORY_BYTES_MAX);
+        assert_eq!(spool.len(), bytes.len() as u64);
+        assert!(!room.has(20 << 20));
+        let (mut out, mut buffer) = (Vec::new(), vec![0; 4096]);
+        while !spool.is_empty() {
+            let next = spool.peek(&mut buffer).unwrap();
+            let length = next.len().min(3000);
+            out.extend_from_slice(&next[..length]);
+            spool.take(length);
+        }
+        assert!(out == bytes);
+        let full = io::ErrorKind::StorageFull;
+        for _ in 0..9 {
+            let _ = spool.push(&vec![0; MEMORY_BYTES_MAX]);
+        }
+        assert_eq!(spool.push(&[0; 1 << 20]).unwrap_err().kind(), full);
+        drop(spool);
+        assert_eq!(room.memory_bytes_left.get(), ALL_MEMORY_BYTES_MAX);
+        assert_eq!(room.disk_bytes_left.get(), 8 << 20);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+}

@@ -1,0 +1,89 @@
+//! What is known of one store after another at `as_of`: kept flips, and what came in since.
+//!
+//! It decides when flips that are kept may be used, and never what they mean. It must never know
+//! windows.
+
+use std::sync::Arc;
+
+use super::fleet::{BusinessTime, Fleet, Store};
+use super::flips::BlockFlips;
+use super::history::{History, place};
+use super::interval::Micros;
+use super::pass::{Flip, Known, walk};
+use super::poll::Poll;
+use super::timeline::{Interpolation, reach};
+
+/// Tells of stores; cheapest in the order of their keys, since a block is looked up once.
+pub struct Teller<'a> {
+    fleet: &'a Fleet,
+    business: &'a Arc<BusinessTime>,
+    history: &'a History,
+    as_of: Micros,
+    rule: Interpolation,
+    /// The block that was asked about last, and its flips.
+    block: Option<usize>,
+    kept: Arc<BlockFlips>,
+    /// Room for the polls and flips of a store that has more to it than what is kept.
+    polls: Vec<Poll>,
+    flips: Vec<Flip>,
+}
+
+impl<'a> Teller<'a> {
+    /// A teller of what `history` has on the stores of `fleet`, whose business time is `business`.
+    pub fn new(
+        fleet: &'a Fleet,
+        business: &'a Arc<BusinessTime>,
+        history: &'a History,
+        as_of: Micros,
+        rule: Interpolation,
+    ) -> Self {
+        Self {
+            fleet,
+            business,
+            history,
+            as_of,
+            rule,
+            block: None,
+            kept: Arc::default(),
+            polls: Vec::new(),
+            flips: Vec::new(),
+        }
+    }
+
+    /// What is known of one store.
+    pub fn of(&mut self, store: &Store) -> Known<'_> {
+        let (block, slot) = place(store.key);
+        if self.block != Some(block) {
+            let (fleet, business) = (self.fleet, self.business);
+            self.kept = self.history.flips(block, fleet, business, self.rule);
+            self.block = Some(block);
+        }
+        let kept = self.kept.of(slot);
+        let late = self.history.recent(block, slot);
+        let last = kept.last.map_or(Micros::MIN, Poll::at);
+        if last <= self.as_of && late.is_empty() {
+            return kept;
+        }
+        let open = self.business.of(store.pattern);
+        self.flips.clear();
+        self.polls.clear();
+        let from = if last <= self.as_of && late[0].1.at() > last {
+            // The usual case: all that came in lately is later than what is kept.
+            let late = late.iter().map(|&(_, poll)| poll);
+            self.polls
+                .extend(late.take_while(|poll| poll.at() <= self.as_of));
+            self.flips.extend_from_slice(kept.flips);
+            kept.last
+        } else {
+            let mut apart = Vec::new();
+            let polls = self.history.of(store.key, reach(self.as_of), &mut apart);
+            self.polls.extend_from_slice(polls);
+            None
+        };
+        let last = walk(&self.polls, open, self.rule, from, &mut self.flips);
+        Known {
+            flips: &self.flips,
+            last,
+        }
+    }
+}

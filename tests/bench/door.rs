@@ -1,0 +1,150 @@
+//! What the door costs: requests a second with it, beside tiny_http alone with the same routes.
+//!
+//! `cargo bench --bench door` runs it, with wrk as the client. Nothing is asserted; what the machine lacks
+//! is said aloud and left out.
+
+#![expect(clippy::print_stdout, reason = "the table is what the bench is for")]
+
+use std::error::Error;
+use std::io::Cursor;
+use std::net::{SocketAddr, TcpListener};
+use std::process::Command;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use store_monitor::db::connection::open_writer;
+use store_monitor::db::writer::Writer;
+use store_monitor::http::request::Request;
+use store_monitor::http::{App, Capacity, Clock, Readers, Server, Shared, routes};
+use store_monitor::jobs::{Jobs, Limits};
+use store_monitor::uptime::timeline::Interpolation;
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+const HANDLERS: usize = 64;
+const CONNECTIONS: &str = "48";
+/// How long each is loaded at a time, and how often, in turns.
+const SECONDS: &str = "3";
+const TURNS: usize = 5;
+/// A report of 14,000 stores.
+const CSV_BYTES: usize = 700_000;
+/// What the door may cost.
+const TARGET: f64 = 0.5;
+
+fn main() -> Result<()> {
+    if !std::env::args().any(|argument| argument == "--bench") {
+        eprintln!("nothing is measured here: `cargo bench` does that");
+        return Ok(());
+    }
+    if Command::new("wrk").arg("-v").output().is_err() {
+        eprintln!("SKIPPED: what the door costs: wrk is missing (apt-get install wrk)");
+        return Ok(());
+    }
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("store-monitor.db");
+    let (writer, _) = Writer::start(open_writer(&file)?)?;
+    let recipe = Arc::new(|_: &mut _, _| Ok(vec![b'x'; CSV_BYTES]));
+    let (jobs, _) = Jobs::start(file.clone(), writer.clone(), Limits::default(), recipe)?;
+    let shared = Shared {
+        file,
+        jobs: jobs.clone(),
+        writer,
+        hot: Arc::default(),
+        clock: Clock::Data,
+        body_bytes_max: 1 << 30,
+    };
+    let id = jobs.trigger(None, Interpolation::Nearest)?;
+    let bare = bare(&shared)?;
+    let capacity = Capacity {
+        handlers: HANDLERS,
+        connections_max: 512,
+    };
+    let server = Server::start(TcpListener::bind("127.0.0.1:0")?, capacity, shared)?;
+    // The report is made while the first are warmed up.
+    thread::sleep(Duration::from_secs(1));
+
+    println!(
+        "| {:<16} | {:>17} | {:>14} | ratio | target | met |",
+        "what", "door + tiny_http", "tiny_http"
+    );
+    println!(
+        "| {:-<16} | {:->17} | {:->14} | ----- | ------ | --- |",
+        "", "", ""
+    );
+    let csv = format!("/get_report/{id}");
+    for (what, target) in [("/health", "/health"), ("a CSV of 700 kB", &csv)] {
+        let (mut door, mut alone) = (Vec::new(), Vec::new());
+        // Turn by turn, so that a slow minute of the machine is slow for both.
+        for _ in 0..TURNS {
+            door.push(load(server.address(), target)?);
+            alone.push(load(bare, target)?);
+        }
+        let (door, alone) = (median(door), median(alone));
+        let ratio = door / alone;
+        let met = if ratio >= TARGET { "yes" } else { "no" };
+        println!(
+            "| {what:<16} | {door:>15.0}/s | {alone:>12.0}/s | {ratio:.3} | ≥ {TARGET:.2} | {met:<3} |"
+        );
+    }
+    Ok(())
+}
+
+/// tiny_http with the same routes and as many handlers, facing its clients itself.
+fn bare(shared: &Shared) -> Result<SocketAddr> {
+    let server = tiny_http::Server::http("127.0.0.1:0").map_err(|error| error.to_string())?;
+    let server = Arc::new(server);
+    for _ in 0..HANDLERS {
+        let (server, mut app) = (
+            Arc::clone(&server),
+            App::new(shared.clone(), Readers::default()),
+        );
+        thread::spawn(move || {
+            while let Ok(request) = server.recv() {
+                handle(&mut app, request);
+            }
+        });
+    }
+    Ok(server.server_addr().to_ip().ok_or("no address")?)
+}
+
+fn handle(app: &mut App, incoming: tiny_http::Request) {
+    let (method, target) = (incoming.method().to_string(), incoming.url().to_owned());
+    let mut body = std::io::empty();
+    let mut request = Request::new(&method, &target, &mut body);
+    let field = |header: &tiny_http::Header| (header.field.to_string(), header.value.to_string());
+    request.headers = incoming.headers().iter().map(field).collect();
+    let answer = routes::answer(app, &mut request);
+    let header = |(name, value): &(&str, String)| {
+        tiny_http::Header::from_bytes(name.as_bytes(), value.as_bytes()).ok()
+    };
+    let outgoing = tiny_http::Response::new(
+        tiny_http::StatusCode(answer.status),
+        answer.headers.iter().filter_map(header).collect(),
+        Cursor::new(Arc::clone(&answer.body)),
+        Some(answer.body.len()),
+        None,
+    );
+    // A client that left is no matter here.
+    let _ = incoming.respond(outgoing.with_chunked_threshold(usize::MAX));
+}
+
+/// Requests a second, by wrk.
+fn load(address: SocketAddr, target: &str) -> Result<f64> {
+    let mut wrk = Command::new("wrk");
+    wrk.args(["-t", "1", "-c", CONNECTIONS, "-d", SECONDS]);
+    let output = wrk.arg(format!("http://{address}{target}")).output()?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    if said.contains("Non-2xx") || said.contains("Socket errors") {
+        return Err(format!("not every request of {target} was answered well: {said}").into());
+    }
+    let rate = said
+        .lines()
+        .find_map(|line| line.strip_prefix("Requests/sec:"));
+    Ok(rate.ok_or("wrk told no rate")?.trim().parse()?)
+}
+
+fn median(mut rates: Vec<f64>) -> f64 {
+    rates.sort_by(f64::total_cmp);
+    rates[rates.len() / 2]
+}

@@ -1,0 +1,221 @@
+//! The door's bounds: on time, on connections, on memory, on what the machine gives.
+//!
+//! It must never know how the door is built. What needs minutes or a quiet machine is ignored; `cargo
+//! test door -- --ignored` runs it.
+
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use crate::harness::{Client, Home, Raw, Server, eventually};
+
+const GET: &str = "GET /health HTTP/1.1\r\nHost: x\r\n\r\n";
+const SLOW_HEAD: &str = "GET /health HTTP/1.1\r\nHost: x\r\nX-Slow: ";
+const SLOW_BODY: &str = "POST /api/polls HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nslow";
+
+fn connections(server: &Server, count: usize) -> Vec<Raw> {
+    let connect = |_| Raw::connect(&server.client.address);
+    (0..count).map(connect).collect()
+}
+
+#[test]
+fn one_connection_too_many_is_told_so_and_let_in_when_there_is_room() {
+    let home = Home::seeded();
+    let server = Server::start_with(&home, &["serve", "--max-connections", "4"]);
+    let mut kept = connections(&server, 4);
+    for raw in &mut kept {
+        assert_eq!(raw.send(GET).reply().expect("a reply").0, 200);
+    }
+    for _ in 0..20 {
+        let mut raw = Raw::connect(&server.client.address);
+        let (status, head, _) = raw.reply().expect("a reply");
+        assert_eq!(status, 503);
+        assert!(head.contains("\r\nRetry-After: 1\r\n"), "{head}");
+        assert!(raw.reply().is_none(), "it is closed");
+    }
+    for raw in &mut kept {
+        assert_eq!(raw.send(GET).reply().expect("a reply").0, 200);
+    }
+    drop(kept);
+    eventually("there is room", || {
+        (server.get("/health").status == 200).then_some(())
+    });
+}
+
+#[test]
+fn slow_clients_are_refused_and_hold_up_nobody() {
+    let home = Home::seeded();
+    let server = Server::start(&home);
+    let (mut heads, mut bodies) = (connections(&server, 40), connections(&server, 20));
+    let mut silent = connections(&server, 5);
+    for raw in &mut heads {
+        raw.send(SLOW_HEAD);
+    }
+    for raw in &mut bodies {
+        raw.send(SLOW_BODY);
+    }
+    for _ in 0..50 {
+        assert_eq!(server.get("/health").status, 200);
+    }
+    for raw in heads.iter_mut().chain(&mut bodies) {
+        assert_eq!(raw.statuses(), [408]);
+    }
+    for raw in &mut silent {
+        assert_eq!(raw.statuses(), [0; 0], "nothing was asked, nothing is said");
+    }
+}
+
+#[test]
+fn requests_in_versions_to_come_cost_no_thread_and_no_descriptor() {
+    let home = Home::seeded();
+    let server = Server::start(&home);
+    assert_eq!(server.get("/health").status, 200);
+    let before = (server.status("Threads"), server.descriptors());
+    for _ in 0..300 {
+        let mut raw = Raw::connect(&server.client.address);
+        assert_eq!(raw.send("GET / HTTP/2.0\r\n\r\n").statuses(), [505]);
+    }
+    eventually("all descriptors were given back", || {
+        (server.descriptors() <= before.1).then_some(())
+    });
+    assert!(server.status("Threads") <= before.0);
+}
+
+/// Sends requests and reads no reply, until the server takes no more or as many were sent.
+fn pipeline(raw: &mut Raw, requests: usize) -> usize {
+    let pause = Some(Duration::from_millis(500));
+    raw.0.set_write_timeout(pause).expect("an option");
+    let bytes = GET.repeat(100);
+    for sent in 0..requests / 100 {
+        match raw.0.write_all(bytes.as_bytes()) {
+            Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return sent * 100,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    requests
+}
+
+#[test]
+fn replies_that_nobody_reads_stop_the_reading_of_requests() {
+    let home = Home::seeded();
+    let server = Server::start(&home);
+    let before = server.status("VmRSS");
+    let mut raw = Raw::connect(&server.client.address);
+    let sent = pipeline(&mut raw, 1_000_000);
+    assert!(sent < 1_000_000, "all were taken");
+    assert_eq!(server.get("/health").status, 200);
+    if let (Some(before), Some(after)) = (before, server.status("VmRSS")) {
+        assert!(after < before + 50 * 1024, "{before} kB became {after} kB");
+    }
+}
+
+#[test]
+fn with_few_descriptors_it_serves_few_and_goes_on_when_they_leave() {
+    let home = Home::seeded();
+    let program = home.command(&["serve"]);
+    let mut command = Command::new("sh");
+    command.arg("-c").arg("ulimit -n 64; exec \"$0\" \"$@\"");
+    command.arg(program.get_program()).args(program.get_args());
+    command.current_dir(home.path("."));
+    let server = Server::start_as(&home, command);
+    for _ in 0..3 {
+        let mut many = connections(&server, 100);
+        for raw in &mut many {
+            raw.send(GET);
+        }
+        drop(many);
+        eventually("it answers again", || health(&server.client));
+    }
+}
+
+#[test]
+fn with_few_threads_it_has_few_handlers_and_serves_as_many_connections() {
+    let home = Home::seeded();
+    // Its user's own limit, which root does not have: so it must be somebody else.
+    let copy = home.path("program");
+    let program = home.command(&["serve"]);
+    std::fs::copy(program.get_program(), &copy).expect("a copy");
+    std::fs::set_permissions(home.path("."), std::fs::Permissions::from_mode(0o777)).unwrap();
+    let mode = std::fs::Permissions::from_mode(0o666);
+    std::fs::set_permissions(home.database(), mode).expect("a mode");
+    let somebody = [
+        "setpriv",
+        "--reuid=64873",
+        "--regid=64873",
+        "--clear-groups",
+    ];
+    let limit = ["prlimit", "--nproc=40:40"];
+    let able = Command::new(somebody[0])
+        .args(&somebody[1..])
+        .args(["true"])
+        .status();
+    if !able.is_ok_and(|status| status.success()) {
+        eprintln!(
+            "skipped: setpriv or prlimit, or root for them, is missing, so nobody ran with few threads"
+        );
+        return;
+    }
+    let mut command = Command::new(somebody[0]);
+    command.args(&somebody[1..]).args(limit).arg(&copy);
+    command.args(program.get_args()).current_dir(home.path("."));
+    let server = Server::start_as(&home, command);
+    let mut many = connections(&server, 200);
+    for raw in &mut many {
+        assert_eq!(raw.send(GET).reply().expect("a reply").0, 200);
+    }
+    assert!(server.status("Threads").is_none_or(|threads| threads < 40));
+    assert!(server.report("").len() > 100, "reports have their threads");
+}
+
+fn health(client: &Client) -> Option<()> {
+    let mut raw = Raw::connect(&client.address);
+    let (status, ..) = raw.send(GET).reply()?;
+    (status == 200).then_some(())
+}
+
+#[test]
+#[ignore = "takes two minutes: as many slow clients as the promise names, with a look at the clock"]
+fn three_hundred_slow_clients_delay_nobody_and_are_gone_within_a_minute() {
+    let home = Home::seeded();
+    let server = Server::start(&home);
+    let client = &server.client;
+    // The longest reply there is: a page of the history with a hundred reports.
+    let reports: Vec<_> = (0..100).map(|_| server.trigger("")).collect();
+    server.wait_for_report(&reports[99]);
+    let page = "GET /api/reports HTTP/1.1\r\nHost: x\r\n\r\n".repeat(1000);
+    let before = server.status("VmRSS").expect("Linux");
+    let start = Instant::now();
+    let mut slow = connections(&server, 200);
+    for raw in &mut slow {
+        raw.send(SLOW_HEAD);
+    }
+    slow.extend(connections(&server, 50));
+    for raw in &mut slow[200..] {
+        raw.send(SLOW_BODY);
+    }
+    slow.extend(connections(&server, 10));
+    for raw in &mut slow[250..] {
+        raw.send(&page);
+    }
+    let mut raw = Raw::connect(&client.address);
+    let mut times: Vec<_> = (0..300)
+        .map(|_| {
+            let start = Instant::now();
+            assert_eq!(raw.send(GET).reply().expect("a reply").0, 200);
+            start.elapsed()
+        })
+        .collect();
+    times.sort();
+    let after = server.status("VmRSS").expect("Linux");
+    eprintln!("p99 {:?}, {before} kB became {after} kB", times[296]);
+    assert!(times[296] < Duration::from_millis(20));
+    assert!(after < before + 50 * 1024);
+    drop(raw);
+    let few = server.descriptors().expect("Linux") - slow.len();
+    eventually("the slow ones are gone", || {
+        (server.descriptors().expect("Linux") <= few).then_some(())
+    });
+    eprintln!("all were gone after {:?}", start.elapsed());
+}
