@@ -46,18 +46,14 @@ class Case:
         self.database = os.path.join(folder, "all.db")
         self.lake = os.path.join(folder, "lake")
         self.run("import", *files)
-        newest = self.newest(files)
-        last = max([newest] + [oracle.parse_timestamp(as_of) for as_of in as_ofs if as_of is not None])
-        first = min([newest] + [oracle.parse_timestamp(as_of) for as_of in as_ofs if as_of is not None])
-        days = [lake_report.utc(instant)[:10] for instant in (first - oracle.REACH, last)]
+        instants = [self.newest(files)] + [oracle.parse_timestamp(as_of) for as_of in as_ofs if as_of is not None]
+        days = [lake_report.utc(instant)[:10] for instant in (min(instants) - oracle.REACH, max(instants))]
         self.run("export", "lake", self.lake, "--from", days[0], "--to", days[1])
         self.questions = [(as_of, rule) for as_of in as_ofs for rule in oracle.RULES]
-        self.reports = {
-            question: self.run(
-                "report", *([] if question[0] is None else ["--as-of", question[0]]), "--interpolation", question[1]
-            )
-            for question in self.questions
-        }
+        self.reports = {}
+        for as_of, rule in self.questions:
+            flags = ["--interpolation", rule] + ([] if as_of is None else ["--as-of", as_of])
+            self.reports[as_of, rule] = self.run("report", *flags)
 
     def run(self, command, *arguments):
         return subprocess.run(
@@ -73,7 +69,7 @@ class Case:
         return inputs.newest_poll()
 
 
-def golden_cases(program, golden, folder):
+def golden_cases(golden):
     for name in sorted(os.listdir(golden)):
         case = os.path.join(golden, name)
         if not os.path.isdir(case):
@@ -118,10 +114,9 @@ def odd_case(folder):
 
 def cases_of(options, folder):
     """Every case, made as it is asked for."""
-    made = [odd_case(os.path.join(folder, "odd"))] if not os.makedirs(os.path.join(folder, "odd")) else []
-    made.append(generated_case(options.program, options.stores, os.path.join(folder, "generated")))
+    made = [odd_case(folder), generated_case(options.program, options.stores, folder)]
     if options.golden is not None:
-        made.extend(golden_cases(options.program, options.golden, folder))
+        made.extend(golden_cases(options.golden))
     for number, (name, files, as_ofs) in enumerate(made):
         place = os.path.join(folder, str(number))
         os.makedirs(place)

@@ -78,7 +78,7 @@ class ClickHouse:
         except ImportError as missing:
             raise Missing("there is no module chdb (pip install chdb)") from missing
         self.session = Session()
-        self.version = chdb.engine_version if isinstance(chdb.engine_version, str) else chdb.__version__
+        self.version = chdb.engine_version
 
     def report(self, lake, as_of, rule):
         given = {"lake": lake, "as_of": utc(as_of), "interpolation": rule}

@@ -1,4 +1,4 @@
--- What report.sql needs of ClickHouse (25.8 or newer). Three parameters are given with it:
+-- What report.sql needs of ClickHouse (written for 26.9). Three parameters are given with it:
 --
 --   --param_lake lake                                  the folder; for a bucket, write s3(…) for file(…)
 --   --param_as_of '2026-11-08 20:00:00.123456'         UTC

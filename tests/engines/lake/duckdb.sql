@@ -1,4 +1,4 @@
--- What report.sql needs of DuckDB (1.2 or newer). Three variables are set before:
+-- What report.sql needs of DuckDB (written for 2.0). Three variables are set before:
 --
 --   SET VARIABLE lake = 'lake';                          the folder, or s3://…
 --   SET VARIABLE as_of = '2026-11-08 20:00:00.123456';   UTC

@@ -1,4 +1,4 @@
--- What report.sql needs of Spark (4.0 or newer). Three variables are put in its place before:
+-- What report.sql needs of Spark (written for 4.3). Three variables are put in its place before:
 --
 --   spark-sql --hivevar lake=lake --hivevar 'as_of=2026-11-08 20:00:00.123456' --hivevar interpolation=nearest
 --
