@@ -44,7 +44,7 @@ const EARTH_STORES: u32 = 20_000_000;
 const TIME_MAX: Duration = Duration::from_secs(25 * 60);
 
 /// What a poll may take of the disk (its CSV, the database, its write-ahead log) and of memory, on the way.
-const DISK_BYTES_A_POLL: u64 = 130;
+const DISK_BYTES_A_POLL: u64 = 110;
 const MEMORY_BYTES_A_POLL: u64 = 20;
 
 /// At most, of a store and a day.
