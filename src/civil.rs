@@ -316,6 +316,32 @@ pub fn format_rfc3339(at: Micros) -> String {
     text(out)
 }
 
+/// The day that `text` names, `2026-11-01`, counted from 1970-01-01.
+///
+/// # Errors
+/// When it names none.
+pub fn parse_day(text: &str) -> Result<i64> {
+    let day = || {
+        let (year, rest) = digits(text.as_bytes(), 4)?;
+        let (month, rest) = digits(rest.strip_prefix(b"-")?, 2)?;
+        let (day, rest) = digits(rest.strip_prefix(b"-")?, 2)?;
+        let whole = rest.is_empty() && is_date(year, month, day);
+        whole.then(|| days_from_civil(year, month, day))
+    };
+    day().ok_or_else(|| {
+        Error::invalid(format!(
+            "`{text}` is not a day (expected one such as `2026-11-01`)"
+        ))
+    })
+}
+
+/// The text that [`parse_day`] reads.
+pub fn format_day(day: i64) -> String {
+    let mut out = Vec::with_capacity(10);
+    write_day(&mut out, day);
+    text(out)
+}
+
 /// A wall time from microseconds after midnight: `09:00:00`, a fraction only when there is one,
 /// and `24:00:00` for the end of the day.
 pub fn format_local_time(us_local: Micros) -> String {
@@ -325,7 +351,13 @@ pub fn format_local_time(us_local: Micros) -> String {
 }
 
 fn write_instant(out: &mut Vec<u8>, at: Micros, between: u8) {
-    let (year, month, day) = civil_from_days(at.div_euclid(DAY));
+    write_day(out, at.div_euclid(DAY));
+    out.push(between);
+    write_time(out, at.rem_euclid(DAY).unsigned_abs());
+}
+
+fn write_day(out: &mut Vec<u8>, day: i64) {
+    let (year, month, day) = civil_from_days(day);
     if year < 0 {
         out.push(b'-');
     }
@@ -334,8 +366,6 @@ fn write_instant(out: &mut Vec<u8>, at: Micros, between: u8) {
     write_digits(out, month, 2);
     out.push(b'-');
     write_digits(out, day, 2);
-    out.push(between);
-    write_time(out, at.rem_euclid(DAY).unsigned_abs());
 }
 
 fn write_time(out: &mut Vec<u8>, micros: u64) {
@@ -592,6 +622,28 @@ mod tests {
         );
         assert_eq!(format_rfc3339(second + 1), "2023-01-24T09:08:23.000001Z");
         assert_eq!(format_utc(-1), "1969-12-31 23:59:59.999999 UTC");
+    }
+
+    #[test]
+    fn a_day_is_read_as_it_is_written_and_in_no_other_way() {
+        for day in [-719_162, -1, 0, 20_758, 2_932_896] {
+            assert_eq!(parse_day(&format_day(day)).unwrap(), day);
+        }
+        assert_eq!(format_day(20_758), "2026-11-01");
+        for text in [
+            "",
+            "2026-11",
+            "2026-11-1",
+            "2026-11-01 ",
+            "2026-02-29",
+            "20261101",
+        ] {
+            let error = parse_day(text).unwrap_err().to_string();
+            assert!(
+                error.starts_with(&format!("`{text}` is not a day")),
+                "{error}"
+            );
+        }
     }
 
     #[test]

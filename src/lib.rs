@@ -11,7 +11,7 @@
 //! | [`fleet_view`] | the fleet as people look at it, kept while it is true | HTTP; drawing |
 //! | [`hot_window`] | the last eight days in memory | HTTP; the arithmetic |
 //! | [`ingest`] | CSV and JSON to typed rows to the database | terminals, HTTP |
-//! | [`export`] | its mirror: the database to CSV files | terminals, HTTP |
+//! | [`export`] | its mirror: the database to CSV files, and to a lake of them | terminals, HTTP |
 //! | [`generate`] | synthetic files in the shape of real ones | the database |
 //! | [`db`] | the record: one SQLite file | files of input, HTTP; it computes no time |
 //! | [`uptime`] | the pure core: what every number means | SQLite, HTTP, CSV files, the clock |

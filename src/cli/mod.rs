@@ -9,6 +9,7 @@ pub mod demo;
 pub mod export;
 pub mod generate;
 pub mod import;
+pub mod lake;
 pub mod output;
 pub mod report;
 pub mod serve;
@@ -52,7 +53,7 @@ enum Command {
     Import(import::Options),
     /// Print the report as CSV
     Report(report::Options),
-    /// Print what is stored, as CSV that `import` takes back unchanged
+    /// Print what is stored, as CSV that `import` takes back unchanged, or write files for a warehouse
     Export(export::Options),
     /// Check the database and every promise it makes
     Check(check::Options),
@@ -68,7 +69,8 @@ pub struct Database {
         long = "database",
         env = "STORE_MONITOR_DATABASE",
         value_name = "FILE",
-        default_value = "store-monitor.db"
+        default_value = "store-monitor.db",
+        global = true
     )]
     file: PathBuf,
 }

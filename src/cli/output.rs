@@ -2,6 +2,7 @@
 //!
 //! It must never know what is written.
 
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
@@ -81,7 +82,9 @@ pub fn to_file(file: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()>) ->
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
-    let mut name = file.file_name().unwrap_or_default().to_owned();
+    // Hidden: whoever reads all files of a folder passes over it.
+    let mut name = OsString::from(".");
+    name.push(file.file_name().unwrap_or_default());
     name.push(format!(".part-{}", std::process::id()));
     let part = folder.join(name);
     let mut out = BufWriter::new(File::create(&part).map_err(failed)?);

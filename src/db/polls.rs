@@ -26,6 +26,9 @@ const INSERT_ROWS: usize = 200;
 /// the database again, which then costs less than holding every row twice.
 const FOLLOWED_POLLS_MAX: usize = 1 << 20;
 
+/// Every instant that a poll may have.
+pub const ALL_TIME: Interval = Interval::new(Micros::MIN, Micros::MAX);
+
 /// The polls that one transaction added, for memory to follow the database.
 #[derive(Clone, Debug)]
 pub struct PollChange {
@@ -63,6 +66,25 @@ pub fn newest(db: &Connection) -> Result<Option<Micros>> {
     Ok(settled)
 }
 
+/// The instant of the first poll within `span`; none where there is no poll.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn first(db: &Connection, span: Interval) -> Result<Option<Micros>> {
+    let first = |table| -> Result<Option<Micros>> {
+        let first = format!("SELECT min(at) FROM {table} WHERE at >= ?1 AND at < ?2");
+        let mut select = db.prepare_cached(&first)?;
+        Ok(select.query_row([span.start, span.end], |row| row.get(0))?)
+    };
+    let settled = first("poll")?;
+    let landed = if landing::has_landed(db)? {
+        first("landing_poll")?
+    } else {
+        None
+    };
+    Ok(settled.into_iter().chain(landed).min())
+}
+
 /// Every poll within `span`, by store, as `view` sees them; read on up to `threads` threads.
 ///
 /// `view` is a connection inside a read transaction.
@@ -89,18 +111,7 @@ pub fn history(view: &Connection, span: Interval, threads: usize) -> Result<Hist
 
 /// Cuts the part of `span` that holds polls into pieces of equal length.
 fn split(view: &Connection, span: Interval, threads: usize) -> Result<Vec<Interval>> {
-    let first = |table| -> Result<Option<Micros>> {
-        let first = format!("SELECT min(at) FROM {table} WHERE at >= ?1 AND at < ?2");
-        let mut select = view.prepare_cached(&first)?;
-        Ok(select.query_row([span.start, span.end], |row| row.get(0))?)
-    };
-    let settled = first("poll")?;
-    let landed = if landing::has_landed(view)? {
-        first("landing_poll")?
-    } else {
-        None
-    };
-    let Some(first) = settled.into_iter().chain(landed).min() else {
+    let Some(first) = first(view, span)? else {
         return Ok(Vec::new());
     };
     let last = newest(view)?.unwrap_or(first).min(span.end - 1);
@@ -216,14 +227,26 @@ impl Aggregate<Builder, bool> for Gathered {
 /// When the database cannot be read, and those of `each`.
 pub fn for_each(
     db: &Connection,
+    each: impl FnMut(Micros, StoreKey, Status) -> Result<()>,
+) -> Result<()> {
+    for_each_within(db, ALL_TIME, each)
+}
+
+/// As [`for_each`], of the polls within `span`.
+///
+/// # Errors
+/// As [`for_each`].
+pub fn for_each_within(
+    db: &Connection,
+    span: Interval,
     mut each: impl FnMut(Micros, StoreKey, Status) -> Result<()>,
 ) -> Result<()> {
     let select = format!(
-        "SELECT at, store, active FROM {} ORDER BY at",
+        "SELECT at, store, active FROM {} WHERE at >= ?1 AND at < ?2 ORDER BY at",
         landing::source(db)?
     );
     let mut select = db.prepare(&select)?;
-    let mut rows = select.query([])?;
+    let mut rows = select.query([span.start, span.end])?;
     while let Some(row) = rows.next()? {
         each(row.get(0)?, row.get(1)?, status(row.get(2)?))?;
     }

@@ -117,21 +117,23 @@ impl Table {
             "target",
             "met",
         ];
-        let mut lines = self.0;
-        lines.insert(0, head.map(str::to_owned));
-        let widths: Vec<usize> = (0..head.len())
-            .map(|column| {
-                let widths = lines.iter().map(|line| line[column].chars().count());
-                widths.max().unwrap_or_default()
-            })
-            .collect();
-        lines.insert(1, std::array::from_fn(|column| "-".repeat(widths[column])));
-        for line in lines {
-            for (cell, width) in line.iter().zip(&widths) {
-                print!("| {cell:width$} ");
-            }
-            println!("|");
+        print_lines(head, self.0);
+    }
+}
+
+/// Prints a Markdown table, in columns.
+pub(crate) fn print_lines<const N: usize>(head: [&str; N], mut lines: Vec<[String; N]>) {
+    lines.insert(0, head.map(str::to_owned));
+    let widths: [usize; N] = std::array::from_fn(|column| {
+        let widths = lines.iter().map(|line| line[column].chars().count());
+        widths.max().unwrap_or_default()
+    });
+    lines.insert(1, widths.map(|width| "-".repeat(width)));
+    for line in lines {
+        for (cell, width) in line.iter().zip(&widths) {
+            print!("| {cell:width$} ");
         }
+        println!("|");
     }
 }
 
@@ -159,7 +161,7 @@ impl Measure {
 }
 
 /// Exact up to 4 GiB, and to the nearest KiB below from there on.
-fn mib(bytes: u64) -> f64 {
+pub(crate) fn mib(bytes: u64) -> f64 {
     let small = u32::try_from(bytes).map(|bytes| f64::from(bytes) / 1024.0);
     small.unwrap_or_else(|_| f64::from(u32::try_from(bytes / 1024).unwrap_or(u32::MAX))) / 1024.0
 }

@@ -14,6 +14,7 @@ mod harness;
 mod histories;
 mod http;
 mod intake;
+mod lake;
 mod landing;
 mod live;
 mod outages;

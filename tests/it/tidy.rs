@@ -57,7 +57,7 @@ const CRATES: [(&str, &[&str]); 13] = [
     ("indicatif", &["cli"]),
     ("signal_hook", &["cli"]),
     ("tracing_subscriber", &["cli"]),
-    ("flate2", &["ingest", "http"]),
+    ("flate2", &["ingest", "export", "http"]),
     ("csv", &["cli", "export", "http"]),
     (
         "rusqlite",

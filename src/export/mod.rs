@@ -1,8 +1,11 @@
 //! Export: what is stored, as the CSV that `import` takes back unchanged. The mirror of `ingest`.
+//! [`lake`] writes the same for a warehouse, in files by day.
 //!
 //! It streams, in an order that depends on the data alone and not on how it came in, so that a round
 //! trip is byte-identical. Ids are written as they are, quoted only where RFC 4180 asks for it: one
 //! such as `=1+1` is legal, and a spreadsheet is kept from running it by importing the column as text.
+
+pub mod lake;
 
 use std::collections::HashMap;
 use std::io::Write;
