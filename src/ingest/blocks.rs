@@ -1,9 +1,9 @@
 //! Blocks: the lines of a long file of polls, parsed on several threads, given back in their order.
 //!
 //! A block is whole lines without a quote, so each can be split where it stands; whatever else comes is
-//! for the general path (see [`Records::take_lines`](super::records::Records::take_lines)). Inside a
-//! block the rows are read by the very parser that reads all others. It only counts its lines from 1,
-//! and its stores in an order of its own: whoever takes the block back knows what came before it.
+//! for the general path (see `take_lines` of [`Records`](super::records::Records)). Inside a block the
+//! rows are read by the very parser that reads all others. It only counts its lines from 1, and its
+//! stores in an order of its own: whoever takes the block back knows what came before it.
 //!
 //! It must never know files, nor what becomes of a row.
 
