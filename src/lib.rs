@@ -22,9 +22,10 @@
 //! rows of its call and sorts it; [`ingest::load::write`] gives it to [`db::polls::add`], in one
 //! transaction with all the others, unless they are so many that they go by [`db::landing`]. A report
 //! asks [`hot_window::HotWindow::inputs`], which has the poll in memory or reads it with
-//! [`db::polls::history`]; [`uptime::report::csv`] asks [`uptime::known::Teller`] what the store's polls come to: [`uptime::pass::walk`] finds their flips,
-//! unless an earlier report did, and [`uptime::pass::totals`] turns these into uptime and downtime. The
-//! CSV goes back into the database through [`jobs`], and from there to whoever asks [`http::reports`].
+//! [`db::polls::history`]; [`uptime::report::csv`] asks [`uptime::known::Teller`] what the store's
+//! polls come to: [`uptime::pass::walk`] finds their flips, unless an earlier report did, and
+//! [`uptime::pass::totals`] turns these into uptime and downtime. The CSV goes back into the database
+//! through [`jobs`], and from there to whoever asks [`http::reports`].
 //!
 //! # A request's way from the client to the handler
 //! [`http::door`] has the public listener. It finds the end of a head with [`http::door::head::Scanner`],

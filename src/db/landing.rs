@@ -5,8 +5,8 @@
 //! declares them landed ([`publish`]), which is when readers see them, all at once; and in small steps
 //! they move to where all polls are ([`move_some`]). Each transaction is bounded, so the log is.
 //!
-//! Readers and writers meet it in a few places: [`source`] is what queries read polls from meanwhile,
-//! [`settle`] keeps "the last one in stands" for polls that come in before theirs has moved, and new
+//! Readers and writers meet it in a few places: `source` is what queries read polls from meanwhile,
+//! `settle` keeps "the last one in stands" for polls that come in before theirs has moved, and new
 //! stores respect the keys that [`begin`] gave out. A load that was killed before it landed never
 //! happened: [`recover`] clears it away. One that has landed did happen, and is moved on.
 //!

@@ -12,7 +12,7 @@
 //! them; a small pool of threads that block would be held by as many slow clients. One thread over
 //! non-blocking sockets (`mio`) holds a slow client in a few hundred bytes, has every deadline in one
 //! place, and needs nothing from the machine once it runs. What it does for each connection is a state
-//! machine that never waits ([`client`]); all that is hard to get right is pure and tested by itself:
+//! machine that never waits (`client`); all that is hard to get right is pure and tested by itself:
 //! heads ([`head`], [`target`]), bodies ([`chunks`]), pace ([`pace`]), replies ([`reply`]).
 //!
 //! # Why the inner connections are kept

@@ -1,6 +1,6 @@
 //! Loading: a judged batch into the database, all or nothing.
 //!
-//! [`write`] does it in the transaction that the caller holds. A batch of [`is_large`] size goes by
+//! [`write()`] does it in the transaction that the caller holds. A batch of [`is_large`] size goes by
 //! [`write_large`], in many: see [`landing`]. It must never know files, terminals or HTTP.
 
 use std::collections::HashMap;
