@@ -42,10 +42,12 @@ fn check_instant(text: &str) {
             assert_eq!(parse_timestamp(bare), read, "{text}");
         }
     }
-    // Whatever RFC 3339 has is read, but for a year 0 and the leap seconds that never were.
+    // Whatever RFC 3339 has is read, but for a year 0 and the leap seconds that never were. It has no
+    // minus but that of ASCII, which the other reader does not mind.
     if let Ok(known) = DateTime::parse_from_rfc3339(text)
         && known.year() >= 1
         && !text.contains(":60")
+        && text.is_ascii()
     {
         let read = read.expect("RFC 3339 is read");
         assert_eq!(read.at, known.timestamp_micros(), "{text}");
