@@ -5,15 +5,22 @@
 //! one takes nothing with it. It must never know what a change means.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
 use rusqlite::{Connection, TransactionBehavior};
 
 use crate::error::{Error, Result};
 
 /// How many changes may wait before the next is turned away.
 const QUEUE_CHANGES_MAX: usize = 1024;
+
+/// How long a client's change waits to be begun. Another process may have the write lock for long, and
+/// whoever waits keeps a thread from those who only read.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How many changes one commit may carry: a bound on how long the first of them waits.
 const GROUP_CHANGES_MAX: usize = 256;
@@ -72,13 +79,15 @@ impl Writer {
     ) -> Result<T> {
         let (change, outcome) = package(change, then);
         self.queue.send(change).map_err(|_| stopping())?;
-        await_outcome(&outcome)
+        outcome.wait()
     }
 
-    /// As [`write`](Self::write), but turns the change away when too many wait already.
+    /// As [`write`](Self::write), but turns the change away when too many wait already, or when it has
+    /// waited for two seconds and is not begun.
     ///
     /// # Errors
-    /// [`ErrorKind::Unavailable`](crate::error::ErrorKind) when the queue is full; those of `write`.
+    /// [`ErrorKind::Unavailable`](crate::error::ErrorKind) when it is turned away, and so has changed
+    /// nothing and never will; those of `write`.
     pub fn try_write<T: Send + 'static>(
         &self,
         change: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
@@ -103,7 +112,7 @@ impl Writer {
             }
             TrySendError::Disconnected(_) => stopping(),
         })?;
-        await_outcome(&outcome)
+        outcome.wait_or_take_back()
     }
 }
 
@@ -115,9 +124,18 @@ fn stopping() -> Error {
 fn package<T: Send + 'static>(
     change: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
     then: impl FnOnce(&mut T) + Send + 'static,
-) -> (Change, Receiver<Result<T>>) {
-    let (answer, outcome) = bounded(1);
+) -> (Change, Outcome<T>) {
+    let (answer, told) = bounded(1);
+    let claimed = Arc::new(AtomicBool::new(false));
+    let outcome = Outcome {
+        told,
+        claimed: Arc::clone(&claimed),
+    };
     let change = move |db: Result<&Connection, &Error>| -> Answer {
+        if claimed.swap(true, Ordering::SeqCst) {
+            // It was taken back.
+            return Box::new(|_| {});
+        }
         let result = db
             .map_err(Error::again)
             .and_then(|db| in_savepoint(db, change));
@@ -140,13 +158,34 @@ fn package<T: Send + 'static>(
     (Box::new(change), outcome)
 }
 
-fn await_outcome<T>(outcome: &Receiver<Result<T>>) -> Result<T> {
-    let stopped = |_| {
-        Err(Error::failed(
-            "the writer stopped before the change was made",
-        ))
-    };
-    outcome.recv().unwrap_or_else(stopped)
+/// Where a change's outcome will be.
+struct Outcome<T> {
+    told: Receiver<Result<T>>,
+    /// Set by whoever comes first: the writer, who begins the change, or the caller, who takes it back.
+    claimed: Arc<AtomicBool>,
+}
+
+impl<T> Outcome<T> {
+    fn wait(&self) -> Result<T> {
+        let stopped = |_| {
+            Err(Error::failed(
+                "the writer stopped before the change was made",
+            ))
+        };
+        self.told.recv().unwrap_or_else(stopped)
+    }
+
+    fn wait_or_take_back(&self) -> Result<T> {
+        match self.told.recv_timeout(PATIENCE) {
+            Err(RecvTimeoutError::Timeout) if !self.claimed.swap(true, Ordering::SeqCst) => {
+                Err(Error::unavailable(
+                    "somebody else is writing for long, so nothing was changed (try again in a second)",
+                ))
+            }
+            Err(_) => self.wait(),
+            Ok(outcome) => outcome,
+        }
+    }
 }
 
 /// The thread: waits for a change, takes those that wait with it, commits them together.

@@ -3,6 +3,7 @@
 //! It must never know how rows are read or kept.
 
 use std::io::Write;
+use std::thread;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -112,14 +113,21 @@ fn while_somebody_else_writes_for_long_the_answer_is_to_come_again() {
     let other = home.sqlite();
     other.execute_batch("BEGIN IMMEDIATE").expect("the lock");
     let row = "s1,2026-11-06 10:00:00 UTC,active\n";
-    // Readers do not wait for it.
-    assert_eq!(server.get("/health").status, 200);
-    let busy = polls(&server, row);
-    busy.problem(503);
-    assert!(
-        busy.header("Retry-After").parse::<u32>().is_ok(),
-        "{busy:?}"
-    );
+    // More clients than there are handlers: none waits for long, and whoever only reads gets its turn.
+    thread::scope(|scope| {
+        let clients: Vec<_> = (0..80)
+            .map(|_| scope.spawn(|| polls(&server, row)))
+            .collect();
+        assert_eq!(server.get("/health").status, 200);
+        for client in clients {
+            let busy = client.join().expect("an answer");
+            busy.problem(503);
+            assert!(
+                busy.header("Retry-After").parse::<u32>().is_ok(),
+                "{busy:?}"
+            );
+        }
+    });
     other.execute_batch("ROLLBACK").expect("no lock");
     assert_eq!(counts(&polls(&server, row)), [1, 0, 0, 0]);
 }
@@ -368,7 +376,7 @@ fn many_clients_at_once_lose_nothing_while_reports_run() {
     let home = Home::seeded();
     let server = Server::start(&home);
     let (clients, requests) = (8, 60);
-    std::thread::scope(|scope| {
+    thread::scope(|scope| {
         for client in 0..clients {
             let address = server.client.address.clone();
             scope.spawn(move || {
