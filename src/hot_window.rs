@@ -33,7 +33,7 @@ use crate::uptime::timeline::{REACH, reach};
 const SLACK: Micros = 6 * HOUR;
 
 /// How many polls may wait to be followed until a report asks for them.
-const WAITING_POLLS_MAX: usize = 1 << 16;
+const WAITING_POLLS_MAX: usize = 1 << 18;
 
 /// Everything a report is made of, as the database had it at one moment.
 #[derive(Clone, Debug)]

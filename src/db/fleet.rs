@@ -277,16 +277,13 @@ fn text<'row>(row: &'row Row<'_>, column: usize) -> Result<&'row str> {
 /// # Errors
 /// When the database cannot be written.
 pub fn keys(db: &Connection, ids: &[Box<str>]) -> Result<(Vec<StoreKey>, u64)> {
-    let mut select = db.prepare_cached("SELECT key FROM store WHERE store_id = ?1")?;
-    let mut keys = Vec::with_capacity(ids.len());
-    let mut new = Vec::new();
-    for (place, id) in ids.iter().enumerate() {
-        let key = select.query_row([id], |row| row.get(0)).optional()?;
-        if key.is_none() {
-            new.push(place);
-        }
-        keys.push(key.unwrap_or_default());
-    }
+    let known = if ids.len() < SCANNED_IDS_MIN {
+        look_up(db, ids)?
+    } else {
+        scan(db, ids)?
+    };
+    let mut new: Vec<usize> = (0..ids.len()).filter(|&id| known[id].is_none()).collect();
+    let mut keys: Vec<_> = known.into_iter().map(Option::unwrap_or_default).collect();
     if new.is_empty() {
         return Ok((keys, 0));
     }
@@ -298,6 +295,36 @@ pub fn keys(db: &Connection, ids: &[Box<str>]) -> Result<(Vec<StoreKey>, u64)> {
     }
     generation::advance(db, generation::Kind::Fleet)?;
     Ok((keys, new.len() as u64))
+}
+
+/// From so many ids on, walking through all stores is quicker than a search for each: an hour's batch
+/// names most of them.
+const SCANNED_IDS_MIN: usize = 1000;
+
+/// The keys of `ids` that are known, each searched for.
+fn look_up(db: &Connection, ids: &[Box<str>]) -> Result<Vec<Option<StoreKey>>> {
+    let mut select = db.prepare_cached("SELECT key FROM store WHERE store_id = ?1")?;
+    let key = |id| Ok(select.query_row([id], |row| row.get(0)).optional()?);
+    ids.iter().map(key).collect()
+}
+
+/// The keys of `ids` that are known, by a walk over all stores, or a search where those are many more.
+fn scan(db: &Connection, ids: &[Box<str>]) -> Result<Vec<Option<StoreKey>>> {
+    let stores: Option<u64> = db.query_row("SELECT max(key) FROM store", [], |row| row.get(0))?;
+    if stores.unwrap_or_default() > ids.len() as u64 * 8 {
+        return look_up(db, ids);
+    }
+    let places = ids.iter().enumerate().map(|(place, id)| (&**id, place));
+    let places: HashMap<&str, usize, RandomState> = places.collect();
+    let mut keys = vec![None; ids.len()];
+    let mut select = db.prepare_cached("SELECT store_id, key FROM store")?;
+    let mut rows = select.query([])?;
+    while let Some(row) = rows.next()? {
+        if let Some(&place) = places.get(text(row, 0)?) {
+            keys[place] = Some(row.get(1)?);
+        }
+    }
+    Ok(keys)
 }
 
 /// The key for a new store `?1`: the one that a load on its way keeps for it, or one that nobody has.

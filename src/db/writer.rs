@@ -6,11 +6,12 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
+use rusqlite::hooks::Wal;
 use rusqlite::{Connection, TransactionBehavior};
 
 use crate::error::{Error, Result};
@@ -21,6 +22,9 @@ const QUEUE_CHANGES_MAX: usize = 1024;
 /// How long a client's change waits to be begun. Another process may have the write lock for long, and
 /// whoever waits keeps a thread from those who only read.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How many pages of the write-ahead log are worth a checkpoint; the number that SQLite has, too.
+const CHECKPOINT_PAGES: i32 = 1000;
 
 /// How many changes one commit may carry: a bound on how long the first of them waits.
 const GROUP_CHANGES_MAX: usize = 256;
@@ -47,11 +51,21 @@ impl Writer {
         Self::start_with(db, QUEUE_CHANGES_MAX)
     }
 
-    fn start_with(db: Connection, changes_max: usize) -> Result<(Self, JoinHandle<Connection>)> {
+    fn start_with(
+        mut db: Connection,
+        changes_max: usize,
+    ) -> Result<(Self, JoinHandle<Connection>)> {
         let (queue, changes) = bounded(changes_max);
+        // In the place of SQLite's own checkpoint, which those would wait for whose change is durable.
+        let log_pages = Arc::new(AtomicI32::new(0));
+        let told = Arc::clone(&log_pages);
+        db.wal_hook(Some(move |_: &mut Wal, pages| {
+            told.store(pages, Ordering::Relaxed);
+            Ok(())
+        }))?;
         let thread = thread::Builder::new()
             .name("writer".to_owned())
-            .spawn(move || run(db, &changes))
+            .spawn(move || run(db, &changes, &log_pages))
             .map_err(|error| Error::failed("cannot start the writer thread").because(error))?;
         Ok((Self { queue }, thread))
     }
@@ -189,7 +203,7 @@ impl<T> Outcome<T> {
 }
 
 /// The thread: waits for a change, takes those that wait with it, commits them together.
-fn run(mut db: Connection, changes: &Receiver<Change>) -> Connection {
+fn run(mut db: Connection, changes: &Receiver<Change>, log_pages: &AtomicI32) -> Connection {
     while let Ok(first) = changes.recv() {
         let waiting = changes.try_iter().take(GROUP_CHANGES_MAX - 1);
         let group: Vec<Change> = std::iter::once(first).chain(waiting).collect();
@@ -200,8 +214,18 @@ fn run(mut db: Connection, changes: &Receiver<Change>) -> Connection {
         for answer in answers {
             answer(&commit);
         }
+        if log_pages.load(Ordering::Relaxed) >= CHECKPOINT_PAGES {
+            checkpoint(&db);
+        }
     }
     db
+}
+
+/// Copies the log to the database, as far as no reader needs what is there.
+fn checkpoint(db: &Connection) {
+    if let Err(error) = db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
+        tracing::warn!(%error, "the write-ahead log could not be copied; the next commit tries again");
+    }
 }
 
 /// Runs a group in one transaction and commits it.
