@@ -21,7 +21,7 @@ use crate::hot_window::HotWindow;
 use crate::http::guard::Hosts;
 use crate::http::{self, Capacity, Clock, Server, Shared};
 use crate::ingest::load;
-use crate::jobs::{Jobs, Limits};
+use crate::jobs::{Jobs, Limits, Made};
 use crate::uptime::report::Question;
 use crate::uptime::timeline::Interpolation;
 
@@ -150,7 +150,11 @@ pub fn serve(file: &Path, options: &ServerOptions, ready: impl FnOnce(SocketAddr
     let threads = thread::available_parallelism().map_or(1, usize::from);
     let inputs = Arc::clone(&hot);
     let recipe = Arc::new(move |db: &mut _, question: Question| {
-        Ok(inputs.inputs(db, question.as_of)?.report(question, threads))
+        let inputs = inputs.inputs(db, question.as_of)?;
+        Ok(Made {
+            report: inputs.report(question, threads),
+            fleet_generation: inputs.fleet_generation,
+        })
     });
     let limits = Limits {
         workers: options.workers.into(),

@@ -18,7 +18,16 @@ const SCHEMA: &str = include_str!("../../schema.sql");
 const APPLICATION_ID: i32 = 0x5374_6F72;
 
 /// The version of the schema that this program writes and reads.
-const SCHEMA_VERSION: i32 = 3;
+const SCHEMA_VERSION: i32 = 4;
+
+/// What the schema's own statements cannot do to a database older than a version.
+const UPGRADES: [(i32, &str); 1] = [(
+    4,
+    "ALTER TABLE report ADD COLUMN csv_bytes INTEGER;
+     ALTER TABLE report ADD COLUMN fleet INTEGER;
+     ALTER TABLE report ADD COLUMN numbers BLOB;
+     UPDATE report SET csv_bytes = length(csv);",
+)];
 
 /// The size of a new database's pages. Twice SQLite's default reads a window of polls and keeps a
 /// report's CSV with half as many system calls; more would make a single poll's commit dear.
@@ -192,6 +201,12 @@ fn prepare(db: &mut Connection, file: &Path) -> Result<()> {
         let write = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let version: i32 = write.pragma_query_value(None, "user_version", |row| row.get(0))?;
         if version < SCHEMA_VERSION {
+            if version > 0 {
+                let upgrades = UPGRADES.iter().filter(|&&(to, _)| version < to);
+                upgrades
+                    .map(|(_, sql)| sql)
+                    .try_for_each(|sql| write.execute_batch(sql))?;
+            }
             write.execute_batch(SCHEMA)?;
         }
         write.commit()

@@ -287,14 +287,14 @@ mod tests {
     use crate::db::writer::Writer;
     use crate::http::Clock;
     use crate::http::guard::Hosts;
-    use crate::jobs::{Jobs, Limits};
+    use crate::jobs::{Jobs, Limits, Made};
 
     #[test]
     fn a_guarded_port_answers_nobody_but_the_door() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("store-monitor.db");
         let (writer, _) = Writer::start(open_writer(&file).unwrap()).unwrap();
-        let recipe = Arc::new(|_: &mut _, _| Ok(Vec::new()));
+        let recipe = Arc::new(|_: &mut _, _| Ok(Made::default()));
         let (jobs, _) =
             Jobs::start(file.clone(), writer.clone(), Limits::default(), recipe).unwrap();
         let shared = Shared {
