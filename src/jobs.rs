@@ -142,7 +142,7 @@ struct Fresh {
 #[derive(Debug)]
 enum Text {
     Unwritten(Arc<Report>),
-    Written(Arc<[u8]>),
+    Written(Arc<Vec<u8>>),
 }
 
 impl Fresh {
@@ -153,13 +153,13 @@ impl Fresh {
         }
     }
 
-    fn csv(&self) -> Arc<[u8]> {
+    fn csv(&self) -> Arc<Vec<u8>> {
         let mut text = self.text.lock().unwrap_or_else(PoisonError::into_inner);
         match &*text {
             Text::Written(csv) => Arc::clone(csv),
             Text::Unwritten(report) => {
                 // On one thread: another is at work on the commit.
-                let csv = Arc::from(report.csv(1));
+                let csv = Arc::new(report.csv(1));
                 *text = Text::Written(Arc::clone(&csv));
                 csv
             }
@@ -294,7 +294,7 @@ impl Jobs {
     }
 
     /// The CSV of a report that was finished lately and is durable; none if memory has it no more.
-    pub fn recent_csv(&self, id: Uuid) -> Option<Arc<[u8]>> {
+    pub fn recent_csv(&self, id: Uuid) -> Option<Arc<Vec<u8>>> {
         self.recent.find(id).map(|report| report.csv())
     }
 

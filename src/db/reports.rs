@@ -4,6 +4,8 @@
 //! reports of the same fleet: a fourth of its CSV, which is a fourth of what a commit must write.
 //! It must never know how a report is made.
 
+use std::collections::BTreeSet;
+
 use rusqlite::{Connection, OptionalExtension, Row};
 use uuid::Uuid;
 
@@ -156,18 +158,20 @@ pub fn fail(db: &Connection, id: Uuid, error: &str, finished_at: Micros) -> Resu
 /// # Errors
 /// When the database cannot be written.
 pub fn forget_old(db: &Connection, keep: u32) -> Result<()> {
-    let forgotten = db
-        .prepare_cached(
-            "DELETE FROM report WHERE state <> 'Running' AND rowid IN (
-                 SELECT rowid FROM report ORDER BY triggered_at DESC, id DESC LIMIT -1 OFFSET ?1)",
-        )?
-        .execute([keep])?;
-    if forgotten > 0 {
-        db.prepare_cached(
-            "DELETE FROM report_fleet WHERE generation NOT IN (
-                 SELECT fleet FROM report WHERE fleet IS NOT NULL)",
-        )?
-        .execute([])?;
+    let mut delete = db.prepare_cached(
+        "DELETE FROM report WHERE state <> 'Running' AND rowid IN (
+             SELECT rowid FROM report ORDER BY triggered_at DESC, id DESC LIMIT -1 OFFSET ?1)
+         RETURNING fleet",
+    )?;
+    let fleets = delete.query_map([keep], |row| row.get(0))?;
+    let fleets = fleets.collect::<rusqlite::Result<BTreeSet<Option<i64>>>>()?;
+    // One after the other, and only those: a look through all reports would read a page of each.
+    let mut delete = db.prepare_cached(
+        "DELETE FROM report_fleet WHERE generation = ?1
+         AND NOT EXISTS (SELECT 1 FROM report WHERE fleet = ?1)",
+    )?;
+    for fleet in fleets.into_iter().flatten() {
+        delete.execute([fleet])?;
     }
     Ok(())
 }

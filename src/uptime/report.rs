@@ -139,15 +139,21 @@ impl Report {
         let stores = self.fleet.stores();
         let share = share(stores.len(), threads);
         let shares = stores.chunks(share).zip(self.rows.chunks(share));
-        let parts = side_by_side(shares, |(stores, rows): (&[Store], &[Cells])| {
-            let mut csv = Vec::with_capacity(stores.len() * ROW_BYTES);
+        let write = |(number, (stores, rows)): (usize, (&[Store], &[Cells]))| {
+            let mut csv = if number == 0 {
+                let mut csv = Vec::with_capacity(self.csv_bytes);
+                csv.extend_from_slice(HEADER.as_bytes());
+                csv
+            } else {
+                Vec::with_capacity(stores.len() * ROW_BYTES)
+            };
             let ids = stores.iter().map(|store| (&*store.id, store.quoted));
             print(&mut csv, ids, rows);
             csv
-        });
-        let mut csv = Vec::with_capacity(HEADER.len() + parts.iter().map(Vec::len).sum::<usize>());
-        csv.extend_from_slice(HEADER.as_bytes());
-        parts.iter().for_each(|part| csv.extend_from_slice(part));
+        };
+        let mut parts = side_by_side(shares.enumerate(), write).into_iter();
+        let mut csv = parts.next().unwrap_or_else(|| HEADER.into());
+        parts.for_each(|part| csv.extend(part));
         csv
     }
 }

@@ -141,7 +141,7 @@ fn handle(app: &mut App, incoming: tiny_http::Request) {
     let outgoing = tiny_http::Response::new(
         tiny_http::StatusCode(answer.status),
         answer.headers.iter().filter_map(header).collect(),
-        Cursor::new(Arc::clone(&answer.body)),
+        Cursor::new(answer.body.as_slice()),
         Some(answer.body.len()),
         None,
     );
