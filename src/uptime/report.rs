@@ -101,12 +101,11 @@ impl Report {
         let share = share(stores.len(), threads);
         let compute = |(stores, rows): (&[Store], &mut [Cells])| {
             let mut teller = Teller::new(fleet, business, history, as_of, rule);
-            let printer = Printer::get();
             let mut csv_bytes = 0;
             for (store, row) in stores.iter().zip(rows) {
                 let known = teller.of(store);
                 *row = cells(&pass::totals(known, &marks[store.pattern], as_of));
-                csv_bytes += printer.length(&store.id, store.quoted, row);
+                csv_bytes += Printer::length(&store.id, store.quoted, row);
             }
             csv_bytes
         };

@@ -44,6 +44,14 @@ fn text(hundredths: usize) -> Text {
     }
 }
 
+/// How long a comma and a number of hundredths are, told without a look at the texts.
+fn text_length(hundredths: u16) -> usize {
+    match hundredths {
+        UNKNOWN => 1,
+        _ => 5 + usize::from(hundredths >= 1000) + usize::from(hundredths >= 10_000),
+    }
+}
+
 /// Whether an id is more than a plain word to CSV and must be quoted there.
 pub fn is_quoted(id: &str) -> bool {
     memchr3(b',', b'"', b'\n', id.as_bytes()).is_some() || memchr(b'\r', id.as_bytes()).is_some()
@@ -124,17 +132,14 @@ impl Printer {
     }
 
     /// How many bytes [`print`](Self::print) appends.
-    pub fn length(self, id: &str, quoted: bool, cells: &Cells) -> usize {
+    pub fn length(id: &str, quoted: bool, cells: &Cells) -> usize {
         let id = match quoted {
             true => id.len() + 2 + memchr_iter(b'"', id.as_bytes()).count(),
             false => id.len(),
         };
-        let numbers = self.texts_of(cells);
-        id + numbers
-            .map(|text| usize::from(text[7]))
-            .iter()
-            .sum::<usize>()
-            + 1
+        let numbers = cells.as_chunks().0.iter();
+        let numbers = numbers.map(|&cell| text_length(u16::from_le_bytes(cell)));
+        id + numbers.sum::<usize>() + 1
     }
 
     /// A comma and a number, for each; nothing after the comma where it is unknown.
@@ -206,6 +211,8 @@ mod tests {
             let micros = Micros::try_from(hundredths).unwrap() * HOURS;
             let expected = format!("{}.{:02}", hundredths / 100, hundredths % 100);
             assert_eq!(number::<HOURS>(micros), expected);
+            let cell = cell::<HOURS>(Some(micros));
+            assert_eq!(text_length(cell), 1 + expected.len());
             for micros in [micros + HOURS / 2 - 1, micros + HOURS / 2].map(|at| at.min(7 * DAY)) {
                 assert_eq!(number::<HOURS>(micros), hours(micros));
             }
@@ -223,7 +230,7 @@ mod tests {
             ]);
             let printer = Printer::get();
             printer.print(&mut csv, id, is_quoted(id), &cells);
-            assert_eq!(printer.length(id, is_quoted(id), &cells), csv.len());
+            assert_eq!(Printer::length(id, is_quoted(id), &cells), csv.len());
             String::from_utf8(csv).expect("text")
         };
         assert_eq!(row("=1+1"), "=1+1,0.00,,0.00,0.00,,0.00\n");
