@@ -30,7 +30,7 @@ const UPGRADES: [(i32, &str); 1] = [(
 )];
 
 /// The size of a new database's pages. Twice SQLite's default reads a window of polls and keeps a
-/// report's CSV with half as many system calls; more would make a single poll's commit dear.
+/// report's numbers with half as many system calls; more would make a single poll's commit dear.
 pub const PAGE_BYTES: u32 = 8192;
 
 /// How long a connection waits for another process's lock before it says so.

@@ -20,7 +20,7 @@ use crate::uptime::timeline::Interpolation;
 pub enum ReportState {
     /// Waiting for a worker, or being made.
     Running,
-    /// Made: its CSV is in the database.
+    /// Made: its numbers are in the database.
     Complete,
     /// It could not be made; the report says why.
     Failed,
@@ -46,7 +46,7 @@ impl ReportState {
     }
 }
 
-/// The record of a report: everything but its CSV.
+/// The record of a report: everything but its rows.
 #[derive(Clone, Debug)]
 pub struct Report {
     /// What callers ask for it by.
