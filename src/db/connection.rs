@@ -4,9 +4,12 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
+use std::panic::resume_unwind;
 use std::path::Path;
+use std::thread;
 use std::time::Duration;
 
+use crossbeam_channel::{RecvTimeoutError, bounded};
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 use crate::error::{Error, Result};
@@ -35,6 +38,9 @@ pub const PAGE_BYTES: u32 = 8192;
 
 /// How long a connection waits for another process's lock before it says so.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How often a database that is being made is written to the disk.
+const FLUSH_PERIOD: Duration = Duration::from_millis(50);
 
 /// What the WAL file is cut back to after a checkpoint.
 const WAL_BYTES_KEPT: i64 = 64 << 20;
@@ -82,7 +88,9 @@ pub fn create<T>(file: &Path, fill: impl FnOnce(&mut Connection) -> Result<T>) -
         db.execute_batch(SCHEMA)
     };
     prepare(&db).map_err(|error| explain(error, file))?;
-    let answer = fill(&mut db)?;
+    let (answer, flushed) = flush_while(part.as_file(), || fill(&mut db));
+    let answer = answer?;
+    flushed.map_err(failed)?;
     set_wal(&db, file)?;
     db.close().map_err(|(_, error)| explain(error, file))?;
     part.as_file().sync_all().map_err(failed)?;
@@ -99,6 +107,26 @@ pub fn create<T>(file: &Path, fill: impl FnOnce(&mut Connection) -> Result<T>) -
     let synced = File::open(folder).and_then(|folder| folder.sync_all());
     synced.map_err(failed)?;
     Ok(answer)
+}
+
+/// Runs `work`, and has the system write on the way what that has given it to write: else all of it would
+/// wait for the one sync at the end, and that for the disk.
+///
+/// A write that fails is told once to whoever syncs next: so what the syncs said is returned, too.
+fn flush_while<T>(file: &File, work: impl FnOnce() -> T) -> (T, io::Result<()>) {
+    thread::scope(|scope| {
+        let (done, is_done) = bounded::<()>(0);
+        let flush = scope.spawn(move || {
+            while is_done.recv_timeout(FLUSH_PERIOD) == Err(RecvTimeoutError::Timeout) {
+                file.sync_data()?;
+            }
+            Ok(())
+        });
+        let made = work();
+        drop(done);
+        let flushed = flush.join();
+        (made, flushed.unwrap_or_else(|panic| resume_unwind(panic)))
+    })
 }
 
 /// Opens `file`, which must exist, for reading only; one of an older version is brought up to date first.
