@@ -101,7 +101,7 @@ pub struct ServerOptions {
     keep_days: Option<u32>,
 
     /// How long a body of rows may be, in bytes as it is sent
-    #[arg(long, env = "STORE_MONITOR_MAX_BODY", value_name = "BYTES", default_value_t = 1 << 30)]
+    #[arg(long, env = "STORE_MONITOR_MAX_BODY", value_name = "BYTES", default_value_t = http::BODY_BYTES_MAX)]
     max_body: u64,
 
     /// How many connections are served at once; the next is answered 503
@@ -168,15 +168,13 @@ pub fn serve(file: &Path, options: &ServerOptions, ready: impl FnOnce(SocketAddr
         ClockName::System => Clock::System,
     };
     let shared = Shared {
-        file: file.to_owned(),
-        jobs: jobs.clone(),
-        writer: writer.clone(),
         hot,
         views,
         hosts: Hosts::new(options.listen, options.hosts.iter().cloned()),
         read_only_pages: options.read_only_pages,
         clock,
         body_bytes_max: options.max_body,
+        ..Shared::new(file.to_owned(), jobs.clone(), writer.clone())
     };
     let capacity = Capacity {
         handlers: HANDLERS,

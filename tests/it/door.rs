@@ -10,8 +10,7 @@ use std::time::{Duration, Instant};
 use chrono_tz::Tz;
 use store_monitor::db::connection::open_writer;
 use store_monitor::db::writer::Writer;
-use store_monitor::http::guard::Hosts;
-use store_monitor::http::{Capacity, Clock, Server as HttpServer, Shared, bind};
+use store_monitor::http::{Capacity, Server as HttpServer, Shared, bind};
 use store_monitor::jobs::{Jobs, Limits, Made};
 use store_monitor::uptime::fleet::{BusinessTime, Fleet, Pattern};
 use store_monitor::uptime::history::History;
@@ -247,17 +246,7 @@ fn with_one_handler(home: &Home) -> (HttpServer, Client) {
     });
     let limits = Limits::default();
     let (jobs, _) = Jobs::start(home.database(), writer.clone(), limits, recipe).expect("a pool");
-    let shared = Shared {
-        file: home.database(),
-        jobs,
-        writer,
-        hot: Arc::default(),
-        views: Arc::default(),
-        hosts: Hosts::new("127.0.0.1:0".parse().unwrap(), []),
-        read_only_pages: false,
-        clock: Clock::Data,
-        body_bytes_max: 1 << 20,
-    };
+    let shared = Shared::new(home.database(), jobs, writer);
     let capacity = Capacity {
         handlers: 1,
         connections_max: 64,

@@ -14,8 +14,7 @@ use store_monitor::db::connection::{open_reader, open_writer};
 use store_monitor::db::reports::{self, Report, ReportState};
 use store_monitor::db::writer::Writer;
 use store_monitor::error::{Error, ErrorKind};
-use store_monitor::http::guard::Hosts;
-use store_monitor::http::{Capacity, Clock, Server as HttpServer, Shared, bind};
+use store_monitor::http::{Capacity, Server as HttpServer, Shared, bind};
 use store_monitor::jobs::{Jobs, Limits, Made, Recipe};
 use store_monitor::uptime::interval::{DAY, MINUTE};
 use store_monitor::uptime::report::HEADER;
@@ -457,17 +456,7 @@ fn jobs(file: &Path, limits: Limits, recipe: Recipe) -> (Jobs, Writer) {
 /// A server in this process whose reports are made by `recipe`, with few handlers.
 fn served(home: &Home, limits: Limits, recipe: Recipe) -> (HttpServer, Client, Jobs) {
     let (jobs, writer) = jobs(&home.database(), limits, recipe);
-    let shared = Shared {
-        file: home.database(),
-        jobs: jobs.clone(),
-        writer,
-        hot: Arc::default(),
-        views: Arc::default(),
-        hosts: Hosts::new("127.0.0.1:0".parse().unwrap(), []),
-        read_only_pages: false,
-        clock: Clock::Data,
-        body_bytes_max: 1 << 20,
-    };
+    let shared = Shared::new(home.database(), jobs.clone(), writer);
     let listener = bind("127.0.0.1:0".parse().unwrap()).expect("a port");
     let capacity = Capacity {
         handlers: 2,
