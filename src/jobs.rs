@@ -45,8 +45,12 @@ pub struct Made {
     pub fleet_generation: i64,
 }
 
-/// How many bytes of finished reports stay in memory, for those who fetch them soon.
+/// How many bytes of finished reports stay in memory, for those who fetch them soon; the newest does
+/// however long it is.
 const RECENT_BYTES_MAX: usize = 16 << 20;
+
+/// How much of a CSV is worth a thread of its own.
+const THREAD_BYTES: usize = 8 << 20;
 
 /// The limits of the queue and the pool.
 #[derive(Clone, Copy, Debug)]
@@ -158,8 +162,10 @@ impl Fresh {
         match &*text {
             Text::Written(csv) => Arc::clone(csv),
             Text::Unwritten(report) => {
-                // On one thread: another is at work on the commit.
-                let csv = Arc::new(report.csv(1));
+                // A short one on a single thread: another is at work on the commit.
+                let cores = thread::available_parallelism().map_or(1, usize::from);
+                let threads = (1 + self.csv_bytes / THREAD_BYTES).min(cores);
+                let csv = Arc::new(report.csv(threads));
                 *text = Text::Written(Arc::clone(&csv));
                 csv
             }
@@ -173,6 +179,7 @@ impl Recent {
         recent.push_back((id, report));
         let mut bytes: usize = recent.iter().map(|(_, report)| report.csv_bytes).sum();
         while bytes > RECENT_BYTES_MAX
+            && recent.len() > 1
             && let Some((_, oldest)) = recent.pop_front()
         {
             bytes -= oldest.csv_bytes;
@@ -414,7 +421,7 @@ impl Worker {
         }
     }
 
-    /// Keeps a report, and writes its CSV on the way, if that will be kept in memory.
+    /// Keeps a report, and writes its CSV on the way.
     fn complete(&self, id: Uuid, made: Made, finished_at: Micros) -> Result<()> {
         let Made {
             report,
@@ -428,9 +435,7 @@ impl Worker {
         };
         let then = move |_: &mut ()| recent.add(id, durable);
         let kept = self.writer.queue(complete, then)?;
-        if fresh.csv_bytes <= RECENT_BYTES_MAX {
-            fresh.csv();
-        }
+        fresh.csv();
         kept.wait()
     }
 }
