@@ -243,18 +243,18 @@ fn recover_in_background(mut writer: Writer, file: &Path) -> Result<()> {
 
 /// Loads what reports and the first page need while the server answers already.
 fn warm_in_background(hot: Arc<HotWindow>, views: Arc<FleetViews>, file: &Path) -> Result<()> {
-    let mut db = open_reader(file)?;
-    let warm = move || {
-        let warmed = hot.warm(&mut db).and_then(|()| {
+    let file = file.to_owned();
+    let warm = move || -> Result<()> {
+        let mut db = open_reader(&file)?;
+        hot.warm(&mut db)?;
+        if let Some(as_of) = polls::newest(&db)? {
             let rule = Interpolation::default();
-            match polls::newest(&db)? {
-                Some(as_of) => views
-                    .view(&mut db, &hot, Question { as_of, rule })
-                    .map(drop),
-                None => Ok(()),
-            }
-        });
-        if let Err(error) = warmed {
+            views.view(&mut db, &hot, Question { as_of, rule })?;
+        }
+        Ok(())
+    };
+    let warm = move || {
+        if let Err(error) = warm() {
             tracing::error!(%error, "the polls could not be loaded; the first report tries again");
         }
     };
