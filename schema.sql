@@ -12,7 +12,7 @@
 -- is there already.
 
 PRAGMA application_id = 0x53746F72; -- "Stor"
-PRAGMA user_version = 3;
+PRAGMA user_version = 4;
 
 -- A store exists once any source names it.
 CREATE TABLE IF NOT EXISTS store (
@@ -85,7 +85,16 @@ CREATE TABLE IF NOT EXISTS report (
     triggered_at  INTEGER NOT NULL,
     finished_at   INTEGER, -- NULL while Running
     error         TEXT,    -- why it Failed
-    csv           BLOB     -- once Complete
+    csv           BLOB,    -- once Complete, if the schema was older than 4; NULL since: `numbers` have it
+    csv_bytes     INTEGER, -- how long its CSV is, once Complete
+    fleet         INTEGER, -- report_fleet.generation: the stores that it has rows of, once Complete
+    numbers       BLOB     -- their numbers; src/uptime/row.rs explains the bytes
+) STRICT;
+
+-- The stores of reports, once for all that have the same.
+CREATE TABLE IF NOT EXISTS report_fleet (
+    generation INTEGER PRIMARY KEY, -- of the fleet, when the reports were made
+    store_ids  TEXT NOT NULL        -- a JSON array, in the order of the rows
 ) STRICT;
 
 CREATE INDEX IF NOT EXISTS report_by_age ON report (triggered_at, id);
@@ -139,6 +148,6 @@ SELECT id,
            || printf('.%06d UTC', as_of % 1000000) AS as_of,
        interpolation,
        (finished_at - triggered_at) / 1000.0 AS took_ms,
-       length(csv) AS csv_bytes,
+       csv_bytes,
        error
 FROM report ORDER BY triggered_at;

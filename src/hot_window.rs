@@ -25,7 +25,7 @@ use crate::error::Result;
 use crate::uptime::fleet::{BusinessTime, Fleet};
 use crate::uptime::history::History;
 use crate::uptime::interval::{HOUR, Interval, Micros};
-use crate::uptime::report::{self, Question};
+use crate::uptime::report::{Question, Report};
 use crate::uptime::timeline::{REACH, reach};
 
 /// How much longer than a report's reach the window is: a report that was triggered shortly before
@@ -40,6 +40,8 @@ const WAITING_POLLS_MAX: usize = 1 << 18;
 pub struct Inputs {
     /// Every store.
     pub fleet: Arc<Fleet>,
+    /// The generation of the fleet that this is.
+    pub fleet_generation: i64,
     /// Its business time, expanded over the day of the report.
     pub business: Arc<BusinessTime>,
     /// Polls, at least all within reach of the report's `as_of`.
@@ -47,9 +49,9 @@ pub struct Inputs {
 }
 
 impl Inputs {
-    /// The report as CSV, computed on `threads` threads.
-    pub fn report(&self, question: Question, threads: usize) -> Vec<u8> {
-        report::csv(
+    /// The report, computed on `threads` threads.
+    pub fn report(&self, question: Question, threads: usize) -> Report {
+        Report::new(
             &self.fleet,
             &self.business,
             &self.history,
@@ -197,6 +199,7 @@ impl HotWindow {
         };
         Ok(Inputs {
             fleet,
+            fleet_generation: now.fleet,
             business,
             history,
         })
@@ -214,10 +217,12 @@ fn threads() -> usize {
 /// When the database cannot be read.
 pub fn read_inputs(db: &mut Connection, as_of: Micros) -> Result<Inputs> {
     let view = db::read(db)?;
+    let fleet_generation = generation::current(&view)?.fleet;
     let (fleet, history) = read_both(&view, reach(as_of))?;
     let business = BusinessTime::new(&fleet, BusinessTime::span_for(as_of));
     Ok(Inputs {
         fleet,
+        fleet_generation,
         business: Arc::new(business),
         history,
     })

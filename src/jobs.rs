@@ -5,10 +5,11 @@
 //! It must never know HTTP, nor how the numbers are made: that is the [`Recipe`] it is given.
 //!
 //! # Where the time goes
-//! Two commits must reach the disk one after the other: the report's row, then its CSV. Making the
-//! numbers costs less than either, and is done while the first is on its way: the job is queued from
-//! within the transaction that adds its row, and its worker begins at once if all that this
-//! transaction has changed of the data is durable already. Old reports are forgotten after, and apart.
+//! Two commits must reach the disk one after the other: the report's row, then its numbers. Neither is
+//! waited for idly. The numbers are made while the first is on its way: the job is queued from within the
+//! transaction that adds its row, and its worker begins at once if all that this transaction has changed
+//! of the data is durable already. The CSV is written while the second is. Old reports are forgotten
+//! after, and apart.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -29,11 +30,20 @@ use crate::db::writer::Writer;
 use crate::db::{self, reports};
 use crate::error::{Error, Result};
 use crate::uptime::interval::Micros;
-use crate::uptime::report::Question;
+use crate::uptime::report::{Question, Report};
 use crate::uptime::timeline::Interpolation;
 
-/// How a worker makes a report's CSV, reading the database through its own connection.
-pub type Recipe = Arc<dyn Fn(&mut Connection, Question) -> Result<Vec<u8>> + Send + Sync>;
+/// How a worker makes a report, reading the database through its own connection.
+pub type Recipe = Arc<dyn Fn(&mut Connection, Question) -> Result<Made> + Send + Sync>;
+
+/// What a recipe makes.
+#[derive(Clone, Debug, Default)]
+pub struct Made {
+    /// The report.
+    pub report: Report,
+    /// The generation of its fleet.
+    pub fleet_generation: i64,
+}
 
 /// How many bytes of finished reports stay in memory, for those who fetch them soon.
 const RECENT_BYTES_MAX: usize = 16 << 20;
@@ -118,26 +128,61 @@ impl Drop for Place {
     }
 }
 
-/// The CSVs of reports that were finished lately, the newest last.
+/// Reports that were finished lately, the newest last.
 #[derive(Debug, Default)]
-struct Recent(Mutex<VecDeque<(Uuid, Arc<[u8]>)>>);
+struct Recent(Mutex<VecDeque<(Uuid, Arc<Fresh>)>>);
 
-impl Recent {
-    fn add(&self, id: Uuid, csv: Arc<[u8]>) {
-        let mut recent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        recent.push_back((id, csv));
-        let mut bytes: usize = recent.iter().map(|(_, csv)| csv.len()).sum();
-        while bytes > RECENT_BYTES_MAX
-            && let Some((_, oldest)) = recent.pop_front()
-        {
-            bytes -= oldest.len();
+/// A report whose CSV is written once: by its worker, or by whoever fetches it sooner.
+#[derive(Debug)]
+struct Fresh {
+    csv_bytes: usize,
+    text: Mutex<Text>,
+}
+
+#[derive(Debug)]
+enum Text {
+    Unwritten(Arc<Report>),
+    Written(Arc<Vec<u8>>),
+}
+
+impl Fresh {
+    fn new(report: Arc<Report>) -> Self {
+        Self {
+            csv_bytes: report.csv_bytes(),
+            text: Mutex::new(Text::Unwritten(report)),
         }
     }
 
-    fn find(&self, id: Uuid) -> Option<Arc<[u8]>> {
+    fn csv(&self) -> Arc<Vec<u8>> {
+        let mut text = self.text.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*text {
+            Text::Written(csv) => Arc::clone(csv),
+            Text::Unwritten(report) => {
+                // On one thread: another is at work on the commit.
+                let csv = Arc::new(report.csv(1));
+                *text = Text::Written(Arc::clone(&csv));
+                csv
+            }
+        }
+    }
+}
+
+impl Recent {
+    fn add(&self, id: Uuid, report: Arc<Fresh>) {
+        let mut recent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        recent.push_back((id, report));
+        let mut bytes: usize = recent.iter().map(|(_, report)| report.csv_bytes).sum();
+        while bytes > RECENT_BYTES_MAX
+            && let Some((_, oldest)) = recent.pop_front()
+        {
+            bytes -= oldest.csv_bytes;
+        }
+    }
+
+    fn find(&self, id: Uuid) -> Option<Arc<Fresh>> {
         let recent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let found = recent.iter().rev().find(|(known, _)| *known == id);
-        found.map(|(_, csv)| Arc::clone(csv))
+        found.map(|(_, report)| Arc::clone(report))
     }
 }
 
@@ -249,8 +294,8 @@ impl Jobs {
     }
 
     /// The CSV of a report that was finished lately and is durable; none if memory has it no more.
-    pub fn recent_csv(&self, id: Uuid) -> Option<Arc<[u8]>> {
-        self.recent.find(id)
+    pub fn recent_csv(&self, id: Uuid) -> Option<Arc<Vec<u8>>> {
+        self.recent.find(id).map(|report| report.csv())
     }
 
     /// How many reports wait for a worker.
@@ -281,8 +326,8 @@ struct Worker {
     keep_reports_max: u32,
 }
 
-/// What a worker made: the CSV, or why there is none.
-type Outcome = Result<Arc<[u8]>, String>;
+/// What became of a job: a report, or why there is none.
+type Outcome = Result<Made, String>;
 
 impl Worker {
     fn run(&self) {
@@ -320,7 +365,7 @@ impl Worker {
     fn make(
         &self,
         db: &mut Option<Connection>,
-        make: impl FnOnce(&mut Connection) -> Result<Vec<u8>>,
+        make: impl FnOnce(&mut Connection) -> Result<Made>,
     ) -> Outcome {
         let made = catch_unwind(AssertUnwindSafe(|| {
             let mut open = match db.take() {
@@ -335,7 +380,7 @@ impl Worker {
             made
         }));
         match made {
-            Ok(made) => made.map(Arc::from).map_err(|error| error.to_string()),
+            Ok(made) => made.map_err(|error| error.to_string()),
             Err(panic) => {
                 let said = panic.downcast_ref::<&str>().map(|said| (*said).to_owned());
                 let said = said.or_else(|| panic.downcast_ref::<String>().cloned());
@@ -348,27 +393,45 @@ impl Worker {
     }
 
     fn keep(&self, id: Uuid, outcome: Outcome) {
-        let (finished_at, keep) = (clock::machine_us(), self.keep_reports_max);
-        let recent = Arc::clone(&self.recent);
-        let finish = move |db: &Connection| {
-            reports::finish(db, id, outcome.as_deref(), finished_at)?;
-            Ok(outcome)
-        };
-        let kept = self.writer.write_then(finish, move |outcome| {
-            if let Ok(csv) = outcome {
-                recent.add(id, Arc::clone(csv));
+        let finished_at = clock::machine_us();
+        let kept = match outcome {
+            Ok(made) => self.complete(id, made, finished_at),
+            Err(reason) => {
+                let fail = move |db: &Connection| reports::fail(db, id, &reason, finished_at);
+                self.writer.write(fail)
             }
-        });
+        };
         if let Err(error) = kept {
             // It stays Running: the next start makes it again.
             tracing::error!(%id, %error, "a report's outcome could not be kept");
             return;
         }
         // Apart, so that nobody waits for it.
+        let keep = self.keep_reports_max;
         let forgotten = self.writer.write(move |db| reports::forget_old(db, keep));
         if let Err(error) = forgotten {
             tracing::error!(%error, "old reports could not be forgotten; the next report tries again");
         }
+    }
+
+    /// Keeps a report, and writes its CSV on the way, if that will be kept in memory.
+    fn complete(&self, id: Uuid, made: Made, finished_at: Micros) -> Result<()> {
+        let Made {
+            report,
+            fleet_generation,
+        } = made;
+        let report = Arc::new(report);
+        let fresh = Arc::new(Fresh::new(Arc::clone(&report)));
+        let (recent, durable) = (Arc::clone(&self.recent), Arc::clone(&fresh));
+        let complete = move |db: &Connection| {
+            reports::complete(db, id, &report, fleet_generation, finished_at)
+        };
+        let then = move |_: &mut ()| recent.add(id, durable);
+        let kept = self.writer.queue(complete, then)?;
+        if fresh.csv_bytes <= RECENT_BYTES_MAX {
+            fresh.csv();
+        }
+        kept.wait()
     }
 }
 

@@ -24,10 +24,11 @@
 //! it; [`ingest::load::write`] gives it to [`db::polls::add`], in one transaction with all the others,
 //! unless they are so many that they go by [`db::landing`]. A report asks
 //! [`hot_window::HotWindow::inputs`], which has the poll in memory or reads it with
-//! [`db::polls::history`]; [`uptime::report::csv`] asks [`uptime::known::Teller`] what the store's polls
-//! come to: [`uptime::pass::walk`] finds their flips, unless an earlier report did, and
-//! [`uptime::pass::totals`] turns these into uptime and downtime. The CSV goes back into the database
-//! through [`jobs`], and from there to whoever asks [`http::reports`].
+//! [`db::polls::history`]; [`uptime::report::Report::new`] asks [`uptime::known::Teller`] what the store's
+//! polls come to: [`uptime::pass::walk`] finds their flips, unless an earlier report did,
+//! [`uptime::pass::totals`] turns these into uptime and downtime, and [`uptime::row::cells`] into the six
+//! numbers of a row. The numbers go back into the database through [`jobs`] and [`db::reports`], and as
+//! CSV to whoever asks [`http::reports`].
 //!
 //! # A request's way from the client to the handler
 //! [`http::door`] has the public listener. It finds the end of a head with [`http::door::head::Scanner`],
@@ -46,7 +47,7 @@
 //! - Nothing but [`db::writer`] (in a server) or [`db::write`] (in a command) changes the database.
 //! - What is derived ([`db::packed`], [`uptime::flips`]) may be missing at any time, and never wrong: it
 //!   goes with the polls it was made from.
-//! - A report is in the database before its id is given out, and complete only once its CSV is.
+//! - A report is in the database before its id is given out, and complete only once its numbers are.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 

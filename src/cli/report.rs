@@ -64,7 +64,8 @@ pub fn run(options: &Options) -> Result<()> {
         rule: options.interpolation,
     };
     let threads = thread::available_parallelism().map_or(1, usize::from);
-    let csv = read_inputs(&mut db, as_of)?.report(question, threads);
+    let report = read_inputs(&mut db, as_of)?.report(question, threads);
+    let csv = report.csv(threads);
     let write = |out: &mut dyn std::io::Write| {
         out.write_all(&csv)
             .map_err(|error| Error::failed("the report cannot be written").because(error))

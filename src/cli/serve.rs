@@ -21,7 +21,7 @@ use crate::hot_window::HotWindow;
 use crate::http::guard::Hosts;
 use crate::http::{self, Capacity, Clock, Server, Shared};
 use crate::ingest::load;
-use crate::jobs::{Jobs, Limits};
+use crate::jobs::{Jobs, Limits, Made};
 use crate::uptime::report::Question;
 use crate::uptime::timeline::Interpolation;
 
@@ -101,7 +101,7 @@ pub struct ServerOptions {
     keep_days: Option<u32>,
 
     /// How long a body of rows may be, in bytes as it is sent
-    #[arg(long, env = "STORE_MONITOR_MAX_BODY", value_name = "BYTES", default_value_t = 1 << 30)]
+    #[arg(long, env = "STORE_MONITOR_MAX_BODY", value_name = "BYTES", default_value_t = http::BODY_BYTES_MAX)]
     max_body: u64,
 
     /// How many connections are served at once; the next is answered 503
@@ -150,7 +150,11 @@ pub fn serve(file: &Path, options: &ServerOptions, ready: impl FnOnce(SocketAddr
     let threads = thread::available_parallelism().map_or(1, usize::from);
     let inputs = Arc::clone(&hot);
     let recipe = Arc::new(move |db: &mut _, question: Question| {
-        Ok(inputs.inputs(db, question.as_of)?.report(question, threads))
+        let inputs = inputs.inputs(db, question.as_of)?;
+        Ok(Made {
+            report: inputs.report(question, threads),
+            fleet_generation: inputs.fleet_generation,
+        })
     });
     let limits = Limits {
         workers: options.workers.into(),
@@ -164,15 +168,13 @@ pub fn serve(file: &Path, options: &ServerOptions, ready: impl FnOnce(SocketAddr
         ClockName::System => Clock::System,
     };
     let shared = Shared {
-        file: file.to_owned(),
-        jobs: jobs.clone(),
-        writer: writer.clone(),
         hot,
         views,
         hosts: Hosts::new(options.listen, options.hosts.iter().cloned()),
         read_only_pages: options.read_only_pages,
         clock,
         body_bytes_max: options.max_body,
+        ..Shared::new(file.to_owned(), jobs.clone(), writer.clone())
     };
     let capacity = Capacity {
         handlers: HANDLERS,

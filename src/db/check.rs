@@ -53,8 +53,13 @@ pub fn findings(db: &Connection) -> Result<Vec<String>> {
             "a name without a group, or the other way round, of store",
         ),
         (
-            "SELECT id FROM report WHERE (state = 'Complete') <> (csv IS NOT NULL)",
-            "a complete report without its CSV, or a CSV of one that is not, id",
+            "SELECT id FROM report WHERE (state = 'Complete') <> (csv IS NOT NULL OR numbers IS NOT NULL)",
+            "a complete report without its numbers, or numbers of one that is not, id",
+        ),
+        (
+            "SELECT id FROM report LEFT JOIN report_fleet ON generation = fleet WHERE numbers IS NOT NULL
+             AND length(numbers) IS NOT 12 * iif(json_valid(store_ids), json_array_length(store_ids), NULL)",
+            "a report whose numbers are not those of its stores, id",
         ),
         (
             "SELECT id FROM report WHERE (state = 'Failed') <> (error IS NOT NULL)",

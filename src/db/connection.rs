@@ -4,9 +4,12 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
+use std::panic::resume_unwind;
 use std::path::Path;
+use std::thread;
 use std::time::Duration;
 
+use crossbeam_channel::{RecvTimeoutError, bounded};
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 use crate::error::{Error, Result};
@@ -18,14 +21,26 @@ const SCHEMA: &str = include_str!("../../schema.sql");
 const APPLICATION_ID: i32 = 0x5374_6F72;
 
 /// The version of the schema that this program writes and reads.
-const SCHEMA_VERSION: i32 = 3;
+const SCHEMA_VERSION: i32 = 4;
+
+/// What the schema's own statements cannot do to a database older than a version.
+const UPGRADES: [(i32, &str); 1] = [(
+    4,
+    "ALTER TABLE report ADD COLUMN csv_bytes INTEGER;
+     ALTER TABLE report ADD COLUMN fleet INTEGER;
+     ALTER TABLE report ADD COLUMN numbers BLOB;
+     UPDATE report SET csv_bytes = length(csv);",
+)];
 
 /// The size of a new database's pages. Twice SQLite's default reads a window of polls and keeps a
-/// report's CSV with half as many system calls; more would make a single poll's commit dear.
+/// report's numbers with half as many system calls; more would make a single poll's commit dear.
 pub const PAGE_BYTES: u32 = 8192;
 
 /// How long a connection waits for another process's lock before it says so.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How often a database that is being made is written to the disk.
+const FLUSH_PERIOD: Duration = Duration::from_millis(50);
 
 /// What the WAL file is cut back to after a checkpoint.
 const WAL_BYTES_KEPT: i64 = 64 << 20;
@@ -73,7 +88,9 @@ pub fn create<T>(file: &Path, fill: impl FnOnce(&mut Connection) -> Result<T>) -
         db.execute_batch(SCHEMA)
     };
     prepare(&db).map_err(|error| explain(error, file))?;
-    let answer = fill(&mut db)?;
+    let (answer, flushed) = flush_while(part.as_file(), || fill(&mut db));
+    let answer = answer?;
+    flushed.map_err(failed)?;
     set_wal(&db, file)?;
     db.close().map_err(|(_, error)| explain(error, file))?;
     part.as_file().sync_all().map_err(failed)?;
@@ -90,6 +107,26 @@ pub fn create<T>(file: &Path, fill: impl FnOnce(&mut Connection) -> Result<T>) -
     let synced = File::open(folder).and_then(|folder| folder.sync_all());
     synced.map_err(failed)?;
     Ok(answer)
+}
+
+/// Runs `work`, and has the system write on the way what that has given it to write: else all of it would
+/// wait for the one sync at the end, and that for the disk.
+///
+/// A write that fails is told once to whoever syncs next: so what the syncs said is returned, too.
+fn flush_while<T>(file: &File, work: impl FnOnce() -> T) -> (T, io::Result<()>) {
+    thread::scope(|scope| {
+        let (done, is_done) = bounded::<()>(0);
+        let flush = scope.spawn(move || {
+            while is_done.recv_timeout(FLUSH_PERIOD) == Err(RecvTimeoutError::Timeout) {
+                file.sync_data()?;
+            }
+            Ok(())
+        });
+        let made = work();
+        drop(done);
+        let flushed = flush.join();
+        (made, flushed.unwrap_or_else(|panic| resume_unwind(panic)))
+    })
 }
 
 /// Opens `file`, which must exist, for reading only; one of an older version is brought up to date first.
@@ -192,6 +229,12 @@ fn prepare(db: &mut Connection, file: &Path) -> Result<()> {
         let write = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let version: i32 = write.pragma_query_value(None, "user_version", |row| row.get(0))?;
         if version < SCHEMA_VERSION {
+            if version > 0 {
+                let upgrades = UPGRADES.iter().filter(|&&(to, _)| version < to);
+                upgrades
+                    .map(|(_, sql)| sql)
+                    .try_for_each(|sql| write.execute_batch(sql))?;
+            }
             write.execute_batch(SCHEMA)?;
         }
         write.commit()

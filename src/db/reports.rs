@@ -1,6 +1,10 @@
-//! Reports in the database: a row before the id is given out, the CSV when it is complete.
+//! Reports in the database: a row before the id is given out, the numbers when it is complete.
 //!
+//! A report is kept as its numbers, twelve bytes a store, and the ids of their stores once for all
+//! reports of the same fleet: a fourth of its CSV, which is a fourth of what a commit must write.
 //! It must never know how a report is made.
+
+use std::collections::BTreeSet;
 
 use rusqlite::{Connection, OptionalExtension, Row};
 use uuid::Uuid;
@@ -8,7 +12,7 @@ use uuid::Uuid;
 use super::polls;
 use crate::error::{Error, Result};
 use crate::uptime::interval::Micros;
-use crate::uptime::report::Question;
+use crate::uptime::report::{self, Question};
 use crate::uptime::timeline::Interpolation;
 
 /// How far a report has come.
@@ -16,7 +20,7 @@ use crate::uptime::timeline::Interpolation;
 pub enum ReportState {
     /// Waiting for a worker, or being made.
     Running,
-    /// Made: its CSV is in the database.
+    /// Made: its numbers are in the database.
     Complete,
     /// It could not be made; the report says why.
     Failed,
@@ -42,7 +46,7 @@ impl ReportState {
     }
 }
 
-/// The record of a report: everything but its CSV.
+/// The record of a report: everything but its rows.
 #[derive(Clone, Debug)]
 pub struct Report {
     /// What callers ask for it by.
@@ -62,7 +66,7 @@ pub struct Report {
 }
 
 const COLUMNS: &str =
-    "id, state, as_of, interpolation, triggered_at, finished_at, error, length(csv)";
+    "id, state, as_of, interpolation, triggered_at, finished_at, error, csv_bytes";
 
 fn report(row: &Row<'_>) -> rusqlite::Result<Report> {
     let state = ReportState::from_word(row.get_ref(1)?.as_str()?);
@@ -105,24 +109,47 @@ pub fn add(
     Ok(Question { as_of, rule })
 }
 
-/// Keeps the outcome of a report: its CSV, or why there is none.
+/// Keeps a report that is made. `fleet` is the generation of its stores.
 ///
 /// # Errors
 /// When the database cannot be written.
-pub fn finish(
+pub fn complete(
     db: &Connection,
     id: Uuid,
-    outcome: Result<&[u8], &String>,
+    report: &report::Report,
+    fleet: i64,
     finished_at: Micros,
 ) -> Result<()> {
-    let (state, csv, error) = match outcome {
-        Ok(csv) => (ReportState::Complete, Some(csv), None),
-        Err(error) => (ReportState::Failed, None, Some(error)),
-    };
+    let mut known = db.prepare_cached("SELECT 1 FROM report_fleet WHERE generation = ?1")?;
+    if !known.exists([fleet])? {
+        let ids = report.fleet().stores().iter().map(|store| &*store.id);
+        let ids = serde_json::Value::from_iter(ids).to_string();
+        db.prepare_cached("INSERT INTO report_fleet (generation, store_ids) VALUES (?1, ?2)")?
+            .execute((fleet, ids))?;
+    }
     db.prepare_cached(
-        "UPDATE report SET state = ?2, csv = ?3, error = ?4, finished_at = ?5 WHERE id = ?1",
+        "UPDATE report SET state = 'Complete', finished_at = ?2, csv_bytes = ?3, fleet = ?4, numbers = ?5
+         WHERE id = ?1",
     )?
-    .execute((id.to_string(), state.as_str(), csv, error, finished_at))?;
+    .execute((
+        id.to_string(),
+        finished_at,
+        report.csv_bytes(),
+        fleet,
+        report.rows().as_flattened(),
+    ))?;
+    Ok(())
+}
+
+/// Keeps the reason why a report could not be made.
+///
+/// # Errors
+/// When the database cannot be written.
+pub fn fail(db: &Connection, id: Uuid, error: &str, finished_at: Micros) -> Result<()> {
+    db.prepare_cached(
+        "UPDATE report SET state = 'Failed', finished_at = ?2, error = ?3 WHERE id = ?1",
+    )?
+    .execute((id.to_string(), finished_at, error))?;
     Ok(())
 }
 
@@ -131,11 +158,21 @@ pub fn finish(
 /// # Errors
 /// When the database cannot be written.
 pub fn forget_old(db: &Connection, keep: u32) -> Result<()> {
-    db.prepare_cached(
+    let mut delete = db.prepare_cached(
         "DELETE FROM report WHERE state <> 'Running' AND rowid IN (
-             SELECT rowid FROM report ORDER BY triggered_at DESC, id DESC LIMIT -1 OFFSET ?1)",
-    )?
-    .execute([keep])?;
+             SELECT rowid FROM report ORDER BY triggered_at DESC, id DESC LIMIT -1 OFFSET ?1)
+         RETURNING fleet",
+    )?;
+    let fleets = delete.query_map([keep], |row| row.get(0))?;
+    let fleets = fleets.collect::<rusqlite::Result<BTreeSet<Option<i64>>>>()?;
+    // One after the other, and only those: a look through all reports would read a page of each.
+    let mut delete = db.prepare_cached(
+        "DELETE FROM report_fleet WHERE generation = ?1
+         AND NOT EXISTS (SELECT 1 FROM report WHERE fleet = ?1)",
+    )?;
+    for fleet in fleets.into_iter().flatten() {
+        delete.execute([fleet])?;
+    }
     Ok(())
 }
 
@@ -159,13 +196,31 @@ pub fn find(db: &Connection, id: Uuid) -> Result<Report> {
 /// The CSV of a report; none unless it is complete.
 ///
 /// # Errors
-/// When the database cannot be read.
+/// When the database cannot be read, or the report is damaged.
 pub fn csv(db: &Connection, id: Uuid) -> Result<Option<Vec<u8>>> {
-    let mut select = db.prepare_cached("SELECT csv FROM report WHERE id = ?1")?;
-    Ok(select
-        .query_row([id.to_string()], |row| row.get(0))
-        .optional()?
-        .flatten())
+    let mut select = db.prepare_cached(
+        "SELECT csv, numbers, (SELECT store_ids FROM report_fleet WHERE generation = fleet)
+         FROM report WHERE id = ?1",
+    )?;
+    let mut rows = select.query([id.to_string()])?;
+    let Some(row) = rows.next()? else {
+        return Ok(None);
+    };
+    if let Some(csv) = row.get(0)? {
+        return Ok(Some(csv));
+    }
+    let numbers = row.get_ref(1)?.as_blob_or_null();
+    let Some(numbers) = numbers.map_err(rusqlite::Error::from)? else {
+        return Ok(None);
+    };
+    let damaged = || Error::failed(format!("report {id} is damaged (`check` tells how)"));
+    let ids = row.get_ref(2)?.as_str().map_err(|_| damaged())?;
+    let ids: Vec<String> = serde_json::from_str(ids).map_err(|_| damaged())?;
+    let (numbers, rest) = numbers.as_chunks();
+    if numbers.len() != ids.len() || !rest.is_empty() {
+        return Err(damaged());
+    }
+    Ok(Some(report::csv(ids.iter().map(String::as_str), numbers)))
 }
 
 /// The newest reports first, at most `limit`, from those triggered before `before` if it is given.

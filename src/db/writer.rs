@@ -78,22 +78,22 @@ impl Writer {
         &self,
         change: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        self.write_then(change, |_| {})
+        self.queue(change, |_| {})?.wait()
     }
 
-    /// As [`write`](Self::write), and shows the result to `then` as
-    /// [`try_write_then`](Self::try_write_then) does.
+    /// Queues `change`, however many wait before it, and shows the result to `then` as
+    /// [`try_write_then`](Self::try_write_then) does. It may not be durable before the outcome says so.
     ///
     /// # Errors
-    /// Those of `write`.
-    pub fn write_then<T: Send + 'static>(
+    /// When the writer has stopped.
+    pub fn queue<T: Send + 'static>(
         &self,
         change: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
         then: impl FnOnce(&mut T) + Send + 'static,
-    ) -> Result<T> {
+    ) -> Result<Outcome<T>> {
         let (change, outcome) = package(change, then);
         self.queue.send(change).map_err(|_| stopping())?;
-        outcome.wait()
+        Ok(outcome)
     }
 
     /// As [`write`](Self::write), but turns the change away when too many wait already, or when it has
@@ -173,14 +173,18 @@ fn package<T: Send + 'static>(
 }
 
 /// Where a change's outcome will be.
-struct Outcome<T> {
+pub struct Outcome<T> {
     told: Receiver<Result<T>>,
     /// Set by whoever comes first: the writer, who begins the change, or the caller, who takes it back.
     claimed: Arc<AtomicBool>,
 }
 
 impl<T> Outcome<T> {
-    fn wait(&self) -> Result<T> {
+    /// Waits until the change is durable.
+    ///
+    /// # Errors
+    /// Those of the change, which then has changed nothing; whatever keeps the commit from the disk.
+    pub fn wait(&self) -> Result<T> {
         let stopped = |_| {
             Err(Error::failed(
                 "the writer stopped before the change was made",

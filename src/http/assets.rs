@@ -66,7 +66,7 @@ pub fn get(_app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let asset = found.ok_or_else(|| {
         Error::not_found("there is no such asset (the page that names it is an older one)")
     })?;
-    let answer = Response::new(200, asset.media_type, asset.bytes);
+    let answer = Response::new(200, asset.media_type, asset.bytes.to_vec());
     Ok(answer.cached("public, max-age=31536000, immutable"))
 }
 
@@ -118,6 +118,10 @@ pub fn sample(_app: &mut App, request: &mut Request<'_>) -> Result<Response> {
         Error::not_found(format!("there is no such sample (there are {names})"))
     })?;
     let file = format!("attachment; filename=\"{}\"", sample.file);
-    let answer = Response::new(200, "text/csv; charset=utf-8", sample.text.as_bytes());
+    let answer = Response::new(
+        200,
+        "text/csv; charset=utf-8",
+        sample.text.as_bytes().to_vec(),
+    );
     Ok(answer.with("Content-Disposition", file).revalidated())
 }

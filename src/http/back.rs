@@ -285,29 +285,18 @@ mod tests {
     use super::*;
     use crate::db::connection::open_writer;
     use crate::db::writer::Writer;
-    use crate::http::Clock;
-    use crate::http::guard::Hosts;
-    use crate::jobs::{Jobs, Limits};
+
+    use crate::jobs::{Jobs, Limits, Made};
 
     #[test]
     fn a_guarded_port_answers_nobody_but_the_door() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("store-monitor.db");
         let (writer, _) = Writer::start(open_writer(&file).unwrap()).unwrap();
-        let recipe = Arc::new(|_: &mut _, _| Ok(Vec::new()));
+        let recipe = Arc::new(|_: &mut _, _| Ok(Made::default()));
         let (jobs, _) =
             Jobs::start(file.clone(), writer.clone(), Limits::default(), recipe).unwrap();
-        let shared = Shared {
-            file,
-            jobs,
-            writer,
-            hot: Arc::default(),
-            views: Arc::default(),
-            hosts: Hosts::new("127.0.0.1:0".parse().unwrap(), []),
-            read_only_pages: false,
-            clock: Clock::Data,
-            body_bytes_max: 1,
-        };
+        let shared = Shared::new(file, jobs, writer);
         let inside = Inside::on_a_port().unwrap();
         let address = inside.server.server_addr().to_ip().unwrap();
         let secret = inside.secret.unwrap();

@@ -100,7 +100,26 @@ pub struct Shared {
     pub body_bytes_max: u64,
 }
 
+/// How long a body of rows may be unless somebody says otherwise, in bytes.
+pub const BODY_BYTES_MAX: u64 = 1 << 30;
+
 impl Shared {
+    /// What the handlers of one database share: nothing in memory yet, for this machine alone, and all
+    /// else as `serve` has it if it is told nothing.
+    pub fn new(file: PathBuf, jobs: Jobs, writer: Writer) -> Self {
+        Self {
+            file,
+            jobs,
+            writer,
+            hot: Arc::default(),
+            views: Arc::default(),
+            hosts: Hosts::new(SocketAddr::from(([127, 0, 0, 1], 0)), []),
+            read_only_pages: false,
+            clock: Clock::Data,
+            body_bytes_max: BODY_BYTES_MAX,
+        }
+    }
+
     /// The folder of the database, where there is room for temporary files.
     fn folder(&self) -> &Path {
         let folder = self.file.parent();

@@ -117,7 +117,7 @@ pub fn list(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
 fn complete(app: &mut App, report: &Report) -> Result<Response> {
     let csv = match app.shared.jobs.recent_csv(report.id) {
         Some(csv) => csv,
-        None => Arc::from(reports::csv(app.db()?, report.id)?.ok_or_else(|| {
+        None => Arc::new(reports::csv(app.db()?, report.id)?.ok_or_else(|| {
             Error::failed(format!("report {} is complete without a CSV", report.id))
         })?),
     };

@@ -18,13 +18,13 @@ pub struct Response {
     pub status: u16,
     /// Header fields but `Content-Length`, `Date` and `Connection`, which the server writes.
     pub headers: Vec<(&'static str, String)>,
-    /// The whole body.
-    pub body: Arc<[u8]>,
+    /// The whole body, which others may hold, too: a report's CSV is not copied for each who fetches it.
+    pub body: Arc<Vec<u8>>,
 }
 
 impl Response {
     /// An answer whose body is of this media type.
-    pub fn new(status: u16, media_type: &str, body: impl Into<Arc<[u8]>>) -> Self {
+    pub fn new(status: u16, media_type: &str, body: impl Into<Arc<Vec<u8>>>) -> Self {
         Self {
             status,
             headers: vec![

@@ -17,12 +17,13 @@
 //! | --- | --- | --- |
 //! | a poll that repeats the last status | 2 to 3 | [`walk`], eight at a time |
 //! | a poll, all of [`walk`] in the mean | 10 | the ends of open intervals, changes |
-//! | a store whose flips are kept | 90 | [`totals`], [`known`](super::known), [`flips`](super::flips) |
-//! | its row | 85, and copying the bytes | [`row`](super::row) |
+//! | a store whose flips are kept | 150 | [`totals`], [`known`](super::known), [`flips`](super::flips) |
+//! | its six numbers | 95 | [`row`](super::row) |
+//! | its line of CSV | 135 | [`row`](super::row) |
 //!
-//! So a report whose flips are kept reads no poll: on two threads it took 0.51 ms, of which starting
-//! the second thread and the pages of a new buffer are half. From the polls alone it took 4.1 ms. The
-//! floor, one pass on two threads that only counts changes, with the printing of rows, took 1.5 ms in
+//! So a report whose flips are kept reads no poll: its numbers and its CSV took 0.6 ms on two threads,
+//! of which starting threads and the pages of new buffers are half. From the polls alone it took 3.7 ms.
+//! The floor, one pass on two threads that only counts changes, with the printing of rows, took 0.7 ms in
 //! the same run (`cargo bench` prints all three): keeping flips is what goes below it. What is kept is
 //! 24 bytes a store and 16 a flip, and lives and dies with the block of polls that it was made from.
 //!

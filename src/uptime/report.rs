@@ -1,7 +1,10 @@
 //! The report: one row a store, and the CSV made of them.
 //!
+//! Numbers come first and text after: the numbers are a fourth of it, and all that must be kept.
+//!
 //! It must never know where its inputs come from or where the CSV goes.
 
+use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::thread;
 
@@ -12,7 +15,7 @@ use super::interval::{DAY, Interval, Intervals, Micros};
 use super::known::Teller;
 use super::pass;
 use super::poll::Poll;
-use super::row::Printer;
+use super::row::{Cells, Printer, cells, is_quoted};
 use super::timeline::{Interpolation, REACH, Timeline, counted};
 use super::window::{Coverage, WindowTotal, windows};
 
@@ -69,51 +72,130 @@ impl ReportRow {
     }
 }
 
-/// The report as CSV, computed on `threads` threads.
-///
-/// `business` must be the time of `fleet` and span [`BusinessTime::span_for`] the question's `as_of`;
-/// `history` must hold every poll within [`reach`](super::timeline::reach) of it.
-pub fn csv(
-    fleet: &Fleet,
-    business: &Arc<BusinessTime>,
-    history: &History,
-    question: Question,
-    threads: usize,
-) -> Vec<u8> {
-    let Question { as_of, rule } = question;
-    let marks = |pattern| business.of(pattern).marks(as_of);
-    let marks: Vec<_> = (0..fleet.patterns().len()).map(marks).collect();
-    let printer = Printer::get();
-    let print = |stores: &[Store], csv: &mut Vec<u8>| {
-        let mut teller = Teller::new(fleet, business, history, as_of, rule);
-        for store in stores {
-            let known = teller.of(store);
-            let totals = pass::totals(known, &marks[store.pattern], as_of);
-            printer.print(csv, &store.id, store.quoted, &totals);
+/// A report: what its rows say, store by store.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    fleet: Arc<Fleet>,
+    /// Of each store of the fleet, in its order.
+    rows: Vec<Cells>,
+    csv_bytes: usize,
+}
+
+impl Report {
+    /// The answer to `question`, computed on `threads` threads.
+    ///
+    /// `business` must be the time of `fleet` and span [`BusinessTime::span_for`] the question's
+    /// `as_of`; `history` must hold every poll within [`reach`](super::timeline::reach) of it.
+    pub fn new(
+        fleet: &Arc<Fleet>,
+        business: &Arc<BusinessTime>,
+        history: &History,
+        question: Question,
+        threads: usize,
+    ) -> Self {
+        let Question { as_of, rule } = question;
+        let marks = |pattern| business.of(pattern).marks(as_of);
+        let marks: Vec<_> = (0..fleet.patterns().len()).map(marks).collect();
+        let stores = fleet.stores();
+        let mut rows = vec![Cells::default(); stores.len()];
+        let share = share(stores.len(), threads);
+        let compute = |(stores, rows): (&[Store], &mut [Cells])| {
+            let mut teller = Teller::new(fleet, business, history, as_of, rule);
+            let mut csv_bytes = 0;
+            for (store, row) in stores.iter().zip(rows) {
+                let known = teller.of(store);
+                *row = cells(&pass::totals(known, &marks[store.pattern], as_of));
+                csv_bytes += Printer::length(&store.id, store.quoted, row);
+            }
+            csv_bytes
+        };
+        let shares = stores.chunks(share).zip(rows.chunks_mut(share));
+        let csv_bytes = side_by_side(shares, compute);
+        Self {
+            fleet: Arc::clone(fleet),
+            rows,
+            csv_bytes: HEADER.len() + csv_bytes.iter().sum::<usize>(),
         }
-    };
-    let stores = fleet.stores();
-    let share = stores.len().div_ceil(threads.max(1)).max(1);
-    let mut shares = stores.chunks(share);
-    let first = shares.next().unwrap_or(&[]);
-    thread::scope(|scope| {
-        let print_apart = |share: &[Store]| {
-            let mut csv = Vec::with_capacity(share.len() * ROW_BYTES);
-            print(share, &mut csv);
+    }
+
+    /// The stores that it is of.
+    pub fn fleet(&self) -> &Fleet {
+        &self.fleet
+    }
+
+    /// Its numbers: those of each store of the fleet in turn.
+    pub fn rows(&self) -> &[Cells] {
+        &self.rows
+    }
+
+    /// How long its CSV is, in bytes.
+    pub fn csv_bytes(&self) -> usize {
+        self.csv_bytes
+    }
+
+    /// Its CSV, written on `threads` threads.
+    pub fn csv(&self, threads: usize) -> Vec<u8> {
+        let stores = self.fleet.stores();
+        let share = share(stores.len(), threads);
+        let shares = stores.chunks(share).zip(self.rows.chunks(share));
+        let write = |(number, (stores, rows)): (usize, (&[Store], &[Cells]))| {
+            let mut csv = if number == 0 {
+                let mut csv = Vec::with_capacity(self.csv_bytes);
+                csv.extend_from_slice(HEADER.as_bytes());
+                csv
+            } else {
+                Vec::with_capacity(stores.len() * ROW_BYTES)
+            };
+            let ids = stores.iter().map(|store| (&*store.id, store.quoted));
+            print(&mut csv, ids, rows);
             csv
         };
-        let others: Vec<_> = shares
-            .map(|share| scope.spawn(move || print_apart(share)))
-            .collect();
-        let mut csv = Vec::with_capacity(HEADER.len() + stores.len() * ROW_BYTES);
-        csv.extend_from_slice(HEADER.as_bytes());
-        print(first, &mut csv);
-        for other in others {
-            match other.join() {
-                Ok(rows) => csv.extend(rows),
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
-        }
+        let mut parts = side_by_side(shares.enumerate(), write).into_iter();
+        let mut csv = parts.next().unwrap_or_else(|| HEADER.into());
+        parts.for_each(|part| csv.extend(part));
         csv
+    }
+}
+
+/// The CSV of rows that were kept, of the stores with these ids.
+pub fn csv<'a>(ids: impl ExactSizeIterator<Item = &'a str>, rows: &[Cells]) -> Vec<u8> {
+    let mut csv = Vec::with_capacity(HEADER.len() + ids.len() * ROW_BYTES);
+    csv.extend_from_slice(HEADER.as_bytes());
+    print(&mut csv, ids.map(|id| (id, is_quoted(id))), rows);
+    csv
+}
+
+/// Appends rows; an id comes with whether it must be quoted.
+fn print<'a>(csv: &mut Vec<u8>, ids: impl Iterator<Item = (&'a str, bool)>, rows: &[Cells]) {
+    let printer = Printer::get();
+    for ((id, quoted), row) in ids.zip(rows) {
+        printer.print(csv, id, quoted, row);
+    }
+}
+
+/// How many of `stores` each of `threads` takes.
+fn share(stores: usize, threads: usize) -> usize {
+    stores.div_ceil(threads.max(1)).max(1)
+}
+
+/// Does the work of each share on a thread of its own, the first on this one; what they made, in order.
+fn side_by_side<S: Send, T: Send>(
+    shares: impl Iterator<Item = S>,
+    work: impl Fn(S) -> T + Sync,
+) -> Vec<T> {
+    let mut shares = shares;
+    let Some(first) = shares.next() else {
+        return Vec::new();
+    };
+    thread::scope(|scope| {
+        let work = &work;
+        let others: Vec<_> = shares
+            .map(|share| scope.spawn(move || work(share)))
+            .collect();
+        let mut made = vec![work(first)];
+        for other in others {
+            made.push(other.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        }
+        made
     })
 }

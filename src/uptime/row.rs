@@ -1,14 +1,14 @@
-//! A row of the report as CSV: an id and six numbers with two decimals.
+//! A row of the report: six numbers of hundredths, and the line of CSV that they make with an id.
 //!
 //! It must never know what the numbers count.
 //!
 //! # Why it is fast
-//! A report's numbers are hundredths, and there are no more than 16,801 of them: each is written once
-//! per process, and from then on copied, eight bytes at a time.
+//! There are no more than 16,801 numbers of hundredths up to a week: each is written once per process,
+//! and from then on copied, eight bytes at a time.
 
 use std::sync::LazyLock;
 
-use memchr::{memchr, memchr3};
+use memchr::{memchr, memchr_iter, memchr3};
 
 use super::interval::{HOUR, MINUTE, Micros};
 use super::window::WindowTotal;
@@ -44,14 +44,57 @@ fn text(hundredths: usize) -> Text {
     }
 }
 
+/// How long a comma and a number of hundredths are, told without a look at the texts.
+fn text_length(hundredths: u16) -> usize {
+    match hundredths {
+        UNKNOWN => 1,
+        _ => 5 + usize::from(hundredths >= 1000) + usize::from(hundredths >= 10_000),
+    }
+}
+
 /// Whether an id is more than a plain word to CSV and must be quoted there.
 pub fn is_quoted(id: &str) -> bool {
     memchr3(b',', b'"', b'\n', id.as_bytes()).is_some() || memchr(b'\r', id.as_bytes()).is_some()
 }
 
+/// The six numbers of a row, in the order of the report's columns: hundredths of a minute or an hour,
+/// two bytes each, the lowest first; [`UNKNOWN`] where the report has none. Reports are kept so.
+pub type Cells = [u8; 12];
+
+/// The number in place of one that is not known.
+pub const UNKNOWN: u16 = u16::MAX;
+
+/// The numbers of a store's totals, halves rounded up.
+pub fn cells(totals: &[WindowTotal; 3]) -> Cells {
+    let [hour, day, week] = totals.each_ref().map(WindowTotal::known);
+    let numbers = [
+        cell::<MINUTES>(hour.map(|(uptime, _)| uptime)),
+        cell::<HOURS>(day.map(|(uptime, _)| uptime)),
+        cell::<HOURS>(week.map(|(uptime, _)| uptime)),
+        cell::<MINUTES>(hour.map(|(_, downtime)| downtime)),
+        cell::<HOURS>(day.map(|(_, downtime)| downtime)),
+        cell::<HOURS>(week.map(|(_, downtime)| downtime)),
+    ];
+    let mut cells = Cells::default();
+    for (cell, number) in cells.as_chunks_mut().0.iter_mut().zip(numbers) {
+        *cell = number.to_le_bytes();
+    }
+    cells
+}
+
+/// A length of time in hundredths of its unit. The unit is known to the compiler, which then need not
+/// divide.
+fn cell<const HUNDREDTH: Micros>(micros: Option<Micros>) -> u16 {
+    micros.map_or(UNKNOWN, |micros| {
+        // No window is longer than a week, and no time negative.
+        let hundredths = (micros + HUNDREDTH / 2).unsigned_abs() / HUNDREDTH.unsigned_abs();
+        u16::try_from(hundredths.min(HUNDREDTHS_MAX as u64)).unwrap_or(UNKNOWN)
+    })
+}
+
 /// Appends one store's line; see [`Printer::print`].
 pub fn write_row(csv: &mut Vec<u8>, id: &str, totals: &[WindowTotal; 3]) {
-    Printer::get().print(csv, id, is_quoted(id), totals);
+    Printer::get().print(csv, id, is_quoted(id), &cells(totals));
 }
 
 /// Writes rows.
@@ -71,7 +114,7 @@ impl Printer {
     /// An id is written as it is, quoted only where RFC 4180 asks for it. One such as `=1+1` is a
     /// legal id and stays what it is: whoever opens the file in a spreadsheet imports the first column
     /// as text.
-    pub fn print(self, csv: &mut Vec<u8>, id: &str, quoted: bool, totals: &[WindowTotal; 3]) {
+    pub fn print(self, csv: &mut Vec<u8>, id: &str, quoted: bool, cells: &Cells) {
         if quoted {
             csv.push(b'"');
             csv.extend_from_slice(id.replace('"', "\"\"").as_bytes());
@@ -79,30 +122,34 @@ impl Printer {
         } else {
             csv.extend_from_slice(id.as_bytes());
         }
-        let [hour, day, week] = totals.each_ref().map(WindowTotal::known);
-        let mut line = Line::default();
-        self.number::<MINUTES>(&mut line, hour.map(|(uptime, _)| uptime));
-        self.number::<HOURS>(&mut line, day.map(|(uptime, _)| uptime));
-        self.number::<HOURS>(&mut line, week.map(|(uptime, _)| uptime));
-        self.number::<MINUTES>(&mut line, hour.map(|(_, downtime)| downtime));
-        self.number::<HOURS>(&mut line, day.map(|(_, downtime)| downtime));
-        self.number::<HOURS>(&mut line, week.map(|(_, downtime)| downtime));
-        line.bytes[line.length] = b'\n';
-        csv.extend_from_slice(&line.bytes[..=line.length]);
+        let (mut line, mut length) = ([0; NUMBERS_BYTES], 0);
+        for text in self.texts_of(cells) {
+            line[length..length + 8].copy_from_slice(&text);
+            length += usize::from(text[7]);
+        }
+        line[length] = b'\n';
+        csv.extend_from_slice(&line[..=length]);
     }
 
-    /// Appends a comma and the number in its unit with two decimals, halves rounded up; nothing after
-    /// the comma where it is unknown. The unit is known to the compiler, which then need not divide.
-    fn number<const HUNDREDTH: Micros>(self, line: &mut Line, micros: Option<Micros>) {
+    /// How many bytes [`print`](Self::print) appends.
+    pub fn length(id: &str, quoted: bool, cells: &Cells) -> usize {
+        let id = match quoted {
+            true => id.len() + 2 + memchr_iter(b'"', id.as_bytes()).count(),
+            false => id.len(),
+        };
+        let numbers = cells.as_chunks().0.iter();
+        let numbers = numbers.map(|&cell| text_length(u16::from_le_bytes(cell)));
+        id + numbers.sum::<usize>() + 1
+    }
+
+    /// A comma and a number, for each; nothing after the comma where it is unknown.
+    fn texts_of(self, cells: &Cells) -> [Text; 6] {
         const COMMA: Text = [b',', 0, 0, 0, 0, 0, 0, 1];
-        let text = micros.map_or(COMMA, |micros| {
-            // No window is longer than a week, and no time negative.
-            let micros = micros.unsigned_abs() + HUNDREDTH.unsigned_abs() / 2;
-            let hundredths = usize::try_from(micros / HUNDREDTH.unsigned_abs());
-            self.texts[hundredths.unwrap_or(0).min(HUNDREDTHS_MAX)]
-        });
-        line.bytes[line.length..line.length + 8].copy_from_slice(&text);
-        line.length += usize::from(text[7]);
+        let cells = cells.as_chunks().0;
+        std::array::from_fn(|cell| {
+            let hundredths = usize::from(u16::from_le_bytes(cells[cell]));
+            self.texts.get(hundredths).copied().unwrap_or(COMMA)
+        })
     }
 }
 
@@ -140,30 +187,14 @@ fn figure(micros: Micros, hundredth: Micros) -> String {
     format!("{}.{:02}", hundredths / 100, hundredths % 100)
 }
 
-/// What follows the id, as far as it is written.
-struct Line {
-    bytes: [u8; NUMBERS_BYTES],
-    length: usize,
-}
-
-impl Default for Line {
-    fn default() -> Self {
-        Self {
-            bytes: [0; NUMBERS_BYTES],
-            length: 0,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::interval::DAY;
     use super::*;
 
     fn number<const HUNDREDTH: Micros>(micros: Micros) -> String {
-        let mut line = Line::default();
-        Printer::get().number::<HUNDREDTH>(&mut line, Some(micros));
-        String::from_utf8_lossy(&line.bytes[1..line.length]).into_owned()
+        let text = TEXTS[usize::from(cell::<HUNDREDTH>(Some(micros)))];
+        String::from_utf8_lossy(&text[1..usize::from(text[7])]).into_owned()
     }
 
     #[test]
@@ -180,6 +211,8 @@ mod tests {
             let micros = Micros::try_from(hundredths).unwrap() * HOURS;
             let expected = format!("{}.{:02}", hundredths / 100, hundredths % 100);
             assert_eq!(number::<HOURS>(micros), expected);
+            let cell = cell::<HOURS>(Some(micros));
+            assert_eq!(text_length(cell), 1 + expected.len());
             for micros in [micros + HOURS / 2 - 1, micros + HOURS / 2].map(|at| at.min(7 * DAY)) {
                 assert_eq!(number::<HOURS>(micros), hours(micros));
             }
@@ -190,15 +223,14 @@ mod tests {
     fn an_id_is_quoted_only_where_it_must_be() {
         let row = |id| {
             let mut csv = Vec::new();
-            write_row(
-                &mut csv,
-                id,
-                &[
-                    WindowTotal::Closed,
-                    WindowTotal::Unknown { business: 1 },
-                    WindowTotal::Closed,
-                ],
-            );
+            let cells = cells(&[
+                WindowTotal::Closed,
+                WindowTotal::Unknown { business: 1 },
+                WindowTotal::Closed,
+            ]);
+            let printer = Printer::get();
+            printer.print(&mut csv, id, is_quoted(id), &cells);
+            assert_eq!(Printer::length(id, is_quoted(id), &cells), csv.len());
             String::from_utf8(csv).expect("text")
         };
         assert_eq!(row("=1+1"), "=1+1,0.00,,0.00,0.00,,0.00\n");

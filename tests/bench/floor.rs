@@ -14,7 +14,7 @@ use store_monitor::hot_window::{Inputs, read_inputs};
 use store_monitor::uptime::fleet::{BusinessTime, Store};
 use store_monitor::uptime::interval::HOUR;
 use store_monitor::uptime::report::Question;
-use store_monitor::uptime::row::Printer;
+use store_monitor::uptime::row::{Printer, cells};
 use store_monitor::uptime::timeline::{Interpolation, reach};
 use store_monitor::uptime::window::WindowTotal;
 
@@ -42,7 +42,7 @@ pub(crate) fn floor(database: &Path, runs: usize) -> Result<Floor> {
         rule: Interpolation::Nearest,
     };
     let inputs = read_inputs(&mut db, as_of)?;
-    let report = || black_box(inputs.report(question, THREADS));
+    let report = || black_box(inputs.report(question, THREADS).csv(THREADS));
     let afresh = || {
         // Another expansion of business time, to which no kept flips belong.
         let business = BusinessTime::new(&inputs.fleet, inputs.business.span());
@@ -50,7 +50,7 @@ pub(crate) fn floor(database: &Path, runs: usize) -> Result<Floor> {
             business: business.into(),
             ..inputs.clone()
         };
-        time(|| drop(black_box(inputs.report(question, THREADS))))
+        time(|| drop(black_box(inputs.report(question, THREADS).csv(THREADS))))
     };
     let (mut floors, mut passes, mut all) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..runs {
@@ -91,7 +91,7 @@ fn count_and_print(inputs: &Inputs, question: Question) -> Vec<Vec<u8>> {
                 uptime: HOUR / 3,
                 downtime: HOUR / 2,
             };
-            printer.print(&mut csv, &store.id, store.quoted, &[known; 3]);
+            printer.print(&mut csv, &store.id, store.quoted, &cells(&[known; 3]));
         }
         black_box(flips);
         csv

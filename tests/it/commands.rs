@@ -688,7 +688,8 @@ fn check_finds_what_was_planted() {
     assert_eq!(home.print(&["check"]), b"ok\n");
     let whole = home.read("store-monitor.db");
     let uuid = "11111111-2222-3333-4444-555555555555";
-    let report = format!("INSERT INTO report VALUES ('{uuid}', ");
+    let insert = "INSERT INTO report (id, state, as_of, interpolation, triggered_at, finished_at";
+    let report = format!("{insert}) VALUES ('{uuid}', ");
     let plants = [
         (
             "INSERT INTO poll VALUES (1, 99999, 1)",
@@ -719,19 +720,30 @@ fn check_finds_what_was_planted() {
             "not a 32-bit number",
         ),
         (
-            "INSERT INTO report VALUES ('seven', 'Running', 0, 'nearest', 0, NULL, NULL, NULL)",
+            &format!("{insert}) VALUES ('seven', 'Running', 0, 'nearest', 0, NULL)"),
             "`seven`",
         ),
         (
-            &format!("{report}'Complete', 0, 'nearest', 0, 0, NULL, NULL)"),
-            "without its CSV",
+            &format!("{report}'Complete', 0, 'nearest', 0, 0)"),
+            "without its numbers",
         ),
         (
-            &format!("{report}'Failed', 0, 'nearest', 0, 0, NULL, NULL)"),
+            &format!("{insert}, fleet, numbers) VALUES ('{uuid}', 'Complete', 0, 'nearest', 0, 0, 7, x'')"),
+            "not those of its stores",
+        ),
+        (
+            &format!(
+                "INSERT INTO report_fleet VALUES (7, '[\"one\"]');
+                 {insert}, fleet, numbers) VALUES ('{uuid}', 'Complete', 0, 'nearest', 0, 0, 7, zeroblob(13))"
+            ),
+            "not those of its stores",
+        ),
+        (
+            &format!("{report}'Failed', 0, 'nearest', 0, 0)"),
             "without its reason",
         ),
         (
-            &format!("{report}'Running', 0, 'nearest', 0, 0, NULL, NULL)"),
+            &format!("{report}'Running', 0, 'nearest', 0, 0)"),
             "an end of one that runs",
         ),
     ];

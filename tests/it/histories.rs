@@ -16,7 +16,7 @@ use store_monitor::ingest::batch::{self, Source};
 use store_monitor::ingest::load;
 use store_monitor::uptime::interval::{DAY, HOUR, MINUTE, Micros};
 use store_monitor::uptime::poll::Poll;
-use store_monitor::uptime::report::{HEADER, Question, ReportRow};
+use store_monitor::uptime::report::{HEADER, Question, Report, ReportRow};
 use store_monitor::uptime::row::write_row;
 use store_monitor::uptime::timeline::Interpolation;
 
@@ -216,7 +216,7 @@ impl History {
         let hot = hot.report(question, 2);
         let cold = read_inputs(&mut self.reader, as_of).expect("inputs");
         let cold = cold.report(question, 1);
-        let text = |csv| String::from_utf8(csv).expect("text");
+        let text = |report: Report| String::from_utf8(report.csv(2)).expect("text");
         let (hot, cold, plain) = (text(hot), text(cold), plain(&self.db, question));
         assert_eq!(cold, plain, "afresh, {question:?} after {:#?}", self.log);
         assert_eq!(hot, cold, "from memory, {question:?} after {:#?}", self.log);

@@ -14,10 +14,10 @@ use store_monitor::db::connection::{open_reader, open_writer};
 use store_monitor::db::reports::{self, Report, ReportState};
 use store_monitor::db::writer::Writer;
 use store_monitor::error::{Error, ErrorKind};
-use store_monitor::http::guard::Hosts;
-use store_monitor::http::{Capacity, Clock, Server as HttpServer, Shared, bind};
-use store_monitor::jobs::{Jobs, Limits, Recipe};
+use store_monitor::http::{Capacity, Server as HttpServer, Shared, bind};
+use store_monitor::jobs::{Jobs, Limits, Made, Recipe};
 use store_monitor::uptime::interval::{DAY, MINUTE};
+use store_monitor::uptime::report::HEADER;
 use store_monitor::uptime::timeline::Interpolation;
 use uuid::Uuid;
 
@@ -274,6 +274,61 @@ fn the_oldest_reports_are_forgotten() {
 }
 
 #[test]
+fn the_stores_of_reports_are_kept_once_and_go_with_the_last_of_them() {
+    let home = Home::seeded();
+    let start = || Server::start_with(&home, &["serve", "--keep-reports", "2"]);
+    let fleets = || -> i64 {
+        let db = open_reader(&home.database()).expect("a database");
+        db.query_row("SELECT count(*) FROM report_fleet", [], |row| row.get(0))
+            .expect("a count")
+    };
+    let server = start();
+    server.report("");
+    server.report("");
+    assert_eq!(fleets(), 1);
+    let body =
+        "store_id,timestamp_utc,status\n\"a, \"\"new\"\" one\",2024-10-14 00:00:00 UTC,active\n";
+    server.post("/api/polls", "text/csv", &[], body.as_bytes());
+    let id = server.trigger("");
+    let csv = server.wait_for_report(&id).body;
+    assert_eq!(fleets(), 2);
+    server.report("");
+    eventually("the other stores are forgotten", || {
+        (fleets() == 1).then_some(())
+    });
+    server.terminate();
+    // From the database it is what it was from memory.
+    assert_eq!(start().get(&format!("/get_report/{id}")).body, csv);
+    assert!(String::from_utf8_lossy(&csv).contains("\"a, \"\"new\"\" one\","));
+}
+
+#[test]
+fn reports_of_an_older_version_are_still_there() {
+    let home = Home::seeded();
+    let server = Server::start(&home);
+    let id = server.trigger("");
+    server.wait_for_report(&id);
+    server.terminate();
+    home.sqlite()
+        .execute_batch(
+            "UPDATE report SET csv = CAST('as it was' AS BLOB);
+             DROP VIEW reports_readable;
+             ALTER TABLE report DROP COLUMN csv_bytes;
+             ALTER TABLE report DROP COLUMN fleet;
+             ALTER TABLE report DROP COLUMN numbers;
+             DROP TABLE report_fleet;
+             PRAGMA user_version = 3;",
+        )
+        .expect("an older version");
+    let server = Server::start(&home);
+    assert_eq!(server.get(&format!("/get_report/{id}")).text(), "as it was");
+    let facts = server.get(&format!("/api/reports/{id}")).json();
+    assert_eq!(facts["csv_bytes"], "as it was".len());
+    assert_eq!(server.report(""), home.print(&["report"]));
+    assert_eq!(home.print(&["check"]), b"ok\n");
+}
+
+#[test]
 fn a_server_without_data_reports_nobody() {
     let home = Home::new();
     let server = Server::start(&home);
@@ -401,17 +456,7 @@ fn jobs(file: &Path, limits: Limits, recipe: Recipe) -> (Jobs, Writer) {
 /// A server in this process whose reports are made by `recipe`, with few handlers.
 fn served(home: &Home, limits: Limits, recipe: Recipe) -> (HttpServer, Client, Jobs) {
     let (jobs, writer) = jobs(&home.database(), limits, recipe);
-    let shared = Shared {
-        file: home.database(),
-        jobs: jobs.clone(),
-        writer,
-        hot: Arc::default(),
-        views: Arc::default(),
-        hosts: Hosts::new("127.0.0.1:0".parse().unwrap(), []),
-        read_only_pages: false,
-        clock: Clock::Data,
-        body_bytes_max: 1 << 20,
-    };
+    let shared = Shared::new(home.database(), jobs.clone(), writer);
     let listener = bind("127.0.0.1:0".parse().unwrap()).expect("a port");
     let capacity = Capacity {
         handlers: 2,
@@ -444,7 +489,7 @@ fn a_full_queue_answers_503_and_when_to_come_again() {
     let recipe: Recipe = Arc::new(move |_, _| {
         let _ = started.send(());
         let _ = released.recv();
-        Ok(b"made\n".to_vec())
+        Ok(Made::default())
     });
     let (http, client, _) = served(&home, limits, recipe);
 
@@ -468,10 +513,10 @@ fn a_full_queue_answers_503_and_when_to_come_again() {
     }
     drop(release);
     for id in [&in_hand, &waiting[0], &waiting[1]] {
-        assert_eq!(client.wait_for_report(id).text(), "made\n");
+        assert_eq!(client.wait_for_report(id).text(), HEADER);
     }
     // There is room again.
-    assert_eq!(client.report(""), b"made\n");
+    assert_eq!(client.report(""), HEADER.as_bytes());
     http.stop();
 }
 
@@ -486,7 +531,7 @@ fn a_report_that_fails_or_panics_says_why_and_costs_no_thread() {
         1 => Err(Error::failed("the disk is on fire").because("smoke")),
         2 => panic!("a bug of kind {}", question.as_of),
         3 => panic!("a plain bug"),
-        _ => Ok(b"made\n".to_vec()),
+        _ => Ok(Made::default()),
     });
     let (http, client, jobs) = served(&home, limits, recipe);
     for _ in 0..3 {
@@ -541,7 +586,7 @@ fn reports_that_a_stop_left_are_made_by_the_next_start_even_more_than_the_queue_
     let (release, released) = bounded::<()>(0);
     let recipe: Recipe = Arc::new(move |_, _| {
         let _ = released.recv();
-        Ok(b"made\n".to_vec())
+        Ok(Made::default())
     });
     let (jobs, _writer) = jobs(&home.database(), limits, recipe);
     let full = jobs.trigger(None, Interpolation::Nearest);

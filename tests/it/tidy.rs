@@ -90,20 +90,6 @@ const EMPTY_NAMES: [&str; 9] = [
     "util", "utils", "common", "helper", "helpers", "manager", "managers", "service", "services",
 ];
 
-/// Files that may be longer than the limit, each for its reason.
-const LONG_FILES: [(&str, &str); 4] = [
-    ("src/civil.rs", "one grammar of instants, half of it tests"),
-    ("src/ingest/records.rs", "one splitter, half of it tests"),
-    (
-        "src/ingest/row.rs",
-        "four kinds of rows, a third of it tests",
-    ),
-    (
-        "src/uptime/outage.rs",
-        "one definition, two thirds of it tests",
-    ),
-];
-
 const FILE_LINES_MAX: usize = 500;
 const LINE_CHARACTERS_MAX: usize = 120;
 
@@ -510,18 +496,9 @@ fn lines_and_files_have_a_limit() {
     let mut wrong = Vec::new();
     for source in sources("src") {
         let lines = source.text.lines().count();
-        let listed = LONG_FILES.iter().any(|(path, _)| *path == source.path);
-        if lines > FILE_LINES_MAX && !listed {
+        if lines > FILE_LINES_MAX {
             let path = &source.path;
-            wrong.push(format!(
-                "{path}: {lines} lines (split it, or list it in LONG_FILES with a reason)"
-            ));
-        }
-        if lines <= FILE_LINES_MAX && listed {
-            wrong.push(format!(
-                "{}: {lines} lines need no place in LONG_FILES",
-                source.path
-            ));
+            wrong.push(format!("{path}: {lines} lines (split it)"));
         }
         for (number, (text, code)) in source.text.lines().zip(source.code.lines()).enumerate() {
             if text.trim_start().starts_with("//! |") {
