@@ -177,7 +177,7 @@ fn ten_thousand_small_requests_reports_and_exports_get_along() {
 const STEPS: usize = 300;
 const STEP_S: usize = 9;
 
-/// The poll of so many steps into the hour that ends at eight: up by odd ones, down by even ones.
+/// The poll of so many steps into the hour after the generated week: up by odd ones, down by even ones.
 fn step_row(client: usize, step: usize) -> String {
     let (minute, second) = (step * STEP_S / 60, step * STEP_S % 60);
     let status = if step.is_multiple_of(2) {
@@ -185,7 +185,7 @@ fn step_row(client: usize, step: usize) -> String {
     } else {
         "active"
     };
-    format!("s{client},{status},2026-11-07 07:{minute:02}:{second:02} UTC\n")
+    format!("s{client},{status},2026-11-08 00:{minute:02}:{second:02} UTC\n")
 }
 
 /// The hour's uptime after so many steps, as a report prints it: with a poll more or fewer, whichever it
@@ -238,7 +238,7 @@ fn a_report_has_every_poll_that_was_acknowledged_before_its_trigger_and_nothing_
         }
         loop {
             let before: [usize; CLIENTS] = std::array::from_fn(steps);
-            let query = "?interpolation=previous&as_of=2026-11-07T08:00:00Z";
+            let query = "?interpolation=previous&as_of=2026-11-08T01:00:00Z";
             let csv = String::from_utf8(server.client.report(query)).expect("text");
             reports += 1;
             for (client, before) in before.into_iter().enumerate() {
