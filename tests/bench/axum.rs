@@ -31,7 +31,7 @@ impl Axum {
         let built = cargo.arg("--target-dir").arg(&target).output()?;
         if !built.status.success() {
             let said = String::from_utf8_lossy(&built.stderr);
-            let why = said.lines().next().unwrap_or_default();
+            let why = said.trim();
             return Err(format!("axum cannot be built: {why}").into());
         }
         let mut program = Command::new(target.join("release/axum-reference"));
