@@ -374,7 +374,8 @@ mod tests {
                 may_go_on.recv().unwrap();
                 tell.store(true, Ordering::SeqCst);
             };
-            let change = scope.spawn(|| writer.try_write_then(insert, then));
+            let writer = &writer;
+            let change = scope.spawn(move || writer.try_write_then(insert, then));
             is_at_work.recv().unwrap();
             let reader = Connection::open(&file).unwrap();
             let count = reader.query_row("SELECT count(*) FROM written", [], |row| row.get(0));
