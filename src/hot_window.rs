@@ -20,6 +20,7 @@ use rusqlite::Connection;
 use crate::db::connection::open_reader;
 use crate::db::generation::{self, Generation};
 use crate::db::polls::PollChange;
+use crate::db::writer::Telling;
 use crate::db::{self, fleet, polls};
 use crate::error::Result;
 use crate::uptime::fleet::{BusinessTime, Fleet};
@@ -96,9 +97,19 @@ pub struct HotWindow {
     loaded: Mutex<Loaded>,
     /// Changes that are durable and not yet followed, in the order of their commits.
     changes: Mutex<Vec<PollChange>>,
+    /// Where a commit can be seen and its change is still on its way here.
+    telling: Telling,
 }
 
 impl HotWindow {
+    /// A window that is empty, and told of changes by the writer of this telling.
+    pub fn told_by(telling: Telling) -> Self {
+        Self {
+            telling,
+            ..Self::default()
+        }
+    }
+
     /// Reads what the newest report would need, so that the first one need not wait for it.
     ///
     /// # Errors
@@ -127,6 +138,10 @@ impl HotWindow {
             // Somebody is loading, and may be for long: reading again will cost less than following.
             Err(_) => changes.clear(),
         }
+    }
+
+    fn waiting(&self) -> Vec<PollChange> {
+        std::mem::take(&mut *self.changes.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The inputs of a report at `as_of`, as the database has them now.
@@ -176,13 +191,16 @@ impl HotWindow {
                     .insert(Arc::new(BusinessTime::new(&fleet, day))),
             ),
         };
-        let mut changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
-        let waiting = std::mem::take(&mut *changes);
-        drop(changes);
-        loaded.follow(waiting);
+        loaded.follow(self.waiting());
+        if loaded.generation.polls < now.polls {
+            // What the view sees and nobody was told of yet is a moment away; to read again takes long.
+            self.telling.wait();
+            loaded.follow(self.waiting());
+        }
         // Changes that were committed after `view` began may have been followed already: then memory
         // is ahead of it, by polls that were acknowledged later than this report was asked for.
         if loaded.generation.polls < now.polls {
+            tracing::debug!("polls are read again: another process wrote, or too many came in");
             let newest = polls::newest(&view)?.unwrap_or(as_of);
             let span = Interval::new(newest - REACH - SLACK, newest + 1);
             loaded.history = Arc::new(polls::history(&view, span, threads())?);

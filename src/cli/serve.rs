@@ -144,7 +144,7 @@ pub fn serve(file: &Path, options: &ServerOptions, ready: impl FnOnce(SocketAddr
     let (writer, writer_thread) = Writer::start(open_writer(file)?)?;
 
     recover_in_background(writer.clone(), file)?;
-    let hot = Arc::new(HotWindow::default());
+    let hot = Arc::new(HotWindow::told_by(writer.telling()));
     let views = Arc::new(FleetViews::default());
     let threads = thread::available_parallelism().map_or(1, usize::from);
     let inputs = Arc::clone(&hot);

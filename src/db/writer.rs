@@ -5,8 +5,8 @@
 //! one takes nothing with it. It must never know what a change means.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -40,6 +40,26 @@ type Answer = Box<dyn FnOnce(&Result<()>) + Send>;
 #[derive(Clone, Debug)]
 pub struct Writer {
     queue: Sender<Change>,
+    telling: Telling,
+}
+
+/// Whether the writer is between a commit and the last of those who hear of it.
+///
+/// Readers see a commit a moment before `then` does, which for a reader of both is long.
+#[derive(Clone, Debug, Default)]
+pub struct Telling(Arc<Mutex<()>>);
+
+impl Telling {
+    /// Waits until every commit that a reader may have seen has been shown to its `then`s.
+    ///
+    /// To be called from elsewhere than a `then`: that would wait for itself.
+    pub fn wait(&self) {
+        drop(self.begin());
+    }
+
+    fn begin(&self) -> impl Drop {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Writer {
@@ -63,11 +83,18 @@ impl Writer {
             told.store(pages, Ordering::Relaxed);
             Ok(())
         }))?;
+        let telling = Telling::default();
+        let tells = telling.clone();
         let thread = thread::Builder::new()
             .name("writer".to_owned())
-            .spawn(move || run(db, &changes, &log_pages))
+            .spawn(move || run(db, &changes, &log_pages, &tells))
             .map_err(|error| Error::failed("cannot start the writer thread").because(error))?;
-        Ok((Self { queue }, thread))
+        Ok((Self { queue, telling }, thread))
+    }
+
+    /// For readers to wait until those were told whose changes they see.
+    pub fn telling(&self) -> Telling {
+        self.telling.clone()
     }
 
     /// Runs `change` and waits until it is durable, however many changes wait before it.
@@ -207,17 +234,23 @@ impl<T> Outcome<T> {
 }
 
 /// The thread: waits for a change, takes those that wait with it, commits them together.
-fn run(mut db: Connection, changes: &Receiver<Change>, log_pages: &AtomicI32) -> Connection {
+fn run(
+    mut db: Connection,
+    changes: &Receiver<Change>,
+    log_pages: &AtomicI32,
+    telling: &Telling,
+) -> Connection {
     while let Ok(first) = changes.recv() {
         let waiting = changes.try_iter().take(GROUP_CHANGES_MAX - 1);
         let group: Vec<Change> = std::iter::once(first).chain(waiting).collect();
-        let (answers, commit) = commit(&mut db, group);
+        let (answers, commit, begun) = commit(&mut db, group, telling);
         if let Err(error) = &commit {
             tracing::error!(%error, changes = answers.len(), "changes were not committed");
         }
         for answer in answers {
             answer(&commit);
         }
+        drop(begun);
         if log_pages.load(Ordering::Relaxed) >= CHECKPOINT_PAGES {
             checkpoint(&db);
         }
@@ -232,15 +265,20 @@ fn checkpoint(db: &Connection) {
     }
 }
 
-/// Runs a group in one transaction and commits it.
-fn commit(db: &mut Connection, group: Vec<Change>) -> (Vec<Answer>, Result<()>) {
+/// Runs a group in one transaction and commits it; the telling begins with the commit.
+fn commit<'a>(
+    db: &mut Connection,
+    group: Vec<Change>,
+    telling: &'a Telling,
+) -> (Vec<Answer>, Result<()>, impl Drop + use<'a>) {
     match db.transaction_with_behavior(TransactionBehavior::Immediate) {
         Ok(transaction) => {
             let answers = group
                 .into_iter()
                 .map(|change| change(Ok(&transaction)))
                 .collect();
-            (answers, transaction.commit().map_err(Error::from))
+            let begun = telling.begin();
+            (answers, transaction.commit().map_err(Error::from), begun)
         }
         Err(error) => {
             let error = Error::from(error);
@@ -250,6 +288,7 @@ fn commit(db: &mut Connection, group: Vec<Change>) -> (Vec<Answer>, Result<()>) 
                     .map(|change| change(Err(&error)))
                     .collect(),
                 Err(error),
+                telling.begin(),
             )
         }
     }
@@ -313,5 +352,39 @@ mod tests {
         let db = thread.join().unwrap();
         let count = db.query_row("SELECT count(*) FROM written", [], |row| row.get(0));
         assert_eq!(count, Ok(3));
+    }
+
+    #[test]
+    fn who_sees_a_commit_and_waits_for_the_telling_sees_what_was_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a.db");
+        let db = Connection::open(&file).unwrap();
+        db.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE written (number)")
+            .unwrap();
+        let (writer, _) = Writer::start(db).unwrap();
+        let telling = writer.telling();
+        let (at_work, is_at_work) = bounded(1);
+        let (go_on, may_go_on) = bounded::<()>(0);
+        let was_told = Arc::new(AtomicBool::new(false));
+        let tell = Arc::clone(&was_told);
+        thread::scope(|scope| {
+            let insert = |db: &Connection| Ok(db.execute("INSERT INTO written VALUES (1)", [])?);
+            let then = move |_: &mut usize| {
+                at_work.send(()).unwrap();
+                may_go_on.recv().unwrap();
+                tell.store(true, Ordering::SeqCst);
+            };
+            let writer = &writer;
+            let change = scope.spawn(move || writer.try_write_then(insert, then));
+            is_at_work.recv().unwrap();
+            let reader = Connection::open(&file).unwrap();
+            let count = reader.query_row("SELECT count(*) FROM written", [], |row| row.get(0));
+            assert_eq!(count, Ok(1));
+            assert!(telling.0.try_lock().is_err());
+            go_on.send(()).unwrap();
+            telling.wait();
+            assert!(was_told.load(Ordering::SeqCst));
+            change.join().unwrap().unwrap();
+        });
     }
 }

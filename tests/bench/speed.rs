@@ -10,6 +10,7 @@ mod program;
 mod reference;
 mod server;
 mod table;
+mod under_load;
 
 use std::error::Error;
 use std::iter;
@@ -70,6 +71,9 @@ fn main() -> Result<()> {
     }
     if wants("intake") {
         intake::measure(&data, &mut table)?;
+    }
+    if wants("under-load") {
+        under_load::measure(&data, &mut table)?;
     }
     if wants("history") {
         history(&mut table)?;

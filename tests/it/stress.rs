@@ -1,5 +1,5 @@
-//! Many small requests while reports run and polls are exported: nothing that was acknowledged is lost,
-//! nobody hears of a lock, and the log stays small.
+//! Many small requests while reports run and polls are exported: nothing that was acknowledged is lost or
+//! left out of a report, nobody hears of a lock, and the log stays small.
 //!
 //! It must never know how any of them is done.
 
@@ -171,4 +171,95 @@ fn small_requests_reports_and_exports_get_along() {
 #[ignore = "half a minute: 10,000 requests"]
 fn ten_thousand_small_requests_reports_and_exports_get_along() {
     stress(10_000 / CLIENTS, 50);
+}
+
+/// How many polls each store sends, one a request, and how far they are apart.
+const STEPS: usize = 300;
+const STEP_S: usize = 9;
+
+/// The poll of so many steps into the hour after the generated week: up by odd ones, down by even ones.
+fn step_row(client: usize, step: usize) -> String {
+    let (minute, second) = (step * STEP_S / 60, step * STEP_S % 60);
+    let status = if step.is_multiple_of(2) {
+        "inactive"
+    } else {
+        "active"
+    };
+    format!("s{client},{status},2026-11-08 00:{minute:02}:{second:02} UTC\n")
+}
+
+/// The hour's uptime after so many steps, as a report prints it: with a poll more or fewer, whichever it
+/// is, it is another.
+fn uptime_after(steps: usize) -> String {
+    let down_again = steps / 2 * STEP_S;
+    let still_up = steps % 2 * (3600 - steps * STEP_S);
+    let hundredths = (down_again + still_up) * 100 / 60;
+    format!("{}.{:02}", hundredths / 100, hundredths % 100)
+}
+
+#[test]
+fn a_report_has_every_poll_that_was_acknowledged_before_its_trigger_and_nothing_is_read_twice_for_it()
+ {
+    let home = Home::new();
+    home.print(&[
+        "generate", "--stores", "300", "--days", "8", "--seed", "5", "data",
+    ]);
+    let mut first = "store_id,status,timestamp_utc\n".to_owned();
+    for client in 0..CLIENTS {
+        first += &step_row(client, 0);
+    }
+    home.write("first.csv", first);
+    let names = [
+        "data/timezones",
+        "data/menu_hours",
+        "data/store_status",
+        "first",
+    ];
+    home.import(&names.map(|name| format!("{name}.csv")));
+    let server = Server::start_with(&home, &["serve", "--log", "debug"]);
+    let address = server.client.address.as_str();
+    let acknowledged: [AtomicU64; CLIENTS] = Default::default();
+    let steps =
+        |client: usize| usize::try_from(acknowledged[client].load(Ordering::SeqCst)).expect("few");
+    let send = |client: usize| {
+        let http = Client::new(address);
+        for step in 1..=STEPS {
+            let body = format!("store_id,status,timestamp_utc\n{}", step_row(client, step));
+            let answer = http.post("/api/polls", "text/csv", &[], body.as_bytes());
+            assert_eq!(answer.status, 200, "{}", answer.text());
+            acknowledged[client].fetch_add(1, Ordering::SeqCst);
+        }
+    };
+    let mut reports = 0;
+    thread::scope(|scope| {
+        for client in 0..CLIENTS {
+            let send = &send;
+            scope.spawn(move || send(client));
+        }
+        loop {
+            let before: [usize; CLIENTS] = std::array::from_fn(steps);
+            let query = "?interpolation=previous&as_of=2026-11-08T01:00:00Z";
+            let csv = String::from_utf8(server.client.report(query)).expect("text");
+            reports += 1;
+            for (client, before) in before.into_iter().enumerate() {
+                let row = csv
+                    .lines()
+                    .find_map(|row| row.strip_prefix(&format!("s{client},")));
+                let uptime = row.and_then(|row| row.split(',').next()).expect("a row");
+                // Of one more nobody may have heard yet.
+                let most = (steps(client) + 1).min(STEPS);
+                let is_one = (before..=most).any(|steps| uptime_after(steps) == uptime);
+                assert!(is_one, "s{client}, {before} to {most} polls: {uptime} min");
+            }
+            if before == [STEPS; CLIENTS] {
+                break;
+            }
+        }
+    });
+    assert!(server.terminate().success());
+    // A server hears of its own changes, however soon after them a report looks.
+    let said = home.text("server.log");
+    assert!(said.contains("a report is done"), "{said}");
+    assert_eq!(said.matches("polls are read again").count(), 0);
+    eprintln!("{reports} reports while {} polls came in", CLIENTS * STEPS);
 }

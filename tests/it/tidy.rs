@@ -147,8 +147,8 @@ fn collect(folder: &Path, paths: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).expect("a folder") {
         let path = entry.expect("an entry").path();
         if path.is_dir() {
-            // What cargo builds of the fuzz targets lies beside them.
-            if !path.ends_with("fuzz/target") {
+            // What cargo builds of a package of its own may lie beside it.
+            if !path.ends_with("fuzz/target") && !path.ends_with("axum/target") {
                 collect(&path, paths);
             }
         } else if path.extension().is_some_and(|extension| extension == "rs") {
@@ -531,8 +531,12 @@ fn the_code_is_formatted() {
         eprintln!("skipped: rustfmt is missing, so nobody looked whether the code is formatted");
         return;
     }
-    // The fuzz targets are a package of their own.
-    for more in [&[][..], &["--manifest-path", "tests/fuzz/Cargo.toml"]] {
+    // Two are packages of their own.
+    for more in [
+        &[][..],
+        &["--manifest-path", "tests/fuzz/Cargo.toml"],
+        &["--manifest-path", "tests/engines/axum/Cargo.toml"],
+    ] {
         let output = run(&[&["fmt", "--check"], more].concat()).expect("cargo runs");
         let told = String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success(), "run `cargo fmt` {more:?}:\n{told}");
