@@ -12,7 +12,7 @@
 -- is there already.
 
 PRAGMA application_id = 0x53746F72; -- "Stor"
-PRAGMA user_version = 3;
+PRAGMA user_version = 4;
 
 -- A store exists once any source names it.
 CREATE TABLE IF NOT EXISTS store (
@@ -38,6 +38,16 @@ CREATE TABLE IF NOT EXISTS poll (
 CREATE TABLE IF NOT EXISTS packed_hour (
     hour  INTEGER PRIMARY KEY, -- poll.at / 3,600,000,000
     polls BLOB NOT NULL
+) STRICT;
+
+DELETE FROM packed_hour; -- before version 4 the bytes meant something else: hours are packed anew
+
+-- A copy of all stores with their zones and hours, for reading them faster: good for as long as
+-- generation.fleet is what it was when it was made. src/db/packed_fleet.rs explains the bytes.
+CREATE TABLE IF NOT EXISTS packed_fleet (
+    one        INTEGER PRIMARY KEY CHECK (one = 1),
+    generation INTEGER NOT NULL,
+    fleet      BLOB NOT NULL
 ) STRICT;
 
 -- A load too large for one transaction, whose write-ahead log would outgrow everything else. Its polls

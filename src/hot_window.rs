@@ -142,13 +142,13 @@ impl HotWindow {
         if loaded.span.is_none() {
             let newest = polls::newest(&view)?.unwrap_or(as_of);
             let span = Interval::new(newest - REACH - SLACK, newest + 1);
-            let (fleet, history) = read_both(&view, span)?;
+            let read = read_all(&view, span, as_of)?;
             *loaded = Loaded {
                 generation: now,
-                fleet: Some(fleet),
-                business: None,
+                fleet: Some(read.fleet),
+                business: Some(read.business),
                 span: Some(span),
-                history,
+                history: read.history,
             };
         }
         let fleet = match &loaded.fleet {
@@ -214,24 +214,23 @@ fn threads() -> usize {
 /// When the database cannot be read.
 pub fn read_inputs(db: &mut Connection, as_of: Micros) -> Result<Inputs> {
     let view = db::read(db)?;
-    let (fleet, history) = read_both(&view, reach(as_of))?;
-    let business = BusinessTime::new(&fleet, BusinessTime::span_for(as_of));
-    Ok(Inputs {
-        fleet,
-        business: Arc::new(business),
-        history,
-    })
+    read_all(&view, reach(as_of), as_of)
 }
 
-/// Every store, and the polls of a span, read side by side.
-fn read_both(view: &Connection, span: Interval) -> Result<(Arc<Fleet>, Arc<History>)> {
+/// Every store with its business time for a report at `as_of`, and the polls of a span, read side by side.
+fn read_all(view: &Connection, span: Interval, as_of: Micros) -> Result<Inputs> {
     let generation = generation::current(view)?;
-    let read_fleet = |file: &Path| -> Result<Option<Fleet>> {
+    let load = |view: &Connection| -> Result<(Fleet, BusinessTime)> {
+        let fleet = fleet::load(view)?;
+        let business = BusinessTime::new(&fleet, BusinessTime::span_for(as_of));
+        Ok((fleet, business))
+    };
+    let read_fleet = |file: &Path| -> Result<Option<(Fleet, BusinessTime)>> {
         let mut db = open_reader(file)?;
         let view = db::read(&mut db)?;
         // Somebody may have written between the two views.
         (generation::current(&view)? == generation)
-            .then(|| fleet::load(&view))
+            .then(|| load(&view))
             .transpose()
     };
     thread::scope(|scope| {
@@ -240,10 +239,14 @@ fn read_both(view: &Connection, span: Interval) -> Result<(Arc<Fleet>, Arc<Histo
             .map(|file| scope.spawn(|| read_fleet(Path::new(file))));
         let history = polls::history(view, span, threads());
         let fleet = fleet.map(|fleet| fleet.join().unwrap_or_else(|panic| resume_unwind(panic)));
-        let fleet = match fleet.transpose()?.flatten() {
-            Some(fleet) => fleet,
-            None => fleet::load(view)?,
+        let (fleet, business) = match fleet.transpose()?.flatten() {
+            Some(read) => read,
+            None => load(view)?,
         };
-        Ok((Arc::new(fleet), Arc::new(history?)))
+        Ok(Inputs {
+            fleet: Arc::new(fleet),
+            business: Arc::new(business),
+            history: Arc::new(history?),
+        })
     })
 }

@@ -14,7 +14,7 @@ use signal_hook::iterator::Signals;
 use super::Database;
 use crate::db::connection::{open_reader, open_writer};
 use crate::db::writer::Writer;
-use crate::db::{packed, polls, retention};
+use crate::db::{packed, packed_fleet, polls, retention};
 use crate::error::{Error, Result};
 use crate::fleet_view::FleetViews;
 use crate::hot_window::HotWindow;
@@ -186,7 +186,7 @@ pub fn serve(file: &Path, options: &ServerOptions, ready: impl FnOnce(SocketAddr
         .keep_days
         .map(|days| keep_days(file, writer.clone(), days));
     let retention = retention.transpose()?;
-    let packing = pack_in_background(writer.clone())?;
+    let packing = pack_in_background(writer.clone(), file)?;
 
     let signal = signals.forever().next();
     tracing::info!(signal = signal.unwrap_or_default(), "stopping");
@@ -262,12 +262,22 @@ fn warm_in_background(hot: Arc<HotWindow>, views: Arc<FleetViews>, file: &Path) 
 }
 
 /// Packs the hours that have passed, at the start and from time to time, until the sender is dropped.
-fn pack_in_background(mut writer: Writer) -> Result<Sender<()>> {
+///
+/// The fleet, too, when it has changed.
+fn pack_in_background(mut writer: Writer, file: &Path) -> Result<Sender<()>> {
+    let mut db = open_reader(file)?;
     let (running, stopped) = bounded::<()>(0);
     let pack = move || {
+        let mut pack = || {
+            packed::pack_all(&mut writer)?;
+            match packed_fleet::pack(&mut db)? {
+                Some(fleet) => packed_fleet::keep(&mut writer, fleet),
+                None => Ok(()),
+            }
+        };
         loop {
-            if let Err(error) = packed::pack_all(&mut writer) {
-                tracing::error!(%error, "polls could not be packed; the next start reads them slower");
+            if let Err(error) = pack() {
+                tracing::error!(%error, "rows could not be packed; the next start reads them slower");
             }
             if stopped.recv_timeout(PACKING_EVERY) == Err(RecvTimeoutError::Disconnected) {
                 return;

@@ -18,7 +18,7 @@ const SCHEMA: &str = include_str!("../../schema.sql");
 const APPLICATION_ID: i32 = 0x5374_6F72;
 
 /// The version of the schema that this program writes and reads.
-const SCHEMA_VERSION: i32 = 3;
+const SCHEMA_VERSION: i32 = 4;
 
 /// The size of a new database's pages. Twice SQLite's default reads a window of polls and keeps a
 /// report's CSV with half as many system calls; more would make a single poll's commit dear.
