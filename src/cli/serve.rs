@@ -37,6 +37,10 @@ const RETENTION_EVERY: Duration = Duration::from_secs(3600);
 /// How often it is seen to that hours that have passed are packed.
 const PACKING_EVERY: Duration = Duration::from_secs(600);
 
+/// How long after the polls the first page's numbers are computed, unless somebody asks for them before:
+/// whoever waited for the start wants a report of it first, and both would share the processors.
+const PAGE_AFTER: Duration = Duration::from_secs(1);
+
 /// How long a stop may take before the process leaves anyway: all that matters is on disk already.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
 
@@ -243,6 +247,7 @@ fn warm_in_background(hot: Arc<HotWindow>, views: Arc<FleetViews>, file: &Path) 
     let mut db = open_reader(file)?;
     let warm = move || {
         let warmed = hot.warm(&mut db).and_then(|()| {
+            thread::sleep(PAGE_AFTER);
             let rule = Interpolation::default();
             match polls::newest(&db)? {
                 Some(as_of) => views

@@ -241,7 +241,7 @@ impl PackedHours {
             return false;
         };
         let entries = || list.iter().map(listed);
-        let polls = entries().last().map_or(0, |(_, end)| end);
+        let polls = entries().next_back().map_or(0, |(_, end)| end);
         let whole = polls.checked_mul(POLL_BYTES) == Some(rest.len() - list.as_flattened().len());
         if !whole || !entries().is_sorted_by(|a, b| a.0 < b.0 && a.1 <= b.1) {
             return false;
@@ -453,4 +453,82 @@ pub fn wrong(db: &Connection) -> Result<Vec<i64>> {
         }
     }
     Ok(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::uptime::poll::Status;
+
+    const HOUR_PACKED: i64 = 494_000;
+
+    /// Polls of an hour, of stores in several blocks.
+    fn polls_of_an_hour() -> Vec<(StoreKey, Poll)> {
+        let start = span_of(HOUR_PACKED).start;
+        let poll = |number: i64| {
+            let store = StoreKey::try_from(number * 7919 % 3000).unwrap();
+            let status = [Status::Active, Status::Active, Status::Inactive];
+            let status = status[usize::try_from(number % 3).unwrap()];
+            (store, Poll::new(start + number * 3_599_999, status))
+        };
+        let mut polls: Vec<_> = (0..1000).map(poll).collect();
+        polls.push((StoreKey::MAX, Poll::new(start + HOUR - 1, Status::Active)));
+        polls
+    }
+
+    fn sorted(mut polls: Vec<(StoreKey, Poll)>) -> Vec<(StoreKey, Poll)> {
+        polls.sort_unstable();
+        polls
+    }
+
+    #[test]
+    fn a_packed_hour_is_its_polls_and_a_part_of_it_those_within() {
+        let polls = polls_of_an_hour();
+        let whole = span_of(HOUR_PACKED);
+        let bytes = pack(whole.start, &polls);
+        for span in [
+            whole,
+            Interval::new(whole.start + HOUR / 3, whole.end + HOUR),
+            Interval::new(whole.start - HOUR, whole.end - HOUR / 3),
+        ] {
+            let mut hours = PackedHours::with_capacity(span, 0);
+            assert!(hours.add(HOUR_PACKED, &bytes));
+            let mut read = Vec::new();
+            hours.each(|store, poll| read.push((store, poll)));
+            let within = polls.iter().filter(|(_, poll)| span.contains(poll.at()));
+            assert_eq!(sorted(read), sorted(within.copied().collect()));
+            let mut by_block = 0;
+            for block in [0, 1, 5, 11, StoreKey::MAX as usize / BLOCK_STORES] {
+                for group in hours.groups(block) {
+                    group.each(|_, _| by_block += 1);
+                }
+            }
+            let in_these =
+                |store: StoreKey| [0, 1, 5, 11, StoreKey::MAX / 256].contains(&(store / 256));
+            let within = polls.iter().filter(|(_, poll)| span.contains(poll.at()));
+            assert_eq!(
+                by_block,
+                within.filter(|(store, _)| in_these(*store)).count()
+            );
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_no_hour_are_refused() {
+        let bytes = pack(span_of(HOUR_PACKED).start, &polls_of_an_hour());
+        let taken = |bytes: &[u8]| {
+            PackedHours::with_capacity(span_of(HOUR_PACKED), 0).add(HOUR_PACKED, bytes)
+        };
+        assert!(taken(&bytes));
+        assert!((0..bytes.len()).all(|length| !taken(&bytes[..length])));
+        for place in 0..4 + 8 * 10 {
+            let mut bytes = bytes.clone();
+            bytes[place] ^= 0x80;
+            // Whatever is taken can be read.
+            let mut hours = PackedHours::with_capacity(span_of(HOUR_PACKED), 0);
+            if hours.add(HOUR_PACKED, &bytes) {
+                hours.each(|_, _| {});
+            }
+        }
+    }
 }
