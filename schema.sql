@@ -34,7 +34,7 @@ CREATE TABLE IF NOT EXISTS poll (
 
 -- A copy of the newest polls, for reading them faster: each row holds an hour of them in one value. The
 -- rows of `poll` are the truth. Whatever changes one of them deletes its hour here in the same
--- transaction; where an hour is missing, its rows are read. src/db/packed.rs explains the bytes.
+-- transaction; where an hour is missing, its rows are read. src/db/packed_bytes.rs explains the bytes.
 CREATE TABLE IF NOT EXISTS packed_hour (
     hour  INTEGER PRIMARY KEY, -- poll.at / 3,600,000,000
     polls BLOB NOT NULL

@@ -20,6 +20,7 @@ pub mod generation;
 pub mod idempotency;
 pub mod landing;
 pub mod packed;
+mod packed_bytes;
 pub mod packed_fleet;
 pub mod polls;
 pub mod reports;

@@ -10,7 +10,8 @@ use rusqlite::functions::{Aggregate, Context, FunctionFlags};
 use rusqlite::{CachedStatement, Connection};
 
 use super::connection::open_reader;
-use super::packed::{self, PackedHours, Packing};
+use super::packed::{self, Packing};
+use super::packed_bytes::PackedHours;
 use super::{Changed, generation, landing};
 use crate::error::Result;
 use crate::uptime::fleet::StoreKey;
