@@ -34,10 +34,20 @@ CREATE TABLE IF NOT EXISTS poll (
 
 -- A copy of the newest polls, for reading them faster: each row holds an hour of them in one value. The
 -- rows of `poll` are the truth. Whatever changes one of them deletes its hour here in the same
--- transaction; where an hour is missing, its rows are read. src/db/packed.rs explains the bytes.
+-- transaction; where an hour is missing, its rows are read. src/db/packed_bytes.rs explains the bytes.
 CREATE TABLE IF NOT EXISTS packed_hour (
     hour  INTEGER PRIMARY KEY, -- poll.at / 3,600,000,000
     polls BLOB NOT NULL
+) STRICT;
+
+DELETE FROM packed_hour; -- before version 4 the bytes meant something else: hours are packed anew
+
+-- A copy of all stores with their zones and hours, for reading them faster: good for as long as
+-- generation.fleet is what it was when it was made. src/db/packed_fleet.rs explains the bytes.
+CREATE TABLE IF NOT EXISTS packed_fleet (
+    one        INTEGER PRIMARY KEY CHECK (one = 1),
+    generation INTEGER NOT NULL,
+    fleet      BLOB NOT NULL
 ) STRICT;
 
 -- A load too large for one transaction, whose write-ahead log would outgrow everything else. Its polls

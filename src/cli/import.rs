@@ -15,7 +15,7 @@ use crate::civil;
 use crate::clock;
 use crate::db;
 use crate::db::connection::{create, open_reader, open_writer};
-use crate::db::{packed, retention};
+use crate::db::{packed, packed_fleet, retention};
 use crate::error::{Error, Result};
 use crate::ingest::batch::{self, Batch, Source, SourceNote};
 use crate::ingest::load::{self, Summary};
@@ -194,9 +194,16 @@ fn write(db: &mut Connection, file: &Path, batch: Batch) -> Result<Summary> {
 
 /// Packs what is not packed yet.
 fn pack(db: &mut Connection) {
-    if let Err(error) = packed::pack_all(db) {
+    let pack = |db: &mut Connection| {
+        packed::pack_all(db)?;
+        match packed_fleet::pack(db)? {
+            Some(fleet) => packed_fleet::keep(db, fleet),
+            None => Ok(()),
+        }
+    };
+    if let Err(error) = pack(db) {
         // The rows are in; reading them takes longer, that is all.
-        tracing::warn!(%error, "the polls could not be packed");
+        tracing::warn!(%error, "the rows could not be packed");
     }
 }
 

@@ -14,7 +14,7 @@ use signal_hook::iterator::Signals;
 use super::Database;
 use crate::db::connection::{open_reader, open_writer};
 use crate::db::writer::Writer;
-use crate::db::{packed, polls, retention};
+use crate::db::{packed, packed_fleet, polls, retention};
 use crate::error::{Error, Result};
 use crate::fleet_view::FleetViews;
 use crate::hot_window::HotWindow;
@@ -36,6 +36,10 @@ const RETENTION_EVERY: Duration = Duration::from_secs(3600);
 
 /// How often it is seen to that hours that have passed are packed.
 const PACKING_EVERY: Duration = Duration::from_secs(600);
+
+/// How long after the polls the first page's numbers are computed, unless somebody asks for them before:
+/// whoever waited for the start wants a report of it first, and both would share the processors.
+const PAGE_AFTER: Duration = Duration::from_secs(1);
 
 /// How long a stop may take before the process leaves anyway: all that matters is on disk already.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
@@ -189,7 +193,7 @@ pub fn serve(file: &Path, options: &ServerOptions, ready: impl FnOnce(SocketAddr
         .keep_days
         .map(|days| keep_days(file, writer.clone(), days));
     let retention = retention.transpose()?;
-    let packing = pack_in_background(writer.clone())?;
+    let packing = pack_in_background(writer.clone(), file)?;
 
     let signal = signals.forever().next();
     tracing::info!(signal = signal.unwrap_or_default(), "stopping");
@@ -247,6 +251,7 @@ fn warm_in_background(hot: Arc<HotWindow>, views: Arc<FleetViews>, file: &Path) 
     let warm = move || -> Result<()> {
         let mut db = open_reader(&file)?;
         hot.warm(&mut db)?;
+        thread::sleep(PAGE_AFTER);
         if let Some(as_of) = polls::newest(&db)? {
             let rule = Interpolation::default();
             views.view(&mut db, &hot, Question { as_of, rule })?;
@@ -265,12 +270,22 @@ fn warm_in_background(hot: Arc<HotWindow>, views: Arc<FleetViews>, file: &Path) 
 }
 
 /// Packs the hours that have passed, at the start and from time to time, until the sender is dropped.
-fn pack_in_background(mut writer: Writer) -> Result<Sender<()>> {
+///
+/// The fleet, too, when it has changed.
+fn pack_in_background(mut writer: Writer, file: &Path) -> Result<Sender<()>> {
+    let file = file.to_owned();
     let (running, stopped) = bounded::<()>(0);
     let pack = move || {
+        let mut pack = || {
+            packed::pack_all(&mut writer)?;
+            match packed_fleet::pack(&mut open_reader(&file)?)? {
+                Some(fleet) => packed_fleet::keep(&mut writer, fleet),
+                None => Ok(()),
+            }
+        };
         loop {
-            if let Err(error) = packed::pack_all(&mut writer) {
-                tracing::error!(%error, "polls could not be packed; the next start reads them slower");
+            if let Err(error) = pack() {
+                tracing::error!(%error, "rows could not be packed; the next start reads them slower");
             }
             if stopped.recv_timeout(PACKING_EVERY) == Err(RecvTimeoutError::Disconnected) {
                 return;
@@ -286,11 +301,11 @@ fn pack_in_background(mut writer: Writer) -> Result<Sender<()>> {
 
 /// Forgets old polls once an hour, until the sender is dropped.
 fn keep_days(file: &Path, writer: Writer, days: u32) -> Result<Sender<()>> {
-    let db = open_reader(file)?;
+    let file = file.to_owned();
     let (running, stopped) = bounded::<()>(0);
     let prune = move || {
         loop {
-            if let Err(error) = prune(&db, &writer, days) {
+            if let Err(error) = prune(&file, &writer, days) {
                 tracing::error!(%error, "old polls could not be forgotten; the next hour tries again");
             }
             if stopped.recv_timeout(RETENTION_EVERY) == Err(RecvTimeoutError::Disconnected) {
@@ -306,8 +321,8 @@ fn keep_days(file: &Path, writer: Writer, days: u32) -> Result<Sender<()>> {
 }
 
 /// Forgets old polls, a transaction at a time so that others get their turn.
-fn prune(db: &rusqlite::Connection, writer: &Writer, days: u32) -> Result<()> {
-    let Some(before) = retention::cut(db, days)? else {
+fn prune(file: &Path, writer: &Writer, days: u32) -> Result<()> {
+    let Some(before) = retention::cut(&open_reader(file)?, days)? else {
         return Ok(());
     };
     let mut total = 0;

@@ -4,7 +4,7 @@
 
 use rusqlite::Connection;
 
-use super::packed;
+use super::{packed, packed_fleet};
 use crate::civil;
 use crate::error::Result;
 
@@ -111,6 +111,13 @@ pub fn findings(db: &Connection) -> Result<Vec<String>> {
         findings.push(format!(
             "the packed polls of the hour {hour} are not those of its rows (DELETE FROM packed_hour in the sqlite3 shell mends it)"
         ));
+    }
+    // A zone or a time that is none was told above; then there is nothing to compare with.
+    if findings.is_empty() && packed_fleet::is_wrong(db)? {
+        findings.push(
+            "the packed fleet is not that of the rows (DELETE FROM packed_fleet in the sqlite3 shell mends it)"
+                .to_owned(),
+        );
     }
     Ok(findings)
 }

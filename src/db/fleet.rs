@@ -10,7 +10,7 @@ use foldhash::fast::RandomState;
 use rusqlite::functions::{Aggregate, Context, FunctionFlags};
 use rusqlite::{Connection, OptionalExtension, Row};
 
-use super::{Changed, generation, landing, packed};
+use super::{Changed, generation, landing, packed, packed_fleet};
 use crate::civil;
 use crate::error::{Error, Result};
 use crate::uptime::business_hours::{WeeklyRow, ZONE_DEFAULT};
@@ -26,12 +26,20 @@ pub struct Label {
     pub group: String,
 }
 
-/// Every store with its zone and hours.
+/// Every store with its zone and hours; from the packed fleet where there is one.
 ///
 /// # Errors
 /// When the database cannot be read, or holds a zone or a time that this program does not know
 /// (another program wrote it: `check` finds all of them).
 pub fn load(db: &Connection) -> Result<Fleet> {
+    match packed_fleet::read(db)? {
+        Some(fleet) => Ok(fleet),
+        None => load_rows(db),
+    }
+}
+
+/// Every store with its zone and hours, from the rows.
+pub(super) fn load_rows(db: &Connection) -> Result<Fleet> {
     // Both come in the order of keys, so that they are joined in one walk over each.
     let hours = gather_hours(db)?;
     let mut hours = hours.as_slice();

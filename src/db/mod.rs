@@ -2,7 +2,7 @@
 //!
 //! In reading order: [`connection`] opens it; [`generation`] tells when what was read is stale;
 //! [`fleet`] and [`polls`] hold the inputs, [`landing`] brings in very many of them at once,
-//! [`packed`] is a copy of the newest that is read faster;
+//! [`packed`] is a copy of the newest that is read faster, and [`packed_fleet`] one of all stores;
 //! [`reports`] holds the jobs and their results;
 //! [`idempotency`] what was answered; [`retention`] forgets; [`writer`] is a
 //! server's one way to change anything; [`check`] holds
@@ -20,6 +20,8 @@ pub mod generation;
 pub mod idempotency;
 pub mod landing;
 pub mod packed;
+mod packed_bytes;
+pub mod packed_fleet;
 pub mod polls;
 pub mod reports;
 pub mod retention;

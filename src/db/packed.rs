@@ -6,16 +6,10 @@
 //!
 //! An hour is packed as its polls are added, where they come in order and find none of it there
 //! ([`polls::add`]), else from its rows, once newer polls have come in ([`pack_all`]).
-//!
-//! # The format
-//! A byte W, then the polls by instant, each in 4 + W bytes: microseconds since the poll before (for the
-//! first: since the hour began) in four; the store's key, doubled, plus one when active, in W. Numbers
-//! have their lowest byte first. That is six bytes a poll up to 32,768 stores and seven up to eight
-//! million, where a row takes some twenty. Numbers of varying length would take five, and three times
-//! as long to read.
 
 use rusqlite::{Connection, OptionalExtension};
 
+use super::packed_bytes::{PackedHours, pack, span_of};
 use super::{Changed, Changes, landing, polls};
 use crate::error::{Error, Result};
 use crate::uptime::fleet::StoreKey;
@@ -33,11 +27,6 @@ const KEPT_HOURS: i64 = REACH / HOUR + 6;
 /// The hour of an instant, counted from 1970.
 fn hour_of(at: Micros) -> i64 {
     at.div_euclid(HOUR)
-}
-
-/// The stretch of time that an hour is.
-fn span_of(hour: i64) -> Interval {
-    Interval::new(hour * HOUR, (hour + 1) * HOUR)
 }
 
 /// Packs polls as they are added, by [`polls::add`]: each chunk is shown before and after it is written.
@@ -83,10 +72,8 @@ impl<'db> Packing<'db> {
                     self.packer = Some(Packer::new(hour));
                 }
             }
-            if let Some(packer) = &mut self.packer
-                && !packer.add(store, poll)
-            {
-                self.packer = None;
+            if let Some(packer) = &mut self.packer {
+                packer.add(store, poll);
             }
         }
         Ok(())
@@ -121,48 +108,26 @@ impl<'db> Packing<'db> {
 /// One hour's polls while they are packed.
 struct Packer {
     hour: i64,
-    last: Micros,
-    /// Microseconds since the poll before; the store's key, doubled, plus one when active.
-    polls: Vec<(u32, u32)>,
+    /// In order of time, or nearly.
+    polls: Vec<(StoreKey, Poll)>,
 }
 
 impl Packer {
     fn new(hour: i64) -> Self {
-        Self {
-            hour,
-            last: span_of(hour).start,
-            polls: Vec::new(),
-        }
+        let polls = Vec::new();
+        Self { hour, polls }
     }
 
-    /// Adds a poll of the hour; false if it is earlier than the one before, or its key too large.
-    fn add(&mut self, store: StoreKey, poll: Poll) -> bool {
-        let (Ok(since), Some(doubled)) =
-            (u32::try_from(poll.at() - self.last), store.checked_mul(2))
-        else {
-            return false;
-        };
-        self.last = poll.at();
-        self.polls
-            .push((since, doubled + u32::from(poll.is_active())));
-        true
+    /// Adds a poll of the hour.
+    fn add(&mut self, store: StoreKey, poll: Poll) {
+        self.polls.push((store, poll));
     }
 
     fn keep(self, db: &Connection) -> Result<()> {
         if self.polls.len() < PACKED_POLLS_MIN {
             return Ok(());
         }
-        let largest = self.polls.iter().map(|&(_, store)| store).max();
-        let width = match largest.unwrap_or_default() {
-            0..=0xffff => 2,
-            0x1_0000..=0xff_ffff => 3,
-            _ => 4,
-        };
-        let mut packed = vec![width];
-        for (since, store) in self.polls {
-            packed.extend_from_slice(&since.to_le_bytes());
-            packed.extend_from_slice(&store.to_le_bytes()[..width.into()]);
-        }
+        let packed = pack(span_of(self.hour).start, &self.polls);
         db.prepare_cached("INSERT OR REPLACE INTO packed_hour (hour, polls) VALUES (?1, ?2)")?
             .execute((self.hour, packed))?;
         db.prepare_cached("DELETE FROM packed_hour WHERE hour < ?1")?
@@ -171,81 +136,35 @@ impl Packer {
     }
 }
 
-/// A part of a span of time, as it is stored.
-pub(super) enum Part<'a> {
-    /// To be read from the rows.
-    Rows(Interval),
-    /// All of its polls.
-    Packed(PackedHour<'a>),
+fn damaged(hour: i64) -> Error {
+    Error::failed(format!(
+        "the packed hour {hour} of the database is damaged (`DELETE FROM packed_hour` in the sqlite3 shell mends it: rows are read then)"
+    ))
 }
 
-/// A packed hour, or the part of it within a span.
-pub(super) struct PackedHour<'a> {
-    hour: i64,
-    span: Interval,
-    polls: &'a [u8],
-}
-
-impl PackedHour<'_> {
-    /// Calls `each` with its polls, by instant.
-    ///
-    /// # Errors
-    /// When it is damaged.
-    pub(super) fn each(&self, each: impl FnMut(StoreKey, Poll)) -> Result<()> {
-        let whole = match self.polls {
-            [2, polls @ ..] => self.each_of::<2, 6>(polls, each),
-            [3, polls @ ..] => self.each_of::<3, 7>(polls, each),
-            [4, polls @ ..] => self.each_of::<4, 8>(polls, each),
-            _ => false,
-        };
-        if whole {
-            return Ok(());
-        }
-        Err(Error::failed(format!(
-            "the packed hour {} of the database is damaged (`DELETE FROM packed_hour` in the sqlite3 shell mends it: rows are read then)",
-            self.hour
-        )))
-    }
-
-    /// The polls whose stores take `WIDTH` bytes, and which take `BYTES`; false if that cannot be.
-    fn each_of<const WIDTH: usize, const BYTES: usize>(
-        &self,
-        polls: &[u8],
-        mut each: impl FnMut(StoreKey, Poll),
-    ) -> bool {
-        let hour = span_of(self.hour);
-        let (polls, rest) = polls.as_chunks::<BYTES>();
-        let mut at = hour.start;
-        for poll in polls {
-            let (mut since, mut store) = ([0; 4], [0; 4]);
-            since.copy_from_slice(&poll[..4]);
-            store[..WIDTH].copy_from_slice(&poll[4..]);
-            at += Micros::from(u32::from_le_bytes(since));
-            let store = u32::from_le_bytes(store);
-            if self.span.contains(at) {
-                each(store / 2, Poll::new(at, polls::status(store % 2 == 1)));
-            }
-        }
-        rest.is_empty() && at < hour.end
-    }
-}
-
-/// Calls `each` with the parts of `span` in order of time.
+/// The packed hours within `span`; `rows` is told each stretch of it that must be read from the rows.
 ///
 /// # Errors
-/// When the database cannot be read, and those of `each`.
+/// When the database cannot be read or a packed hour is damaged, and those of `rows`.
 pub(super) fn read(
     view: &Connection,
     span: Interval,
-    mut each: impl FnMut(Part<'_>) -> Result<()>,
-) -> Result<()> {
+    mut rows: impl FnMut(Interval) -> Result<()>,
+) -> Result<PackedHours> {
+    let range = [hour_of(span.start), hour_of(span.end)];
+    let mut packed = PackedHours::with_capacity(span, 0);
     let mut from = span.start;
     // What has landed is not in the packed hours.
     if !landing::has_landed(view)? {
+        // In one piece of memory, which goes back to the system as a whole.
+        let mut bytes = view.prepare_cached(
+            "SELECT coalesce(sum(length(polls)), 0) FROM packed_hour WHERE hour BETWEEN ?1 AND ?2",
+        )?;
+        packed = PackedHours::with_capacity(span, bytes.query_row(range, |row| row.get(0))?);
         let mut select = view.prepare_cached(
             "SELECT hour, polls FROM packed_hour WHERE hour BETWEEN ?1 AND ?2 ORDER BY hour",
         )?;
-        let mut hours = select.query([hour_of(span.start), hour_of(span.end)])?;
+        let mut hours = select.query(range)?;
         while let Some(row) = hours.next()? {
             let hour = row.get(0)?;
             let inside = span_of(hour).intersection(span);
@@ -253,20 +172,19 @@ pub(super) fn read(
                 continue;
             }
             if from < inside.start {
-                each(Part::Rows(Interval::new(from, inside.start)))?;
+                rows(Interval::new(from, inside.start))?;
             }
-            each(Part::Packed(PackedHour {
-                hour,
-                span,
-                polls: row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?,
-            }))?;
+            let bytes = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
+            if !packed.add(hour, bytes) {
+                return Err(damaged(hour));
+            }
             from = inside.end;
         }
     }
     if from < span.end {
-        each(Part::Rows(Interval::new(from, span.end)))?;
+        rows(Interval::new(from, span.end))?;
     }
-    Ok(())
+    Ok(packed)
 }
 
 /// Forgets the packed hours that `span` touches: their polls are about to change.
@@ -307,9 +225,7 @@ fn pack_next(db: &Connection, from: i64) -> Result<Option<i64>> {
         let Interval { start, end } = span_of(hour);
         if !packed.exists([hour])? && enough.exists((start, end, PACKED_POLLS_MIN - 1))? {
             let mut packer = Packer::new(hour);
-            each_row(db, span_of(hour), |store, poll| {
-                packer.add(store, poll);
-            })?;
+            each_row(db, span_of(hour), |store, poll| packer.add(store, poll))?;
             packer.keep(db)?;
             return Ok(Some(hour));
         }
@@ -351,16 +267,14 @@ pub fn wrong(db: &Connection) -> Result<Vec<i64>> {
     while let Some(row) = hours.next()? {
         let hour = row.get(0)?;
         let (mut packed, mut rows) = (Vec::new(), Vec::new());
-        let whole = PackedHour {
-            hour,
-            span: span_of(hour),
-            polls: row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?,
-        };
-        let whole = whole.each(|store, poll| packed.push((store, poll)));
+        let mut hour_alone = PackedHours::with_capacity(span_of(hour), 0);
+        let bytes = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
+        let whole = hour_alone.add(hour, bytes);
+        hour_alone.each(|store, poll| packed.push((store, poll)));
         each_row(db, span_of(hour), |store, poll| rows.push((store, poll)))?;
         // Of those at one instant any may be first.
         packed.sort_unstable_by_key(|&(store, poll): &(StoreKey, Poll)| (poll.at(), store));
-        if whole.is_err() || packed != rows {
+        if !whole || packed != rows {
             wrong.push(hour);
         }
     }

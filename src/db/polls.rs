@@ -10,7 +10,8 @@ use rusqlite::functions::{Aggregate, Context, FunctionFlags};
 use rusqlite::{CachedStatement, Connection};
 
 use super::connection::open_reader;
-use super::packed::{self, Packing, Part};
+use super::packed::{self, Packing};
+use super::packed_bytes::PackedHours;
 use super::{Changed, generation, landing};
 use crate::error::Result;
 use crate::uptime::fleet::StoreKey;
@@ -106,7 +107,8 @@ pub fn history(view: &Connection, span: Interval, threads: usize) -> Result<Hist
         Some(parts) => parts,
         None => vec![read_part(view, span)?],
     };
-    Ok(Builder::finish(&parts, threads))
+    let (packed, rows): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
+    Ok(Builder::finish(&packed, &rows, threads))
 }
 
 /// Cuts the part of `span` that holds polls into pieces of equal length.
@@ -130,9 +132,9 @@ fn read_side_by_side(
     file: &Path,
     last: Interval,
     others: &[Interval],
-) -> Result<Option<Vec<Builder>>> {
+) -> Result<Option<Vec<ReadPart>>> {
     let generation = generation::current(view)?.polls;
-    let read_other = |part: Interval| -> Result<Option<Builder>> {
+    let read_other = |part: Interval| -> Result<Option<ReadPart>> {
         let mut db = open_reader(file)?;
         let view = super::read(&mut db)?;
         let same = generation::current(&view)?.polls == generation;
@@ -157,12 +159,14 @@ fn read_side_by_side(
     })
 }
 
-/// Every poll within `span`: packed hours where there are any, else rows; in order of time, unless a
-/// large load is moving in.
+/// The polls of a part of a span: packed hours as they are, and what had to be gathered from rows.
+type ReadPart = (PackedHours, Builder);
+
+/// Every poll within `span`: packed hours where there are any, else rows.
 ///
 /// Rows are gathered by an aggregate function of our own, from inside SQLite's loop: stepping through
 /// them from outside takes half as long again.
-fn read_part(view: &Connection, span: Interval) -> Result<Builder> {
+fn read_part(view: &Connection, span: Interval) -> Result<ReadPart> {
     let gathered = Gathered::default();
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DIRECTONLY;
     view.create_aggregate_function("gather_polls", 3, flags, gathered.clone())?;
@@ -170,21 +174,12 @@ fn read_part(view: &Connection, span: Interval) -> Result<Builder> {
         "SELECT gather_polls(at, store, active) FROM {} WHERE at >= ?1 AND at < ?2",
         landing::source(view)?
     );
-    packed::read(view, span, |part| {
-        match part {
-            Part::Rows(span) => view
-                .prepare_cached(&select)?
-                .query_row([span.start, span.end], |_| Ok(()))?,
-            Part::Packed(hour) => {
-                let mut polls = gathered.take();
-                hour.each(|store, poll| polls.push(store, poll))?;
-                gathered.put(polls);
-            }
-        }
-        Ok(())
+    let packed = packed::read(view, span, |span| {
+        let mut select = view.prepare_cached(&select)?;
+        Ok(select.query_row([span.start, span.end], |_| Ok(()))?)
     })?;
     view.remove_function("gather_polls", 3)?;
-    Ok(gathered.take())
+    Ok((packed, gathered.take()))
 }
 
 /// The aggregate function `gather_polls(at, store, active)`, and what it adds to.

@@ -11,6 +11,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use crossbeam_channel::bounded;
+
 use super::door::reply::{self, Asked};
 use super::door::{Link, Links};
 use super::request::Request;
@@ -25,16 +27,22 @@ const PROOF: &str = "proof";
 const PROOF_WITHIN: Duration = Duration::from_secs(5);
 /// The field by which the door is known where others could connect too.
 const SECRET: &str = "Door-Secret";
+/// How many inner connections are opened before the first request is let in. Each takes a fraction of a
+/// millisecond, and more while the processors are busy with warming.
+const LINKS_FIRST: usize = 4;
 
 /// Handlers that wait for requests.
 pub struct Back {
     server: Arc<tiny_http::Server>,
     stopping: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
+    /// Opens the rest of the inner connections.
+    opener: Option<JoinHandle<()>>,
 }
 
 impl Back {
-    /// Starts handlers and opens an inner connection for each; fewer if the machine gives fewer.
+    /// Starts handlers and opens an inner connection for each, most of them behind the caller's back;
+    /// fewer if the machine gives fewer.
     ///
     /// # Errors
     /// When not a single one can be had.
@@ -46,21 +54,44 @@ impl Back {
             connect,
             secret,
         } = inside;
-        let back = Self::serve(server, handlers, secret.clone(), shared)?;
+        let mut back = Self::serve(server, handlers, secret.clone(), shared)?;
+        let total = back.threads.len();
+        // One after the other: only then does tiny_http find a thread for each.
         let mut links = Vec::new();
-        while links.len() < back.threads.len() {
-            // One after the other: only then does tiny_http find a thread for each.
+        while links.len() < total.min(LINKS_FIRST) {
             match connect() {
                 Ok(link) => links.push(link),
                 Err(error) if links.is_empty() => return Err(failed(error)),
-                Err(error) => {
-                    tracing::warn!(%error, connections = links.len(), "no more inner connections");
+                Err(_) => break, // The next to be opened tells of it.
+            }
+        }
+        let rest = total - links.len();
+        let (open, more) = bounded(total);
+        let open_rest = move || {
+            for number in 0..rest {
+                let sent = match connect() {
+                    Ok(link) => open.send(link).is_ok(),
+                    Err(error) => {
+                        let connections = total - rest + number;
+                        tracing::warn!(%error, connections, "no more inner connections");
+                        false
+                    }
+                };
+                // Not taken: the door has closed meanwhile.
+                if !sent {
                     break;
                 }
             }
-        }
+        };
+        let opener = thread::Builder::new().name("links".to_owned());
+        back.opener = Some(opener.spawn(open_rest).map_err(failed)?);
         let greeting = secret.map_or_else(String::new, greeting);
-        Ok((back, Links { links, greeting }))
+        let links = Links {
+            links,
+            more,
+            greeting,
+        };
+        Ok((back, links))
     }
 
     /// Starts handlers of whatever this server takes in.
@@ -97,11 +128,16 @@ impl Back {
             server,
             stopping,
             threads,
+            opener: None,
         })
     }
 
     /// Takes no new requests and returns when those in hand are answered.
     pub fn stop(self) {
+        // First, for it needs handlers that answer.
+        if let Some(opener) = self.opener {
+            let _ = opener.join();
+        }
         self.stopping.store(true, Ordering::SeqCst);
         for _ in &self.threads {
             self.server.unblock();
@@ -117,7 +153,7 @@ impl Back {
 struct Inside {
     server: tiny_http::Server,
     /// Opens a connection that has proven itself.
-    connect: Box<dyn Fn() -> io::Result<Box<dyn Link>>>,
+    connect: Box<dyn Fn() -> io::Result<Box<dyn Link>> + Send>,
     secret: Option<String>,
 }
 

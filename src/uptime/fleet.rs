@@ -54,31 +54,47 @@ impl Fleet {
     /// A fleet of these stores, given as key, id and pattern, in any order.
     pub fn new(stores: impl IntoIterator<Item = (StoreKey, Box<str>, Pattern)>) -> Self {
         let mut index: HashMap<Pattern, PatternIndex, RandomState> = HashMap::default();
-        let mut fleet = Self::default();
-        for (key, id, mut pattern) in stores {
+        let mut patterns = Vec::new();
+        let mut place = |mut pattern: Pattern| {
             pattern.rows.sort_unstable();
             pattern.rows.dedup();
-            let pattern = *index.entry(pattern).or_insert_with_key(|pattern| {
-                fleet.patterns.push(pattern.clone());
-                fleet.patterns.len() - 1
-            });
+            *index.entry(pattern).or_insert_with_key(|pattern| {
+                patterns.push(pattern.clone());
+                patterns.len() - 1
+            })
+        };
+        let stores = stores.into_iter();
+        let stores: Vec<_> = stores
+            .map(|(key, id, pattern)| (key, id, place(pattern)))
+            .collect();
+        Self::of_patterns(patterns, stores)
+    }
+
+    /// A fleet of these patterns, each once, and of these stores, given as key, id and the place of their
+    /// pattern, in any order.
+    pub fn of_patterns(
+        patterns: Vec<Pattern>,
+        stores: impl IntoIterator<Item = (StoreKey, Box<str>, PatternIndex)>,
+    ) -> Self {
+        let store = |(key, id, pattern): (StoreKey, Box<str>, PatternIndex)| {
             let quoted = is_quoted(&id);
-            fleet.stores.push(Store {
+            Store {
                 key,
                 id,
                 pattern,
                 quoted,
-            });
-        }
-        fleet
-            .stores
-            .sort_unstable_by(|a, b| a.id.as_bytes().cmp(b.id.as_bytes()));
+            }
+        };
+        let mut stores: Vec<_> = stores.into_iter().map(store).collect();
+        stores.sort_unstable_by(|a, b| a.id.as_bytes().cmp(b.id.as_bytes()));
         // There are no more stores than keys.
-        fleet.by_key = (0..).take(fleet.stores.len()).collect();
-        let stores = &fleet.stores;
-        let key = |&place: &u32| stores[place as usize].key;
-        fleet.by_key.sort_unstable_by_key(key);
-        fleet
+        let mut by_key: Vec<u32> = (0..).take(stores.len()).collect();
+        by_key.sort_unstable_by_key(|&place| stores[place as usize].key);
+        Self {
+            stores,
+            patterns,
+            by_key,
+        }
     }
 
     /// The stores that have keys from `first` to `last`, by key.

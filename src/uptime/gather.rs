@@ -1,7 +1,8 @@
 //! Gathering: polls of many stores, in any order, into a history.
 //!
 //! Polls are gathered by block and then laid out by store, a block at a time, so that both steps write to
-//! few places at once. What is gathered is short-lived and as large as what stays: it lies in slabs so
+//! few places at once. What lies by block already ([`ByBlock`]) is laid out straight from where it lies.
+//! What is gathered is short-lived and as large as what stays: it lies in slabs so
 //! large that the system takes each back as a whole when it is dropped. It must never know where polls
 //! come from.
 
@@ -10,6 +11,7 @@ use std::thread;
 
 use super::fleet::StoreKey;
 use super::history::{BLOCK_STORES, History, place, slot_byte};
+use super::interval::{Interval, Micros};
 use super::poll::{Poll, Status};
 
 /// How many polls of a block lie side by side.
@@ -17,6 +19,61 @@ const CHUNK_POLLS: usize = 256;
 
 /// How many chunks a slab has room for: 64 MiB of polls. Room that is not used costs nothing.
 const SLAB_CHUNKS: usize = 1 << 15;
+
+/// Polls of many stores that lie by block.
+pub trait ByBlock: Sync {
+    /// How many blocks there may be any of.
+    fn blocks(&self) -> usize;
+
+    /// The polls of one block, in order of time, or nearly.
+    fn groups(&self, block: usize) -> impl Iterator<Item = Group<'_>>;
+}
+
+/// Polls of one block and one status.
+#[derive(Clone, Copy, Debug)]
+pub struct Group<'a> {
+    /// For each poll, its store's place in the block.
+    pub slots: &'a [u8],
+    /// For each poll, microseconds since `start`, the lowest byte first.
+    pub since: &'a [[u8; 4]],
+    /// What the polls' instants are counted from.
+    pub start: Micros,
+    /// What all of them say.
+    pub status: Status,
+    /// Those outside of it do not count; none: all do.
+    pub within: Option<Interval>,
+}
+
+/// No polls at all.
+impl ByBlock for () {
+    fn blocks(&self) -> usize {
+        0
+    }
+
+    fn groups(&self, _: usize) -> impl Iterator<Item = Group<'_>> {
+        std::iter::empty()
+    }
+}
+
+impl Group<'_> {
+    /// Calls `each` with every poll that counts and its store's place in the block.
+    pub fn each(&self, mut each: impl FnMut(u8, Poll)) {
+        for (&slot, &since) in self.slots.iter().zip(self.since) {
+            let at = self.start + Micros::from(u32::from_le_bytes(since));
+            if self.within.is_none_or(|within| within.contains(at)) {
+                each(slot, Poll::new(at, self.status));
+            }
+        }
+    }
+
+    /// Calls `each` with the store's place for every poll that counts.
+    fn each_slot(&self, mut each: impl FnMut(u8)) {
+        match self.within {
+            None => self.slots.iter().for_each(|&slot| each(slot)),
+            Some(_) => self.each(|slot, _| each(slot)),
+        }
+    }
+}
 
 /// Gathers polls; cheapest where they come in order of time.
 #[derive(Debug, Default)]
@@ -100,12 +157,14 @@ impl Builder {
         })
     }
 
-    /// The history of what was pushed to any of the builders, laid out on `threads` threads.
-    pub fn finish(parts: &[Self], threads: usize) -> History {
-        let blocks = parts.iter().map(|part| part.blocks.len()).max();
+    /// The history of what lies by block, and what was pushed to any of the builders, laid out on
+    /// `threads` threads. No poll may be in two of them.
+    pub fn finish(by_block: &[impl ByBlock], parts: &[Self], threads: usize) -> History {
+        let blocks = parts.iter().map(|part| part.blocks.len());
+        let blocks = blocks.chain(by_block.iter().map(ByBlock::blocks)).max();
         let blocks: Vec<usize> = (0..blocks.unwrap_or(0)).collect();
         let lay_out = |share: &[usize]| -> Vec<_> {
-            let lay_out = |&block: &usize| lay_out(parts, block);
+            let lay_out = |&block: &usize| lay_out(by_block, parts, block);
             share.iter().map(lay_out).collect()
         };
         let mut shares = blocks.chunks(blocks.len().div_ceil(threads.max(1)).max(1));
@@ -124,10 +183,15 @@ impl Builder {
 }
 
 /// A counting sort of a block's polls by store; it keeps the order within each, which is mostly that of
-/// time already. Returns where each store's polls end, and the polls.
-fn lay_out(parts: &[Builder], block: usize) -> (Vec<u32>, Vec<Poll>) {
+/// time already: what was pushed is newer than what lay by block. Returns where each store's polls end,
+/// and the polls.
+fn lay_out(by_block: &[impl ByBlock], parts: &[Builder], block: usize) -> (Vec<u32>, Vec<Poll>) {
+    let groups = || by_block.iter().flat_map(|part| part.groups(block));
     let chunks = || parts.iter().flat_map(|part| part.chunks(block));
     let mut ends = vec![0_u32; BLOCK_STORES];
+    for group in groups() {
+        group.each_slot(|slot| ends[usize::from(slot)] += 1);
+    }
     for (slots, _) in chunks() {
         for &slot in slots {
             ends[usize::from(slot)] += 1;
@@ -140,18 +204,25 @@ fn lay_out(parts: &[Builder], block: usize) -> (Vec<u32>, Vec<Poll>) {
         total += count;
     }
     let mut polls = vec![Poll::new(0, Status::Inactive); total as usize];
+    let mut put = |slot: u8, poll| {
+        let end = &mut ends[usize::from(slot)];
+        polls[*end as usize] = poll;
+        *end += 1;
+    };
+    for group in groups() {
+        group.each(&mut put);
+    }
     for (slots, chunk) in chunks() {
         for (&slot, &poll) in slots.iter().zip(chunk) {
-            let end = &mut ends[usize::from(slot)];
-            polls[*end as usize] = poll;
-            *end += 1;
+            put(slot, poll);
         }
     }
     let mut start = 0;
     for &end in &ends {
         let store = &mut polls[start as usize..end as usize];
         if !store.is_sorted() {
-            store.sort_unstable();
+            // Mostly a few runs in order, which this sort merges.
+            store.sort();
         }
         start = end;
     }
@@ -173,7 +244,7 @@ mod tests {
             parts[number % 2].push(store, Poll::new(at, Status::Active));
         }
         for threads in 0..5 {
-            let history = Builder::finish(&parts, threads);
+            let history = Builder::finish(&[()], &parts, threads);
             assert_eq!(history.len(), count);
             let mut apart = Vec::new();
             let span = Interval::new(0, i64::MAX / 4);
@@ -184,6 +255,6 @@ mod tests {
             });
             assert_eq!(polls.sum::<usize>(), count);
         }
-        assert!(Builder::finish(&[], 2).is_empty());
+        assert!(Builder::finish(&[()], &[], 2).is_empty());
     }
 }

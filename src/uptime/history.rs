@@ -55,7 +55,7 @@ impl History {
         for (store, poll) in polls {
             builder.push(store, poll);
         }
-        Builder::finish(&[builder], 1)
+        Builder::finish(&[()], &[builder], 1)
     }
 
     /// A history of blocks, each laid out by store: where each store's polls end, and the polls.

@@ -10,7 +10,7 @@ use rusqlite::Connection;
 use store_monitor::civil::format_utc;
 use store_monitor::db::connection::{open_reader, open_writer};
 use store_monitor::db::polls::PollChange;
-use store_monitor::db::{self, check, fleet, packed, polls, retention};
+use store_monitor::db::{self, check, fleet, packed, packed_fleet, polls, retention};
 use store_monitor::hot_window::{HotWindow, read_inputs};
 use store_monitor::ingest::batch::{self, Source};
 use store_monitor::ingest::load;
@@ -197,6 +197,9 @@ impl History {
             10 => self.retention(),
             _ => {
                 packed::pack_all(&mut self.db).expect("packed");
+                if let Some(fleet) = packed_fleet::pack(&mut self.db).expect("packed") {
+                    packed_fleet::keep(&mut self.db, fleet).expect("kept");
+                }
                 "packing".to_owned()
             }
         };

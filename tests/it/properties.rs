@@ -982,7 +982,7 @@ proptest! {
         let by_change = polls
             .chunks(7)
             .fold(History::from_polls(at_first), |history, change| history.with(change, Micros::MIN));
-        let finish = |builder| Builder::finish(&[builder], 3);
+        let finish = |builder| Builder::finish(&[()], &[builder], 3);
         let others = [finish(by_store), finish(by_turns), by_change];
         for rule in Interpolation::ALL {
             let expected = fast_csv(&fleet, &by_time, as_of, rule, 1);

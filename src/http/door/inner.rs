@@ -4,6 +4,7 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 
+use crossbeam_channel::Receiver;
 use mio::Token;
 use mio::event::{Event, Source};
 
@@ -25,6 +26,8 @@ impl<T: Read + Write + Source + Send> Link for T {}
 pub struct Links {
     /// Each takes one request at a time.
     pub links: Vec<Box<dyn Link>>,
+    /// More of them, as they are opened.
+    pub more: Receiver<Box<dyn Link>>,
     /// Lines of fields that each request must carry there, if any.
     pub greeting: String,
 }

@@ -9,12 +9,13 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use crossbeam_channel::{Receiver, TryRecvError};
 use mio::event::Event;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
 
 use super::client::{Client, Request, Step, Turn};
-use super::inner::{Inner, Job, Links, Part};
+use super::inner::{Inner, Job, Link, Links, Part};
 use super::refusal::Refusal;
 use super::reply::{self, Asked};
 use super::spool::Room;
@@ -37,6 +38,8 @@ const RECEIVES_MAX: usize = 8;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How often deadlines are looked at.
 const TICK: Duration = Duration::from_millis(100);
+/// How often it is looked for more inner connections while a request waits for one and some are opened.
+const MORE_TICK: Duration = Duration::from_millis(1);
 /// How long replies in hand may take after a stop.
 const STOP_WITHIN: Duration = Duration::from_secs(4);
 
@@ -58,6 +61,8 @@ pub(super) struct Rounds<'a> {
     refused: usize,
     inners: Vec<Option<Inner>>,
     greeting: String,
+    /// Inner connections that are being opened, until all are.
+    more: Option<Receiver<Box<dyn Link>>>,
     /// Those without a request.
     free: Vec<usize>,
     /// Requests that wait for one.
@@ -102,6 +107,7 @@ impl<'a> Rounds<'a> {
             refused: 0,
             inners: Vec::new(),
             greeting: String::new(),
+            more: None,
             free: Vec::new(),
             waiting: VecDeque::new(),
             due: VecDeque::new(),
@@ -120,14 +126,30 @@ impl<'a> Rounds<'a> {
     /// Adds inner connections.
     fn connect(&mut self, links: Links) -> io::Result<()> {
         self.greeting = links.greeting;
-        for mut link in links.links {
-            let at = self.inners.len();
-            let both = Interest::READABLE | Interest::WRITABLE;
-            let token = Token(INNER_FIRST + at);
-            self.poll.registry().register(&mut link, token, both)?;
-            self.inners.push(Some(Inner::new(link)));
-            self.free.push(at);
+        self.more = Some(links.more);
+        links.links.into_iter().try_for_each(|link| self.add(link))
+    }
+
+    fn add(&mut self, mut link: Box<dyn Link>) -> io::Result<()> {
+        let at = self.inners.len();
+        let both = Interest::READABLE | Interest::WRITABLE;
+        let token = Token(INNER_FIRST + at);
+        self.poll.registry().register(&mut link, token, both)?;
+        self.inners.push(Some(Inner::new(link)));
+        self.free.push(at);
+        Ok(())
+    }
+
+    /// Adds the inner connections that were opened meanwhile, and puts them to use.
+    fn add_more(&mut self) -> io::Result<()> {
+        while let Some(more) = &self.more {
+            match more.try_recv() {
+                Ok(link) => self.add(link)?,
+                Err(TryRecvError::Empty) => break,
+                Err(TryRecvError::Disconnected) => self.more = None,
+            }
         }
+        self.hand_out();
         Ok(())
     }
 
@@ -140,6 +162,9 @@ impl<'a> Rounds<'a> {
                 _ => {}
             }
             self.now = Instant::now();
+            if self.more.is_some() {
+                self.add_more()?;
+            }
             self.due.extend(self.later.drain(..));
             for event in &events {
                 self.note(event);
@@ -172,6 +197,9 @@ impl<'a> Rounds<'a> {
     fn timeout(&self) -> Option<Duration> {
         if !self.later.is_empty() || (self.acceptable && self.accept_after.is_none()) {
             return Some(Duration::ZERO);
+        }
+        if self.more.is_some() && !self.waiting.is_empty() {
+            return Some(MORE_TICK);
         }
         let idle = self.clients.is_empty() && self.accept_after.is_none();
         (!idle).then(|| self.next_tick.saturating_duration_since(self.now))

@@ -1,0 +1,263 @@
+//! The bytes of packed hours.
+//!
+//! It must never know when an hour is packed or forgotten, nor SQL.
+//!
+//! # The format
+//! Polls lie in groups, one for each status of each block of 256 store keys: as a report's memory is laid
+//! out by block, a group is read straight into its place, by whichever thread has that block. First how
+//! many groups there are; then for each its number (the block, doubled, plus one when active) and where
+//! its polls end, counted from the first group's first; then the groups: for each poll its store's place
+//! in the block, a byte; for each the microseconds since the hour began. Numbers take four bytes, the
+//! lowest first. That is five bytes a poll, for any number of stores, where a row takes some twenty.
+
+use super::polls;
+use crate::uptime::fleet::StoreKey;
+use crate::uptime::gather::{ByBlock, Group};
+use crate::uptime::history::BLOCK_STORES;
+use crate::uptime::interval::{HOUR, Interval, Micros};
+use crate::uptime::poll::{Poll, Status};
+
+/// The stretch of time that an hour is.
+pub(super) fn span_of(hour: i64) -> Interval {
+    Interval::new(hour * HOUR, (hour + 1) * HOUR)
+}
+
+/// How many store keys share a block.
+const BLOCK_KEYS: StoreKey = 256;
+
+const _: () = assert!(
+    BLOCK_KEYS as usize == BLOCK_STORES,
+    "what is stored by block is read by block"
+);
+
+/// The number of a poll's group.
+fn group_of(store: StoreKey, poll: Poll) -> u32 {
+    store / BLOCK_KEYS * 2 + u32::from(poll.is_active())
+}
+
+/// The polls of the hour that begins at `start`, as they are stored.
+pub(super) fn pack(start: Micros, polls: &[(StoreKey, Poll)]) -> Vec<u8> {
+    let mut polls: Vec<_> = polls
+        .iter()
+        .map(|&(store, poll)| (group_of(store, poll), store, poll))
+        .collect();
+    // Stable: each group stays in order of time.
+    polls.sort_by_key(|&(group, ..)| group);
+    let groups = || polls.chunk_by(|(a, ..), (b, ..)| a == b);
+    let number = |number: usize| u32::try_from(number).unwrap_or(u32::MAX).to_le_bytes();
+    let mut packed = Vec::from(number(groups().count()));
+    let mut end = 0;
+    for group in groups() {
+        end += group.len();
+        packed.extend_from_slice(&group[0].0.to_le_bytes());
+        packed.extend_from_slice(&number(end));
+    }
+    for group in groups() {
+        packed.extend(group.iter().map(|&(_, store, _)| store.to_le_bytes()[0]));
+        for (_, _, poll) in group {
+            // An hour has fewer than 2³² microseconds.
+            let since = u32::try_from(poll.at() - start).unwrap_or(u32::MAX);
+            packed.extend_from_slice(&since.to_le_bytes());
+        }
+    }
+    packed
+}
+
+/// The packed hours within a span, end to end as they are stored.
+#[derive(Debug)]
+pub(super) struct PackedHours {
+    span: Interval,
+    bytes: Vec<u8>,
+    hours: Vec<PackedHour>,
+}
+
+/// Where one of them lies.
+#[derive(Clone, Copy, Debug)]
+struct PackedHour {
+    hour: i64,
+    /// Where its groups are listed, and where their polls begin.
+    listed: usize,
+    polls: usize,
+}
+
+/// One entry of the list of groups: its number, and where its polls end.
+type Listed = [u8; 8];
+
+fn listed(entry: &Listed) -> (u32, usize) {
+    let [a, b, c, d, end @ ..] = *entry;
+    (
+        u32::from_le_bytes([a, b, c, d]),
+        u32::from_le_bytes(end) as usize,
+    )
+}
+
+/// How many bytes a poll takes.
+const POLL_BYTES: usize = 5;
+
+impl PackedHours {
+    pub(super) fn with_capacity(span: Interval, bytes: usize) -> Self {
+        Self {
+            span,
+            bytes: Vec::with_capacity(bytes),
+            hours: Vec::new(),
+        }
+    }
+
+    /// Adds an hour; false if its bytes cannot be one.
+    pub(super) fn add(&mut self, hour: i64, packed: &[u8]) -> bool {
+        let Some((groups, rest)) = packed.split_first_chunk() else {
+            return false;
+        };
+        let (list, _) = rest.as_chunks::<8>();
+        let Some(list) = list.get(..u32::from_le_bytes(*groups) as usize) else {
+            return false;
+        };
+        let entries = || list.iter().map(listed);
+        let polls = entries().next_back().map_or(0, |(_, end)| end);
+        let whole = polls.checked_mul(POLL_BYTES) == Some(rest.len() - list.as_flattened().len());
+        // No store has a larger one, and memory would be asked for as many blocks.
+        let last = group_of(StoreKey::MAX, Poll::new(0, Status::Active));
+        let known = entries().all(|(group, _)| group <= last);
+        if !whole || !known || !entries().is_sorted_by(|a, b| a.0 < b.0 && a.1 <= b.1) {
+            return false;
+        }
+        let listed = self.bytes.len() + groups.len();
+        let polls = listed + list.as_flattened().len();
+        self.bytes.extend_from_slice(packed);
+        self.hours.push(PackedHour {
+            hour,
+            listed,
+            polls,
+        });
+        true
+    }
+
+    fn list(&self, hour: PackedHour) -> &[Listed] {
+        self.bytes[hour.listed..hour.polls].as_chunks().0
+    }
+
+    /// The group at `index` of an hour's list.
+    fn group(&self, hour: PackedHour, index: usize) -> Group<'_> {
+        let list = self.list(hour);
+        let (number, end) = listed(&list[index]);
+        let first = index
+            .checked_sub(1)
+            .map_or(0, |before| listed(&list[before]).1);
+        let polls = &self.bytes[hour.polls..][first * POLL_BYTES..end * POLL_BYTES];
+        let (slots, since) = polls.split_at(end - first);
+        let whole = span_of(hour.hour);
+        Group {
+            slots,
+            since: since.as_chunks().0,
+            start: whole.start,
+            status: polls::status(number % 2 == 1),
+            within: (whole.intersection(self.span) != whole).then_some(self.span),
+        }
+    }
+
+    /// Calls `each` with all polls and their stores.
+    pub(super) fn each(&self, mut each: impl FnMut(StoreKey, Poll)) {
+        for &hour in &self.hours {
+            for (index, entry) in self.list(hour).iter().enumerate() {
+                let first = listed(entry).0 / 2 * BLOCK_KEYS;
+                self.group(hour, index)
+                    .each(|slot, poll| each(first + StoreKey::from(slot), poll));
+            }
+        }
+    }
+}
+
+impl ByBlock for PackedHours {
+    fn blocks(&self) -> usize {
+        let last = |&hour: &PackedHour| self.list(hour).last().map(listed);
+        let last = self.hours.iter().filter_map(last).map(|(group, _)| group);
+        last.max().map_or(0, |group| group as usize / 2 + 1)
+    }
+
+    fn groups(&self, block: usize) -> impl Iterator<Item = Group<'_>> {
+        self.hours.iter().flat_map(move |&hour| {
+            let list = self.list(hour);
+            let from = list.partition_point(|entry| (listed(entry).0 as usize) < block * 2);
+            let own = |entry: &&Listed| listed(entry).0 as usize / 2 == block;
+            let count = list[from..].iter().take_while(own).count();
+            (from..from + count).map(move |index| self.group(hour, index))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR_PACKED: i64 = 494_000;
+
+    /// Polls of an hour, of stores in several blocks.
+    fn polls_of_an_hour() -> Vec<(StoreKey, Poll)> {
+        let start = span_of(HOUR_PACKED).start;
+        let poll = |number: i64| {
+            let store = StoreKey::try_from(number * 7919 % 3000).unwrap();
+            let status = [Status::Active, Status::Active, Status::Inactive];
+            let status = status[usize::try_from(number % 3).unwrap()];
+            (store, Poll::new(start + number * 3_599_999, status))
+        };
+        let mut polls: Vec<_> = (0..1000).map(poll).collect();
+        polls.push((StoreKey::MAX, Poll::new(start + HOUR - 1, Status::Active)));
+        polls
+    }
+
+    fn sorted(mut polls: Vec<(StoreKey, Poll)>) -> Vec<(StoreKey, Poll)> {
+        polls.sort_unstable();
+        polls
+    }
+
+    #[test]
+    fn a_packed_hour_is_its_polls_and_a_part_of_it_those_within() {
+        let polls = polls_of_an_hour();
+        let whole = span_of(HOUR_PACKED);
+        let bytes = pack(whole.start, &polls);
+        for span in [
+            whole,
+            Interval::new(whole.start + HOUR / 3, whole.end + HOUR),
+            Interval::new(whole.start - HOUR, whole.end - HOUR / 3),
+        ] {
+            let mut hours = PackedHours::with_capacity(span, 0);
+            assert!(hours.add(HOUR_PACKED, &bytes));
+            let mut read = Vec::new();
+            hours.each(|store, poll| read.push((store, poll)));
+            let within = polls.iter().filter(|(_, poll)| span.contains(poll.at()));
+            assert_eq!(sorted(read), sorted(within.copied().collect()));
+            let mut by_block = 0;
+            for block in [0, 1, 5, 11, StoreKey::MAX as usize / BLOCK_STORES] {
+                for group in hours.groups(block) {
+                    group.each(|_, _| by_block += 1);
+                }
+            }
+            let in_these =
+                |store: StoreKey| [0, 1, 5, 11, StoreKey::MAX / 256].contains(&(store / 256));
+            let within = polls.iter().filter(|(_, poll)| span.contains(poll.at()));
+            assert_eq!(
+                by_block,
+                within.filter(|(store, _)| in_these(*store)).count()
+            );
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_no_hour_are_refused() {
+        let bytes = pack(span_of(HOUR_PACKED).start, &polls_of_an_hour());
+        let taken = |bytes: &[u8]| {
+            PackedHours::with_capacity(span_of(HOUR_PACKED), 0).add(HOUR_PACKED, bytes)
+        };
+        assert!(taken(&bytes));
+        assert!((0..bytes.len()).all(|length| !taken(&bytes[..length])));
+        for place in 0..4 + 8 * 10 {
+            let mut bytes = bytes.clone();
+            bytes[place] ^= 0x80;
+            // Whatever is taken can be read.
+            let mut hours = PackedHours::with_capacity(span_of(HOUR_PACKED), 0);
+            if hours.add(HOUR_PACKED, &bytes) {
+                hours.each(|_, _| {});
+            }
+        }
+    }
+}
