@@ -150,6 +150,7 @@ pub fn serve(file: &Path, options: &ServerOptions, ready: impl FnOnce(SocketAddr
     recover_in_background(writer.clone(), file)?;
     let hot = Arc::new(HotWindow::told_by(writer.telling()));
     let views = Arc::new(FleetViews::default());
+    warm_in_background(Arc::clone(&hot), Arc::clone(&views), file)?;
     let threads = thread::available_parallelism().map_or(1, usize::from);
     let inputs = Arc::clone(&hot);
     let recipe = Arc::new(move |db: &mut _, question: Question| {
@@ -171,8 +172,8 @@ pub fn serve(file: &Path, options: &ServerOptions, ready: impl FnOnce(SocketAddr
         ClockName::System => Clock::System,
     };
     let shared = Shared {
-        hot: Arc::clone(&hot),
-        views: Arc::clone(&views),
+        hot,
+        views,
         hosts: Hosts::new(options.listen, options.hosts.iter().cloned()),
         read_only_pages: options.read_only_pages,
         clock,
@@ -186,8 +187,6 @@ pub fn serve(file: &Path, options: &ServerOptions, ready: impl FnOnce(SocketAddr
     let server = Server::start(listener, capacity, shared)?;
     announce(server.address())?;
     ready(server.address());
-    // Not sooner: the server starts dozens of threads, and each would wait for one that is loading.
-    warm_in_background(hot, views, file)?;
 
     let retention = options
         .keep_days
