@@ -11,10 +11,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use crossbeam_channel::bounded;
+use crossbeam_channel::{Sender, bounded};
 
 use super::door::reply::{self, Asked};
-use super::door::{Link, Links};
+use super::door::{self, Link, Links};
 use super::request::Request;
 use super::response::Response;
 use super::{App, Readers, Shared, routes};
@@ -27,17 +27,19 @@ const PROOF: &str = "proof";
 const PROOF_WITHIN: Duration = Duration::from_secs(5);
 /// The field by which the door is known where others could connect too.
 const SECRET: &str = "Door-Secret";
-/// How many inner connections are opened before the first request is let in. Each takes a fraction of a
-/// millisecond, and more while the processors are busy with warming.
-const LINKS_FIRST: usize = 4;
+/// How many handlers there are, each with its inner connection, before the first request is let in. A thread
+/// takes a good part of a millisecond to begin, and more while the processors are busy with warming.
+const HANDLERS_FIRST: usize = 4;
+/// How many more are asked for at a time.
+const HANDLERS_MORE: usize = 8;
 
 /// Handlers that wait for requests.
 pub struct Back {
     server: Arc<tiny_http::Server>,
     stopping: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
-    /// Opens the rest of the inner connections.
-    opener: Option<JoinHandle<()>>,
+    /// Starts the other handlers and opens their inner connections.
+    rest: JoinHandle<Vec<JoinHandle<()>>>,
 }
 
 impl Back {
@@ -54,37 +56,31 @@ impl Back {
             connect,
             secret,
         } = inside;
-        let mut back = Self::serve(server, handlers, secret.clone(), shared)?;
-        let total = back.threads.len();
-        // One after the other: only then does tiny_http find a thread for each.
-        let mut links = Vec::new();
-        while links.len() < total.min(LINKS_FIRST) {
-            match connect() {
+        let mut source = Handlers::new(server, secret.clone(), shared);
+        let (mut threads, mut links) = (Vec::new(), Vec::new());
+        let first = door::first_handlers(handlers.min(HANDLERS_FIRST)).max(1);
+        while links.len() < first {
+            // One after the other: only then does tiny_http find a thread for each.
+            match source.start().and_then(|thread| {
+                threads.push(thread);
+                connect()
+            }) {
                 Ok(link) => links.push(link),
                 Err(error) if links.is_empty() => return Err(failed(error)),
-                Err(_) => break, // The next to be opened tells of it.
+                Err(_) => break, // The next to be started tells of it.
             }
         }
-        let rest = total - links.len();
-        let (open, more) = bounded(total);
-        let open_rest = move || {
-            for number in 0..rest {
-                let sent = match connect() {
-                    Ok(link) => open.send(link).is_ok(),
-                    Err(error) => {
-                        let connections = total - rest + number;
-                        tracing::warn!(%error, connections, "no more inner connections");
-                        false
-                    }
-                };
-                // Not taken: the door has closed meanwhile.
-                if !sent {
-                    break;
-                }
-            }
+        let (server, stopping) = (Arc::clone(&source.server), Arc::clone(&source.stopping));
+        let (open, more) = bounded(handlers);
+        let started = links.len();
+        let rest = thread::Builder::new().name("links".to_owned());
+        let rest = rest.spawn(move || start_rest(source, &*connect, &open, started, handlers));
+        let back = Self {
+            server,
+            stopping,
+            threads,
+            rest: rest.map_err(failed)?,
         };
-        let opener = thread::Builder::new().name("links".to_owned());
-        back.opener = Some(opener.spawn(open_rest).map_err(failed)?);
         let greeting = secret.map_or_else(String::new, greeting);
         let links = Links {
             links,
@@ -94,50 +90,10 @@ impl Back {
         Ok((back, links))
     }
 
-    /// Starts handlers of whatever this server takes in.
-    ///
-    /// # Errors
-    /// When the machine gives no thread.
-    fn serve(
-        server: tiny_http::Server,
-        handlers: usize,
-        secret: Option<String>,
-        shared: &Shared,
-    ) -> Result<Self> {
-        let (server, stopping) = (Arc::new(server), Arc::new(AtomicBool::new(false)));
-        let (mut threads, readers) = (Vec::new(), Readers::default());
-        for number in 0..handlers.max(1) {
-            let (server, stopping) = (Arc::clone(&server), Arc::clone(&stopping));
-            let mut app = App::new(shared.clone(), Arc::clone(&readers));
-            let secret = secret.clone();
-            let handler = thread::Builder::new()
-                .name(format!("http-{number}"))
-                .spawn(move || serve(&server, &stopping, secret.as_deref(), &mut app));
-            match handler {
-                Ok(thread) => threads.push(thread),
-                Err(error) if threads.is_empty() => {
-                    return Err(Error::failed("cannot start the server").because(error));
-                }
-                Err(error) => {
-                    tracing::warn!(%error, handlers = threads.len(), "no more handlers");
-                    break;
-                }
-            }
-        }
-        Ok(Self {
-            server,
-            stopping,
-            threads,
-            opener: None,
-        })
-    }
-
     /// Takes no new requests and returns when those in hand are answered.
-    pub fn stop(self) {
-        // First, for it needs handlers that answer.
-        if let Some(opener) = self.opener {
-            let _ = opener.join();
-        }
+    pub fn stop(mut self) {
+        // First, for new connections need handlers that answer.
+        self.threads.extend(self.rest.join().unwrap_or_default());
         self.stopping.store(true, Ordering::SeqCst);
         for _ in &self.threads {
             self.server.unblock();
@@ -149,13 +105,87 @@ impl Back {
     }
 }
 
+/// Starts handlers, some at a time, until there are as many as are wanted or the machine gives no more.
+fn start_rest(
+    mut source: Handlers,
+    connect: &Connect,
+    open: &Sender<Box<dyn Link>>,
+    started: usize,
+    wanted: usize,
+) -> Vec<JoinHandle<()>> {
+    let mut threads = Vec::new();
+    let mut count = started;
+    while count < wanted {
+        let more = door::more_handlers((wanted - count).min(HANDLERS_MORE));
+        if more == 0 {
+            tracing::warn!(
+                handlers = count,
+                "the limit on threads is too low for more handlers (ulimit -u raises it)"
+            );
+            break;
+        }
+        for _ in 0..more {
+            let link = source.start().and_then(|thread| {
+                threads.push(thread);
+                connect()
+            });
+            match link.map(|link| open.send(link)) {
+                Ok(Ok(())) => count += 1,
+                Ok(Err(_)) => return threads, // The door has closed meanwhile.
+                Err(error) => {
+                    tracing::warn!(%error, handlers = count, "no more handlers");
+                    return threads;
+                }
+            }
+        }
+    }
+    threads
+}
+
+/// Where handlers come from.
+struct Handlers {
+    server: Arc<tiny_http::Server>,
+    stopping: Arc<AtomicBool>,
+    secret: Option<String>,
+    shared: Shared,
+    readers: Readers,
+    started: usize,
+}
+
+impl Handlers {
+    fn new(server: tiny_http::Server, secret: Option<String>, shared: &Shared) -> Self {
+        Self {
+            server: Arc::new(server),
+            stopping: Arc::default(),
+            secret,
+            shared: shared.clone(),
+            readers: Readers::default(),
+            started: 0,
+        }
+    }
+
+    /// Starts one more, which takes whatever comes in.
+    fn start(&mut self) -> io::Result<JoinHandle<()>> {
+        let (server, stopping) = (Arc::clone(&self.server), Arc::clone(&self.stopping));
+        let mut app = App::new(self.shared.clone(), Arc::clone(&self.readers));
+        let secret = self.secret.clone();
+        let number = self.started;
+        self.started += 1;
+        thread::Builder::new()
+            .name(format!("http-{number}"))
+            .spawn(move || serve(&server, &stopping, secret.as_deref(), &mut app))
+    }
+}
+
 /// Where tiny_http listens, and how to get there.
 struct Inside {
     server: tiny_http::Server,
     /// Opens a connection that has proven itself.
-    connect: Box<dyn Fn() -> io::Result<Box<dyn Link>> + Send>,
+    connect: Box<Connect>,
     secret: Option<String>,
 }
+
+type Connect = dyn Fn() -> io::Result<Box<dyn Link>> + Send;
 
 impl Inside {
     /// A socket in a folder of the owner's, which is gone once the connections are open; a guarded port
@@ -321,7 +351,6 @@ mod tests {
     use super::*;
     use crate::db::connection::open_writer;
     use crate::db::writer::Writer;
-
     use crate::jobs::{Jobs, Limits, Made};
 
     #[test]
@@ -336,7 +365,8 @@ mod tests {
         let inside = Inside::on_a_port().unwrap();
         let address = inside.server.server_addr().to_ip().unwrap();
         let secret = inside.secret.unwrap();
-        let back = Back::serve(inside.server, 2, Some(secret.clone()), &shared).unwrap();
+        let mut handlers = Handlers::new(inside.server, Some(secret.clone()), &shared);
+        let threads = [(); 2].map(|()| handlers.start().unwrap());
         (inside.connect)().unwrap();
         let ask = |field: &str| {
             let mut stream = TcpStream::connect(address).unwrap();
@@ -350,6 +380,10 @@ mod tests {
             assert!(ask(field).starts_with("HTTP/1.1 403 "), "{field}");
         }
         assert!(ask(&greeting(secret)).starts_with("HTTP/1.1 200 "));
-        back.stop();
+        handlers.stopping.store(true, Ordering::SeqCst);
+        threads.iter().for_each(|_| handlers.server.unblock());
+        threads
+            .into_iter()
+            .for_each(|thread| thread.join().unwrap());
     }
 }

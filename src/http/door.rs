@@ -19,8 +19,8 @@
 //! tiny_http's pool of threads queues a new connection behind busy threads if it comes at a bad time.
 //! So inner connections are opened one after the other when the server starts, each proven by a request
 //! before the next, and then kept; there are as many as handlers, and a request that has to wait waits
-//! in the door. The first few are there before anybody is let in, the others follow: a start need not
-//! wait for all. Opening one for each request would cost a third of the speed.
+//! in the door. The first few are there before anybody is let in, the others follow with their
+//! handlers: a start need not wait for all. Opening one for each request would cost a third of the speed.
 //!
 //! It knows framing, limits and time. It must never know a route: what a route takes, it is told by
 //! [`Admit`].
@@ -49,7 +49,7 @@ use std::time::Duration;
 
 use mio::{Poll, Waker};
 
-pub use self::capacity::plan;
+pub use self::capacity::{first_handlers, more_handlers, plan};
 pub use self::inner::{Link, Links};
 use self::rounds::{Rounds, WAKER};
 use super::response::Response;

@@ -1,8 +1,9 @@
 //! Capacity: how many threads and descriptors the machine gives, found out by asking for them.
 //!
 //! The limits on both may be far below what a server would like, and an attempt that fails later could
-//! end tiny_http's accepting for good. So the door learns at the start what it may count on, gives
-//! everything back, and plans with that. It must never know what the threads will do.
+//! end tiny_http's accepting for good. So the door learns what it may count on before it does, gives
+//! everything back, and plans with that: with descriptors at the start; with threads, which take long to
+//! begin, each time before some more handlers do. It must never know what the threads will do.
 
 use std::net::TcpListener;
 use std::thread;
@@ -22,12 +23,11 @@ const CONNECTIONS_MIN: usize = 4;
 /// A probing thread does nothing.
 const STACK_BYTES: usize = 64 * 1024;
 
-/// How many handlers and connections there can be, at most as many as are wanted.
+/// How many handlers and connections there can be descriptors for, at most as many as are wanted.
 pub fn plan(listener: &TcpListener, handlers: usize, connections: usize) -> (usize, usize) {
-    let threads = threads(2 * handlers + FIXED_THREADS + SPARE_THREADS);
     let wanted = HANDLER_DESCRIPTORS * handlers + connections + SPARE_DESCRIPTORS;
     let descriptors = descriptors(listener, wanted);
-    let (handlers, planned) = divide(threads, descriptors, handlers, connections);
+    let (handlers, planned) = divide(descriptors, handlers, connections);
     if planned < connections {
         tracing::warn!(
             wanted = connections,
@@ -39,17 +39,26 @@ pub fn plan(listener: &TcpListener, handlers: usize, connections: usize) -> (usi
 }
 
 /// Divides what there is: a third of the descriptors may go to handlers.
-fn divide(
-    threads: usize,
-    descriptors: usize,
-    handlers: usize,
-    connections: usize,
-) -> (usize, usize) {
-    let by_threads = threads.saturating_sub(FIXED_THREADS + SPARE_THREADS) / 2;
-    let by_descriptors = descriptors / 3 / HANDLER_DESCRIPTORS;
-    let handlers = handlers.min(by_threads).min(by_descriptors).max(1);
+fn divide(descriptors: usize, handlers: usize, connections: usize) -> (usize, usize) {
+    let handlers = handlers.min(descriptors / 3 / HANDLER_DESCRIPTORS).max(1);
     let left = descriptors.saturating_sub(handlers * HANDLER_DESCRIPTORS + SPARE_DESCRIPTORS);
     (handlers, connections.min(left.max(CONNECTIONS_MIN)))
+}
+
+/// How many handlers there can be threads for, up to as many as are wanted: the first of all, with which
+/// tiny_http starts its own.
+pub fn first_handlers(wanted: usize) -> usize {
+    handlers(wanted, FIXED_THREADS + SPARE_THREADS)
+}
+
+/// How many handlers more there can be threads for, up to as many as are wanted.
+pub fn more_handlers(wanted: usize) -> usize {
+    handlers(wanted, SPARE_THREADS)
+}
+
+/// A handler takes a thread, and its connection one of tiny_http's.
+fn handlers(wanted: usize, others: usize) -> usize {
+    threads(2 * wanted + others).saturating_sub(others) / 2
 }
 
 /// How many threads there can be at once, up to as many as are wanted.
@@ -85,17 +94,17 @@ mod tests {
 
     #[test]
     fn what_there_is_is_divided_so_that_all_get_some() {
-        assert_eq!(divide(150, 1000, 64, 512), (64, 512));
-        assert_eq!(divide(150, 50, 64, 512), (3, 11), "64 descriptors");
-        assert_eq!(divide(34, 1000, 64, 512), (6, 512), "40 threads");
-        assert_eq!(divide(0, 0, 64, 512), (1, CONNECTIONS_MIN));
-        assert_eq!(divide(150, 1000, 2, 8), (2, 8));
+        assert_eq!(divide(1000, 64, 512), (64, 512));
+        assert_eq!(divide(50, 64, 512), (3, 11), "64 descriptors");
+        assert_eq!(divide(0, 64, 512), (1, CONNECTIONS_MIN));
+        assert_eq!(divide(1000, 2, 8), (2, 8));
     }
 
     #[test]
     fn probing_finds_what_is_there() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         assert_eq!(threads(3), 3);
+        assert_eq!(more_handlers(3), 3);
         assert_eq!(descriptors(&listener, 5), 5);
     }
 }
