@@ -37,13 +37,15 @@ fn group_of(store: StoreKey, poll: Poll) -> u32 {
 
 /// The polls of the hour that begins at `start`, as they are stored.
 pub(super) fn pack(start: Micros, polls: &[(StoreKey, Poll)]) -> Vec<u8> {
-    let mut polls: Vec<_> = polls
-        .iter()
-        .map(|&(store, poll)| (group_of(store, poll), store, poll))
+    // Small, and no two alike: a plain sort of these is several times as quick as a stable one of polls,
+    // and leaves each group in its order of time, too.
+    let mut order: Vec<(u32, u32)> = (0..)
+        .zip(polls)
+        .map(|(place, &(store, poll))| (group_of(store, poll), place))
         .collect();
-    // Stable: each group stays in order of time.
-    polls.sort_by_key(|&(group, ..)| group);
-    let groups = || polls.chunk_by(|(a, ..), (b, ..)| a == b);
+    order.sort_unstable();
+    let groups = || order.chunk_by(|(a, _), (b, _)| a == b);
+    let poll = |&(_, place): &(u32, u32)| polls[place as usize];
     let number = |number: usize| u32::try_from(number).unwrap_or(u32::MAX).to_le_bytes();
     let mut packed = Vec::from(number(groups().count()));
     let mut end = 0;
@@ -53,8 +55,8 @@ pub(super) fn pack(start: Micros, polls: &[(StoreKey, Poll)]) -> Vec<u8> {
         packed.extend_from_slice(&number(end));
     }
     for group in groups() {
-        packed.extend(group.iter().map(|&(_, store, _)| store.to_le_bytes()[0]));
-        for (_, _, poll) in group {
+        packed.extend(group.iter().map(|place| poll(place).0.to_le_bytes()[0]));
+        for (_, poll) in group.iter().map(poll) {
             // An hour has fewer than 2³² microseconds.
             let since = u32::try_from(poll.at() - start).unwrap_or(u32::MAX);
             packed.extend_from_slice(&since.to_le_bytes());
