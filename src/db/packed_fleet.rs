@@ -19,6 +19,9 @@ use crate::error::Result;
 use crate::uptime::business_hours::WeeklyRow;
 use crate::uptime::fleet::{Fleet, Pattern, StoreKey};
 
+/// More does not fit in one value of SQLite's; rows are read then.
+const BYTES_MAX: usize = 900_000_000;
+
 /// Every store, if the packed fleet is that of now.
 ///
 /// # Errors
@@ -64,7 +67,8 @@ pub fn pack(db: &mut Connection) -> Result<Option<PackedFleet>> {
 /// When the database cannot be written.
 pub fn keep(changes: &mut impl Changes, fleet: PackedFleet) -> Result<()> {
     changes.change(move |db| {
-        if generation::current(db)?.fleet == fleet.generation {
+        let fits = fleet.bytes.len() <= BYTES_MAX;
+        if fits && generation::current(db)?.fleet == fleet.generation {
             db.prepare_cached("INSERT OR REPLACE INTO packed_fleet VALUES (1, ?1, ?2)")?
                 .execute((fleet.generation, &fleet.bytes))?;
         }
