@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Sender, bounded};
 
+use super::door::handed::{self, Handed};
 use super::door::reply::{self, Asked};
 use super::door::{self, Link, Links};
 use super::request::Request;
@@ -72,6 +73,7 @@ impl Back {
         }
         let (server, stopping) = (Arc::clone(&source.server), Arc::clone(&source.stopping));
         let (open, more) = bounded(handlers);
+        let handed = Arc::clone(&source.handed);
         let started = links.len();
         let rest = thread::Builder::new().name("links".to_owned());
         let rest = rest.spawn(move || start_rest(source, &*connect, &open, started, handlers));
@@ -86,6 +88,7 @@ impl Back {
             links,
             more,
             greeting,
+            handed,
         };
         Ok((back, links))
     }
@@ -149,6 +152,7 @@ struct Handlers {
     secret: Option<String>,
     shared: Shared,
     readers: Readers,
+    handed: Arc<Handed>,
     started: usize,
 }
 
@@ -160,6 +164,7 @@ impl Handlers {
             secret,
             shared: shared.clone(),
             readers: Readers::default(),
+            handed: Arc::default(),
             started: 0,
         }
     }
@@ -168,12 +173,12 @@ impl Handlers {
     fn start(&mut self) -> io::Result<JoinHandle<()>> {
         let (server, stopping) = (Arc::clone(&self.server), Arc::clone(&self.stopping));
         let mut app = App::new(self.shared.clone(), Arc::clone(&self.readers));
-        let secret = self.secret.clone();
+        let (secret, handed) = (self.secret.clone(), Arc::clone(&self.handed));
         let number = self.started;
         self.started += 1;
         thread::Builder::new()
             .name(format!("http-{number}"))
-            .spawn(move || serve(&server, &stopping, secret.as_deref(), &mut app))
+            .spawn(move || serve(&server, &stopping, secret.as_deref(), &handed, &mut app))
     }
 }
 
@@ -273,10 +278,16 @@ fn prove(stream: &mut (impl Read + Write), secret: Option<&str>) -> io::Result<(
 }
 
 /// One thread: takes requests and answers them.
-fn serve(server: &tiny_http::Server, stopping: &AtomicBool, secret: Option<&str>, app: &mut App) {
+fn serve(
+    server: &tiny_http::Server,
+    stopping: &AtomicBool,
+    secret: Option<&str>,
+    handed: &Handed,
+    app: &mut App,
+) {
     while !stopping.load(Ordering::SeqCst) {
         match server.recv() {
-            Ok(request) => handle(app, request, secret),
+            Ok(request) => handle(app, request, secret, handed),
             Err(error) if !stopping.load(Ordering::SeqCst) => {
                 // The inner connections that there are go on.
                 tracing::error!(%error, "tiny_http takes no more connections");
@@ -287,16 +298,16 @@ fn serve(server: &tiny_http::Server, stopping: &AtomicBool, secret: Option<&str>
 }
 
 /// Answers one request; a handler that panics answers 500.
-fn handle(app: &mut App, mut incoming: tiny_http::Request, secret: Option<&str>) {
+fn handle(app: &mut App, mut incoming: tiny_http::Request, secret: Option<&str>, handed: &Handed) {
     let is_secret = |header: &tiny_http::Header| {
         header.field.equiv(SECRET) && Some(header.value.as_str()) == secret
     };
     if secret.is_some() && !incoming.headers().iter().any(is_secret) {
-        return respond(incoming, &Response::problem(403, "ask at the door"));
+        return respond(incoming, &Response::problem(403, "ask at the door"), handed);
     }
     let (method, target) = (incoming.method().to_string(), incoming.url().to_owned());
     if target == PROOF {
-        return respond(incoming, &Response::empty(204));
+        return respond(incoming, &Response::empty(204), handed);
     }
     let field = |header: &tiny_http::Header| (header.field.to_string(), header.value.to_string());
     let headers = incoming.headers().iter().map(field).collect();
@@ -315,7 +326,7 @@ fn handle(app: &mut App, mut incoming: tiny_http::Request, secret: Option<&str>)
     tracing::debug!(method, target, status = answer.status, "answered");
     // What no handler wanted: tiny_http would allocate as much to get rid of it.
     let _ = io::copy(incoming.as_reader(), &mut io::sink());
-    respond(incoming, &answer);
+    respond(incoming, &answer, handed);
 }
 
 /// A request's body, as its handler reads it.
@@ -330,17 +341,25 @@ impl Read for Body<'_> {
 /// Gives the answer to the server library.
 ///
 /// As bytes: it would copy a long body in pieces of 8 KiB, which costs half of the speed.
-fn respond(incoming: tiny_http::Request, answer: &Response) {
+fn respond(incoming: tiny_http::Request, answer: &Response, handed: &Handed) {
     let asked = Asked {
         is_head: *incoming.method() == tiny_http::Method::Head,
         is_1_1: true,
         keep_alive: true,
     };
+    if !asked.is_head && answer.body.len() >= handed::BODY_BYTES_MIN {
+        let name = handed.leave(Arc::clone(&answer.body));
+        let answer = answer.clone().with(handed::FIELD, name.to_string());
+        let (head, _) = reply::write(&answer, asked, clock::machine_us());
+        return send(incoming, &head, &[]);
+    }
     let (head, body) = reply::write(answer, asked, clock::machine_us());
+    send(incoming, &head, body);
+}
+
+fn send(incoming: tiny_http::Request, head: &[u8], body: &[u8]) {
     let mut writer = incoming.into_writer();
-    let written = writer
-        .write_all(&head)
-        .and_then(|()| writer.write_all(body));
+    let written = writer.write_all(head).and_then(|()| writer.write_all(body));
     if let Err(error) = written.and_then(|()| writer.flush()) {
         tracing::debug!(%error, "an answer could not be given");
     }

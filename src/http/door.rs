@@ -22,12 +22,16 @@
 //! in the door. The first few are there before anybody is let in, the others follow with their
 //! handlers: a start need not wait for all. Opening one for each request would cost a third of the speed.
 //!
+//! A long body does not go over them: a handler leaves it with the door, and sends the head alone
+//! ([`handed`]).
+//!
 //! It knows framing, limits and time. It must never know a route: what a route takes, it is told by
 //! [`Admit`].
 
 mod capacity;
 pub mod chunks;
 mod client;
+pub mod handed;
 pub mod head;
 mod inner;
 pub mod pace;

@@ -276,10 +276,14 @@ fn a_client_that_reads_or_sends_nothing_holds_no_handler() {
     for _ in 0..20 {
         assert_eq!(client.get("/health").status, 200);
     }
+    let head = client.request("HEAD", &format!("/get_report/{id}"));
+    assert_eq!(head.header("Content-Length"), csv.len().to_string());
+    assert!(head.body.is_empty());
     // Their replies were kept for them, in order, beyond what memory and sockets hold.
     for reader in &mut readers {
-        let (status, _, body) = reader.send(GET).reply().expect("a reply");
+        let (status, head, body) = reader.send(GET).reply().expect("a reply");
         assert_eq!(status, 200);
+        assert!(!head.contains("Door-"), "{head}");
         assert!(body == csv);
         assert_eq!(reader.reply().expect("a reply").0, 200);
     }

@@ -6,6 +6,7 @@
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::Shutdown;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mio::event::Event;
@@ -13,6 +14,7 @@ use mio::net::TcpStream;
 
 use super::chunks::Body;
 use super::head::{self, Framing, Head, Scanner};
+use super::inner::Request;
 use super::pace::Pace;
 use super::refusal::Refusal;
 use super::reply::{self, Asked};
@@ -59,14 +61,6 @@ pub(super) enum Step {
     Submit(Request),
     /// It is done with.
     Gone,
-}
-
-/// A request that is all there.
-pub(super) struct Request {
-    /// The head to relay, but for the empty line at its end.
-    pub(super) head: Vec<u8>,
-    pub(super) body: Spool,
-    pub(super) asked: Asked,
 }
 
 /// A connection.
@@ -204,8 +198,14 @@ impl Client {
         self.asked
     }
 
-    /// Takes a part of the reply. What the client does not take at once is kept for it.
-    pub(super) fn reply(&mut self, mut bytes: &[u8], now: Instant) -> io::Result<()> {
+    /// Takes a part of the reply, and a body behind it if one was handed. What the client does not take at
+    /// once is kept for it.
+    pub(super) fn reply(
+        &mut self,
+        mut bytes: &[u8],
+        handed: Option<Arc<Vec<u8>>>,
+        now: Instant,
+    ) -> io::Result<()> {
         while self.out.is_empty() && self.writable && !bytes.is_empty() {
             match self.stream.write(bytes) {
                 Ok(length) => bytes = &bytes[length..],
@@ -214,13 +214,14 @@ impl Client {
                 Err(error) => return Err(error),
             }
         }
-        if bytes.is_empty() {
+        if bytes.is_empty() && handed.is_none() {
             return Ok(());
         }
         if self.out.is_empty() {
             self.pace = Pace::new(now, REPLY_GRACE);
         }
-        self.out.push(bytes)
+        self.out.push(bytes)?;
+        handed.map_or(Ok(()), |body| self.out.share(body))
     }
 
     /// Takes the reply to be whole.
@@ -334,7 +335,7 @@ impl Client {
                 return self.answer(answer, false, turn);
             }
             if self.input.is_empty() {
-                self.reply(b"HTTP/1.1 100 Continue\r\n\r\n", turn.now)?;
+                self.reply(b"HTTP/1.1 100 Continue\r\n\r\n", None, turn.now)?;
             }
         }
         self.state = State::Body(Box::new(Upload {
@@ -430,7 +431,7 @@ impl Client {
         let (mut bytes, body) = reply::write(answer, self.asked, clock::machine_us());
         bytes.extend_from_slice(body);
         self.state = State::Replied;
-        self.reply(&bytes, turn.now)
+        self.reply(&bytes, None, turn.now)
     }
 
     /// Turns to the next request, or closes.

@@ -3,13 +3,15 @@
 //! It must never know clients: whose reply it brings is a token to it.
 
 use std::io::{self, ErrorKind, Read, Write};
+use std::sync::Arc;
 
 use crossbeam_channel::Receiver;
 use mio::Token;
 use mio::event::{Event, Source};
 
-use super::client::Request;
+use super::handed::Handed;
 use super::reply::{self, Asked, ReplyHead};
+use super::spool::Spool;
 
 /// How long a body may be to be sent in one go with its head.
 const JOINED_BYTES_MAX: u64 = 16 * 1024;
@@ -30,6 +32,8 @@ pub struct Links {
     pub more: Receiver<Box<dyn Link>>,
     /// Lines of fields that each request must carry there, if any.
     pub greeting: String,
+    /// Where handlers leave long bodies.
+    pub handed: Arc<Handed>,
 }
 
 /// An inner connection.
@@ -38,6 +42,14 @@ pub(super) struct Inner {
     pub(super) job: Option<Job>,
     readable: bool,
     writable: bool,
+}
+
+/// A request that is all there.
+pub(super) struct Request {
+    /// The head to relay, but for the empty line at its end.
+    pub(super) head: Vec<u8>,
+    pub(super) body: Spool,
+    pub(super) asked: Asked,
 }
 
 /// A request in hand.
@@ -63,8 +75,8 @@ pub(super) enum Part<'a> {
     Nothing,
     /// A head that is not whole yet.
     Incomplete,
-    /// The head, with what came of the body already.
-    Head(Vec<u8>),
+    /// The head, with what came of the body already, and the name of a body that was handed.
+    Head(Vec<u8>, Option<u64>),
     /// A part of the body.
     Body(&'a [u8]),
 }
@@ -188,6 +200,7 @@ impl Inner {
                     taken,
                     bytes: mut ready,
                     body_bytes,
+                    handed,
                 }) = head
                 else {
                     return Ok(Part::Incomplete);
@@ -196,7 +209,7 @@ impl Inner {
                 ready.extend_from_slice(body);
                 let left = body_bytes.checked_sub(body.len() as u64);
                 job.reply = Reply::Body(left.ok_or_else(unasked)?);
-                Ok(Part::Head(ready))
+                Ok(Part::Head(ready, handed))
             }
         }
     }

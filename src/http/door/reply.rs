@@ -6,6 +6,7 @@ use std::io::Write;
 
 use chrono::DateTime;
 
+use super::handed;
 use crate::http::response::{Response, title};
 
 /// How many fields a reply from within may have.
@@ -31,6 +32,8 @@ pub struct ReplyHead {
     pub bytes: Vec<u8>,
     /// How many bytes of body follow.
     pub body_bytes: u64,
+    /// The name of the body, where it does not follow because it was [`handed`].
+    pub handed: Option<u64>,
 }
 
 /// Reads a head from within; none while it is not all there.
@@ -48,13 +51,14 @@ pub fn read(input: &[u8], asked: Asked) -> Result<Option<ReplyHead>, &'static st
     let status = reply.code.unwrap_or_default();
     let mut bytes = Vec::with_capacity(taken + 64);
     start(&mut bytes, status);
-    let mut length = None;
+    let (mut length, mut handed) = (None, None);
+    let number = |value: &[u8]| std::str::from_utf8(value).ok()?.parse().ok();
     for field in reply.headers.iter() {
         let is = |known: &str| field.name.eq_ignore_ascii_case(known);
         if is("Content-Length") {
-            length = std::str::from_utf8(field.value)
-                .ok()
-                .and_then(|length| length.parse().ok());
+            length = number(field.value);
+        } else if is(handed::FIELD) {
+            handed = number(field.value);
         } else if !is("Connection") && !is("Server") {
             bytes.extend_from_slice(field.name.as_bytes());
             bytes.extend_from_slice(b": ");
@@ -68,7 +72,8 @@ pub fn read(input: &[u8], asked: Asked) -> Result<Option<ReplyHead>, &'static st
     Ok(Some(ReplyHead {
         taken,
         bytes,
-        body_bytes,
+        body_bytes: if handed.is_none() { body_bytes } else { 0 },
+        handed,
     }))
 }
 
@@ -166,6 +171,17 @@ mod tests {
             ("HTTP/1.1 204 No Content\r\n\r\n", 0)
         );
         assert!(read(b"HTTP/1.1 200 OK\r\n\r\n", ASKED).is_err());
+    }
+
+    #[test]
+    fn a_body_that_was_handed_is_named_to_the_door_alone() {
+        let inner = "HTTP/1.1 200 OK\r\nDoor-Body: 7\r\nContent-Length: 3\r\n\r\n";
+        let head = read(inner.as_bytes(), ASKED).unwrap().unwrap();
+        assert_eq!((head.handed, head.body_bytes), (Some(7), 0));
+        assert_eq!(
+            String::from_utf8(head.bytes).unwrap(),
+            "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n"
+        );
     }
 
     #[test]

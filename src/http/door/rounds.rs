@@ -6,6 +6,7 @@ use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
 use std::io::{self, ErrorKind, Write};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -14,8 +15,9 @@ use mio::event::Event;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
 
-use super::client::{Client, Request, Step, Turn};
-use super::inner::{Inner, Job, Link, Links, Part};
+use super::client::{Client, Step, Turn};
+use super::handed::Handed;
+use super::inner::{Inner, Job, Link, Links, Part, Request};
 use super::refusal::Refusal;
 use super::reply::{self, Asked};
 use super::spool::Room;
@@ -61,6 +63,7 @@ pub(super) struct Rounds<'a> {
     refused: usize,
     inners: Vec<Option<Inner>>,
     greeting: String,
+    handed: Arc<Handed>,
     /// Inner connections that are being opened, until all are.
     more: Option<Receiver<Box<dyn Link>>>,
     /// Those without a request.
@@ -107,6 +110,7 @@ impl<'a> Rounds<'a> {
             refused: 0,
             inners: Vec::new(),
             greeting: String::new(),
+            handed: Arc::default(),
             more: None,
             free: Vec::new(),
             waiting: VecDeque::new(),
@@ -126,6 +130,7 @@ impl<'a> Rounds<'a> {
     /// Adds inner connections.
     fn connect(&mut self, links: Links) -> io::Result<()> {
         self.greeting = links.greeting;
+        self.handed = links.handed;
         self.more = Some(links.more);
         links.links.into_iter().try_for_each(|link| self.add(link))
     }
@@ -428,9 +433,17 @@ impl<'a> Rounds<'a> {
             let given = match (&part, &mut client) {
                 (Part::Nothing, _) => return Ok(()),
                 (Part::Incomplete, _) => continue,
-                (Part::Head(bytes), Some(client)) => client.reply(bytes, self.now),
-                (Part::Body(bytes), Some(client)) => client.reply(bytes, self.now),
-                (Part::Head(_) | Part::Body(_), None) => Ok(()),
+                (Part::Head(bytes, handed), client) => {
+                    // Taken even if nobody wants it any more.
+                    let body = handed.map(|name| self.handed.take(name));
+                    match (client, body) {
+                        (_, Some(None)) => return Err(io::Error::other("a body is missing")),
+                        (Some(client), body) => client.reply(bytes, body.flatten(), self.now),
+                        (None, _) => Ok(()),
+                    }
+                }
+                (Part::Body(bytes), Some(client)) => client.reply(bytes, None, self.now),
+                (Part::Body(_), None) => Ok(()),
             };
             let done = inner.job.as_ref().is_some_and(Job::is_done);
             if done {

@@ -8,11 +8,15 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::sync::Arc;
 
 /// How many bytes of one spool stay in memory.
 const MEMORY_BYTES_MAX: usize = 1 << 20;
 /// How many bytes of all spools stay in memory.
 const ALL_MEMORY_BYTES_MAX: u64 = 16 << 20;
+
+/// How many bytes that belong to others, too, wait in all spools; each counts as often as it waits.
+const SHARED_BYTES_MAX: u64 = 256 << 20;
 
 /// What all spools share.
 #[derive(Debug)]
@@ -21,6 +25,7 @@ pub(super) struct Room {
     folder: PathBuf,
     memory_bytes_left: Cell<u64>,
     disk_bytes_left: Cell<u64>,
+    shared_bytes_left: Cell<u64>,
 }
 
 impl Room {
@@ -29,6 +34,7 @@ impl Room {
             folder,
             memory_bytes_left: Cell::new(ALL_MEMORY_BYTES_MAX),
             disk_bytes_left: Cell::new(disk_bytes_max),
+            shared_bytes_left: Cell::new(SHARED_BYTES_MAX),
         })
     }
 
@@ -45,7 +51,13 @@ fn take(left: &Cell<u64>, bytes: u64) -> bool {
     rest.is_some()
 }
 
-/// First in, first out. Memory comes before the file: once there is a file, all goes there.
+/// Gives bytes back to what is left.
+fn give(left: &Cell<u64>, bytes: u64) {
+    left.set(left.get() + bytes);
+}
+
+/// First in, first out. Memory comes before the file: once there is a file, all goes there. What is shared
+/// comes last.
 #[derive(Debug)]
 pub(super) struct Spool {
     room: Rc<Room>,
@@ -53,6 +65,14 @@ pub(super) struct Spool {
     /// How far memory was taken.
     taken: usize,
     file: Option<Overflow>,
+    shared: Option<Shared>,
+}
+
+/// Bytes that belong to others, too.
+#[derive(Debug)]
+struct Shared {
+    bytes: Arc<Vec<u8>>,
+    taken: usize,
 }
 
 #[derive(Debug)]
@@ -69,13 +89,20 @@ impl Spool {
             memory: Vec::new(),
             taken: 0,
             file: None,
+            shared: None,
         }
     }
 
     /// How many bytes wait.
     pub(super) fn len(&self) -> u64 {
+        let shared = self.shared.as_ref();
+        let shared = shared.map_or(0, |shared| shared.bytes.len() - shared.taken);
+        (self.memory.len() - self.taken + shared) as u64 + self.in_file()
+    }
+
+    fn in_file(&self) -> u64 {
         let file = self.file.as_ref();
-        (self.memory.len() - self.taken) as u64 + file.map_or(0, |file| file.written - file.taken)
+        file.map_or(0, |file| file.written - file.taken)
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -87,6 +114,10 @@ impl Spool {
     /// # Errors
     /// When there is no room, or the disk fails.
     pub(super) fn push(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if let Some(shared) = self.shared.take() {
+            give(&self.room.shared_bytes_left, shared.bytes.len() as u64);
+            self.push(&shared.bytes[shared.taken..])?;
+        }
         let fits = self.memory.len() + bytes.len() <= MEMORY_BYTES_MAX;
         if self.file.is_none() && fits && take(&self.room.memory_bytes_left, bytes.len() as u64) {
             self.memory.extend_from_slice(bytes);
@@ -110,6 +141,19 @@ impl Spool {
         file.file.write_all(bytes)
     }
 
+    /// Adds bytes at the end as they are, which others have, too; as a copy if too many are shared.
+    ///
+    /// # Errors
+    /// When there is no room, or the disk fails.
+    pub(super) fn share(&mut self, bytes: Arc<Vec<u8>>) -> io::Result<()> {
+        let fits = self.shared.is_none();
+        if !fits || !take(&self.room.shared_bytes_left, bytes.len() as u64) {
+            return self.push(&bytes);
+        }
+        self.shared = Some(Shared { bytes, taken: 0 });
+        Ok(())
+    }
+
     /// The next bytes, which stay until they are taken; `buffer` is for those that come from the file.
     ///
     /// # Errors
@@ -118,12 +162,10 @@ impl Spool {
         if self.taken < self.memory.len() {
             return Ok(&self.memory[self.taken..]);
         }
-        let Some(file) = &mut self.file else {
-            return Ok(&[]);
+        let Some(file) = self.file.as_mut().filter(|file| file.taken < file.written) else {
+            let shared = self.shared.as_ref();
+            return Ok(shared.map_or(&[], |shared| &shared.bytes[shared.taken..]));
         };
-        if file.taken == file.written {
-            return Ok(&[]);
-        }
         file.file.seek(SeekFrom::Start(file.taken))?;
         match file.file.read(buffer)? {
             0 => Err(io::Error::from(io::ErrorKind::UnexpectedEof)),
@@ -135,8 +177,12 @@ impl Spool {
     pub(super) fn take(&mut self, bytes: usize) {
         if self.taken < self.memory.len() {
             self.taken += bytes;
-        } else if let Some(file) = &mut self.file {
+        } else if self.in_file() > 0
+            && let Some(file) = &mut self.file
+        {
             file.taken += bytes as u64;
+        } else if let Some(shared) = &mut self.shared {
+            shared.taken += bytes;
         }
         if self.is_empty() {
             self.clear();
@@ -145,14 +191,15 @@ impl Spool {
 
     /// Forgets everything and gives the room back; a small buffer is kept for what comes next.
     fn clear(&mut self) {
-        let memory = &self.room.memory_bytes_left;
-        memory.set(memory.get() + self.memory.len() as u64);
+        give(&self.room.memory_bytes_left, self.memory.len() as u64);
         self.memory.clear();
         self.memory.shrink_to(4096);
         self.taken = 0;
         if let Some(file) = self.file.take() {
-            let disk = &self.room.disk_bytes_left;
-            disk.set(disk.get() + file.written);
+            give(&self.room.disk_bytes_left, file.written);
+        }
+        if let Some(shared) = self.shared.take() {
+            give(&self.room.shared_bytes_left, shared.bytes.len() as u64);
         }
     }
 }
@@ -187,6 +234,19 @@ mod tests {
             spool.take(length);
         }
         assert!(out == bytes);
+        // What is shared comes last, and before what is pushed after it.
+        spool.push(b"head ").unwrap();
+        spool.share(Arc::new(b"shared ".to_vec())).unwrap();
+        assert_eq!(spool.len(), 12);
+        spool.take(5);
+        spool.take(2);
+        spool.push(b"more").unwrap();
+        assert_eq!(spool.peek(&mut buffer).unwrap(), b"ared more");
+        spool.share(Arc::new(b"!".to_vec())).unwrap();
+        spool.take(9);
+        assert_eq!(spool.peek(&mut buffer).unwrap(), b"!");
+        spool.take(1);
+        assert!(spool.is_empty());
         let full = io::ErrorKind::StorageFull;
         for _ in 0..9 {
             let _ = spool.push(&vec![0; MEMORY_BYTES_MAX]);
@@ -195,6 +255,7 @@ mod tests {
         drop(spool);
         assert_eq!(room.memory_bytes_left.get(), ALL_MEMORY_BYTES_MAX);
         assert_eq!(room.disk_bytes_left.get(), 8 << 20);
+        assert_eq!(room.shared_bytes_left.get(), SHARED_BYTES_MAX);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 }
