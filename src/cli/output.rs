@@ -3,7 +3,7 @@
 //! It must never know what is written.
 
 use std::ffi::OsString;
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
@@ -66,7 +66,8 @@ fn is_file(out: &io::Stdout) -> bool {
 }
 
 /// Gives `write` a writer to a new file beside `file`, which takes its place, on disk, when all went
-/// well.
+/// well. Where `file` is a link, that is the place it leads to; a device or a pipe is written into, for
+/// nothing can take its place.
 ///
 /// # Errors
 /// Those of `write`, and when the file cannot be written; then what was at `file` stays as it was.
@@ -78,6 +79,13 @@ pub fn to_file(file: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()>) ->
         ))
         .because(error)
     };
+    if fs::metadata(file).is_ok_and(|facts| !facts.is_file() && !facts.is_dir()) {
+        let opened = OpenOptions::new().write(true).open(file);
+        let mut out = BufWriter::new(opened.map_err(failed)?);
+        return write(&mut out).and_then(|()| out.flush().map_err(failed));
+    }
+    let place = fs::canonicalize(file);
+    let file = place.as_deref().unwrap_or(file);
     let folder = match file.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),

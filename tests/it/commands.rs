@@ -5,7 +5,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use clap::CommandFactory;
 use rusqlite::Connection;
@@ -254,6 +254,31 @@ fn a_port_in_use_is_told_with_the_flag_that_names_another() {
     home.run(&["serve", "--listen", &address])
         .exits(2)
         .refuses(&[&address, "--listen names another"]);
+}
+
+#[test]
+#[cfg(unix)]
+fn output_goes_into_a_pipe_and_to_where_a_link_leads_and_replaces_neither() {
+    use std::os::unix::fs::{FileTypeExt, symlink};
+
+    let home = Home::seeded();
+    let report = home.print(&["report"]);
+    let made = Command::new("mkfifo").arg(home.path("pipe")).status();
+    assert!(made.expect("mkfifo").success());
+    let pipe = home.path("pipe");
+    let reader = std::thread::spawn(move || fs::read(pipe).expect("a pipe"));
+    home.print(&["report", "--output", "pipe"]);
+    assert_eq!(reader.join().expect("a reader"), report);
+    let facts = fs::symlink_metadata(home.path("pipe")).expect("a pipe");
+    assert!(facts.file_type().is_fifo());
+
+    fs::create_dir(home.path("elsewhere")).expect("a folder");
+    home.write("elsewhere/report.csv", "old");
+    symlink("elsewhere/report.csv", home.path("link")).expect("a link");
+    home.print(&["report", "--output", "link"]);
+    assert_eq!(home.read("elsewhere/report.csv"), report);
+    let facts = fs::symlink_metadata(home.path("link")).expect("a link");
+    assert!(facts.file_type().is_symlink());
 }
 
 #[test]
