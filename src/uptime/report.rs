@@ -78,7 +78,8 @@ pub struct Report {
     fleet: Arc<Fleet>,
     /// Of each store of the fleet, in its order.
     rows: Vec<Cells>,
-    csv_bytes: usize,
+    /// How long they are as text.
+    rows_bytes: usize,
 }
 
 impl Report {
@@ -101,20 +102,20 @@ impl Report {
         let share = share(stores.len(), threads);
         let compute = |(stores, rows): (&[Store], &mut [Cells])| {
             let mut teller = Teller::new(fleet, business, history, as_of, rule);
-            let mut csv_bytes = 0;
+            let mut rows_bytes = 0;
             for (store, row) in stores.iter().zip(rows) {
                 let known = teller.of(store);
                 *row = cells(&pass::totals(known, &marks[store.pattern], as_of));
-                csv_bytes += Printer::length(&store.id, store.quoted, row);
+                rows_bytes += Printer::length(&store.id, store.quoted, row);
             }
-            csv_bytes
+            rows_bytes
         };
         let shares = stores.chunks(share).zip(rows.chunks_mut(share));
-        let csv_bytes = side_by_side(shares, compute);
+        let rows_bytes = side_by_side(shares, compute).iter().sum();
         Self {
             fleet: Arc::clone(fleet),
             rows,
-            csv_bytes: HEADER.len() + csv_bytes.iter().sum::<usize>(),
+            rows_bytes,
         }
     }
 
@@ -130,7 +131,7 @@ impl Report {
 
     /// How long its CSV is, in bytes.
     pub fn csv_bytes(&self) -> usize {
-        self.csv_bytes
+        HEADER.len() + self.rows_bytes
     }
 
     /// Its CSV, written on `threads` threads.
@@ -140,7 +141,7 @@ impl Report {
         let shares = stores.chunks(share).zip(self.rows.chunks(share));
         let write = |(number, (stores, rows)): (usize, (&[Store], &[Cells]))| {
             let mut csv = if number == 0 {
-                let mut csv = Vec::with_capacity(self.csv_bytes);
+                let mut csv = Vec::with_capacity(self.csv_bytes());
                 csv.extend_from_slice(HEADER.as_bytes());
                 csv
             } else {
