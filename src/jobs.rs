@@ -5,11 +5,10 @@
 //! It must never know HTTP, nor how the numbers are made: that is the [`Recipe`] it is given.
 //!
 //! # Where the time goes
-//! Two commits must reach the disk one after the other: the report's row, then its numbers. Neither is
-//! waited for idly. The numbers are made while the first is on its way: the job is queued from within the
-//! transaction that adds its row, and its worker begins at once if all that this transaction has changed
-//! of the data is durable already. The CSV is written while the second is. Old reports are forgotten
-//! after, and apart.
+//! Into the commit that makes it durable. Most reports need no more than one: who triggers a report waits
+//! for it a moment ([`PATIENCE`]), and if it is kept by then, its row came into the database complete.
+//! Only what takes longer gets a row that says `Running`, and is completed by another commit. The CSV is
+//! written while the numbers are on their way to the disk. Old reports are forgotten after, and apart.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -17,7 +16,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use rusqlite::Connection;
@@ -25,9 +24,9 @@ use uuid::Uuid;
 
 use crate::clock;
 use crate::db::connection::open_reader;
-use crate::db::generation::{self, Generation};
-use crate::db::writer::Writer;
-use crate::db::{self, reports};
+use crate::db::polls;
+use crate::db::reports::{self, ReportState, Triggered};
+use crate::db::writer::{self, Writer};
 use crate::error::{Error, Result};
 use crate::uptime::interval::Micros;
 use crate::uptime::report::{Question, Report};
@@ -44,6 +43,10 @@ pub struct Made {
     /// The generation of its fleet.
     pub fleet_generation: i64,
 }
+
+/// How long whoever triggers a report waits for it before it gets a row that says `Running`: a moment to a
+/// person, and time enough for a chain of many thousand stores.
+const PATIENCE: Duration = Duration::from_millis(5);
 
 /// How many bytes of finished reports stay in memory, for those who fetch them soon; the newest does
 /// however long it is.
@@ -73,46 +76,14 @@ impl Default for Limits {
     }
 }
 
-/// What a worker needs to know of a report.
+/// A report that waits for a worker, or is with one.
 #[derive(Debug)]
 struct Job {
-    id: Uuid,
-    question: Question,
-    /// The data as it was when the report was triggered: none older will do.
-    generation: Generation,
-    row: AwaitedRow,
-    place: Place,
-}
-
-/// The row of a report that a transaction is about to commit.
-#[derive(Debug)]
-struct AwaitedRow {
-    /// Says a word when the row is durable; closed without one if it will not be.
-    told: Receiver<()>,
-    durable: Option<bool>,
-}
-
-impl AwaitedRow {
-    /// The row of a report, and where to tell that it is durable.
-    fn new() -> (Self, Sender<()>) {
-        let (tell, told) = bounded(1);
-        let durable = None;
-        (Self { told, durable }, tell)
-    }
-
-    /// A row that was found in the database.
-    fn found() -> Self {
-        Self {
-            durable: Some(true),
-            ..Self::new().0
-        }
-    }
-
-    /// Waits until the row is durable; false if it will not be.
-    fn wait(&mut self) -> bool {
-        let told = &self.told;
-        *self.durable.get_or_insert_with(|| told.recv().is_ok())
-    }
+    triggered: Triggered,
+    /// Told how the report ended, once that is durable; nobody may listen any more.
+    ended: Sender<ReportState>,
+    /// Set when whoever triggered it was told that there is no such report.
+    refused: Arc<AtomicBool>,
 }
 
 /// A place in the queue, given back when it is dropped.
@@ -196,7 +167,7 @@ impl Recent {
 /// The queue and what it shares with the pool.
 #[derive(Clone)]
 pub struct Jobs {
-    queue: Sender<Job>,
+    queue: Sender<(Place, Job)>,
     /// Reports that were triggered and not yet taken by a worker.
     waiting: Arc<AtomicUsize>,
     /// Set when the workers shall take no more.
@@ -234,13 +205,12 @@ impl Jobs {
         for report in unfinished {
             tracing::info!(id = %report.id, "running again a report that a stop left unfinished");
             let job = Job {
-                id: report.id,
-                question: report.question,
-                generation: Generation::default(),
-                row: AwaitedRow::found(),
-                place: Place::take(&this.waiting).0,
+                triggered: report,
+                ended: bounded(1).0,
+                refused: Arc::default(),
             };
-            send(&this.queue, job)?;
+            let (place, _) = Place::take(&this.waiting);
+            send(&this.queue, (place, job))?;
         }
         let start = |number| {
             let worker = Worker {
@@ -263,14 +233,20 @@ impl Jobs {
         Ok((this, threads))
     }
 
-    /// Triggers a report and returns its id, once it is in the database.
+    /// Triggers a report and returns its id, once it is in the database, and its state there.
     ///
-    /// `as_of` none: the newest poll's instant at this moment.
+    /// `as_of` none: the newest poll's instant as `db`, a reader, sees it now, or this moment's where there
+    /// are no polls.
     ///
     /// # Errors
     /// [`ErrorKind::Unavailable`](crate::error::ErrorKind) when too many are waiting; whatever keeps
     /// the row from the database.
-    pub fn trigger(&self, as_of: Option<Micros>, rule: Interpolation) -> Result<Uuid> {
+    pub fn trigger(
+        &self,
+        db: &Connection,
+        as_of: Option<Micros>,
+        rule: Interpolation,
+    ) -> Result<(Uuid, ReportState)> {
         // The place in the queue comes first, so that no row is written that could not be queued.
         let (place, waiting) = Place::take(&self.waiting);
         if waiting >= self.limits.queue_reports_max {
@@ -281,23 +257,30 @@ impl Jobs {
         }
         let id = Uuid::new_v4();
         let triggered_at = clock::machine_us();
-        let queue = self.queue.clone();
-        let (row, tell) = AwaitedRow::new();
-        let add = move |db: &Connection| {
-            let job = Job {
-                id,
-                question: reports::add(db, id, as_of, rule, triggered_at)?,
-                generation: generation::current(db)?,
-                row,
-                place,
-            };
-            send(&queue, job)
+        let as_of = match as_of {
+            Some(as_of) => as_of,
+            None => polls::newest(db)?.unwrap_or(triggered_at),
         };
-        self.writer.try_write_then(add, move |()| {
-            // The worker may have left meanwhile; then the next start makes the report.
-            let _ = tell.try_send(());
-        })?;
-        Ok(id)
+        let triggered = Triggered {
+            id,
+            question: Question { as_of, rule },
+            triggered_at,
+        };
+        let (tell, ended) = bounded(1);
+        let refused = Arc::new(AtomicBool::new(false));
+        let job = Job {
+            triggered,
+            ended: tell,
+            refused: Arc::clone(&refused),
+        };
+        send(&self.queue, (place, job))?;
+        if let Ok(state) = ended.recv_timeout(PATIENCE) {
+            return Ok((id, state));
+        }
+        // It takes longer; or its worker has left, and the next start makes it.
+        let added = self.writer.try_write(move |db| reports::add(db, triggered));
+        refused.store(added.is_err(), Ordering::SeqCst);
+        added.map(|()| (id, ReportState::Running))
     }
 
     /// The CSV of a report that was finished lately and is durable; none if memory has it no more.
@@ -316,7 +299,7 @@ impl Jobs {
     }
 }
 
-fn send(queue: &Sender<Job>, job: Job) -> Result<()> {
+fn send(queue: &Sender<(Place, Job)>, job: (Place, Job)) -> Result<()> {
     queue
         .try_send(job)
         .map_err(|_| Error::unavailable("the report threads are stopping"))
@@ -325,7 +308,7 @@ fn send(queue: &Sender<Job>, job: Job) -> Result<()> {
 /// One thread of the pool.
 struct Worker {
     file: PathBuf,
-    jobs: Receiver<Job>,
+    jobs: Receiver<(Place, Job)>,
     recent: Arc<Recent>,
     stopping: Arc<AtomicBool>,
     writer: Writer,
@@ -339,31 +322,20 @@ type Outcome = Result<Made, String>;
 impl Worker {
     fn run(&self) {
         let mut db = None;
-        for job in &self.jobs {
+        for (place, job) in &self.jobs {
             if self.stopping.load(Ordering::SeqCst) {
                 // Its row says Running: the next start makes it.
                 continue;
             }
-            let Job { id, question, .. } = job;
-            drop(job.place);
-            let mut row = job.row;
+            drop(place);
+            let Triggered { id, question, .. } = job.triggered;
             let began = Instant::now();
-            let outcome = self.make(&mut db, |db| {
-                if !is_durable(db, job.generation)? {
-                    // Rows that the report must see are committed together with its own.
-                    row.wait();
-                }
-                (self.recipe)(db, question)
-            });
+            let outcome = self.make(&mut db, |db| (self.recipe)(db, question));
             let made = began.elapsed();
-            if !row.wait() {
-                // Whoever triggered it was told that there is no such report.
-                continue;
-            }
             if let Err(reason) = &outcome {
                 tracing::error!(%id, reason, "a report failed");
             }
-            self.keep(id, outcome);
+            self.keep(job, outcome);
             tracing::debug!(%id, ?made, kept = ?(began.elapsed() - made), "a report is done");
         }
     }
@@ -399,17 +371,15 @@ impl Worker {
         }
     }
 
-    fn keep(&self, id: Uuid, outcome: Outcome) {
+    fn keep(&self, job: Job, outcome: Outcome) {
+        let id = job.triggered.id;
         let finished_at = clock::machine_us();
         let kept = match outcome {
-            Ok(made) => self.complete(id, made, finished_at),
-            Err(reason) => {
-                let fail = move |db: &Connection| reports::fail(db, id, &reason, finished_at);
-                self.writer.write(fail)
-            }
+            Ok(made) => self.complete(job, made, finished_at),
+            Err(reason) => self.fail(job, reason, finished_at),
         };
         if let Err(error) = kept {
-            // It stays Running: the next start makes it again.
+            // If it has a row it stays Running, and the next start makes it again.
             tracing::error!(%id, %error, "a report's outcome could not be kept");
             return;
         }
@@ -422,7 +392,7 @@ impl Worker {
     }
 
     /// Keeps a report, and writes its CSV on the way.
-    fn complete(&self, id: Uuid, made: Made, finished_at: Micros) -> Result<()> {
+    fn complete(&self, job: Job, made: Made, finished_at: Micros) -> Result<()> {
         let Made {
             report,
             fleet_generation,
@@ -430,18 +400,45 @@ impl Worker {
         let report = Arc::new(report);
         let fresh = Arc::new(Fresh::new(Arc::clone(&report)));
         let (recent, durable) = (Arc::clone(&self.recent), Arc::clone(&fresh));
-        let complete = move |db: &Connection| {
-            reports::complete(db, id, &report, fleet_generation, finished_at)
+        let id = job.triggered.id;
+        let keep = move |db: &Connection, triggered| {
+            reports::complete(db, triggered, &report, fleet_generation, finished_at)
         };
-        let then = move |_: &mut ()| recent.add(id, durable);
-        let kept = self.writer.queue(complete, then)?;
+        let then = move || recent.add(id, durable);
+        let kept = self.end(job, ReportState::Complete, keep, then)?;
         fresh.csv();
         kept.wait()
     }
-}
 
-/// Whether data of this generation, or newer, is committed.
-fn is_durable(db: &mut Connection, generation: Generation) -> Result<bool> {
-    let committed = generation::current(&*db::read(db)?)?;
-    Ok(committed.polls >= generation.polls && committed.fleet >= generation.fleet)
+    /// Keeps the reason why there is no report.
+    fn fail(&self, job: Job, reason: String, finished_at: Micros) -> Result<()> {
+        let keep =
+            move |db: &Connection, triggered| reports::fail(db, triggered, &reason, finished_at);
+        self.end(job, ReportState::Failed, keep, || {})?.wait()
+    }
+
+    /// Has the outcome of a job kept, unless its report was refused meanwhile; then `then` runs, and
+    /// whoever waits for the report is told.
+    fn end(
+        &self,
+        job: Job,
+        state: ReportState,
+        keep: impl FnOnce(&Connection, Triggered) -> Result<()> + Send + 'static,
+        then: impl FnOnce() + Send + 'static,
+    ) -> Result<writer::Outcome<()>> {
+        let Job {
+            triggered,
+            ended,
+            refused,
+        } = job;
+        let keep = move |db: &Connection| match refused.load(Ordering::SeqCst) {
+            true => Err(Error::unavailable("its trigger was refused")),
+            false => keep(db, triggered),
+        };
+        let then = move |(): &mut ()| {
+            then();
+            let _ = ended.try_send(state);
+        };
+        self.writer.queue(keep, then)
+    }
 }

@@ -1,4 +1,4 @@
-//! Reports in the database: a row before the id is given out, the numbers when it is complete.
+//! Reports in the database: a row before the id is given out, the numbers once they are made.
 //!
 //! A report is kept as its numbers, twelve bytes a store, and the ids of their stores once for all
 //! reports of the same fleet: a fourth of its CSV, which is a fourth of what a commit must write.
@@ -9,7 +9,6 @@ use std::collections::BTreeSet;
 use rusqlite::{Connection, OptionalExtension, Row};
 use uuid::Uuid;
 
-use super::polls;
 use crate::error::{Error, Result};
 use crate::uptime::interval::Micros;
 use crate::uptime::report::{self, Question};
@@ -44,6 +43,17 @@ impl ReportState {
             _ => Self::Running,
         }
     }
+}
+
+/// What a report is from its trigger on.
+#[derive(Clone, Copy, Debug)]
+pub struct Triggered {
+    /// What callers ask for it by.
+    pub id: Uuid,
+    /// What it answers.
+    pub question: Question,
+    /// When it was triggered, by the machine's clock.
+    pub triggered_at: Micros,
 }
 
 /// The record of a report: everything but its rows.
@@ -86,36 +96,32 @@ fn report(row: &Row<'_>) -> rusqlite::Result<Report> {
     })
 }
 
-/// Adds a report that is about to run. `as_of` none: the newest poll's instant, or `triggered_at`
-/// where there are no polls.
+/// Adds a report that runs; one that has ended meanwhile stays as it is.
 ///
 /// # Errors
 /// When the database cannot be written.
-pub fn add(
-    db: &Connection,
-    id: Uuid,
-    as_of: Option<Micros>,
-    rule: Interpolation,
-    triggered_at: Micros,
-) -> Result<Question> {
-    let as_of = match as_of {
-        Some(as_of) => as_of,
-        None => polls::newest(db)?.unwrap_or(triggered_at),
-    };
+pub fn add(db: &Connection, triggered: Triggered) -> Result<()> {
+    let Triggered {
+        id,
+        question: Question { as_of, rule },
+        triggered_at,
+    } = triggered;
     db.prepare_cached(
-        "INSERT INTO report (id, state, as_of, interpolation, triggered_at) VALUES (?1, 'Running', ?2, ?3, ?4)",
+        "INSERT INTO report (id, state, as_of, interpolation, triggered_at)
+         VALUES (?1, 'Running', ?2, ?3, ?4)
+         ON CONFLICT (id) DO NOTHING",
     )?
     .execute((id.to_string(), as_of, rule.as_str(), triggered_at))?;
-    Ok(Question { as_of, rule })
+    Ok(())
 }
 
-/// Keeps a report that is made. `fleet` is the generation of its stores.
+/// Keeps a report that is made, whether it has a row or not. `fleet` is the generation of its stores.
 ///
 /// # Errors
 /// When the database cannot be written.
 pub fn complete(
     db: &Connection,
-    id: Uuid,
+    triggered: Triggered,
     report: &report::Report,
     fleet: i64,
     finished_at: Micros,
@@ -127,12 +133,24 @@ pub fn complete(
         db.prepare_cached("INSERT INTO report_fleet (generation, store_ids) VALUES (?1, ?2)")?
             .execute((fleet, ids))?;
     }
+    let Triggered {
+        id,
+        question: Question { as_of, rule },
+        triggered_at,
+    } = triggered;
     db.prepare_cached(
-        "UPDATE report SET state = 'Complete', finished_at = ?2, csv_bytes = ?3, fleet = ?4, numbers = ?5
-         WHERE id = ?1",
+        "INSERT INTO report (id, state, as_of, interpolation, triggered_at,
+                             finished_at, csv_bytes, fleet, numbers)
+         VALUES (?1, 'Complete', ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+         ON CONFLICT (id) DO UPDATE SET
+             state = excluded.state, finished_at = excluded.finished_at,
+             csv_bytes = excluded.csv_bytes, fleet = excluded.fleet, numbers = excluded.numbers",
     )?
     .execute((
         id.to_string(),
+        as_of,
+        rule.as_str(),
+        triggered_at,
         finished_at,
         report.csv_bytes(),
         fleet,
@@ -141,15 +159,16 @@ pub fn complete(
     Ok(())
 }
 
-/// Keeps the reason why a report could not be made.
+/// Keeps the reason why a report could not be made, whether it has a row or not.
 ///
 /// # Errors
 /// When the database cannot be written.
-pub fn fail(db: &Connection, id: Uuid, error: &str, finished_at: Micros) -> Result<()> {
+pub fn fail(db: &Connection, triggered: Triggered, error: &str, finished_at: Micros) -> Result<()> {
+    add(db, triggered)?;
     db.prepare_cached(
         "UPDATE report SET state = 'Failed', finished_at = ?2, error = ?3 WHERE id = ?1",
     )?
-    .execute((id.to_string(), finished_at, error))?;
+    .execute((triggered.id.to_string(), finished_at, error))?;
     Ok(())
 }
 
@@ -259,10 +278,22 @@ pub fn counts(db: &Connection) -> Result<Vec<(ReportState, i64)>> {
 ///
 /// # Errors
 /// When the database cannot be read.
-pub fn unfinished(db: &Connection) -> Result<Vec<Report>> {
+pub fn unfinished(db: &Connection) -> Result<Vec<Triggered>> {
     let select =
         format!("SELECT {COLUMNS} FROM report WHERE state = 'Running' ORDER BY triggered_at, id");
     let mut select = db.prepare(&select)?;
-    let reports = select.query_map([], report)?;
+    let reports = select.query_map([], |row| {
+        let Report {
+            id,
+            question,
+            triggered_at,
+            ..
+        } = report(row)?;
+        Ok(Triggered {
+            id,
+            question,
+            triggered_at,
+        })
+    })?;
     Ok(reports.collect::<rusqlite::Result<_>>()?)
 }

@@ -19,7 +19,7 @@ use crate::uptime::timeline::Interpolation;
 /// How many reports one page of the history holds, at most.
 const PAGE_REPORTS_MAX: u32 = 100;
 
-/// `POST /trigger_report`: 202 with the id of a report that is in the database and in the queue.
+/// `POST /trigger_report`: 202 with the id of a report that is in the database, complete or in the queue.
 pub fn trigger(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let as_of = match request.field("as_of")? {
         Some(text) => Some(parse_as_of(text)?),
@@ -33,11 +33,12 @@ pub fn trigger(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
         })?,
         None => Interpolation::default(),
     };
-    let id = app.shared.jobs.trigger(as_of, rule)?;
+    let jobs = app.shared.jobs.clone();
+    let (id, state) = jobs.trigger(app.db()?, as_of, rule)?;
     let answer = Response::json(202, &json!({"report_id": id.to_string()}));
     Ok(answer
         .with("Location", format!("/get_report/{id}"))
-        .with("Report-Status", "Running"))
+        .with("Report-Status", state.as_str()))
 }
 
 /// `GET /get_report?report_id=ID` and `GET /get_report/ID`: the state, or the CSV once it is there.

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use axum::Axum;
 use chrono_tz::Tz;
-use store_monitor::db::connection::open_writer;
+use store_monitor::db::connection::{open_reader, open_writer};
 use store_monitor::db::writer::Writer;
 use store_monitor::http::guard::Hosts;
 use store_monitor::http::request::Request;
@@ -79,7 +79,7 @@ fn main() -> Result<()> {
         clock: Clock::Data,
         body_bytes_max: 1 << 30,
     };
-    let id = jobs.trigger(None, Interpolation::Nearest)?;
+    let (id, _) = jobs.trigger(&open_reader(&shared.file)?, None, Interpolation::Nearest)?;
     let bare = bare(&shared)?;
     let capacity = Capacity {
         handlers: HANDLERS,

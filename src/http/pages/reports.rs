@@ -35,7 +35,8 @@ pub fn post(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     asked.query = fields;
     let rule = asked::rule(&asked)?;
     let as_of = app.shared.clock.as_of();
-    match app.shared.jobs.trigger(as_of, rule) {
+    let jobs = app.shared.jobs.clone();
+    match jobs.trigger(app.db()?, as_of, rule) {
         Ok(_) => Ok(Response::see_other("/reports")),
         Err(error) if error.kind() == ErrorKind::Unavailable => {
             show(app, 503, Some(error.message()))
