@@ -9,7 +9,7 @@ use foldhash::fast::RandomState;
 
 use super::business_hours::{WeeklyRow, ZoneTable, open_intervals};
 use super::interval::{DAY, HOUR, Interval, Intervals, Micros};
-use super::row::is_quoted;
+use super::row::{id_bytes, is_quoted};
 use super::timeline::REACH;
 use super::window::WINDOW_LENGTHS;
 
@@ -48,6 +48,8 @@ pub struct Fleet {
     patterns: Vec<Pattern>,
     /// The places of the stores, by their keys.
     by_key: Vec<u32>,
+    /// How much of a report are not its numbers.
+    ids_bytes: usize,
 }
 
 impl Fleet {
@@ -90,7 +92,9 @@ impl Fleet {
         // There are no more stores than keys.
         let mut by_key: Vec<u32> = (0..).take(stores.len()).collect();
         by_key.sort_unstable_by_key(|&place| stores[place as usize].key);
+        let ids_bytes = stores.iter().map(|store| id_bytes(&store.id, store.quoted));
         Self {
+            ids_bytes: ids_bytes.sum(),
             stores,
             patterns,
             by_key,
@@ -109,6 +113,11 @@ impl Fleet {
     /// The stores, sorted by id as bytes.
     pub fn stores(&self) -> &[Store] {
         &self.stores
+    }
+
+    /// How many bytes the lines of all stores have in a report but for the numbers.
+    pub fn ids_bytes(&self) -> usize {
+        self.ids_bytes
     }
 
     /// The distinct patterns; [`Store::pattern`] indexes them.

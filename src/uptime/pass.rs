@@ -33,7 +33,7 @@
 
 use super::fleet::{OpenTime, WindowMarks};
 use super::interval::Micros;
-use super::poll::Poll;
+use super::poll::{Poll, Status};
 use super::timeline::{Interpolation, reach};
 use super::window::WindowTotal;
 
@@ -108,6 +108,26 @@ pub fn totals(known: Known<'_>, marks: &WindowMarks, as_of: Micros) -> [WindowTo
         let uptime = last.map(|last| uptime(flips, last.is_active(), start, marks.end));
         WindowTotal::new(marks.end - start, uptime)
     })
+}
+
+/// What a store was in all three windows, where it was one thing: its business time alone then tells its
+/// totals, and stores that keep the same hours have the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Throughout {
+    /// No poll counts.
+    Unknown,
+    /// One status.
+    Was(Status),
+}
+
+/// What a store was throughout; none where its status changed in one of the windows.
+pub fn throughout(known: Known<'_>, marks: &WindowMarks, as_of: Micros) -> Option<Throughout> {
+    let Some(last) = known.last.filter(|last| last.at() >= reach(as_of).start) else {
+        return Some(Throughout::Unknown);
+    };
+    let [.., week] = marks.starts;
+    let steady = known.flips.last().is_none_or(|flip| flip.elapsed <= week);
+    steady.then(|| Throughout::Was(last.status()))
 }
 
 /// The uptime between two sums of business time, of a store that is `up` at the end.

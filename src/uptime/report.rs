@@ -9,13 +9,13 @@ use std::sync::Arc;
 use std::thread;
 
 use super::business_hours::{ZoneTable, open_intervals};
-use super::fleet::{BusinessTime, Fleet, Pattern, Store};
+use super::fleet::{BusinessTime, Fleet, Pattern, PatternIndex, Store};
 use super::history::History;
 use super::interval::{DAY, Interval, Intervals, Micros};
 use super::known::Teller;
-use super::pass;
-use super::poll::Poll;
-use super::row::{Cells, Printer, cells, is_quoted};
+use super::pass::{self, Throughout};
+use super::poll::{Poll, Status};
+use super::row::{Cells, Printer, cells, is_quoted, numbers_bytes};
 use super::timeline::{Interpolation, REACH, Timeline, counted};
 use super::window::{Coverage, WindowTotal, windows};
 
@@ -25,6 +25,10 @@ pub const HEADER: &str = "store_id,uptime_last_hour,uptime_last_day,uptime_last_
 
 /// A row is rarely longer: a 64-bit id, six numbers and their commas.
 const ROW_BYTES: usize = 64;
+
+/// How much work is worth a thread of its own, which takes a good part of a millisecond to begin: in stores
+/// whose flips are kept, and polls of others.
+const THREAD_WORK: usize = 1 << 14;
 
 /// What a report is made of, at one instant, by one rule.
 #[derive(Clone, Copy, Debug)]
@@ -82,6 +86,29 @@ pub struct Report {
     rows_bytes: usize,
 }
 
+/// The rows of stores whose status did not change, worked out once for all that keep the same hours.
+struct SteadyRows(Vec<[Option<Cells>; 3]>);
+
+impl SteadyRows {
+    fn new(patterns: usize) -> Self {
+        Self(vec![[None; 3]; patterns])
+    }
+
+    fn get_or_make(
+        &mut self,
+        pattern: PatternIndex,
+        throughout: Throughout,
+        make: impl FnOnce() -> Cells,
+    ) -> Cells {
+        let row = match throughout {
+            Throughout::Unknown => 0,
+            Throughout::Was(Status::Active) => 1,
+            Throughout::Was(Status::Inactive) => 2,
+        };
+        *self.0[pattern][row].get_or_insert_with(make)
+    }
+}
+
 impl Report {
     /// The answer to `question`, computed on `threads` threads.
     ///
@@ -99,23 +126,27 @@ impl Report {
         let marks: Vec<_> = (0..fleet.patterns().len()).map(marks).collect();
         let stores = fleet.stores();
         let mut rows = vec![Cells::default(); stores.len()];
-        let share = share(stores.len(), threads);
+        let work = stores.len() + history.unwalked(business, rule);
+        let share = share(stores.len(), threads.min(1 + work / THREAD_WORK));
         let compute = |(stores, rows): (&[Store], &mut [Cells])| {
             let mut teller = Teller::new(fleet, business, history, as_of, rule);
-            let mut rows_bytes = 0;
-            for (store, row) in stores.iter().zip(rows) {
-                let known = teller.of(store);
-                *row = cells(&pass::totals(known, &marks[store.pattern], as_of));
-                rows_bytes += Printer::length(&store.id, store.quoted, row);
+            let mut steady = SteadyRows::new(marks.len());
+            for (store, row) in stores.iter().zip(rows.iter_mut()) {
+                let (known, marks) = (teller.of(store), &marks[store.pattern]);
+                let work_out = || cells(&pass::totals(known, marks, as_of));
+                *row = match pass::throughout(known, marks, as_of) {
+                    Some(throughout) => steady.get_or_make(store.pattern, throughout, work_out),
+                    None => work_out(),
+                };
             }
-            rows_bytes
+            numbers_bytes(rows)
         };
         let shares = stores.chunks(share).zip(rows.chunks_mut(share));
-        let rows_bytes = side_by_side(shares, compute).iter().sum();
+        let numbers_bytes: usize = side_by_side(shares, compute).iter().sum();
         Self {
             fleet: Arc::clone(fleet),
             rows,
-            rows_bytes,
+            rows_bytes: fleet.ids_bytes() + numbers_bytes,
         }
     }
 

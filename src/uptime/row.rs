@@ -44,18 +44,41 @@ fn text(hundredths: usize) -> Text {
     }
 }
 
-/// How long a comma and a number of hundredths are, told without a look at the texts.
-fn text_length(hundredths: u16) -> usize {
-    match hundredths {
-        UNKNOWN => 1,
-        _ => 5 + usize::from(hundredths >= 1000) + usize::from(hundredths >= 10_000),
-    }
+/// How long a comma and a number of hundredths are, told without a look at the texts, nor a branch.
+fn text_length(hundredths: u16) -> u32 {
+    let known = 5 + u32::from(hundredths >= 1000) + u32::from(hundredths >= 10_000);
+    // What is not known is beyond both.
+    known - 6 * u32::from(hundredths == UNKNOWN)
 }
 
 /// Whether an id is more than a plain word to CSV and must be quoted there.
 pub fn is_quoted(id: &str) -> bool {
     memchr3(b',', b'"', b'\n', id.as_bytes()).is_some() || memchr(b'\r', id.as_bytes()).is_some()
 }
+
+/// How many bytes a store's line has but for its numbers; `quoted` is what [`is_quoted`] says of its id.
+pub fn id_bytes(id: &str, quoted: bool) -> usize {
+    let quotes = match quoted {
+        true => 2 + memchr_iter(b'"', id.as_bytes()).count(),
+        false => 0,
+    };
+    id.len() + quotes + 1
+}
+
+/// How many bytes the numbers of rows have as text.
+pub fn numbers_bytes(rows: &[Cells]) -> usize {
+    let rows = rows.chunks(ROWS_SUMMED);
+    let sum = |rows: &[Cells]| -> u32 {
+        let cells = rows.as_flattened().as_chunks().0.iter();
+        cells
+            .map(|&cell| text_length(u16::from_le_bytes(cell)))
+            .sum()
+    };
+    rows.map(|rows| sum(rows) as usize).sum()
+}
+
+/// How many rows are summed in 32 bits, which the compiler does for many numbers at once.
+const ROWS_SUMMED: usize = 1 << 16;
 
 /// The six numbers of a row, in the order of the report's columns: hundredths of a minute or an hour,
 /// two bytes each, the lowest first; [`UNKNOWN`] where the report has none. Reports are kept so.
@@ -131,17 +154,6 @@ impl Printer {
         csv.extend_from_slice(&line[..=length]);
     }
 
-    /// How many bytes [`print`](Self::print) appends.
-    pub fn length(id: &str, quoted: bool, cells: &Cells) -> usize {
-        let id = match quoted {
-            true => id.len() + 2 + memchr_iter(b'"', id.as_bytes()).count(),
-            false => id.len(),
-        };
-        let numbers = cells.as_chunks().0.iter();
-        let numbers = numbers.map(|&cell| text_length(u16::from_le_bytes(cell)));
-        id + numbers.sum::<usize>() + 1
-    }
-
     /// A comma and a number, for each; nothing after the comma where it is unknown.
     fn texts_of(self, cells: &Cells) -> [Text; 6] {
         const COMMA: Text = [b',', 0, 0, 0, 0, 0, 0, 1];
@@ -212,7 +224,7 @@ mod tests {
             let expected = format!("{}.{:02}", hundredths / 100, hundredths % 100);
             assert_eq!(number::<HOURS>(micros), expected);
             let cell = cell::<HOURS>(Some(micros));
-            assert_eq!(text_length(cell), 1 + expected.len());
+            assert_eq!(text_length(cell) as usize, 1 + expected.len());
             for micros in [micros + HOURS / 2 - 1, micros + HOURS / 2].map(|at| at.min(7 * DAY)) {
                 assert_eq!(number::<HOURS>(micros), hours(micros));
             }
@@ -230,7 +242,10 @@ mod tests {
             ]);
             let printer = Printer::get();
             printer.print(&mut csv, id, is_quoted(id), &cells);
-            assert_eq!(Printer::length(id, is_quoted(id), &cells), csv.len());
+            assert_eq!(
+                id_bytes(id, is_quoted(id)) + numbers_bytes(&[cells]),
+                csv.len()
+            );
             String::from_utf8(csv).expect("text")
         };
         assert_eq!(row("=1+1"), "=1+1,0.00,,0.00,0.00,,0.00\n");
