@@ -12,7 +12,7 @@
 -- is there already.
 
 PRAGMA application_id = 0x53746F72; -- "Stor"
-PRAGMA user_version = 4;
+PRAGMA user_version = 5;
 
 -- A store exists once any source names it.
 CREATE TABLE IF NOT EXISTS store (
@@ -39,8 +39,6 @@ CREATE TABLE IF NOT EXISTS packed_hour (
     hour  INTEGER PRIMARY KEY, -- poll.at / 3,600,000,000
     polls BLOB NOT NULL
 ) STRICT;
-
-DELETE FROM packed_hour; -- before version 4 the bytes meant something else: hours are packed anew
 
 -- A copy of all stores with their zones and hours, for reading them faster: good for as long as
 -- generation.fleet is what it was when it was made. src/db/packed_fleet.rs explains the bytes.
@@ -98,7 +96,8 @@ CREATE TABLE IF NOT EXISTS report (
     csv           BLOB,    -- once Complete, if the schema was older than 4; NULL since: `numbers` have it
     csv_bytes     INTEGER, -- how long its CSV is, once Complete
     fleet         INTEGER, -- report_fleet.generation: the stores that it has rows of, once Complete
-    numbers       BLOB     -- their numbers; src/uptime/row.rs explains the bytes
+    numbers       BLOB,    -- the rows of those that share none, and
+    shared        BLOB     -- what stores share rows, and these; src/uptime/rows.rs explains both
 ) STRICT;
 
 -- The stores of reports, once for all that have the same.

@@ -30,6 +30,7 @@ use crate::uptime::fleet::{BusinessTime, Fleet};
 use crate::uptime::history::History;
 use crate::uptime::interval::{HOUR, Interval, Micros};
 use crate::uptime::report::{Question, Report};
+use crate::uptime::side_by_side::SideBySide;
 use crate::uptime::timeline::{REACH, reach};
 
 /// How much longer than a report's reach the window is: a report that was triggered shortly before
@@ -53,14 +54,14 @@ pub struct Inputs {
 }
 
 impl Inputs {
-    /// The report, computed on `threads` threads.
-    pub fn report(&self, question: Question, threads: usize) -> Report {
+    /// The report, computed side by side.
+    pub fn report(&self, question: Question, side_by_side: &impl SideBySide) -> Report {
         Report::new(
             &self.fleet,
             &self.business,
             &self.history,
             question,
-            threads,
+            side_by_side,
         )
     }
 }

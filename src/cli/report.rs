@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::hot_window::read_inputs;
 use crate::uptime::interval::Micros;
 use crate::uptime::report::Question;
+use crate::uptime::side_by_side::Threads;
 use crate::uptime::timeline::Interpolation;
 
 /// What `report` can be told.
@@ -65,7 +66,7 @@ pub fn run(options: &Options) -> Result<()> {
     };
     let threads = thread::available_parallelism().map_or(1, usize::from);
     let inputs = read_inputs(&mut db, as_of)?;
-    let csv = inputs.report(question, threads).csv(threads);
+    let csv = inputs.report(question, &Threads(threads)).csv(threads);
     // The process ends next, and the system takes memory back faster than piece by piece.
     std::mem::forget(inputs);
     let write = |out: &mut dyn std::io::Write| {

@@ -4,7 +4,7 @@
 
 use rusqlite::Connection;
 
-use super::{packed, packed_fleet};
+use super::{packed, packed_fleet, reports};
 use crate::civil;
 use crate::error::Result;
 
@@ -57,11 +57,6 @@ pub fn findings(db: &Connection) -> Result<Vec<String>> {
             "a complete report without its numbers, or numbers of one that is not, id",
         ),
         (
-            "SELECT id FROM report LEFT JOIN report_fleet ON generation = fleet WHERE numbers IS NOT NULL
-             AND length(numbers) IS NOT 12 * iif(json_valid(store_ids), json_array_length(store_ids), NULL)",
-            "a report whose numbers are not those of its stores, id",
-        ),
-        (
             "SELECT id FROM report WHERE (state = 'Failed') <> (error IS NOT NULL)",
             "a failed report without its reason, or a reason of one that did not, id",
         ),
@@ -107,6 +102,11 @@ pub fn findings(db: &Connection) -> Result<Vec<String>> {
         },
         &mut findings,
     )?;
+    for id in reports::wrong(db)? {
+        findings.push(format!(
+            "a report whose numbers are not those of its stores, id {id}"
+        ));
+    }
     for hour in packed::wrong(db)? {
         findings.push(format!(
             "the packed polls of the hour {hour} are not those of its rows (DELETE FROM packed_hour in the sqlite3 shell mends it)"

@@ -21,16 +21,21 @@ const SCHEMA: &str = include_str!("../../schema.sql");
 const APPLICATION_ID: i32 = 0x5374_6F72;
 
 /// The version of the schema that this program writes and reads.
-const SCHEMA_VERSION: i32 = 4;
+const SCHEMA_VERSION: i32 = 5;
 
 /// What the schema's own statements cannot do to a database older than a version.
-const UPGRADES: [(i32, &str); 1] = [(
-    4,
-    "ALTER TABLE report ADD COLUMN csv_bytes INTEGER;
+const UPGRADES: [(i32, &str); 2] = [
+    (
+        4,
+        // The bytes of packed hours meant something else: they are packed anew.
+        "DROP TABLE IF EXISTS packed_hour;
+     ALTER TABLE report ADD COLUMN csv_bytes INTEGER;
      ALTER TABLE report ADD COLUMN fleet INTEGER;
      ALTER TABLE report ADD COLUMN numbers BLOB;
      UPDATE report SET csv_bytes = length(csv);",
-)];
+    ),
+    (5, "ALTER TABLE report ADD COLUMN shared BLOB;"),
+];
 
 /// The size of a new database's pages. Twice SQLite's default reads a window of polls and keeps a
 /// report's numbers with half as many system calls; more would make a single poll's commit dear.

@@ -1,17 +1,19 @@
 //! Reports in the database: a row before the id is given out, the numbers once they are made.
 //!
-//! A report is kept as its numbers, twelve bytes a store, and the ids of their stores once for all
-//! reports of the same fleet: a fourth of its CSV, which is a fourth of what a commit must write.
+//! A report is kept as its numbers ([`Rows`]), and the ids of their stores once for all reports of the same
+//! fleet: an eighth of its CSV or so, which is an eighth of what a commit must write.
 //! It must never know how a report is made.
 
 use std::collections::BTreeSet;
 
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row};
 use uuid::Uuid;
 
 use crate::error::{Error, Result};
 use crate::uptime::interval::Micros;
 use crate::uptime::report::{self, Question};
+use crate::uptime::rows::Rows;
 use crate::uptime::timeline::Interpolation;
 
 /// How far a report has come.
@@ -140,11 +142,12 @@ pub fn complete(
     } = triggered;
     db.prepare_cached(
         "INSERT INTO report (id, state, as_of, interpolation, triggered_at,
-                             finished_at, csv_bytes, fleet, numbers)
-         VALUES (?1, 'Complete', ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+                             finished_at, csv_bytes, fleet, numbers, shared)
+         VALUES (?1, 'Complete', ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
          ON CONFLICT (id) DO UPDATE SET
              state = excluded.state, finished_at = excluded.finished_at,
-             csv_bytes = excluded.csv_bytes, fleet = excluded.fleet, numbers = excluded.numbers",
+             csv_bytes = excluded.csv_bytes, fleet = excluded.fleet,
+             numbers = excluded.numbers, shared = excluded.shared",
     )?
     .execute((
         id.to_string(),
@@ -154,7 +157,8 @@ pub fn complete(
         finished_at,
         report.csv_bytes(),
         fleet,
-        report.rows().as_flattened(),
+        report.rows().own_bytes(),
+        report.rows().shared_bytes(),
     ))?;
     Ok(())
 }
@@ -218,7 +222,7 @@ pub fn find(db: &Connection, id: Uuid) -> Result<Report> {
 /// When the database cannot be read, or the report is damaged.
 pub fn csv(db: &Connection, id: Uuid) -> Result<Option<Vec<u8>>> {
     let mut select = db.prepare_cached(
-        "SELECT csv, numbers, (SELECT store_ids FROM report_fleet WHERE generation = fleet)
+        "SELECT csv, numbers, shared, (SELECT store_ids FROM report_fleet WHERE generation = fleet)
          FROM report WHERE id = ?1",
     )?;
     let mut rows = select.query([id.to_string()])?;
@@ -228,18 +232,45 @@ pub fn csv(db: &Connection, id: Uuid) -> Result<Option<Vec<u8>>> {
     if let Some(csv) = row.get(0)? {
         return Ok(Some(csv));
     }
-    let numbers = row.get_ref(1)?.as_blob_or_null();
-    let Some(numbers) = numbers.map_err(rusqlite::Error::from)? else {
+    if row.get_ref(1)? == ValueRef::Null {
         return Ok(None);
-    };
-    let damaged = || Error::failed(format!("report {id} is damaged (`check` tells how)"));
-    let ids = row.get_ref(2)?.as_str().map_err(|_| damaged())?;
-    let ids: Vec<String> = serde_json::from_str(ids).map_err(|_| damaged())?;
-    let (numbers, rest) = numbers.as_chunks();
-    if numbers.len() != ids.len() || !rest.is_empty() {
-        return Err(damaged());
     }
-    Ok(Some(report::csv(ids.iter().map(String::as_str), numbers)))
+    let (ids, rows) = kept_rows(row)?
+        .ok_or_else(|| Error::failed(format!("report {id} is damaged (`check` tells how)")))?;
+    Ok(Some(report::csv(ids.iter().map(String::as_str), &rows)))
+}
+
+/// The stores of a report and their rows, from the columns `numbers`, `shared` and `store_ids` that follow
+/// the first; none if they do not belong together.
+fn kept_rows(row: &Row<'_>) -> Result<Option<(Vec<String>, Rows)>> {
+    let (own, shared) = (row.get_ref(1)?.as_blob(), row.get_ref(2)?.as_blob_or_null());
+    let ids = row.get_ref(3)?.as_str().ok();
+    let ids = ids.and_then(|ids| serde_json::from_str::<Vec<String>>(ids).ok());
+    Ok(match (ids, own, shared) {
+        (Some(ids), Ok(own), Ok(shared)) => {
+            Rows::from_bytes(ids.len(), own, shared).map(|rows| (ids, rows))
+        }
+        _ => None,
+    })
+}
+
+/// The ids of the reports whose numbers are not those of their stores.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn wrong(db: &Connection) -> Result<Vec<String>> {
+    let mut select = db.prepare(
+        "SELECT id, numbers, shared, store_ids FROM report LEFT JOIN report_fleet ON generation = fleet
+         WHERE numbers IS NOT NULL",
+    )?;
+    let mut rows = select.query([])?;
+    let mut wrong = Vec::new();
+    while let Some(row) = rows.next()? {
+        if kept_rows(row)?.is_none() {
+            wrong.push(row.get(0)?);
+        }
+    }
+    Ok(wrong)
 }
 
 /// The newest reports first, at most `limit`, from those triggered before `before` if it is given.

@@ -85,14 +85,6 @@ struct Of {
 }
 
 impl Kept {
-    /// Whether flips for this business time and rule are kept.
-    pub(super) fn has(&self, business: &Arc<BusinessTime>, rule: Interpolation) -> bool {
-        let kept = self.0[rule as usize].lock();
-        let kept = kept.unwrap_or_else(PoisonError::into_inner);
-        kept.as_ref()
-            .is_some_and(|of| Arc::ptr_eq(&of.business, business))
-    }
-
     /// The flips for this business time and rule: those that are kept, or those that `make` makes.
     pub(super) fn get_or_make(
         &self,

@@ -134,18 +134,6 @@ impl History {
         })
     }
 
-    /// How many polls must be walked to know every store's flips: those whose flips are not kept.
-    pub(super) fn unwalked(&self, business: &Arc<BusinessTime>, rule: Interpolation) -> usize {
-        let unwalked = |block: &Arc<Block>| {
-            let settled = match block.settled.flips.has(business, rule) {
-                true => 0,
-                false => block.settled.polls.len(),
-            };
-            settled + block.recent.len()
-        };
-        self.blocks.iter().map(unwalked).sum()
-    }
-
     /// The same history with these polls more, each in the place of one of its store at its instant
     /// if there is one. Where a block is laid out anew, what lies before `since` is left out.
     #[must_use]

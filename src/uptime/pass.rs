@@ -114,20 +114,37 @@ pub fn totals(known: Known<'_>, marks: &WindowMarks, as_of: Micros) -> [WindowTo
 /// totals, and stores that keep the same hours have the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Throughout {
-    /// No poll counts.
+    /// Nothing that is known: no poll counts.
     Unknown,
-    /// One status.
-    Was(Status),
+    /// Online.
+    Up,
+    /// Offline.
+    Down,
+}
+
+impl Throughout {
+    /// How many things there are to be.
+    pub const COUNT: usize = 3;
 }
 
 /// What a store was throughout; none where its status changed in one of the windows.
-pub fn throughout(known: Known<'_>, marks: &WindowMarks, as_of: Micros) -> Option<Throughout> {
+pub fn throughout<'m>(
+    known: Known<'_>,
+    marks: impl FnOnce() -> &'m WindowMarks,
+    as_of: Micros,
+) -> Option<Throughout> {
     let Some(last) = known.last.filter(|last| last.at() >= reach(as_of).start) else {
         return Some(Throughout::Unknown);
     };
-    let [.., week] = marks.starts;
-    let steady = known.flips.last().is_none_or(|flip| flip.elapsed <= week);
-    steady.then(|| Throughout::Was(last.status()))
+    let is_before = |flip: &Flip| {
+        let [.., week] = marks().starts;
+        flip.elapsed <= week
+    };
+    let steady = known.flips.last().is_none_or(is_before);
+    steady.then_some(match last.status() {
+        Status::Active => Throughout::Up,
+        Status::Inactive => Throughout::Down,
+    })
 }
 
 /// The uptime between two sums of business time, of a store that is `up` at the end.

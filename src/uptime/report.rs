@@ -5,17 +5,20 @@
 //! It must never know where its inputs come from or where the CSV goes.
 
 use std::panic::resume_unwind;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 
 use super::business_hours::{ZoneTable, open_intervals};
-use super::fleet::{BusinessTime, Fleet, Pattern, PatternIndex, Store};
-use super::history::History;
+use super::fleet::{BusinessTime, Fleet, Pattern, Store, WindowMarks};
+use super::history::{BLOCK_STORES, History};
 use super::interval::{DAY, Interval, Intervals, Micros};
 use super::known::Teller;
 use super::pass::{self, Throughout};
-use super::poll::{Poll, Status};
-use super::row::{Cells, Printer, cells, is_quoted, numbers_bytes};
+use super::poll::Poll;
+use super::row::{Cells, Printer, cells, is_quoted};
+use super::rows::{Chunk, Part, Rows, SharedRow, SharedRows};
+use super::side_by_side::SideBySide;
 use super::timeline::{Interpolation, REACH, Timeline, counted};
 use super::window::{Coverage, WindowTotal, windows};
 
@@ -26,9 +29,11 @@ pub const HEADER: &str = "store_id,uptime_last_hour,uptime_last_day,uptime_last_
 /// A row is rarely longer: a 64-bit id, six numbers and their commas.
 const ROW_BYTES: usize = 64;
 
-/// How much work is worth a thread of its own, which takes a good part of a millisecond to begin: in stores
-/// whose flips are kept, and polls of others.
-const THREAD_WORK: usize = 1 << 14;
+/// How many stores a thread takes at a time: eight blocks of a history.
+const PART_STORES: usize = 8 * BLOCK_STORES;
+
+/// Room behind the last line, which is written longer than it is.
+const ROOM_BYTES: usize = 64;
 
 /// What a report is made of, at one instant, by one rule.
 #[derive(Clone, Copy, Debug)]
@@ -81,71 +86,112 @@ impl ReportRow {
 pub struct Report {
     fleet: Arc<Fleet>,
     /// Of each store of the fleet, in its order.
-    rows: Vec<Cells>,
+    rows: Rows,
     /// How long they are as text.
     rows_bytes: usize,
 }
 
-/// The rows of stores whose status did not change, worked out once for all that keep the same hours.
-struct SteadyRows(Vec<[Option<Cells>; 3]>);
+/// All that a report is made of.
+struct Inputs {
+    fleet: Arc<Fleet>,
+    business: Arc<BusinessTime>,
+    history: Arc<History>,
+    question: Question,
+    /// Of each pattern, once a store needs it.
+    marks: Vec<OnceLock<WindowMarks>>,
+    steady: Vec<Steady>,
+    shared: SharedRows,
+}
 
-impl SteadyRows {
-    fn new(patterns: usize) -> Self {
-        Self(vec![[None; 3]; patterns])
+impl Inputs {
+    /// The rows of some stores, and how long their numbers are as text.
+    fn part(&self, stores: &[Store]) -> (Part, usize) {
+        let Question { as_of, rule } = self.question;
+        let mut teller = Teller::new(&self.fleet, &self.business, &self.history, as_of, rule);
+        let mut part = Part::with_capacity(stores.len());
+        for store in stores {
+            let open = self.business.of(store.pattern);
+            let marks = || self.marks[store.pattern].get_or_init(|| open.marks(as_of));
+            let known = teller.of(store);
+            let work_out = || cells(&pass::totals(known, marks(), as_of));
+            let steady = pass::throughout(known, marks, as_of);
+            let shared = steady.and_then(|throughout| {
+                self.steady[store.pattern].get_or_share(throughout, &self.shared, work_out)
+            });
+            match shared {
+                Some(row) => part.push_shared(row),
+                None => part.push_own(work_out()),
+            }
+        }
+        let bytes = part.numbers_bytes();
+        (part, bytes)
     }
+}
 
-    fn get_or_make(
-        &mut self,
-        pattern: PatternIndex,
+/// The shared rows of stores that keep the same hours and were one thing throughout, each once it is found:
+/// as bits, zero before.
+#[derive(Default)]
+struct Steady([AtomicU32; Throughout::COUNT]);
+
+impl Steady {
+    /// The shared row of such stores; none where so many are shared that no number is left.
+    fn get_or_share(
+        &self,
         throughout: Throughout,
+        shared: &SharedRows,
         make: impl FnOnce() -> Cells,
-    ) -> Cells {
-        let row = match throughout {
-            Throughout::Unknown => 0,
-            Throughout::Was(Status::Active) => 1,
-            Throughout::Was(Status::Inactive) => 2,
-        };
-        *self.0[pattern][row].get_or_insert_with(make)
+    ) -> Option<SharedRow> {
+        let place = &self.0[throughout as usize];
+        SharedRow::from_bits(place.load(Ordering::Relaxed)).or_else(|| {
+            // Two may come here at once: then the row stands twice, which is as good.
+            let row = shared.add(make())?;
+            place.store(row.to_bits(), Ordering::Relaxed);
+            Some(row)
+        })
     }
 }
 
 impl Report {
-    /// The answer to `question`, computed on `threads` threads.
+    /// The answer to `question`, computed side by side.
     ///
     /// `business` must be the time of `fleet` and span [`BusinessTime::span_for`] the question's
     /// `as_of`; `history` must hold every poll within [`reach`](super::timeline::reach) of it.
     pub fn new(
         fleet: &Arc<Fleet>,
         business: &Arc<BusinessTime>,
-        history: &History,
+        history: &Arc<History>,
         question: Question,
-        threads: usize,
+        side_by_side: &impl SideBySide,
     ) -> Self {
-        let Question { as_of, rule } = question;
-        let marks = |pattern| business.of(pattern).marks(as_of);
-        let marks: Vec<_> = (0..fleet.patterns().len()).map(marks).collect();
-        let stores = fleet.stores();
-        let mut rows = vec![Cells::default(); stores.len()];
-        let work = stores.len() + history.unwalked(business, rule);
-        let share = share(stores.len(), threads.min(1 + work / THREAD_WORK));
-        let compute = |(stores, rows): (&[Store], &mut [Cells])| {
-            let mut teller = Teller::new(fleet, business, history, as_of, rule);
-            let mut steady = SteadyRows::new(marks.len());
-            for (store, row) in stores.iter().zip(rows.iter_mut()) {
-                let (known, marks) = (teller.of(store), &marks[store.pattern]);
-                let work_out = || cells(&pass::totals(known, marks, as_of));
-                *row = match pass::throughout(known, marks, as_of) {
-                    Some(throughout) => steady.get_or_make(store.pattern, throughout, work_out),
-                    None => work_out(),
-                };
-            }
-            numbers_bytes(rows)
+        let (mut marks, mut steady) = (Vec::new(), Vec::new());
+        marks.resize_with(fleet.patterns().len(), OnceLock::new);
+        steady.resize_with(fleet.patterns().len(), Steady::default);
+        let inputs = Arc::new(Inputs {
+            fleet: Arc::clone(fleet),
+            business: Arc::clone(business),
+            history: Arc::clone(history),
+            question,
+            marks,
+            steady,
+            shared: SharedRows::default(),
+        });
+        let count = fleet.stores().len().div_ceil(PART_STORES);
+        let made: Arc<Vec<_>> = Arc::new((0..count).map(|_| OnceLock::new()).collect());
+        let (of, make) = (Arc::clone(&inputs), Arc::clone(&made));
+        let work = move |part: usize| {
+            let stores = of.fleet.stores().chunks(PART_STORES).nth(part);
+            let (rows, bytes) = of.part(stores.unwrap_or(&[]));
+            make[part].get_or_init(|| (Mutex::new(rows), bytes));
         };
-        let shares = stores.chunks(share).zip(rows.chunks_mut(share));
-        let numbers_bytes: usize = side_by_side(shares, compute).iter().sum();
+        side_by_side.run(count, Arc::new(work));
+        let made = made.iter().filter_map(OnceLock::get);
+        let numbers_bytes: usize = made.clone().map(|(_, bytes)| bytes).sum();
+        let take = |(rows, _): &(Mutex<Part>, usize)| {
+            std::mem::take(&mut *rows.lock().unwrap_or_else(PoisonError::into_inner))
+        };
         Self {
             fleet: Arc::clone(fleet),
-            rows,
+            rows: Rows::of_parts(made.map(take), &inputs.shared),
             rows_bytes: fleet.ids_bytes() + numbers_bytes,
         }
     }
@@ -156,7 +202,7 @@ impl Report {
     }
 
     /// Its numbers: those of each store of the fleet in turn.
-    pub fn rows(&self) -> &[Cells] {
+    pub fn rows(&self) -> &Rows {
         &self.rows
     }
 
@@ -169,17 +215,19 @@ impl Report {
     pub fn csv(&self, threads: usize) -> Vec<u8> {
         let stores = self.fleet.stores();
         let share = share(stores.len(), threads);
-        let shares = stores.chunks(share).zip(self.rows.chunks(share));
-        let write = |(number, (stores, rows)): (usize, (&[Store], &[Cells]))| {
+        let printer = Printer::get();
+        let shared = self.rows.shared_lines(printer);
+        let shares = stores.chunks(share).zip(self.rows.chunks(share, &shared));
+        let write = |(number, (stores, rows)): (usize, (&[Store], Chunk<'_>))| {
             let mut csv = if number == 0 {
-                let mut csv = Vec::with_capacity(self.csv_bytes());
+                let mut csv = Vec::with_capacity(self.csv_bytes() + ROOM_BYTES);
                 csv.extend_from_slice(HEADER.as_bytes());
                 csv
             } else {
                 Vec::with_capacity(stores.len() * ROW_BYTES)
             };
             let ids = stores.iter().map(|store| (&*store.id, store.quoted));
-            print(&mut csv, ids, rows);
+            rows.print(printer, &mut csv, ids);
             csv
         };
         let mut parts = side_by_side(shares.enumerate(), write).into_iter();
@@ -190,19 +238,17 @@ impl Report {
 }
 
 /// The CSV of rows that were kept, of the stores with these ids.
-pub fn csv<'a>(ids: impl ExactSizeIterator<Item = &'a str>, rows: &[Cells]) -> Vec<u8> {
+pub fn csv<'a>(ids: impl ExactSizeIterator<Item = &'a str>, rows: &Rows) -> Vec<u8> {
     let mut csv = Vec::with_capacity(HEADER.len() + ids.len() * ROW_BYTES);
     csv.extend_from_slice(HEADER.as_bytes());
-    print(&mut csv, ids.map(|id| (id, is_quoted(id))), rows);
-    csv
-}
-
-/// Appends rows; an id comes with whether it must be quoted.
-fn print<'a>(csv: &mut Vec<u8>, ids: impl Iterator<Item = (&'a str, bool)>, rows: &[Cells]) {
     let printer = Printer::get();
-    for ((id, quoted), row) in ids.zip(rows) {
-        printer.print(csv, id, quoted, row);
+    let shared = rows.shared_lines(printer);
+    let ids = ids.map(|id| (id, is_quoted(id)));
+    let all = rows.chunks(rows.len(), &shared).next();
+    if let Some(all) = all {
+        all.print(printer, &mut csv, ids);
     }
+    csv
 }
 
 /// How many of `stores` each of `threads` takes.

@@ -132,26 +132,21 @@ impl Printer {
         Self { texts: &TEXTS }
     }
 
-    /// Appends one store's line; `quoted` is what [`is_quoted`] says of its id.
-    ///
-    /// An id is written as it is, quoted only where RFC 4180 asks for it. One such as `=1+1` is a
-    /// legal id and stays what it is: whoever opens the file in a spreadsheet imports the first column
-    /// as text.
+    /// Appends one store's line; see [`Line::print`].
     pub fn print(self, csv: &mut Vec<u8>, id: &str, quoted: bool, cells: &Cells) {
-        if quoted {
-            csv.push(b'"');
-            csv.extend_from_slice(id.replace('"', "\"\"").as_bytes());
-            csv.push(b'"');
-        } else {
-            csv.extend_from_slice(id.as_bytes());
-        }
-        let (mut line, mut length) = ([0; NUMBERS_BYTES], 0);
+        self.line(cells).print(csv, id, quoted);
+    }
+
+    /// What follows the id on the line of a store with these numbers.
+    pub fn line(self, cells: &Cells) -> Line {
+        let (mut bytes, mut length) = ([0; NUMBERS_BYTES], 0);
         for text in self.texts_of(cells) {
-            line[length..length + 8].copy_from_slice(&text);
+            bytes[length..length + 8].copy_from_slice(&text);
             length += usize::from(text[7]);
         }
-        line[length] = b'\n';
-        csv.extend_from_slice(&line[..=length]);
+        bytes[length] = b'\n';
+        length += 1;
+        Line { bytes, length }
     }
 
     /// A comma and a number, for each; nothing after the comma where it is unknown.
@@ -162,6 +157,39 @@ impl Printer {
             let hundredths = usize::from(u16::from_le_bytes(cells[cell]));
             self.texts.get(hundredths).copied().unwrap_or(COMMA)
         })
+    }
+}
+
+/// What follows the id on a store's line.
+#[derive(Clone, Copy, Debug)]
+pub struct Line {
+    /// The text, and room behind it.
+    bytes: [u8; NUMBERS_BYTES],
+    length: usize,
+}
+
+impl Line {
+    /// Appends the line of the store with this id; `quoted` is what [`is_quoted`] says of it.
+    ///
+    /// An id is written as it is, quoted only where RFC 4180 asks for it. One such as `=1+1` is a
+    /// legal id and stays what it is: whoever opens the file in a spreadsheet imports the first column
+    /// as text.
+    pub fn print(&self, csv: &mut Vec<u8>, id: &str, quoted: bool) {
+        if quoted {
+            csv.push(b'"');
+            csv.extend_from_slice(id.replace('"', "\"\"").as_bytes());
+            csv.push(b'"');
+        } else {
+            csv.extend_from_slice(id.as_bytes());
+        }
+        // So many bytes always are a few moves; as many as there are would be a call.
+        csv.extend_from_slice(&self.bytes);
+        csv.truncate(csv.len() - (NUMBERS_BYTES - self.length));
+    }
+
+    /// How long it is.
+    pub const fn length(&self) -> usize {
+        self.length
     }
 }
 

@@ -26,8 +26,8 @@ use store_monitor::http::request::Request;
 use store_monitor::http::{App, Capacity, Clock, Readers, Server, Shared, routes};
 use store_monitor::jobs::{Jobs, Limits, Made};
 use store_monitor::uptime::fleet::{BusinessTime, Fleet, Pattern};
-use store_monitor::uptime::history::History;
 use store_monitor::uptime::report::Report;
+use store_monitor::uptime::side_by_side::Threads;
 use store_monitor::uptime::timeline::Interpolation;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -63,7 +63,7 @@ fn main() -> Result<()> {
         let fleet = Arc::new(Fleet::new([(1, "x".repeat(CSV_BYTES).into(), pattern)]));
         let business = Arc::new(BusinessTime::new(&fleet, BusinessTime::span_for(0)));
         Ok(Made {
-            report: Report::new(&fleet, &business, &History::default(), question, 1),
+            report: Report::new(&fleet, &business, &Arc::default(), question, &Threads(1)),
             fleet_generation: 1,
         })
     });

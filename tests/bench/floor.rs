@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use store_monitor::db::connection::open_reader;
 use store_monitor::db::polls;
 use store_monitor::hot_window::{Inputs, read_inputs};
+use store_monitor::team::Team;
 use store_monitor::uptime::fleet::{BusinessTime, Store};
 use store_monitor::uptime::interval::HOUR;
 use store_monitor::uptime::report::Question;
@@ -42,7 +43,8 @@ pub(crate) fn floor(database: &Path, runs: usize) -> Result<Floor> {
         rule: Interpolation::Nearest,
     };
     let inputs = read_inputs(&mut db, as_of)?;
-    let report = || black_box(inputs.report(question, THREADS).csv(THREADS));
+    let team = Team::start(THREADS - 1);
+    let report = || black_box(inputs.report(question, &team).csv(THREADS));
     let afresh = || {
         // Another expansion of business time, to which no kept flips belong.
         let business = BusinessTime::new(&inputs.fleet, inputs.business.span());
@@ -50,7 +52,7 @@ pub(crate) fn floor(database: &Path, runs: usize) -> Result<Floor> {
             business: business.into(),
             ..inputs.clone()
         };
-        time(|| drop(black_box(inputs.report(question, THREADS).csv(THREADS))))
+        time(|| drop(black_box(inputs.report(question, &team).csv(THREADS))))
     };
     let (mut floors, mut passes, mut all) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..runs {

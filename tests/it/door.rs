@@ -13,8 +13,8 @@ use store_monitor::db::writer::Writer;
 use store_monitor::http::{Capacity, Server as HttpServer, Shared, bind};
 use store_monitor::jobs::{Jobs, Limits, Made};
 use store_monitor::uptime::fleet::{BusinessTime, Fleet, Pattern};
-use store_monitor::uptime::history::History;
 use store_monitor::uptime::report::Report;
+use store_monitor::uptime::side_by_side::Threads;
 
 use crate::harness::{Client, Home, Raw, Server, eventually, project};
 
@@ -240,7 +240,7 @@ fn with_one_handler(home: &Home) -> (HttpServer, Client) {
         let fleet = Arc::new(Fleet::new([(1, "x".repeat(8_000_000).into(), pattern)]));
         let business = Arc::new(BusinessTime::new(&fleet, BusinessTime::span_for(0)));
         Ok(Made {
-            report: Report::new(&fleet, &business, &History::default(), question, 1),
+            report: Report::new(&fleet, &business, &Arc::default(), question, &Threads(1)),
             fleet_generation: 1,
         })
     });

@@ -18,6 +18,7 @@ use store_monitor::uptime::interval::{DAY, HOUR, MINUTE, Micros};
 use store_monitor::uptime::poll::Poll;
 use store_monitor::uptime::report::{HEADER, Question, Report, ReportRow};
 use store_monitor::uptime::row::write_row;
+use store_monitor::uptime::side_by_side::Threads;
 use store_monitor::uptime::timeline::Interpolation;
 
 const HISTORIES: u64 = 1000;
@@ -216,9 +217,9 @@ impl History {
         let rule = *self.random.pick(&Interpolation::ALL);
         let question = Question { as_of, rule };
         let hot = self.hot.inputs(&mut self.reader, as_of).expect("inputs");
-        let hot = hot.report(question, 2);
+        let hot = hot.report(question, &Threads(2));
         let cold = read_inputs(&mut self.reader, as_of).expect("inputs");
-        let cold = cold.report(question, 1);
+        let cold = cold.report(question, &Threads(1));
         let text = |report: Report| String::from_utf8(report.csv(2)).expect("text");
         let (hot, cold, plain) = (text(hot), text(cold), plain(&self.db, question));
         assert_eq!(cold, plain, "afresh, {question:?} after {:#?}", self.log);

@@ -18,6 +18,7 @@ use store_monitor::ingest::batch::{self, Batch, Source};
 use store_monitor::ingest::load::{self, Summary};
 use store_monitor::uptime::interval::{MINUTE, Micros};
 use store_monitor::uptime::report::Question;
+use store_monitor::uptime::side_by_side::Threads;
 use store_monitor::uptime::timeline::Interpolation;
 
 use crate::harness::Home;
@@ -60,7 +61,7 @@ fn seen(file: &Path) -> Vec<Vec<u8>> {
     let rule = Interpolation::Nearest;
     let report = read_inputs(&mut db, as_of)
         .expect("inputs")
-        .report(Question { as_of, rule }, 2);
+        .report(Question { as_of, rule }, &Threads(2));
     let mut all = vec![report.csv(2)];
     type Export = fn(&Connection, &mut dyn std::io::Write) -> Result<()>;
     let exports: [Export; 4] = [
@@ -273,11 +274,11 @@ fn others_read_and_write_while_a_large_load_is_on_its_way() {
         let mut reader = open_reader(&file).expect("a database");
         let cold = read_inputs(&mut reader, as_of)
             .expect("inputs")
-            .report(question, 1);
+            .report(question, &Threads(1));
         let warm = hot
             .inputs(&mut reader, as_of)
             .expect("inputs")
-            .report(question, 1);
+            .report(question, &Threads(1));
         assert!(cold.csv(1) == warm.csv(2), "after change {change}");
     };
     let mut db = open_writer(&file).expect("a database");

@@ -28,6 +28,7 @@ use store_monitor::uptime::pass::{self, Known};
 use store_monitor::uptime::poll::{Poll, Status};
 use store_monitor::uptime::report::{self, HEADER, Question, Report, ReportRow};
 use store_monitor::uptime::row::write_row;
+use store_monitor::uptime::side_by_side::Threads;
 use store_monitor::uptime::timeline::{Interpolation, Timeline, counted};
 use store_monitor::uptime::timeline::{REACH, reach};
 use store_monitor::uptime::window::{WINDOW_LENGTHS, WindowTotal};
@@ -588,9 +589,9 @@ fn fast_csv(
     let report = Report::new(
         &fleet,
         &business,
-        history,
+        &Arc::new(history.clone()),
         Question { as_of, rule },
-        threads,
+        &Threads(threads),
     );
     let csv = report.csv(threads);
     assert_eq!(csv.len(), report.csv_bytes());
@@ -751,7 +752,7 @@ proptest! {
                 case.as_of = as_of;
             }
             let rule = Interpolation::ALL[usize::from(previous)];
-            let report = Report::new(&fleet, business, &history, Question { as_of, rule }, 2);
+            let report = Report::new(&fleet, business, &Arc::new(history.clone()), Question { as_of, rule }, &Threads(2));
             prop_assert_eq!(String::from_utf8(report.csv(2)).expect("text"), plain_csv(&stores, rule));
         }
     }

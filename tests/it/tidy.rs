@@ -20,7 +20,7 @@ const HOUSE: [&[&str]; 11] = [
     &["hot_window"],
     &["ingest", "export", "generate"],
     &["db"],
-    &["civil", "clock"],
+    &["civil", "clock", "team"],
     &["uptime"],
     &["error"],
 ];
