@@ -157,6 +157,11 @@ impl Recent {
         }
     }
 
+    fn forget(&self, ids: &[Uuid]) {
+        let mut recent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        recent.retain(|(known, _)| !ids.contains(known));
+    }
+
     fn find(&self, id: Uuid) -> Option<Arc<Fresh>> {
         let recent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let found = recent.iter().rev().find(|(known, _)| *known == id);
@@ -385,9 +390,11 @@ impl Worker {
         }
         // Apart, so that nobody waits for it.
         let keep = self.keep_reports_max;
-        let forgotten = self.writer.write(move |db| reports::forget_old(db, keep));
-        if let Err(error) = forgotten {
-            tracing::error!(%error, "old reports could not be forgotten; the next report tries again");
+        match self.writer.write(move |db| reports::forget_old(db, keep)) {
+            Ok(forgotten) => self.recent.forget(&forgotten),
+            Err(error) => {
+                tracing::error!(%error, "old reports could not be forgotten; the next report tries again");
+            }
         }
     }
 

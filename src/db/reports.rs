@@ -83,9 +83,8 @@ const COLUMNS: &str =
 fn report(row: &Row<'_>) -> rusqlite::Result<Report> {
     let state = ReportState::from_word(row.get_ref(1)?.as_str()?);
     let rule = Interpolation::from_name(row.get_ref(3)?.as_str()?).unwrap_or_default();
-    let id = Uuid::try_parse(row.get_ref(0)?.as_str()?).unwrap_or_default();
     Ok(Report {
-        id,
+        id: id(row)?,
         state,
         question: Question {
             as_of: row.get(2)?,
@@ -96,6 +95,12 @@ fn report(row: &Row<'_>) -> rusqlite::Result<Report> {
         error: row.get(6)?,
         csv_bytes: row.get(7)?,
     })
+}
+
+/// The id in the first column.
+fn id(row: &Row<'_>) -> rusqlite::Result<Uuid> {
+    // One that is none is for `check` to tell.
+    Ok(Uuid::try_parse(row.get_ref(0)?.as_str()?).unwrap_or_default())
 }
 
 /// Adds a report that runs; one that has ended meanwhile stays as it is.
@@ -176,27 +181,31 @@ pub fn fail(db: &Connection, triggered: Triggered, error: &str, finished_at: Mic
     Ok(())
 }
 
-/// Forgets the oldest finished reports beyond the newest `keep`.
+/// Forgets the oldest finished reports beyond the newest `keep`; returns which.
 ///
 /// # Errors
 /// When the database cannot be written.
-pub fn forget_old(db: &Connection, keep: u32) -> Result<()> {
+pub fn forget_old(db: &Connection, keep: u32) -> Result<Vec<Uuid>> {
     let mut delete = db.prepare_cached(
         "DELETE FROM report WHERE state <> 'Running' AND rowid IN (
              SELECT rowid FROM report ORDER BY triggered_at DESC, id DESC LIMIT -1 OFFSET ?1)
-         RETURNING fleet",
+         RETURNING id, fleet",
     )?;
-    let fleets = delete.query_map([keep], |row| row.get(0))?;
-    let fleets = fleets.collect::<rusqlite::Result<BTreeSet<Option<i64>>>>()?;
+    let (mut ids, mut fleets) = (Vec::new(), BTreeSet::new());
+    let mut rows = delete.query([keep])?;
+    while let Some(row) = rows.next()? {
+        ids.push(id(row)?);
+        fleets.extend(row.get::<_, Option<i64>>(1)?);
+    }
     // One after the other, and only those: a look through all reports would read a page of each.
     let mut delete = db.prepare_cached(
         "DELETE FROM report_fleet WHERE generation = ?1
          AND NOT EXISTS (SELECT 1 FROM report WHERE fleet = ?1)",
     )?;
-    for fleet in fleets.into_iter().flatten() {
+    for fleet in fleets {
         delete.execute([fleet])?;
     }
-    Ok(())
+    Ok(ids)
 }
 
 /// The report called `id`.

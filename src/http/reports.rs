@@ -16,6 +16,9 @@ use crate::error::{Error, Result};
 use crate::uptime::interval::Micros;
 use crate::uptime::timeline::Interpolation;
 
+/// The field of every answer about a report that says what became of it.
+const STATE: &str = "Report-Status";
+
 /// How many reports one page of the history holds, at most.
 const PAGE_REPORTS_MAX: u32 = 100;
 
@@ -38,7 +41,7 @@ pub fn trigger(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let answer = Response::json(202, &json!({"report_id": id.to_string()}));
     Ok(answer
         .with("Location", format!("/get_report/{id}"))
-        .with("Report-Status", state.as_str()))
+        .with(STATE, state.as_str()))
 }
 
 /// `GET /get_report?report_id=ID` and `GET /get_report/ID`: the state, or the CSV once it is there.
@@ -49,9 +52,13 @@ pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
         })?,
         id => id,
     };
-    let report = reports::find(app.db()?, parse_id(id)?)?;
+    let id = parse_id(id)?;
+    if let Some(csv) = app.shared.jobs.recent_csv(id) {
+        return Ok(complete(id, csv));
+    }
+    let report = reports::find(app.db()?, id)?;
     match report.state {
-        ReportState::Complete => complete(app, &report),
+        ReportState::Complete => kept(app, id),
         ReportState::Running => Ok(with_state(
             Response::json(200, &json!({"status": "Running"})),
             &report,
@@ -67,7 +74,7 @@ pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
 pub fn csv(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let report = reports::find(app.db()?, parse_id(&request.id)?)?;
     if report.state == ReportState::Complete {
-        return complete(app, &report);
+        return kept(app, report.id);
     }
     let state = report.state.as_str();
     let detail = format!(
@@ -114,22 +121,28 @@ pub fn list(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     Ok(Response::json(200, &json!({"reports": page, "next": next})))
 }
 
-/// The CSV itself, as a file to keep.
-fn complete(app: &mut App, report: &Report) -> Result<Response> {
-    let csv = match app.shared.jobs.recent_csv(report.id) {
+/// The CSV of a complete report: from memory, or made again of what the database has.
+fn kept(app: &mut App, id: Uuid) -> Result<Response> {
+    let csv = match app.shared.jobs.recent_csv(id) {
         Some(csv) => csv,
-        None => Arc::new(reports::csv(app.db()?, report.id)?.ok_or_else(|| {
-            Error::failed(format!("report {} is complete without a CSV", report.id))
-        })?),
+        None => Arc::new(
+            reports::csv(app.db()?, id)?
+                .ok_or_else(|| Error::failed(format!("report {id} is complete without a CSV")))?,
+        ),
     };
-    let file = format!("attachment; filename=\"report-{}.csv\"", report.id);
-    let answer =
-        Response::new(200, "text/csv; charset=utf-8", csv).with("Content-Disposition", file);
-    Ok(with_state(answer, report))
+    Ok(complete(id, csv))
+}
+
+/// The CSV itself, as a file to keep.
+fn complete(id: Uuid, csv: Arc<Vec<u8>>) -> Response {
+    let file = format!("attachment; filename=\"report-{id}.csv\"");
+    Response::new(200, "text/csv; charset=utf-8", csv)
+        .with("Content-Disposition", file)
+        .with(STATE, ReportState::Complete.as_str())
 }
 
 fn with_state(answer: Response, report: &Report) -> Response {
-    answer.with("Report-Status", report.state.as_str())
+    answer.with(STATE, report.state.as_str())
 }
 
 /// A report's facts in JSON.

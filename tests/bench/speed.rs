@@ -23,7 +23,7 @@ use table::{Against, Figure, Measure, Table, Target};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-const SERVER_RUNS: usize = 51;
+const SERVER_RUNS: usize = 201;
 const PROCESS_RUNS: usize = 11;
 const FLOOR_RUNS: usize = 31;
 const LARGE_RUNS: usize = 7;
