@@ -7,42 +7,58 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::fleet::BusinessTime;
+use super::interval::Micros;
 use super::pass::{Flip, Known, walk};
-use super::poll::Poll;
+use super::poll::{Poll, Status};
 use super::timeline::Interpolation;
 
 /// The flips of the stores of one block.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct BlockFlips {
-    slots: Vec<Slot>,
     flips: Vec<Flip>,
+    /// Where each store's flips begin, and behind the last store where they end.
+    bounds: Vec<u32>,
+    /// Each store's last poll that counts, or [`NEVER`]. Twelve bytes a store in all: a report reads those
+    /// of every store, and mostly waits for memory.
+    lasts: Vec<Poll>,
+    /// The newest of them.
+    newest: Poll,
 }
 
-/// One store's share of them.
-#[derive(Clone, Copy, Debug)]
-struct Slot {
-    /// Where its flips end; they begin where those of the slot before end.
-    end: u32,
-    last: Option<Poll>,
+/// In place of the last poll where none counts: no poll is that old.
+const NEVER: Poll = Poll::new(Micros::MIN / 2, Status::Inactive);
+
+impl Default for BlockFlips {
+    fn default() -> Self {
+        Self {
+            flips: Vec::new(),
+            bounds: vec![0],
+            lasts: Vec::new(),
+            newest: NEVER,
+        }
+    }
 }
 
 impl BlockFlips {
     /// What is known of the store in `slot`.
     pub fn of(&self, slot: usize) -> Known<'_> {
-        let start = slot
-            .checked_sub(1)
-            .and_then(|before| self.slots.get(before));
-        let start = start.map_or(0, |before| before.end) as usize;
-        match self.slots.get(slot) {
-            Some(slot) => Known {
-                flips: &self.flips[start..slot.end as usize],
-                last: slot.last,
-            },
-            None => Known {
+        let (Some(&last), Some(&[from, to])) =
+            (self.lasts.get(slot), self.bounds.get(slot..=slot + 1))
+        else {
+            return Known {
                 flips: &[],
                 last: None,
-            },
+            };
+        };
+        Known {
+            flips: &self.flips[from as usize..to as usize],
+            last: Some(last).filter(|&last| last != NEVER),
         }
+    }
+
+    /// The instant of the newest poll that counts; far in the past where none does.
+    pub fn newest(&self) -> Micros {
+        self.newest.at()
     }
 
     /// Adds a store, whose slot is not before those that were added, with its polls.
@@ -54,22 +70,19 @@ impl BlockFlips {
         pattern: usize,
         rule: Interpolation,
     ) {
-        self.fill(slot);
+        while self.lasts.len() < slot {
+            self.push(NEVER); // A slot without a store.
+        }
         let last = walk(polls, business.of(pattern), rule, None, &mut self.flips);
-        let end = self.end();
-        self.slots.push(Slot { end, last });
+        self.push(last.unwrap_or(NEVER));
     }
 
-    /// Adds slots without a store.
-    fn fill(&mut self, slots: usize) {
-        let end = self.end();
-        let none = Slot { end, last: None };
-        self.slots.resize(self.slots.len().max(slots), none);
-    }
-
-    fn end(&self) -> u32 {
+    fn push(&mut self, last: Poll) {
+        self.lasts.push(last);
+        self.newest = self.newest.max(last);
         // There are fewer flips than polls, whose count fits.
-        u32::try_from(self.flips.len()).unwrap_or(u32::MAX)
+        let end = u32::try_from(self.flips.len()).unwrap_or(u32::MAX);
+        self.bounds.push(end);
     }
 }
 

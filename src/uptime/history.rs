@@ -111,6 +111,12 @@ impl History {
         block.map_or(&[], |block| block.recent(slot))
     }
 
+    /// Whether no polls of a block lie apart from the settled ones.
+    pub(super) fn is_settled(&self, block: usize) -> bool {
+        let block = self.blocks.get(block);
+        block.is_none_or(|block| block.recent.is_empty())
+    }
+
     /// The flips of the settled polls of a block, worked out unless they are kept.
     pub(super) fn flips(
         &self,

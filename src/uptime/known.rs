@@ -23,6 +23,8 @@ pub struct Teller<'a> {
     /// The block that was asked about last, and its flips.
     block: Option<usize>,
     kept: Arc<BlockFlips>,
+    /// Whether there is nothing else to know of its stores.
+    is_all_kept: bool,
     /// Room for the polls and flips of a store that has more to it than what is kept.
     polls: Vec<Poll>,
     flips: Vec<Flip>,
@@ -45,6 +47,7 @@ impl<'a> Teller<'a> {
             rule,
             block: None,
             kept: Arc::default(),
+            is_all_kept: false,
             polls: Vec::new(),
             flips: Vec::new(),
         }
@@ -57,8 +60,12 @@ impl<'a> Teller<'a> {
             let (fleet, business) = (self.fleet, self.business);
             self.kept = self.history.flips(block, fleet, business, self.rule);
             self.block = Some(block);
+            self.is_all_kept = self.kept.newest() <= self.as_of && self.history.is_settled(block);
         }
         let kept = self.kept.of(slot);
+        if self.is_all_kept {
+            return kept;
+        }
         let late = self.history.recent(block, slot);
         let last = kept.last.map_or(Micros::MIN, Poll::at);
         if last <= self.as_of && late.is_empty() {
