@@ -28,8 +28,8 @@
 //! [`db::polls::history`]; [`uptime::report::Report::new`] asks [`uptime::known::Teller`] what the store's
 //! polls come to: [`uptime::pass::walk`] finds their flips, unless an earlier report did,
 //! [`uptime::pass::totals`] turns these into uptime and downtime, and [`uptime::row::cells`] into the six
-//! numbers of a row. The numbers go back into the database through [`jobs`] and [`db::reports`], and as
-//! CSV to whoever asks [`http::reports`].
+//! numbers of a row. The numbers go back into the database through [`jobs`] and [`db::reports`], as
+//! [`uptime::rows`], and as CSV to whoever asks [`http::reports`].
 //!
 //! # A request's way from the client to the handler
 //! [`http::door`] has the public listener. It finds the end of a head with [`http::door::head::Scanner`],

@@ -17,15 +17,19 @@
 //! | --- | --- | --- |
 //! | a poll that repeats the last status | 2 to 3 | [`walk`], eight at a time |
 //! | a poll, all of [`walk`] in the mean | 10 | the ends of open intervals, changes |
-//! | a store whose flips are kept | 150 | [`totals`], [`known`](super::known), [`flips`](super::flips) |
-//! | its six numbers | 95 | [`row`](super::row) |
-//! | its line of CSV | 135 | [`row`](super::row) |
+//! | a store whose flips are kept | 130 | [`report`](super::report), [`known`](super::known), [`flips`](super::flips) |
+//! | a row that no other store has worked out | 270 | [`totals`], [`row`](super::row) |
+//! | a pattern's marks | 275 | [`fleet`](super::fleet) |
+//! | a store's line of CSV | 115 | [`row`](super::row), [`rows`](super::rows) |
 //!
-//! So a report whose flips are kept reads no poll: its numbers and its CSV took 0.6 ms on two threads,
-//! of which starting threads and the pages of new buffers are half. From the polls alone it took 3.7 ms.
-//! The floor, one pass on two threads that only counts changes, with the printing of rows, took 0.7 ms in
-//! the same run (`cargo bench` prints all three): keeping flips is what goes below it. What is kept is
-//! 24 bytes a store and 16 a flip, and lives and dies with the block of polls that it was made from.
+//! Three stores of four were one thing throughout the week, and share the rows of 700 patterns
+//! ([`throughout`]); another quarter is worked out. So a report whose flips are kept reads no poll: its
+//! numbers and its CSV took 0.4 ms on two threads, where from the polls alone it took 2.6 ms. The floor, one
+//! pass on two threads that only counts changes, with the printing of rows, took 0.7 ms
+//! (`cargo bench` prints all three): keeping flips is what goes below it. What is kept is 12 bytes a store
+//! and 16 a flip, and lives and dies with the block of polls that it was made from. Between reports the
+//! processor's caches fill with other things: a server's numbers take twice as long as those of a loop that
+//! makes nothing else, and most of that is waiting for memory.
 //!
 //! After an hour's batch the flips of every block still stand: a block keeps late polls apart, and a
 //! report walks those few from where the kept flips end. Once there are a thousand the block is laid
