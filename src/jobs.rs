@@ -6,7 +6,7 @@
 //!
 //! # Where the time goes
 //! Into the commit that makes it durable. Most reports need no more than one: who triggers a report waits
-//! for it a moment ([`PATIENCE`]), and if it is kept by then, its row came into the database complete.
+//! for it some milliseconds, and if it is kept by then, its row came into the database complete.
 //! Only what takes longer gets a row that says `Running`, and is completed by another commit. The CSV is
 //! written while the numbers are on their way to the disk. Old reports are forgotten after, and apart.
 

@@ -6,7 +6,7 @@
 //! # The bytes
 //! Reports are kept as two values: the rows of the stores that share none, twelve bytes each, in the order
 //! of the stores; and, where some share theirs, two bytes for every store, which say what shared row it has
-//! ([`OWN`]: its own), and the shared rows, twelve bytes each.
+//! (the highest number: its own), and the shared rows, twelve bytes each.
 
 use std::sync::{Mutex, PoisonError};
 
