@@ -22,6 +22,9 @@
 //! | `ahead` | what an iterator gives | the same, made on a thread of its own |
 //! | [`batch`] | the inputs of a call | every good row of them, judged beside the others |
 //! | [`load`] | a batch | the database, all or nothing |
+//! | `late` | polls that come behind others of their time | the same database |
+//! | [`watermark`] | polls as they come | those that are sure to be in order, early |
+//! | [`inflow`] | the inputs of a call | a new database, written while they are read |
 //!
 //! It must never know HTTP, terminals or the clock. Everything above `runs` in the table knows
 //! neither SQLite nor threads, and looks at one row at a time.
@@ -62,10 +65,12 @@ pub mod blocks;
 pub mod elements;
 pub mod fields;
 pub mod header;
+pub mod inflow;
 pub mod input;
 pub mod interner;
 pub mod json;
 pub mod last_in;
+mod late;
 pub mod load;
 pub mod object;
 mod overlap;
@@ -77,4 +82,5 @@ pub mod runs;
 mod sorter;
 #[cfg(test)]
 mod trickle;
+pub mod watermark;
 pub mod zone_alias;
