@@ -177,7 +177,11 @@ impl<'scope, M: FnOnce(Inflow) -> Result<Summary> + Send + 'scope> Gate<'scope, 
         let Through { ids, odd, outlet } = self.through;
         let polls = rest;
         outlet.finish(Pour::Last {
-            batch: Box::new(Batch { ids, polls, ..batch }),
+            batch: Box::new(Batch {
+                ids,
+                polls,
+                ..batch
+            }),
             odd,
             rest_is_small: is_small,
         })

@@ -52,8 +52,13 @@ impl Odd {
     /// What was odd about these rows and `later` ones, in the order in which it would have been noted had
     /// all been sorted together: by keys, and at one key these before those.
     pub(super) fn and(self, later: Self) -> Self {
-        let is_earlier = later.first.is_some() && self.first.is_none_or(|first| later.first < Some(first));
-        let (mut one, two) = if is_earlier { (later, self) } else { (self, later) };
+        let is_earlier =
+            later.first.is_some() && self.first.is_none_or(|first| later.first < Some(first));
+        let (mut one, two) = if is_earlier {
+            (later, self)
+        } else {
+            (self, later)
+        };
         one.notes.merge(&two.notes);
         one.repeats += two.repeats;
         one.corrections += two.corrections;
