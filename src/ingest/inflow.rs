@@ -31,7 +31,7 @@ use crate::uptime::poll::Poll;
 
 /// How much waits to be written, in hours or blocks of polls. The parsers need both cores for less time
 /// than the writer needs one: whenever it does not wait, they should.
-const POURS_MAX: usize = 2;
+const POURS_MAX: usize = 4;
 
 /// Reads and judges every row of the inputs, and has `make` make a database of them, on a thread of its
 /// own if polls can be written early.

@@ -32,7 +32,7 @@ pub struct Tide {
 impl Default for Tide {
     fn default() -> Self {
         Self {
-            rows_before: 1 << 18,
+            rows_before: 1 << 17,
             rows_max: MEMORY_ROWS_MAX,
             rows_a_late: 8,
             rows_an_outlier: 4096,
@@ -172,7 +172,7 @@ impl Watermark {
             rows.partition_point(|row| row.poll.at() < mark)
         };
         let before: usize = self.waiting.iter().map(before).sum();
-        hours < LAG_HOURS_MAX && before > self.waiting_rows / 2
+        hours < LAG_HOURS_MAX && before > self.waiting_rows / 4
     }
 
     /// The start of an hour at least `lag` before the newest.
