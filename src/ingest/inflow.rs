@@ -18,12 +18,12 @@ use rusqlite::Connection;
 use super::batch::{Batch, Source, read_into};
 use super::blocks::Pace;
 use super::last_in::{LastIn, Odd};
-use super::late::Early;
+use super::late::{self, Early};
 use super::load::{self, Stores, Summary};
 use super::problem::BadRow;
-use super::runs::PollRow;
+use super::runs::{PollRow, Runs};
 use super::sorter::{Chunk, Gather};
-use super::watermark::{Rest, Tide, Watermark};
+use super::watermark::{Tide, Watermark};
 use crate::db::polls::Adding;
 use crate::error::{Error, Result};
 use crate::uptime::interval::Micros;
@@ -99,14 +99,10 @@ enum Pour {
         /// Each with its store's place in that list, no store twice at one instant.
         polls: Vec<(u32, Poll)>,
     },
-    /// All else.
-    Last {
-        batch: Box<Batch>,
-        /// What was odd about the polls before.
-        odd: Odd,
-        /// Whether the polls left in the batch are few.
-        rest_is_small: bool,
-    },
+    /// Too many polls will be late: those before are to be put in here, and sorted with them.
+    TakeBack(Runs),
+    /// All else, and what was odd about the polls before.
+    Last(Box<Batch>, Odd),
 }
 
 impl Inflow {
@@ -118,6 +114,7 @@ impl Inflow {
     pub fn write(self, db: &Connection) -> Result<Summary> {
         let mut stores = Stores::default();
         let mut adding: Option<Adding<'_>> = None;
+        let mut taken_back = None;
         for pour in self.0 {
             match pour {
                 Pour::Polls { ids, polls } => {
@@ -131,19 +128,21 @@ impl Inflow {
                     }
                     adding = Some(open);
                 }
-                Pour::Last {
-                    batch,
-                    odd,
-                    rest_is_small,
-                } => {
-                    let early = adding.map(|adding| {
-                        Ok::<_, Error>(Early {
-                            new: adding.finish()?.polls.new,
-                            odd,
-                            rest_is_small,
-                        })
-                    });
-                    return load::write_rest(db, *batch, stores, early.transpose()?);
+                Pour::TakeBack(polls) => {
+                    adding.take().map(Adding::finish).transpose()?;
+                    taken_back = Some(late::take_back(db, &stores.keys, polls)?);
+                }
+                Pour::Last(batch, odd) => {
+                    let written = adding.map(Adding::finish).transpose()?;
+                    let early = match (taken_back, written) {
+                        (Some(polls), _) => Some(Early::TakenBack { polls, odd }),
+                        (None, Some(written)) => {
+                            let new = written.polls.new;
+                            Some(Early::Written { new, odd })
+                        }
+                        (None, None) => None,
+                    };
+                    return load::write_rest(db, *batch, stores, early);
                 }
             }
         }
@@ -161,30 +160,25 @@ impl<'scope, M: FnOnce(Inflow) -> Result<Summary> + Send + 'scope> Gather for Ga
     fn push(&mut self, chunk: Chunk) -> Result<()> {
         self.through.ids.extend(chunk.ids);
         let rows = self.watermark.push(chunk.polls)?;
-        self.through.polls(rows)
+        self.through.polls(rows)?;
+        self.through.take_back(self.watermark.spent())
     }
 }
 
 impl<'scope, M: FnOnce(Inflow) -> Result<Summary> + Send + 'scope> Gate<'scope, '_, M> {
     /// Lets all else through, the rest of the batch behind it.
     fn finish(mut self, batch: Batch) -> Result<Summary> {
-        let Rest {
-            last,
-            rest,
-            is_small,
-        } = self.watermark.finish()?;
-        self.through.polls(last)?;
+        let rows = self.watermark.end()?;
+        self.through.polls(rows)?;
+        self.through.take_back(self.watermark.spent())?;
         let Through { ids, odd, outlet } = self.through;
-        let polls = rest;
-        outlet.finish(Pour::Last {
-            batch: Box::new(Batch {
-                ids,
-                polls,
-                ..batch
-            }),
-            odd,
-            rest_is_small: is_small,
-        })
+        let polls = self.watermark.into_rest();
+        let batch = Batch {
+            ids,
+            polls,
+            ..batch
+        };
+        outlet.finish(Pour::Last(Box::new(batch), odd))
     }
 }
 
@@ -212,6 +206,14 @@ impl<'scope, M: FnOnce(Inflow) -> Result<Summary> + Send + 'scope> Through<'scop
         self.odd = mem::take(&mut self.odd).and(standing.odd);
         let ids = mem::take(&mut self.ids);
         self.outlet.send(Pour::Polls { ids, polls })
+    }
+
+    /// Has all polls taken back that went through, if there is a place for them.
+    fn take_back(&mut self, place: Option<Runs>) -> Result<()> {
+        match place {
+            Some(place) => self.outlet.send(Pour::TakeBack(place)),
+            None => Ok(()),
+        }
     }
 }
 

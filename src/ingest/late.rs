@@ -18,15 +18,16 @@ use crate::uptime::poll::Poll;
 /// How many polls are taken back at once.
 const TAKEN_BACK: usize = 1 << 16;
 
-/// What became of the polls that were let go.
-#[derive(Debug, Default)]
-pub(super) struct Early {
-    /// How many of them stand.
-    pub(super) new: u64,
-    /// What was odd about the others.
-    pub(super) odd: Odd,
-    /// Whether the late ones are so few that each may be looked up.
-    pub(super) rest_is_small: bool,
+/// What became of the polls that were let go, but for what was odd about some of them.
+pub(super) enum Early {
+    /// They are in the database.
+    Written {
+        /// How many.
+        new: u64,
+        odd: Odd,
+    },
+    /// They were there, and are to be sorted with the late ones.
+    TakenBack { polls: Runs, odd: Odd },
 }
 
 /// What became of late polls.
@@ -105,14 +106,13 @@ impl<I: Iterator<Item = Result<PollRow>>> Iterator for Recalled<'_, I> {
     }
 }
 
-/// Takes all polls out of the database again, and puts the late ones behind them: to write all in order
-/// is quicker than to squeeze in many.
-pub(super) fn take_back(db: &Connection, keys: &[StoreKey], late: Runs) -> Result<Runs> {
+/// Takes all polls out of the database again and puts them into `early`: to write all in order is quicker
+/// than to squeeze in many.
+pub(super) fn take_back(db: &Connection, keys: &[StoreKey], mut early: Runs) -> Result<Runs> {
     let mut places = vec![0; keys.iter().max().map_or(0, |&key| key as usize + 1)];
     for (place, &key) in (0..).zip(keys) {
         places[key as usize] = place;
     }
-    let mut early = late.beside();
     let mut chunk = Vec::with_capacity(TAKEN_BACK);
     polls::for_each(db, |at, store, status| {
         chunk.push(PollRow {
@@ -129,5 +129,5 @@ pub(super) fn take_back(db: &Connection, keys: &[StoreKey], late: Runs) -> Resul
     })?;
     early.push(chunk)?;
     polls::clear(db)?;
-    early.followed_by(late)
+    Ok(early)
 }

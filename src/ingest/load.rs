@@ -126,18 +126,17 @@ pub(super) fn write_rest(
     let polls = batch.take_polls();
     let odd = match early {
         None => write_polls(db, &stores.keys, polls, &mut summary)?,
-        Some(early) if early.rest_is_small => {
+        Some(Early::Written { new, odd }) => {
             let late = late::add(db, &stores.keys, polls)?;
-            summary.accepted += early.new + late.new;
-            let odd = early.odd.and(late.odd);
+            summary.accepted += new + late.new;
+            let odd = odd.and(late.odd);
             summary.replaced += odd.corrections;
             odd
         }
-        Some(early) => {
-            let polls = late::take_back(db, &stores.keys, polls)?;
-            summary.replaced += early.odd.corrections;
-            let odd = write_polls(db, &stores.keys, polls, &mut summary)?;
-            early.odd.and(odd)
+        Some(Early::TakenBack { polls: early, odd }) => {
+            summary.replaced += odd.corrections;
+            let polls = early.followed_by(polls)?;
+            odd.and(write_polls(db, &stores.keys, polls, &mut summary)?)
         }
     };
     summary.count_odd(&odd, &batch.polls_source);

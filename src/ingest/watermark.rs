@@ -71,16 +71,6 @@ enum State {
     Ended,
 }
 
-/// What is left when all rows have come.
-pub(super) struct Rest {
-    /// The last rows to be let go, sorted.
-    pub(super) last: Vec<PollRow>,
-    /// Rows that could not be let go. All that were let go of one store and instant came before those.
-    pub(super) rest: Runs,
-    /// Whether those are so few that each may cost more than one in order.
-    pub(super) is_small: bool,
-}
-
 impl Watermark {
     /// No row yet; more than memory should hold are spooled to `folder`.
     pub(super) fn new(tide: Tide, folder: &Path) -> Self {
@@ -134,7 +124,7 @@ impl Watermark {
         }
         let in_memory = self.waiting_rows + self.rest.len_in_memory();
         if in_memory > self.tide.rows_max || !self.rest_is_small() {
-            self.end()?;
+            self.keep_back()?;
         }
         Ok(let_go)
     }
@@ -180,20 +170,31 @@ impl Watermark {
         (self.newest - lag).div_euclid(HOUR) * HOUR
     }
 
-    /// What is left when all rows have come.
+    /// Lets the last go, sorted, when all rows have come.
     ///
     /// # Errors
     /// When the spool cannot be written.
-    pub(super) fn finish(mut self) -> Result<Rest> {
+    pub(super) fn end(&mut self) -> Result<Vec<PollRow>> {
         let mut last = Vec::new();
         if self.state == State::Flowing {
             last = self.let_go(Micros::MAX);
         }
-        self.end()?;
-        Ok(Rest {
-            last,
-            is_small: self.rest_is_small(),
-            rest: self.rest,
+        self.keep_back()?;
+        Ok(last)
+    }
+
+    /// The rows that could not be let go. All that were let go of one store and instant came before those.
+    pub(super) fn into_rest(self) -> Runs {
+        self.rest
+    }
+
+    /// A place for all rows that were let go, to be sorted with the rest: told once, when nothing is let go
+    /// any more, and the rest is so large that each row of it must not cost more than one in order.
+    pub(super) fn spent(&mut self) -> Option<Runs> {
+        let spent = self.state == State::Ended && self.rows_let_go > 0 && !self.rest_is_small();
+        spent.then(|| {
+            self.rows_let_go = 0;
+            self.rest.beside()
         })
     }
 
@@ -221,7 +222,7 @@ impl Watermark {
     }
 
     /// Lets nothing go any more.
-    fn end(&mut self) -> Result<()> {
+    fn keep_back(&mut self) -> Result<()> {
         self.state = State::Ended;
         self.waiting_rows = 0;
         // Late rows are there already: they are of other instants, so the order they came in still stands.
