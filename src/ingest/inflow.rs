@@ -29,8 +29,8 @@ use crate::error::{Error, Result};
 use crate::uptime::interval::Micros;
 use crate::uptime::poll::Poll;
 
-/// How much waits to be written, in hours or blocks of polls. The parsers need both cores for less time
-/// than the writer needs one: whenever it does not wait, they should.
+/// How much waits to be written, in hours or blocks of polls. Everything waits for the writer in the end:
+/// it should always have some, and parsers that were further ahead would only take its core and memory.
 const POURS_MAX: usize = 4;
 
 /// Reads and judges every row of the inputs, and has `make` make a database of them, on a thread of its
@@ -87,7 +87,7 @@ pub fn fill_at<'a>(
     })
 }
 
-/// What a new database is filled with.
+/// What a new database is filled with, for [`Inflow::write`].
 pub struct Inflow(Receiver<Pour>);
 
 /// A part of it.

@@ -375,6 +375,35 @@ mod tests {
     }
 
     #[test]
+    fn rows_that_follow_others_come_behind_them_wherever_either_are_kept() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let runs = |lines: std::ops::Range<u32>, memory_rows_max| {
+            let mut runs = Runs {
+                memory_rows_max,
+                ..Runs::new(folder.path())
+            };
+            for line in lines {
+                let row = PollRow {
+                    poll: Poll::new(i64::from(line % 3), Status::Active),
+                    store: 0,
+                    line,
+                };
+                runs.push(vec![row]).expect("room");
+            }
+            runs
+        };
+        for (earlier, later) in [(1, 1), (4, 4), (100, 4), (4, 100), (100, 100)] {
+            let both = runs(0..10, earlier).followed_by(runs(10..20, later));
+            let both = both.expect("room");
+            assert_eq!(both.len(), 20);
+            let sorted = both.into_sorted().expect("room");
+            let sorted = sorted.collect::<Result<Vec<_>>>().expect("readable");
+            assert_eq!(sorted.len(), 20);
+            assert!(sorted.is_sorted_by_key(|row| (row.key(), row.line)));
+        }
+    }
+
+    #[test]
     fn dealing_out_by_digits_is_sorting() {
         for (instants, apart) in [
             (1, 1),

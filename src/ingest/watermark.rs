@@ -20,8 +20,8 @@ pub struct Tide {
     /// How many rows are waited for before the first is let go: as many tell how far they are from being
     /// in order, and name nearly every store.
     pub rows_before: usize,
-    /// How many rows may wait in memory, late ones among them; what is more is spooled, as if nothing had
-    /// ever been let go.
+    /// How many rows may wait in memory, late ones among them; with more of them nothing is let go any
+    /// more, and rows are spooled.
     pub rows_max: usize,
     /// For one row that comes too late so many must have been let go; else no more are.
     pub rows_a_late: u64,
@@ -140,7 +140,7 @@ impl Watermark {
     }
 
     /// Whether it is time to let go, which sets the lag: enough rows wait, and those that would be let go
-    /// are most of them. In a file that is sorted by store, say, all rows are far behind.
+    /// are a good part of them. In a file that is sorted by store, say, all rows are far behind.
     fn begins(&mut self) -> bool {
         if self.waiting_rows < self.tide.rows_before {
             return false;
@@ -183,7 +183,9 @@ impl Watermark {
         Ok(last)
     }
 
-    /// The rows that could not be let go. All that were let go of one store and instant came before those.
+    /// The rows that could not be let go. All that were let go of one store and instant came before those,
+    /// in whichever of the call's files: a row is late once its hour has been let go, and from then on all
+    /// of its hour are.
     pub(super) fn into_rest(self) -> Runs {
         self.rest
     }
@@ -229,5 +231,154 @@ impl Watermark {
         mem::take(&mut self.waiting)
             .into_iter()
             .try_for_each(|run| self.rest.push(run.collect()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::uptime::poll::{Poll, Status};
+
+    /// Rows at these instants, a store each in turn; their lines tell the order they came in.
+    fn rows(instants: &[Micros], stores: u32) -> Vec<PollRow> {
+        let rows = (0..).zip(instants).map(|(line, &at)| PollRow {
+            poll: Poll::new(at, Status::Active),
+            store: line % stores,
+            line,
+        });
+        rows.collect()
+    }
+
+    /// What was let go, piece by piece, and the rest.
+    fn sail(tide: Tide, rows: &[PollRow], chunk_rows: usize) -> (Vec<Vec<PollRow>>, Watermark) {
+        let mut watermark = Watermark::new(tide, Path::new("."));
+        let mut let_go = Vec::new();
+        for chunk in rows.chunks(chunk_rows) {
+            let_go.push(watermark.push(chunk.to_vec()).expect("memory"));
+        }
+        let_go.push(watermark.end().expect("memory"));
+        (let_go, watermark)
+    }
+
+    const TIDE: Tide = Tide {
+        rows_before: 100,
+        rows_max: usize::MAX,
+        rows_a_late: 8,
+        rows_an_outlier: 4096,
+    };
+
+    #[test]
+    fn rows_in_order_are_let_go_while_others_still_come() {
+        let instants: Vec<_> = (0..1000).map(|minute| minute * HOUR / 60).collect();
+        let (let_go, watermark) = sail(TIDE, &rows(&instants, 3), 10);
+        let early: usize = let_go[..50].iter().map(Vec::len).sum();
+        assert!((300..500).contains(&early), "{early} of 500");
+        assert_eq!(let_go.concat().len(), 1000);
+        assert!(watermark.into_rest().is_empty());
+    }
+
+    #[test]
+    fn rows_some_hours_behind_are_waited_for() {
+        let instants: Vec<_> = (0..5000)
+            .map(|minute| (minute - if minute % 20 == 7 { 300 } else { 0 }) * HOUR / 60)
+            .collect();
+        let (let_go, watermark) = sail(
+            Tide {
+                rows_before: 1000,
+                ..TIDE
+            },
+            &rows(&instants, 3),
+            10,
+        );
+        assert!(let_go[..250].iter().any(|rows| !rows.is_empty()));
+        assert!(let_go.concat().is_sorted_by_key(PollRow::key));
+        assert!(watermark.into_rest().is_empty());
+    }
+
+    #[test]
+    fn rows_in_no_order_are_all_kept_back() {
+        let by_store: Vec<_> = (0..10)
+            .flat_map(|_| (0..100).map(|hour| hour * HOUR))
+            .collect();
+        let backwards: Vec<_> = (0..1000).rev().map(|hour| hour * HOUR / 3).collect();
+        for instants in [by_store, backwards] {
+            let tide = Tide {
+                rows_before: 250,
+                ..TIDE
+            };
+            let (let_go, mut watermark) = sail(tide, &rows(&instants, 10), 10);
+            assert!(let_go.concat().is_empty());
+            assert!(watermark.spent().is_none(), "there is nothing to take back");
+            assert_eq!(watermark.into_rest().len(), 1000);
+        }
+    }
+
+    #[test]
+    fn once_too_many_are_late_no_more_are_let_go() {
+        let once: Vec<_> = (0..1000).map(|minute| minute * HOUR / 60).collect();
+        let twice = rows(&[&once[..], &once[..]].concat(), 7);
+        let (let_go, mut watermark) = sail(TIDE, &twice, 10);
+        let let_go = let_go.concat().len();
+        assert!((800..1000).contains(&let_go), "{let_go}");
+        assert!(watermark.spent().is_some());
+        assert!(watermark.spent().is_none(), "they are taken back once");
+        assert_eq!(watermark.into_rest().len() as usize, 2000 - let_go);
+        // Of fewer late ones each is judged by itself.
+        let (_, mut watermark) = sail(TIDE, &twice[..1050], 10);
+        assert!(watermark.spent().is_none());
+        assert_eq!(watermark.into_rest().len(), 50);
+    }
+
+    #[test]
+    fn no_more_wait_in_memory_than_may() {
+        let one_hour: Vec<_> = (0..1000).collect();
+        let (let_go, watermark) = sail(
+            Tide {
+                rows_max: 200,
+                ..TIDE
+            },
+            &rows(&one_hour, 7),
+            10,
+        );
+        assert!(let_go.concat().is_empty());
+        assert_eq!(watermark.into_rest().len(), 1000);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_let_go_is_in_order_and_before_what_is_not(
+            steps in prop::collection::vec((0..9_i64, 0..30_i64), 1..600),
+            chunk_rows in 1..40_usize,
+            rows_before in 1..300_usize,
+            rows_max in 10..1000_usize,
+            rows_a_late in 0..20_u64,
+            rows_an_outlier in 1..50_u64,
+        ) {
+            let mut newest = 0;
+            let instants: Vec<_> = steps
+                .into_iter()
+                .map(|(on, late)| {
+                    newest += on * HOUR / 10;
+                    // Most are not late at all.
+                    newest - (late - 25).max(0) * HOUR / 2
+                })
+                .collect();
+            let rows = rows(&instants, 5);
+            let tide = Tide { rows_before, rows_max, rows_a_late, rows_an_outlier };
+            let (let_go, watermark) = sail(tide, &rows, chunk_rows);
+            let let_go = let_go.concat();
+            prop_assert!(let_go.is_sorted_by_key(|row| (row.key(), row.line)));
+            let rest = watermark.into_rest().into_sorted().expect("memory");
+            let rest = rest.collect::<Result<Vec<_>>>().expect("memory");
+            for late in &rest {
+                let same = let_go.iter().filter(|row| row.key() == late.key());
+                prop_assert!(same.clone().all(|row| row.line < late.line));
+            }
+            let mut all = [let_go, rest].concat();
+            all.sort_by_key(|row| row.line);
+            prop_assert_eq!(all, rows);
+        }
     }
 }

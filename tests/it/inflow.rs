@@ -4,6 +4,7 @@
 use proptest::prelude::*;
 use rusqlite::Connection;
 use store_monitor::civil::format_utc;
+use store_monitor::db::connection::create;
 use store_monitor::db::{self, check, packed, packed_fleet};
 use store_monitor::error::{Error, Result};
 use store_monitor::export;
@@ -14,6 +15,8 @@ use store_monitor::ingest::load::{self, Summary};
 use store_monitor::ingest::problem::BadRow;
 use store_monitor::ingest::watermark::Tide;
 use store_monitor::uptime::interval::{DAY, HOUR, MINUTE, Micros};
+
+use crate::harness::Home;
 
 /// The start of an hour.
 const START: Micros = 1_793_000_000_000_000 / HOUR * HOUR;
@@ -284,4 +287,80 @@ proptest! {
         prop_assert!(expected.findings.is_empty());
         prop_assert_eq!(load(&files, take_good, Some(pace)), expected);
     }
+}
+
+/// Polls in order of time, more than are waited for at the tide of these tests.
+fn in_order() -> String {
+    let line = |minute| format!("1,{},active\n", format_utc(START + minute * MINUTE));
+    let lines: String = (0..5000).map(line).collect();
+    format!("store_id,timestamp_utc,status\n{lines}")
+}
+
+const EARLY: (Pace, Tide) = (
+    Pace {
+        threads: 2,
+        block_bytes: 1000,
+        rows_before: 1,
+    },
+    Tide {
+        rows_before: 500,
+        rows_max: 10_000,
+        rows_a_late: 8,
+        rows_an_outlier: 4096,
+    },
+);
+
+/// Loads files into a new database file, while they are read.
+fn fill(
+    files: &[&str],
+    accept: impl FnOnce(&Batch) -> Result<()>,
+    make: impl FnOnce(Inflow) -> Result<Summary> + Send,
+) -> Result<Summary> {
+    let sources = files
+        .iter()
+        .map(|text| Source::new("polls.csv", text.as_bytes()));
+    let folder = std::env::temp_dir();
+    let reject = &mut |_: &str, _| Ok(());
+    inflow::fill_at(EARLY, sources, LATEST, &folder, reject, accept, make)
+}
+
+#[test]
+fn polls_are_written_before_all_are_read() {
+    let reader = std::thread::current().id();
+    let make = |inflow: Inflow| {
+        assert_ne!(std::thread::current().id(), reader, "it began too late");
+        make(|db| inflow.write(db)).map(|(_, summary)| summary)
+    };
+    let summary = fill(&[&in_order()], |_| Ok(()), make);
+    assert_eq!(summary.expect("a database").accepted, 5000);
+}
+
+#[test]
+fn a_call_that_is_refused_leaves_no_file_behind() {
+    let home = Home::new();
+    let file = home.path("new.db");
+    let create_file = |inflow: Inflow| create(&file, |db| db::write(db, |db| inflow.write(db)));
+    let files = || std::fs::read_dir(home.path("")).expect("a folder").count();
+
+    let refuse = |_: &Batch| Err(Error::invalid("refused"));
+    let refused = fill(&[&in_order()], refuse, create_file);
+    assert_eq!(refused.expect_err("refused").to_string(), "refused");
+    assert_eq!(files(), 0);
+
+    let good = in_order();
+    let refused = fill(&[&good, "neither,nor\n"], |_| Ok(()), create_file);
+    let refused = refused.expect_err("no input").to_string();
+    assert!(refused.starts_with("polls.csv"), "{refused}");
+    assert_eq!(files(), 0);
+
+    fill(&[&good], |_| Ok(()), create_file).expect("a database");
+    assert_eq!(files(), 1);
+}
+
+#[test]
+fn a_database_that_cannot_be_made_is_what_is_told() {
+    let good = in_order();
+    let files = vec![&*good; 50];
+    let failed = fill(&files, |_| Ok(()), |_| Err(Error::failed("no room")));
+    assert_eq!(failed.expect_err("no room").to_string(), "no room");
 }
