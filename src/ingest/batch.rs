@@ -17,8 +17,8 @@ use super::header::Kind;
 use super::interner::Interner;
 use super::overlap::overlapping;
 use super::parser::{Format, Parser, Rows};
-use super::problem::{BadFile, BadRow, Code, InputError, Note, Notes, excerpt};
-use super::row::{Parsed, Row};
+use super::problem::{BadFile, BadRow, Code, InputError, Note, Notes};
+use super::row::{Parsed, Row, conflict};
 use super::runs::{PollRow, Runs};
 use super::sorter::{Chunk, Gather, Gathered, Sorter};
 use crate::db::fleet::Label;
@@ -486,20 +486,5 @@ impl<'r, 'scope, 'env, S: FnMut(Chunk) -> Result<()>> Reader<'r, 'scope, 'env, S
         let ids = self.ids.take_new();
         let polls = self.chunk;
         (Chunk { ids, polls }, self.batch)
-    }
-}
-
-/// A row that says of a store what another row of the same call contradicts.
-fn conflict(line: u64, column: &'static str, value: &str, known: &str) -> BadRow {
-    BadRow {
-        line,
-        column: Some(column),
-        code: Code::Conflict,
-        value: excerpt(value.as_bytes()),
-        reason: format!(
-            "another row gives the same store `{}` (keep one)",
-            excerpt(known.as_bytes())
-        ),
-        raw: Vec::new(),
     }
 }
