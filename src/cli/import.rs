@@ -18,6 +18,7 @@ use crate::db::connection::{create, open_reader, open_writer};
 use crate::db::{packed, packed_fleet, retention};
 use crate::error::{Error, Result};
 use crate::ingest::batch::{self, Batch, Source, SourceNote};
+use crate::ingest::inflow;
 use crate::ingest::load::{self, Summary};
 use crate::ingest::problem::BadRow;
 use crate::uptime::interval::{DAY, Micros};
@@ -154,28 +155,32 @@ fn load(options: &Options, reject: &mut dyn FnMut(&str, BadRow) -> Result<()>) -
         watched: Some(&rows),
         ..Source::new(input.name, bar.wrap_read(input.bytes))
     });
-    let read = batch::read(
-        sources,
-        clock::machine_us() + DAY,
-        folder_of(file),
-        &mut |name, bad| bar.suspend(|| reject(name, bad)),
-    );
-    tracing::debug!(elapsed = ?began.elapsed(), "read and sorted");
-    let written = read.map_err(Error::from).and_then(|batch| {
+    let (latest, folder) = (clock::machine_us() + DAY, folder_of(file));
+    let mut reject = |name: &str, bad| bar.suspend(|| reject(name, bad));
+    let accept = |batch: &Batch| {
+        tracing::debug!(elapsed = ?began.elapsed(), "read and sorted");
         if options.rejects.is_none() && batch.rejected > 0 {
-            return Err(refused(&batch));
+            return Err(refused(batch));
         }
         bar.set_style(style("{spinner} {msg} {elapsed}"));
         bar.set_message("writing");
-        match existing {
-            Some(mut db) => write(&mut db, file, batch),
-            None => create(file, |db| {
-                let summary = db::write(db, |db| load::write(db, batch))?;
+        Ok(())
+    };
+    let written = match existing {
+        Some(mut db) => batch::read(sources, latest, folder, &mut reject)
+            .map_err(Error::from)
+            .and_then(|batch| {
+                accept(&batch)?;
+                write(&mut db, file, batch)
+            }),
+        None => inflow::fill(sources, latest, folder, &mut reject, accept, |inflow| {
+            create(file, |db| {
+                let summary = db::write(db, |db| inflow.write(db))?;
                 pack(db);
                 Ok(summary)
-            }),
-        }
-    });
+            })
+        }),
+    };
     bar.finish_and_clear();
     tracing::debug!(elapsed = ?began.elapsed(), "written");
     written

@@ -37,30 +37,41 @@ fn group_of(store: StoreKey, poll: Poll) -> u32 {
 
 /// The polls of the hour that begins at `start`, as they are stored.
 pub(super) fn pack(start: Micros, polls: &[(StoreKey, Poll)]) -> Vec<u8> {
-    // Small, and no two alike: a plain sort of these is several times as quick as a stable one of polls,
-    // and leaves each group in its order of time, too.
-    let mut order: Vec<(u32, u32)> = (0..)
-        .zip(polls)
-        .map(|(place, &(store, poll))| (group_of(store, poll), place))
-        .collect();
-    order.sort_unstable();
-    let groups = || order.chunk_by(|(a, _), (b, _)| a == b);
-    let poll = |&(_, place): &(u32, u32)| polls[place as usize];
-    let number = |number: usize| u32::try_from(number).unwrap_or(u32::MAX).to_le_bytes();
-    let mut packed = Vec::from(number(groups().count()));
-    let mut end = 0;
-    for group in groups() {
-        end += group.len();
-        packed.extend_from_slice(&group[0].0.to_le_bytes());
-        packed.extend_from_slice(&number(end));
-    }
-    for group in groups() {
-        packed.extend(group.iter().map(|place| poll(place).0.to_le_bytes()[0]));
-        for (_, poll) in group.iter().map(poll) {
-            // An hour has fewer than 2³² microseconds.
-            let since = u32::try_from(poll.at() - start).unwrap_or(u32::MAX);
-            packed.extend_from_slice(&since.to_le_bytes());
+    // Dealt out by group, which takes a tenth of the time of sorting them and leaves each group in its
+    // order of time, too.
+    let groups = || polls.iter().map(|&(store, poll)| group_of(store, poll));
+    let first = groups().min().unwrap_or(0);
+    let last = groups().max().unwrap_or(0);
+    let place = |group: u32| (group - first) as usize;
+    let mut counts = vec![0_u32; place(last) + 1];
+    groups().for_each(|group| counts[place(group)] += 1);
+
+    let mut packed = vec![0; 4];
+    let (mut listed, mut end) = (0_u32, 0);
+    for (group, &count) in (first..).zip(&counts) {
+        if count > 0 {
+            (listed, end) = (listed + 1, end + count);
+            packed.extend_from_slice(&group.to_le_bytes());
+            packed.extend_from_slice(&end.to_le_bytes());
         }
+    }
+    packed[..4].copy_from_slice(&listed.to_le_bytes());
+
+    // Where the next poll of each group goes: its store's place in the block, and its time.
+    let mut next = Vec::with_capacity(counts.len());
+    let mut at = packed.len();
+    for count in counts {
+        next.push((at, at + count as usize));
+        at += count as usize * POLL_BYTES;
+    }
+    packed.resize(at, 0);
+    for &(store, poll) in polls {
+        let (slot, time) = &mut next[place(group_of(store, poll))];
+        packed[*slot] = store.to_le_bytes()[0];
+        // An hour has fewer than 2³² microseconds.
+        let since = u32::try_from(poll.at() - start).unwrap_or(u32::MAX);
+        packed[*time..*time + 4].copy_from_slice(&since.to_le_bytes());
+        (*slot, *time) = (*slot + 1, *time + 4);
     }
     packed
 }

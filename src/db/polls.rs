@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use rusqlite::functions::{Aggregate, Context, FunctionFlags};
-use rusqlite::{CachedStatement, Connection};
+use rusqlite::{CachedStatement, Connection, OptionalExtension};
 
 use super::connection::open_reader;
 use super::packed::{self, Packing};
@@ -277,47 +277,132 @@ pub fn add(
     db: &Connection,
     polls: impl IntoIterator<Item = Result<(StoreKey, Poll)>>,
 ) -> Result<Added> {
-    let mut added = Added::default();
-    let mut followed = Vec::new();
-    let mut chunk = Vec::with_capacity(INSERT_ROWS);
-    let mut whole = Upsert::prepare(db, INSERT_ROWS)?;
-    let has_landed = landing::has_landed(db)?;
-    let mut packing = Packing::new(db)?;
-    let mut add = |upsert: &mut Upsert<'_>, chunk: &[(StoreKey, Poll)]| -> Result<()> {
-        if has_landed {
-            landing::settle(db, chunk)?;
+    let mut adding = Adding::new(db)?;
+    for poll in polls {
+        let (store, poll) = poll?;
+        adding.push(store, poll)?;
+    }
+    adding.finish()
+}
+
+/// Polls on their way into the database, as for [`add`], which come one by one.
+pub struct Adding<'db> {
+    db: &'db Connection,
+    insert: Upsert<'db>,
+    packing: Packing<'db>,
+    has_landed: bool,
+    /// Polls that wait until there are as many as one statement carries.
+    chunk: Vec<(StoreKey, Poll)>,
+    changed: Changed,
+    /// The polls for memory to follow; none where they are too many, or nobody does.
+    followed: Option<Vec<(StoreKey, Poll)>>,
+}
+
+impl<'db> Adding<'db> {
+    /// No poll yet.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn new(db: &'db Connection) -> Result<Self> {
+        Ok(Self {
+            db,
+            insert: Upsert::prepare(db, INSERT_ROWS)?,
+            packing: Packing::new(db)?,
+            has_landed: landing::has_landed(db)?,
+            chunk: Vec::with_capacity(INSERT_ROWS),
+            changed: Changed::default(),
+            followed: Some(Vec::new()),
+        })
+    }
+
+    /// The same, where no memory follows the database.
+    #[must_use]
+    pub fn unfollowed(self) -> Self {
+        Self {
+            followed: None,
+            ..self
         }
-        packing.before(chunk)?;
-        let changed = upsert.run(chunk)?;
-        packing.after(changed)?;
-        added.polls += changed;
-        if followed.len() <= FOLLOWED_POLLS_MAX {
-            followed.extend_from_slice(chunk);
+    }
+
+    /// Adds a poll.
+    ///
+    /// # Errors
+    /// As [`add`].
+    pub fn push(&mut self, store: StoreKey, poll: Poll) -> Result<()> {
+        self.chunk.push((store, poll));
+        if self.chunk.len() == INSERT_ROWS {
+            self.write(None)?;
         }
         Ok(())
-    };
-    for poll in polls {
-        chunk.push(poll?);
-        if chunk.len() == INSERT_ROWS {
-            add(&mut whole, &chunk)?;
-            chunk.clear();
+    }
+
+    /// Writes the polls that wait, by a statement for fewer rows if there is one.
+    fn write(&mut self, fewer: Option<Upsert<'_>>) -> Result<()> {
+        if self.has_landed {
+            landing::settle(self.db, &self.chunk)?;
         }
+        self.packing.before(&self.chunk)?;
+        let changed = match fewer {
+            Some(mut fewer) => fewer.run(&self.chunk)?,
+            None => self.insert.run(&self.chunk)?,
+        };
+        self.packing.after(changed)?;
+        self.changed += changed;
+        if let Some(followed) = &mut self.followed {
+            followed.extend_from_slice(&self.chunk);
+            if followed.len() > FOLLOWED_POLLS_MAX {
+                self.followed = None;
+            }
+        }
+        self.chunk.clear();
+        Ok(())
     }
-    if !chunk.is_empty() {
-        add(&mut Upsert::prepare(db, chunk.len())?, &chunk)?;
+
+    /// What was added.
+    ///
+    /// # Errors
+    /// As [`add`].
+    pub fn finish(mut self) -> Result<Added> {
+        if !self.chunk.is_empty() {
+            let fewer = Upsert::prepare(self.db, self.chunk.len())?;
+            self.write(Some(fewer))?;
+        }
+        self.packing.finish()?;
+        let mut change = None;
+        if self.changed.new + self.changed.replaced > 0 {
+            let before = generation::current(self.db)?.polls;
+            generation::advance(self.db, generation::Kind::Polls)?;
+            change = self.followed.map(|polls| PollChange {
+                before,
+                after: before + 1,
+                polls,
+            });
+        }
+        Ok(Added {
+            polls: self.changed,
+            change,
+        })
     }
-    packing.finish()?;
-    if added.polls.new + added.polls.replaced > 0 {
-        let before = generation::current(db)?.polls;
-        generation::advance(db, generation::Kind::Polls)?;
-        let small = followed.len() <= FOLLOWED_POLLS_MAX;
-        added.change = small.then_some(PollChange {
-            before,
-            after: before + 1,
-            polls: followed,
-        });
-    }
-    Ok(added)
+}
+
+/// The status of `store` at an instant; none where it has no poll then. What has landed is not looked at.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn settled(db: &Connection, at: Micros, store: StoreKey) -> Result<Option<Status>> {
+    let mut select = db.prepare_cached("SELECT active FROM poll WHERE at = ?1 AND store = ?2")?;
+    let found = select.query_row((at, store), |row| row.get(0)).optional()?;
+    Ok(found.map(status))
+}
+
+/// Forgets all polls, and leaves their stores.
+///
+/// # Errors
+/// When the database cannot be written.
+pub fn clear(db: &Connection) -> Result<()> {
+    db.execute("DELETE FROM poll", [])?;
+    packed::forget(db, ALL_TIME)?;
+    generation::advance(db, generation::Kind::Polls)
 }
 
 /// Inserts polls that are not there into `table`, many a statement.

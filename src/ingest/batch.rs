@@ -17,10 +17,10 @@ use super::header::Kind;
 use super::interner::Interner;
 use super::overlap::overlapping;
 use super::parser::{Format, Parser, Rows};
-use super::problem::{BadFile, BadRow, Code, InputError, Note, Notes, excerpt};
-use super::row::{Parsed, Row};
+use super::problem::{BadFile, BadRow, Code, InputError, Note, Notes};
+use super::row::{Parsed, Row, conflict};
 use super::runs::{PollRow, Runs};
-use super::sorter::Sorter;
+use super::sorter::{Chunk, Gather, Gathered, Sorter};
 use crate::db::fleet::Label;
 use crate::error::{Error, Result};
 use crate::uptime::business_hours::WeeklyRow;
@@ -168,17 +168,34 @@ pub fn read_at<'a>(
     folder: &Path,
     reject: &mut dyn FnMut(&str, BadRow) -> Result<()>,
 ) -> Result<Batch, ReadError> {
+    let gathered = Gathered::new(folder);
+    let (gathered, batch) = read_into(gathered, pace, sources, latest, reject)?;
+    Ok(Batch {
+        ids: gathered.ids,
+        polls: gathered.polls,
+        ..batch
+    })
+}
+
+/// [`read_at`] that gives ids and polls to `gather`, chunk by chunk: the batch has none.
+pub(super) fn read_into<'a, G: Gather>(
+    gather: G,
+    pace: Pace,
+    sources: impl IntoIterator<Item = Source<'a>>,
+    latest: Micros,
+    reject: &mut dyn FnMut(&str, BadRow) -> Result<()>,
+) -> Result<(G, Batch), ReadError> {
     thread::scope(|scope| {
-        let mut sorter = Sorter::new(scope, folder);
+        let mut sorter = Sorter::new(scope, gather);
         let crew = Crew::new(scope, pace, latest);
         let mut reader = Reader::new(latest, crew, reject, |chunk| sorter.push(chunk));
         let read = sources
             .into_iter()
             .try_for_each(|source| reader.source(source));
         let (last, batch) = reader.finish();
-        // Where both failed, the parser stopped because the sorter had.
-        let polls = sorter.finish(last)?;
-        read.map(|()| Batch { polls, ..batch })
+        // Where both failed, the parser stopped because the gatherer had.
+        let gather = sorter.finish(last)?;
+        read.map(|()| (gather, batch))
     })
 }
 
@@ -196,7 +213,7 @@ struct Reader<'r, 'scope, 'env, S> {
     batch: Batch,
 }
 
-impl<'r, 'scope, 'env, S: FnMut(Vec<PollRow>) -> Result<()>> Reader<'r, 'scope, 'env, S> {
+impl<'r, 'scope, 'env, S: FnMut(Chunk) -> Result<()>> Reader<'r, 'scope, 'env, S> {
     fn new(
         latest: Micros,
         crew: Crew<'scope, 'env>,
@@ -345,9 +362,9 @@ impl<'r, 'scope, 'env, S: FnMut(Vec<PollRow>) -> Result<()>> Reader<'r, 'scope, 
             // What came before it goes before it.
             let chunk = mem::take(&mut self.chunk);
             if !chunk.is_empty() {
-                (self.send)(chunk)?;
+                self.send(chunk)?;
             }
-            (self.send)(block.polls)?;
+            self.send(block.polls)?;
         }
         for mut bad in block.bad {
             bad.line += before;
@@ -355,6 +372,11 @@ impl<'r, 'scope, 'env, S: FnMut(Vec<PollRow>) -> Result<()>> Reader<'r, 'scope, 
             (self.reject)(name, bad)?;
         }
         Ok(block.lines)
+    }
+
+    fn send(&mut self, polls: Vec<PollRow>) -> Result<()> {
+        let ids = self.ids.take_new();
+        (self.send)(Chunk { ids, polls })
     }
 
     fn span(&mut self, from: Micros, to: Micros) {
@@ -380,7 +402,8 @@ impl<'r, 'scope, 'env, S: FnMut(Vec<PollRow>) -> Result<()>> Reader<'r, 'scope, 
                 self.span(at, at);
                 if self.chunk.len() == CHUNK_ROWS {
                     let next = Vec::with_capacity(CHUNK_ROWS);
-                    (self.send)(mem::replace(&mut self.chunk, next))?;
+                    let polls = mem::replace(&mut self.chunk, next);
+                    self.send(polls)?;
                 }
                 Ok(None)
             }
@@ -458,23 +481,10 @@ impl<'r, 'scope, 'env, S: FnMut(Vec<PollRow>) -> Result<()>> Reader<'r, 'scope, 
         }
     }
 
-    fn finish(self) -> (Vec<PollRow>, Batch) {
-        let ids = self.ids.into_ids();
-        (self.chunk, Batch { ids, ..self.batch })
-    }
-}
-
-/// A row that says of a store what another row of the same call contradicts.
-fn conflict(line: u64, column: &'static str, value: &str, known: &str) -> BadRow {
-    BadRow {
-        line,
-        column: Some(column),
-        code: Code::Conflict,
-        value: excerpt(value.as_bytes()),
-        reason: format!(
-            "another row gives the same store `{}` (keep one)",
-            excerpt(known.as_bytes())
-        ),
-        raw: Vec::new(),
+    /// The last chunk, and all but ids and polls.
+    fn finish(mut self) -> (Chunk, Batch) {
+        let ids = self.ids.take_new();
+        let polls = self.chunk;
+        (Chunk { ids, polls }, self.batch)
     }
 }

@@ -51,11 +51,6 @@ impl Interner {
         self.taken += self.ids.len();
         std::mem::take(&mut self.ids)
     }
-
-    /// Every id that was not taken, in the order of first appearance.
-    pub fn into_ids(self) -> Vec<Box<str>> {
-        self.ids
-    }
 }
 
 /// The number that `id` spells, if no other text spells the same one: no sign, no zero in front.
@@ -126,7 +121,7 @@ mod tests {
         }
         assert_eq!(
             interner
-                .into_ids()
+                .take_new()
                 .iter()
                 .map(|id| &**id)
                 .collect::<Vec<_>>(),

@@ -7,6 +7,7 @@ use std::iter::Peekable;
 use super::problem::{Code, Notes};
 use super::runs::PollRow;
 use crate::error::Result;
+use crate::uptime::interval::Micros;
 use crate::uptime::poll::Poll;
 
 /// A poll that stands, and what it stands for.
@@ -20,13 +21,56 @@ pub struct Standing {
     pub corrections: u64,
 }
 
+/// What was odd about rows: how often one of them said again, or otherwise, what a row of the same store
+/// and instant before it had said.
+#[derive(Debug, Default)]
+pub struct Odd {
+    /// The same in notes.
+    pub notes: Notes,
+    /// How many rows said what the row before them had said.
+    pub repeats: u64,
+    /// How many said otherwise.
+    pub corrections: u64,
+    /// The key of the first of them all, in the order of keys.
+    first: Option<(Micros, u32)>,
+}
+
+impl Odd {
+    /// Takes `next`, which stands for the same as `row` before it.
+    fn add(&mut self, row: PollRow, next: PollRow) {
+        self.first.get_or_insert(next.key());
+        let code = if next.poll == row.poll {
+            self.repeats += 1;
+            Code::Duplicate
+        } else {
+            self.corrections += 1;
+            Code::Replaced
+        };
+        self.notes.add(code, Some(next.line.into()));
+    }
+
+    /// What was odd about these rows and `later` ones, in the order in which it would have been noted had
+    /// all been sorted together: by keys, and at one key these before those.
+    pub(super) fn and(self, later: Self) -> Self {
+        let is_earlier =
+            later.first.is_some() && self.first.is_none_or(|first| later.first < Some(first));
+        let (mut one, two) = if is_earlier {
+            (later, self)
+        } else {
+            (self, later)
+        };
+        one.notes.merge(&two.notes);
+        one.repeats += two.repeats;
+        one.corrections += two.corrections;
+        one
+    }
+}
+
 /// Leaves, of sorted rows, the last of each store and instant.
 pub struct LastIn<I: Iterator> {
     rows: Peekable<I>,
     /// What was odd about the rows passed over.
-    pub notes: Notes,
-    /// How many rows said what a row before them had said.
-    pub repeats: u64,
+    pub odd: Odd,
 }
 
 impl<I: Iterator<Item = Result<PollRow>>> LastIn<I> {
@@ -34,8 +78,7 @@ impl<I: Iterator<Item = Result<PollRow>>> LastIn<I> {
     pub fn of(rows: I) -> Self {
         Self {
             rows: rows.peekable(),
-            notes: Notes::default(),
-            repeats: 0,
+            odd: Odd::default(),
         }
     }
 }
@@ -53,13 +96,8 @@ impl<I: Iterator<Item = Result<PollRow>>> Iterator for LastIn<I> {
             .rows
             .next_if(|next| matches!(next, Ok(next) if next.key() == row.key()))
         {
-            if next.poll == row.poll {
-                self.repeats += 1;
-                self.notes.add(Code::Duplicate, Some(next.line.into()));
-            } else {
-                corrections += 1;
-                self.notes.add(Code::Replaced, Some(next.line.into()));
-            }
+            corrections += u64::from(next.poll != row.poll);
+            self.odd.add(row, next);
             row = next;
         }
         Some(Ok(Standing {

@@ -11,7 +11,8 @@ use rusqlite::Connection;
 
 use super::ahead::Ahead;
 use super::batch::{Batch, SourceNote};
-use super::last_in::{LastIn, Standing};
+use super::last_in::{LastIn, Odd, Standing};
+use super::late::{self, Early};
 use super::runs::{Merge, Runs};
 use crate::db::connection::PAGE_BYTES;
 use crate::db::fleet;
@@ -68,14 +69,14 @@ impl Summary {
         }
     }
 
-    /// Counts what sorting has shown; `source` is the input that had the polls.
-    fn count_standing<I: Iterator>(&mut self, standing: &LastIn<I>, source: String) {
-        self.unchanged += standing.repeats;
+    /// Counts what sorting has shown, but for corrections; `source` is the input that had the polls.
+    fn count_odd(&mut self, odd: &Odd, source: &str) {
+        self.unchanged += odd.repeats;
         let note = |note| SourceNote {
-            source: source.clone(),
+            source: source.to_owned(),
             note,
         };
-        self.notes.extend(standing.notes.iter().map(note));
+        self.notes.extend(odd.notes.iter().map(note));
     }
 
     fn count(&mut self, changed: Changed) {
@@ -90,7 +91,56 @@ impl Summary {
 /// # Errors
 /// When the database cannot be written: the transaction must then be rolled back.
 pub fn write(db: &Connection, batch: Batch) -> Result<Summary> {
-    thread::scope(|scope| write_in(scope, db, batch))
+    write_rest(db, batch, Stores::default(), None)
+}
+
+/// The stores of a call, by their places in its list of ids.
+#[derive(Debug, Default)]
+pub(super) struct Stores {
+    pub(super) keys: Vec<StoreKey>,
+    /// How many of them no source had named before.
+    new: u64,
+}
+
+impl Stores {
+    /// Adds those that come next in the list.
+    pub(super) fn add(&mut self, db: &Connection, ids: &[Box<str>]) -> Result<()> {
+        let (keys, new) = fleet::keys(db, ids)?;
+        self.keys.extend(keys);
+        self.new += new;
+        Ok(())
+    }
+}
+
+/// Writes a batch whose first ids are `stores` already, and some of whose polls are written.
+pub(super) fn write_rest(
+    db: &Connection,
+    mut batch: Batch,
+    mut stores: Stores,
+    early: Option<Early>,
+) -> Result<Summary> {
+    let mut summary = Summary::new(&mut batch);
+    stores.add(db, &batch.ids)?;
+    summary.stores_new = stores.new;
+    summary.count(write_fleet(db, &batch, &stores.keys)?);
+    let polls = batch.take_polls();
+    let odd = match early {
+        None => write_polls(db, &stores.keys, polls, &mut summary)?,
+        Some(Early::Written { new, odd }) => {
+            let late = late::add(db, &stores.keys, polls)?;
+            summary.accepted += new + late.new;
+            let odd = odd.and(late.odd);
+            summary.replaced += odd.corrections;
+            odd
+        }
+        Some(Early::TakenBack { polls: early, odd }) => {
+            summary.replaced += odd.corrections;
+            let polls = early.followed_by(polls)?;
+            odd.and(write_polls(db, &stores.keys, polls, &mut summary)?)
+        }
+    };
+    summary.count_odd(&odd, &batch.polls_source);
+    Ok(summary)
 }
 
 /// The polls that stand, sorted.
@@ -107,37 +157,34 @@ fn standing<'scope>(
     })
 }
 
-fn write_in<'scope>(
-    scope: &'scope Scope<'scope, '_>,
+/// Writes the polls that stand, and says what was odd about the others.
+fn write_polls(
     db: &Connection,
-    mut batch: Batch,
-) -> Result<Summary> {
-    let mut summary = Summary::new(&mut batch);
-    let (keys, stores_new) = fleet::keys(db, &batch.ids)?;
-    summary.stores_new = stores_new;
-    summary.count(write_fleet(db, &batch, &keys)?);
-    let polls = batch.take_polls();
-    let mut standing = standing(scope, polls)?;
-    let mut corrected = Changed::default();
-    let polls = standing.by_ref().map(|standing| {
-        let Standing {
-            store,
-            poll,
-            corrections,
-        } = standing?;
-        let store = keys[store as usize];
-        if corrections > 0 {
-            corrected += judge(db, store, poll, corrections)?;
-        }
-        Ok((store, poll))
-    });
-    let added = polls::add(db, polls)?;
-    let standing = standing.finish();
-    summary.change = added.change;
-    summary.count(added.polls);
-    summary.count(corrected);
-    summary.count_standing(&standing, batch.polls_source);
-    Ok(summary)
+    keys: &[StoreKey],
+    polls: Runs,
+    summary: &mut Summary,
+) -> Result<Odd> {
+    thread::scope(|scope| {
+        let mut standing = standing(scope, polls)?;
+        let mut corrected = Changed::default();
+        let polls = standing.by_ref().map(|standing| {
+            let Standing {
+                store,
+                poll,
+                corrections,
+            } = standing?;
+            let store = keys[store as usize];
+            if corrections > 0 {
+                corrected += judge(db, store, poll, corrections)?;
+            }
+            Ok((store, poll))
+        });
+        let added = polls::add(db, polls)?;
+        summary.change = added.change;
+        summary.count(added.polls);
+        summary.count(corrected);
+        Ok(standing.finish().odd)
+    })
 }
 
 /// Writes what a batch says of stores themselves.
@@ -229,7 +276,7 @@ fn land<T: Send + 'static>(
     let keys = db.change(move |db| landing::begin(db, &ids))?;
 
     let polls = batch.take_polls();
-    let source = batch.polls_source.clone();
+    let source = &batch.polls_source;
     thread::scope(|scope| land_polls(scope, db, &keys, polls, source, &mut summary))?;
 
     let (changed, stores_new) = db.change(move |db| {
@@ -264,7 +311,7 @@ fn land_polls<'scope>(
     db: &mut impl Changes,
     keys: &[StoreKey],
     polls: Runs,
-    source: String,
+    source: &str,
     summary: &mut Summary,
 ) -> Result<()> {
     let mut standing = standing(scope, polls)?;
@@ -291,7 +338,7 @@ fn land_polls<'scope>(
         })?;
         summary.count(changed);
     }
-    summary.count_standing(&standing.finish(), source);
+    summary.count_odd(&standing.finish().odd, source);
     Ok(())
 }
 

@@ -22,13 +22,16 @@
 //! | `ahead` | what an iterator gives | the same, made on a thread of its own |
 //! | [`batch`] | the inputs of a call | every good row of them, judged beside the others |
 //! | [`load`] | a batch | the database, all or nothing |
+//! | [`watermark`] | polls as they come | those that are in order, sorted, early |
+//! | `late` | polls that were too late for that | the database, like all others |
+//! | [`inflow`] | the inputs of a call | a new database, written while they are read |
 //!
 //! It must never know HTTP, terminals or the clock. Everything above `runs` in the table knows
 //! neither SQLite nor threads, and looks at one row at a time.
 //!
 //! # Where the time of a long import goes
 //! Of 2.4 million polls with decimal ids, 132 MB, in nanoseconds of one core a poll, as `perf record`
-//! counts them on a busy machine. The first half is parsing, on all cores:
+//! counts them on a busy machine. Parsing, on all cores:
 //!
 //! | parsing | ns a poll |
 //! | --- | --- |
@@ -39,7 +42,7 @@
 //! | sorting a block | 11 |
 //! | reading, cutting into blocks, taking them back | 16 |
 //!
-//! The second is SQLite's, on one core, while another merges the blocks (42) a little ahead of it:
+//! Writing is SQLite's, on one core, while another merges the blocks (42) a little ahead of it:
 //!
 //! | writing | ns a poll |
 //! | --- | --- |
@@ -53,8 +56,12 @@
 //! byte means. The floor of writing is a bare insert of sorted rows, and all but the twelve are that:
 //! where SQLite copies the finished table from another file, cell by cell and without a look at a value,
 //! it takes 155.
-//! Writing cannot begin before the last row is read: a bad one refuses them all, and stores get their
-//! keys in the order of all ids.
+//!
+//! In a database that others use, writing cannot begin before the last row is read: a bad one refuses them
+//! all, and whoever has the write lock keeps others waiting. A new one is written while it is read, if its
+//! polls come nearly in order of time ([`inflow`]): they are put in order (29) on the way from the parsers
+//! to the writer, which then has a core to itself from a thirtieth of a second after the start to the end,
+//! and is what all the rest waits for.
 
 mod ahead;
 pub mod batch;
@@ -62,10 +69,12 @@ pub mod blocks;
 pub mod elements;
 pub mod fields;
 pub mod header;
+pub mod inflow;
 pub mod input;
 pub mod interner;
 pub mod json;
 pub mod last_in;
+mod late;
 pub mod load;
 pub mod object;
 mod overlap;
@@ -77,4 +86,5 @@ pub mod runs;
 mod sorter;
 #[cfg(test)]
 mod trickle;
+pub mod watermark;
 pub mod zone_alias;

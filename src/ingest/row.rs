@@ -463,5 +463,20 @@ fn zones_by_lower_case() -> &'static HashMap<String, &'static str> {
     })
 }
 
+/// A row that says of a store what another row of the same call contradicts.
+pub(super) fn conflict(line: u64, column: &'static str, value: &str, known: &str) -> BadRow {
+    BadRow {
+        line,
+        column: Some(column),
+        code: Code::Conflict,
+        value: excerpt(value.as_bytes()),
+        reason: format!(
+            "another row gives the same store `{}` (keep one)",
+            excerpt(known.as_bytes())
+        ),
+        raw: Vec::new(),
+    }
+}
+
 #[cfg(test)]
 mod tests;

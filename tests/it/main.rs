@@ -13,6 +13,7 @@ mod golden;
 mod harness;
 mod histories;
 mod http;
+mod inflow;
 mod intake;
 mod lake;
 mod landing;
