@@ -179,7 +179,8 @@ fn load(options: &Options, reject: &mut dyn FnMut(&str, BadRow) -> Result<()>) -
                 pack(db);
                 Ok(summary)
             })
-        }),
+        })
+        .map_err(Error::from),
     };
     bar.finish_and_clear();
     tracing::debug!(elapsed = ?began.elapsed(), "written");

@@ -59,6 +59,7 @@ pub fn open_writer(file: &Path) -> Result<Connection> {
     create_private(file)?;
     let mut db = open(file, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     prepare(&mut db, file)?;
+    trust(&db).map_err(|error| explain(error, file))?;
     Ok(db)
 }
 
@@ -87,8 +88,7 @@ pub fn create<T>(file: &Path, fill: impl FnOnce(&mut Connection) -> Result<T>) -
         db.pragma_update(None, "page_size", PAGE_BYTES)?;
         db.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
         db.pragma_update(None, "synchronous", "OFF")?;
-        // What is written comes from types that hold what the checks ask, and a large load asks much.
-        db.pragma_update(None, "ignore_check_constraints", true)?;
+        trust(db)?;
         db.pragma_update_and_check(None, "journal_mode", "OFF", |row| row.get::<_, String>(0))?;
         db.execute_batch(SCHEMA)
     };
@@ -112,6 +112,29 @@ pub fn create<T>(file: &Path, fill: impl FnOnce(&mut Connection) -> Result<T>) -
     let synced = File::open(folder).and_then(|folder| folder.sync_all());
     synced.map_err(failed)?;
     Ok(answer)
+}
+
+/// Runs `work`, which writes much into the write-ahead log, as [`create`] does: the log is on its way to the
+/// disk before the commit waits for it.
+///
+/// # Errors
+/// Those of `work`, and of what was written on the way.
+pub fn flush_log_while<T>(db: &Connection, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    // There may be none, or none yet: then the commit takes as long as it takes.
+    let log = db.path().filter(|file| !file.is_empty());
+    let Some(log) = log.and_then(|file| File::open(format!("{file}-wal")).ok()) else {
+        return work();
+    };
+    let (done, flushed) = flush_while(&log, work);
+    let done = done?;
+    flushed.map_err(|error| Error::failed("the database cannot be written").because(error))?;
+    Ok(done)
+}
+
+/// Leaves the schema's CHECKs to whoever changes the file by hand, and to `check`: what this program writes
+/// comes from types that hold what they ask, and a large load would ask for every row.
+fn trust(db: &Connection) -> rusqlite::Result<()> {
+    db.pragma_update(None, "ignore_check_constraints", true)
 }
 
 /// Runs `work`, and has the system write on the way what that has given it to write: else all of it would

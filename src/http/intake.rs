@@ -3,19 +3,22 @@
 //! It must never know how rows are read, judged or kept.
 
 use std::io::{self, Read};
+use std::sync::Arc;
 
 use flate2::Crc;
 use rusqlite::Connection;
 use serde_json::{Map, Value, json};
 
-use super::App;
 use super::request::Request;
 use super::response::Response;
+use super::{App, Shared};
 use crate::clock;
 use crate::db::idempotency::{self, Earlier};
+use crate::db::polls as kept;
 use crate::error::{Error, Result};
 use crate::ingest::batch::{self, Batch, ReadError, Source};
 use crate::ingest::header::Kind;
+use crate::ingest::inflow::{self, Inflow};
 use crate::ingest::load::{self, Summary};
 use crate::ingest::parser::Format;
 use crate::ingest::problem::{BadFile, BadRow, Code, excerpt};
@@ -83,6 +86,7 @@ fn take(app: &mut App, request: &mut Request<'_>, kind: Kind) -> Result<Response
         }
     };
     let key = key(request)?;
+    let fills = fills(app, kind, request.body_bytes, is_packed, key.as_deref())?;
 
     let mut bad_rows = Vec::new();
     let mut head = Vec::new();
@@ -106,26 +110,43 @@ fn take(app: &mut App, request: &mut Request<'_>, kind: Kind) -> Result<Response
         bytes_max: bytes_max.saturating_mul(UNPACKED_FACTOR),
         ..Source::new("the body", &mut body)
     };
-    let read = batch::read(
-        [source],
-        clock::machine_us() + DAY,
-        app.shared.folder(),
-        &mut |_, bad| {
-            if bad_rows.len() < BAD_ROWS_TOLD {
-                bad_rows.push(describe(&bad));
+    let latest = clock::machine_us() + DAY;
+    let mut reject = |_: &str, bad| {
+        if bad_rows.len() < BAD_ROWS_TOLD {
+            bad_rows.push(describe(&bad));
+        }
+        Ok(())
+    };
+    let is_refused = |batch: &Batch| batch.rejected > 0 && !skip;
+    if fills {
+        let mut rejected = 0;
+        let accept = |batch: &Batch| match is_refused(batch) {
+            true => {
+                rejected = batch.rejected;
+                Err(Error::invalid("some rows are bad"))
             }
-            Ok(())
-        },
-    );
+            false => Ok(()),
+        };
+        let folder = app.shared.folder();
+        let filled = inflow::fill([source], latest, folder, &mut reject, accept, |inflow| {
+            fill(&app.shared, inflow)
+        });
+        return match filled {
+            Ok(summary) => Ok(answered(&accepted(&summary, bad_rows).to_string(), false)),
+            Err(_) if body.bytes > bytes_max => Ok(too_large(bytes_max)),
+            Err(_) if rejected > 0 => Ok(refused_rows(rejected, bad_rows)),
+            Err(error) => unread(error),
+        };
+    }
+    let read = batch::read([source], latest, app.shared.folder(), &mut reject);
     let (bytes, crc) = (body.bytes, body.crc.sum());
     let batch = match read {
         Ok(batch) => batch,
         Err(_) if bytes > bytes_max => return Ok(too_large(bytes_max)),
-        Err(ReadError::Refused { file, .. }) => return Ok(refused_file(&file)),
-        Err(ReadError::Failed(error)) => return Err(error),
+        Err(error) => return unread(error),
     };
-    if batch.rejected > 0 && !skip {
-        return Ok(refused_rows(&batch, bad_rows));
+    if is_refused(&batch) {
+        return Ok(refused_rows(batch.rejected, bad_rows));
     }
     let fingerprint = format!(
         "{} {} {bytes} {crc:08x}",
@@ -138,6 +159,40 @@ fn take(app: &mut App, request: &mut Request<'_>, kind: Kind) -> Result<Response
         at: clock::machine_us(),
     });
     write(app, batch, bad_rows, identity)
+}
+
+/// Whether a body is to be written while it is read: if there are no polls yet to compare its own to, and it
+/// is not so long that it must be written in several transactions. Whoever names a request waits until it
+/// is known whether it came before.
+fn fills(
+    app: &mut App,
+    kind: Kind,
+    body_bytes: Option<u64>,
+    is_packed: bool,
+    key: Option<&str>,
+) -> Result<bool> {
+    let fits = body_bytes.is_some_and(load::fits) && !is_packed;
+    Ok(kind == Kind::Polls && fits && key.is_none() && kept::newest(app.db()?)?.is_none())
+}
+
+/// Fills the database, which has no polls, in one transaction.
+fn fill(shared: &Shared, inflow: Inflow) -> Result<Summary> {
+    let hot = Arc::clone(&shared.hot);
+    let note = move |summary: &mut Summary| {
+        if let Some(change) = summary.change.take() {
+            hot.note(change);
+        }
+    };
+    let write = move |db: &Connection| inflow.write(db);
+    shared.writer.try_write_then(write, note)
+}
+
+/// What is said of a body that could not be read to its end.
+fn unread(error: ReadError) -> Result<Response> {
+    match error {
+        ReadError::Refused { file, .. } => Ok(refused_file(&file)),
+        ReadError::Failed(error) => Err(error),
+    }
 }
 
 /// What makes a request the same as another: its `Idempotency-Key`, and what came with it.
@@ -184,7 +239,7 @@ fn write(
     if load::is_large(app.db()?, &batch)? {
         return write_large(app, batch, earlier.as_ref(), finish);
     }
-    let hot = std::sync::Arc::clone(&app.shared.hot);
+    let hot = Arc::clone(&app.shared.hot);
     let (answer, is_earlier, _) = app.shared.writer.try_write_then(
         move |db| {
             if let Some(identity) = &earlier
@@ -257,8 +312,7 @@ fn describe(bad: &BadRow) -> Value {
     })
 }
 
-fn refused_rows(batch: &Batch, bad_rows: Vec<Value>) -> Response {
-    let count = batch.rejected;
+fn refused_rows(count: u64, bad_rows: Vec<Value>) -> Response {
     let rows = if count == 1 {
         "1 row is".to_owned()
     } else {

@@ -1,11 +1,11 @@
-//! Filling a new database: its polls are written while the rest of the inputs is still parsed.
+//! Filling a database that has no polls: they are written while the rest of the inputs is still parsed.
 //!
-//! Nobody else sees a database that is being made, and if a bad row refuses the call in the end, it is
-//! thrown away: so there is nothing to wait for. Polls that come in order of time go through the
+//! Nobody else sees them before the transaction ends, and if a bad row refuses the call in the end, it is
+//! rolled back: so there is nothing to wait for. Polls that come in order of time go through the
 //! [`watermark`](super::watermark) to a thread that writes them; what it keeps back, and all else, is
 //! written behind them. Where polls come in another order, nothing is written before all is read.
 //!
-//! It must never know files, terminals or HTTP, nor how a database is made.
+//! It must never know files, terminals or HTTP, nor whose the database is.
 
 use std::mem;
 use std::panic::resume_unwind;
@@ -15,7 +15,7 @@ use std::thread::{self, Scope, ScopedJoinHandle};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use rusqlite::Connection;
 
-use super::batch::{Batch, Source, read_into};
+use super::batch::{Batch, ReadError, Source, read_into};
 use super::blocks::Pace;
 use super::last_in::{LastIn, Odd};
 use super::late::{self, Early};
@@ -24,7 +24,8 @@ use super::problem::BadRow;
 use super::runs::{PollRow, Runs};
 use super::sorter::{Chunk, Gather};
 use super::watermark::{Tide, Watermark};
-use crate::db::polls::Adding;
+use crate::db::connection::flush_log_while;
+use crate::db::polls::{self, Adding};
 use crate::error::{Error, Result};
 use crate::uptime::interval::Micros;
 use crate::uptime::poll::Poll;
@@ -33,7 +34,7 @@ use crate::uptime::poll::Poll;
 /// it should always have some, and parsers that were further ahead would only take its core and memory.
 const POURS_MAX: usize = 4;
 
-/// Reads and judges every row of the inputs, and has `make` make a database of them, on a thread of its
+/// Reads and judges every row of the inputs, and has `make` fill a database with them, on a thread of its
 /// own if polls can be written early.
 ///
 /// Bad rows go to `reject`, and nothing may be later than `latest`, as for
@@ -50,7 +51,7 @@ pub fn fill<'a>(
     reject: &mut dyn FnMut(&str, BadRow) -> Result<()>,
     accept: impl FnOnce(&Batch) -> Result<()>,
     make: impl FnOnce(Inflow) -> Result<Summary> + Send,
-) -> Result<Summary> {
+) -> Result<Summary, ReadError> {
     let pace = (Pace::default(), Tide::default());
     fill_at(pace, sources, latest, folder, reject, accept, make)
 }
@@ -67,7 +68,7 @@ pub fn fill_at<'a>(
     reject: &mut dyn FnMut(&str, BadRow) -> Result<()>,
     accept: impl FnOnce(&Batch) -> Result<()>,
     make: impl FnOnce(Inflow) -> Result<Summary> + Send,
-) -> Result<Summary> {
+) -> Result<Summary, ReadError> {
     thread::scope(|scope| {
         let gate = Gate {
             watermark: Watermark::new(tide, folder),
@@ -83,11 +84,11 @@ pub fn fill_at<'a>(
         };
         let (gate, batch) = read_into(gate, pace, sources, latest, reject)?;
         accept(&batch)?;
-        gate.finish(batch)
+        Ok(gate.finish(batch)?)
     })
 }
 
-/// What a new database is filled with, for [`Inflow::write`].
+/// What a database is filled with, for [`Inflow::write`].
 pub struct Inflow(Receiver<Pour>);
 
 /// A part of it.
@@ -106,12 +107,22 @@ enum Pour {
 }
 
 impl Inflow {
-    /// Writes all of it, as it comes, into a database that is empty; the caller holds the transaction.
+    /// Writes all of it, as it comes, into a database that has no polls; the caller holds the transaction.
     ///
     /// # Errors
-    /// When the database cannot be written, or there was an error where all this comes from: the database
-    /// is good for nothing then.
+    /// When the database cannot be written, or there was an error where all this comes from: the
+    /// transaction must then be rolled back. [`ErrorKind::Unavailable`](crate::error::ErrorKind) when there
+    /// are polls, that must have come in a moment ago.
     pub fn write(self, db: &Connection) -> Result<Summary> {
+        flush_log_while(db, || self.write_as_it_comes(db))
+    }
+
+    fn write_as_it_comes(self, db: &Connection) -> Result<Summary> {
+        if polls::newest(db)?.is_some() {
+            return Err(Error::unavailable(
+                "other polls came into the empty database at the same time (try again in a second)",
+            ));
+        }
         let mut stores = Stores::default();
         let mut adding: Option<Adding<'_>> = None;
         let mut taken_back = None;

@@ -241,6 +241,12 @@ pub fn is_large(db: &Connection, batch: &Batch) -> Result<bool> {
     Ok(log_bytes(touched) > LOG_BYTES_MAX)
 }
 
+/// Whether one transaction can take all rows of so many bytes of text, whatever they are: a poll is longer
+/// there than in the log.
+pub const fn fits(text_bytes: u64) -> bool {
+    text_bytes <= LOG_BYTES_MAX
+}
+
 /// Writes a large batch in many transactions; readers see all of it at once, as soon as it is durable.
 ///
 /// `file` is the database's. `last` is told the summary in the last of the transactions, and its answer

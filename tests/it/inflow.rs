@@ -86,6 +86,7 @@ fn load(files: &[String], take_good: bool, pace: Option<(Pace, Tide)>) -> Outcom
                 Ok(summary)
             };
             inflow::fill_at(pace, sources(), LATEST, &folder, &mut reject, accept, make)
+                .map_err(Error::from)
         }
     };
     let summary = summary.map(|summary| Summary {
@@ -321,7 +322,7 @@ fn fill(
         .map(|text| Source::new("polls.csv", text.as_bytes()));
     let folder = std::env::temp_dir();
     let reject = &mut |_: &str, _| Ok(());
-    inflow::fill_at(EARLY, sources, LATEST, &folder, reject, accept, make)
+    inflow::fill_at(EARLY, sources, LATEST, &folder, reject, accept, make).map_err(Error::from)
 }
 
 #[test]
