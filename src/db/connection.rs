@@ -114,23 +114,6 @@ pub fn create<T>(file: &Path, fill: impl FnOnce(&mut Connection) -> Result<T>) -
     Ok(answer)
 }
 
-/// Runs `work`, which writes much into the write-ahead log, as [`create`] does: the log is on its way to the
-/// disk before the commit waits for it.
-///
-/// # Errors
-/// Those of `work`, and of what was written on the way.
-pub fn flush_log_while<T>(db: &Connection, work: impl FnOnce() -> Result<T>) -> Result<T> {
-    // There may be none, or none yet: then the commit takes as long as it takes.
-    let log = db.path().filter(|file| !file.is_empty());
-    let Some(log) = log.and_then(|file| File::open(format!("{file}-wal")).ok()) else {
-        return work();
-    };
-    let (done, flushed) = flush_while(&log, work);
-    let done = done?;
-    flushed.map_err(|error| Error::failed("the database cannot be written").because(error))?;
-    Ok(done)
-}
-
 /// Leaves the schema's CHECKs to whoever changes the file by hand, and to `check`: what this program writes
 /// comes from types that hold what they ask, and a large load would ask for every row.
 fn trust(db: &Connection) -> rusqlite::Result<()> {

@@ -24,7 +24,6 @@ use super::problem::BadRow;
 use super::runs::{PollRow, Runs};
 use super::sorter::{Chunk, Gather};
 use super::watermark::{Tide, Watermark};
-use crate::db::connection::flush_log_while;
 use crate::db::polls::{self, Adding};
 use crate::error::{Error, Result};
 use crate::uptime::interval::Micros;
@@ -114,10 +113,6 @@ impl Inflow {
     /// transaction must then be rolled back. [`ErrorKind::Unavailable`](crate::error::ErrorKind) when there
     /// are polls, that must have come in a moment ago.
     pub fn write(self, db: &Connection) -> Result<Summary> {
-        flush_log_while(db, || self.write_as_it_comes(db))
-    }
-
-    fn write_as_it_comes(self, db: &Connection) -> Result<Summary> {
         if polls::newest(db)?.is_some() {
             return Err(Error::unavailable(
                 "other polls came into the empty database at the same time (try again in a second)",

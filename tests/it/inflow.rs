@@ -4,9 +4,9 @@
 use proptest::prelude::*;
 use rusqlite::Connection;
 use store_monitor::civil::format_utc;
-use store_monitor::db::connection::create;
+use store_monitor::db::connection::{create, open_writer};
 use store_monitor::db::{self, check, packed, packed_fleet};
-use store_monitor::error::{Error, Result};
+use store_monitor::error::{Error, ErrorKind, Result};
 use store_monitor::export;
 use store_monitor::ingest::batch::{self, Batch, Source};
 use store_monitor::ingest::blocks::Pace;
@@ -364,4 +364,15 @@ fn a_database_that_cannot_be_made_is_what_is_told() {
     let files = vec![&*good; 50];
     let failed = fill(&files, |_| Ok(()), |_| Err(Error::failed("no room")));
     assert_eq!(failed.expect_err("no room").to_string(), "no room");
+}
+
+#[test]
+fn polls_that_came_in_meanwhile_are_told_of_and_left() {
+    let home = Home::seeded();
+    let mut db = open_writer(&home.database()).expect("a database");
+    let before = home.exports();
+    let make = |inflow: Inflow| db::write(&mut db, |db| inflow.write(db));
+    let refused = fill(&[&in_order()], |_| Ok(()), make).expect_err("others");
+    assert_eq!(refused.kind(), ErrorKind::Unavailable);
+    assert_eq!(home.exports(), before);
 }

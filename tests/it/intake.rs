@@ -2,6 +2,7 @@
 //!
 //! It must never know how rows are read or kept.
 
+use std::fmt::Write as _;
 use std::io::Write;
 use std::thread;
 
@@ -395,4 +396,72 @@ fn many_clients_at_once_lose_nothing_while_reports_run() {
     let export = String::from_utf8(home.print(&["export", "polls"])).expect("text");
     let ours = |line: &&str| line.starts_with('c') && line.as_bytes()[2] == b',';
     assert_eq!(export.lines().filter(ours).count(), clients * requests);
+}
+
+/// More polls than must have come before the first is written: 100 stores, one poll a minute, a few of them
+/// late, repeated or corrected.
+fn a_first_load() -> String {
+    let mut rows = String::from(POLLS);
+    for minute in 0..1500 {
+        let hours = minute / 60;
+        for store in 0..100 {
+            // Some repeat what another said five hours ago, or contradict it.
+            let late = if (minute * 7 + store) % 997 == 0 {
+                5
+            } else {
+                0
+            };
+            let hour = (hours - late).max(0);
+            let (day, hour, minute) = (1 + hour / 24, hour % 24, minute % 60);
+            let status = if (minute * store) % 13 == 1 {
+                "inactive"
+            } else {
+                "active"
+            };
+            let status = if late > 0 && store % 2 == 0 {
+                "inactive"
+            } else {
+                status
+            };
+            let _ = writeln!(
+                rows,
+                "store {store},2026-11-{day:02} {hour:02}:{minute:02}:00 UTC,{status}"
+            );
+        }
+    }
+    rows
+}
+
+#[test]
+fn a_first_load_is_what_an_import_of_it_is_and_refused_it_leaves_nothing() {
+    let rows = a_first_load();
+    let imported = Home::new();
+    imported.write("polls.csv", &rows);
+    imported.import(&["polls.csv"]).exits(0);
+    let home = Home::new();
+    let server = Server::start(&home);
+    let empty = home.exports();
+    let post = |query, rows: &str| {
+        let target = format!("/api/polls{query}");
+        server.client.post(&target, CSV, &[], rows.as_bytes())
+    };
+    let bad = format!("{rows}store 7,yesterday,active\n");
+    let refused = post("", &bad);
+    assert!(refused.problem(422).contains("1 row is bad"));
+    assert_eq!(refused.json()["errors"][0]["line"], 150_002);
+    assert_eq!(home.exports(), empty);
+    assert_eq!(post("", &format!("{rows}\"")).status, 422);
+    assert_eq!(home.exports(), empty);
+
+    let taken = counts(&post("?on_bad_row=skip", &bad));
+    assert_eq!(taken.iter().sum::<u64>(), 150_001);
+    assert!(taken[1] > 0 && taken[2] > 0 && taken[3] == 1, "{taken:?}");
+    let report = server.client.report("");
+    assert_eq!(home.exports(), imported.exports());
+    assert_eq!(report, imported.print(&["report"]));
+    // Again, it is compared to what is there.
+    let again = counts(&post("", &rows));
+    assert_eq!(again, [0, 150_000, 0, 0]);
+    assert_eq!(home.exports(), imported.exports());
+    assert_eq!(home.print(&["check"]), b"ok\n");
 }
