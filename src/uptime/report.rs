@@ -10,11 +10,11 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 
 use super::business_hours::{ZoneTable, open_intervals};
-use super::fleet::{BusinessTime, Fleet, Pattern, Store, WindowMarks};
+use super::fleet::{BusinessTime, Fleet, Pattern, PatternIndex, Store, WindowMarks};
 use super::history::{BLOCK_STORES, History};
 use super::interval::{DAY, Interval, Intervals, Micros};
 use super::known::Teller;
-use super::pass::{self, Throughout};
+use super::pass::{self, Known, Throughout};
 use super::poll::Poll;
 use super::row::{Cells, Printer, cells, is_quoted};
 use super::rows::{Chunk, Part, Rows, SharedRow, SharedRows};
@@ -110,21 +110,31 @@ impl Inputs {
         let mut teller = Teller::new(&self.fleet, &self.business, &self.history, as_of, rule);
         let mut part = Part::with_capacity(stores.len());
         for store in stores {
-            let open = self.business.of(store.pattern);
-            let marks = || self.marks[store.pattern].get_or_init(|| open.marks(as_of));
             let known = teller.of(store);
-            let work_out = || cells(&pass::totals(known, marks(), as_of));
-            let steady = pass::throughout(known, marks, as_of);
+            let steady = pass::throughout(known, || self.marks(store.pattern), as_of);
             let shared = steady.and_then(|throughout| {
-                self.steady[store.pattern].get_or_share(throughout, &self.shared, work_out)
+                let make = || self.row(known, store.pattern);
+                self.steady[store.pattern].get_or_share(throughout, &self.shared, make)
             });
             match shared {
                 Some(row) => part.push_shared(row),
-                None => part.push_own(work_out()),
+                None => part.push_own(self.row(known, store.pattern)),
             }
         }
         let bytes = part.numbers_bytes();
         (part, bytes)
+    }
+
+    fn marks(&self, pattern: PatternIndex) -> &WindowMarks {
+        let as_of = self.question.as_of;
+        self.marks[pattern].get_or_init(|| self.business.of(pattern).marks(as_of))
+    }
+
+    /// The row of a store, worked out; apart, which leaves the loop around it more registers.
+    #[inline(never)]
+    fn row(&self, known: Known<'_>, pattern: PatternIndex) -> Cells {
+        let marks = self.marks(pattern);
+        cells(&pass::totals(known, marks, self.question.as_of))
     }
 }
 
