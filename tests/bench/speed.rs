@@ -23,7 +23,7 @@ use table::{Against, Figure, Measure, Table, Target};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-const SERVER_RUNS: usize = 201;
+const SERVER_RUNS: usize = 101;
 const PROCESS_RUNS: usize = 11;
 const FLOOR_RUNS: usize = 31;
 const LARGE_RUNS: usize = 7;
@@ -84,13 +84,16 @@ fn main() -> Result<()> {
 
 /// A report of a server and of a process, beside DuckDB's over the same rows.
 fn reports(data: &Data, table: &mut Table) -> Result<()> {
-    let [before, after] = DUCKDB_QUERIES;
-    // One before and one after, so that a slow minute of the machine shows in either.
-    let mut duckdbs = vec![duckdb(data, before)];
-    eprintln!("reports …");
+    // In turns, so that a slow minute of the machine shows in either.
     let server = Server::start(&data.database)?;
     let csv = server.report()?.csv;
-    let runs = times(SERVER_RUNS, || server.report())?;
+    let (mut runs, mut duckdbs) = (Vec::new(), Vec::new());
+    for query in DUCKDB_QUERIES {
+        eprintln!("reports …");
+        runs.extend(times(SERVER_RUNS, || server.report())?);
+        duckdbs.push(duckdb(data, query));
+    }
+    runs.extend(times(SERVER_RUNS, || server.report())?);
     let resident = server.resident_bytes();
     drop(server);
     let floor = floor::floor(&data.database, FLOOR_RUNS)?;
@@ -100,7 +103,6 @@ fn reports(data: &Data, table: &mut Table) -> Result<()> {
         let server = Server::start(&data.database)?;
         Ok(server.report()?.told - server.started)
     })?;
-    duckdbs.push(duckdb(data, after));
 
     let completes = median(runs.iter().map(|run| run.complete).collect());
     let received = median(runs.iter().map(|run| run.received).collect());
