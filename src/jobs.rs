@@ -14,7 +14,7 @@ use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -76,10 +76,44 @@ impl Default for Limits {
     }
 }
 
+/// What is asked of a report. Where no instant is given, it is the newest poll's when somebody first needs
+/// to know it: mostly the worker, who reads the database anyway.
+#[derive(Debug)]
+struct Asked {
+    id: Uuid,
+    as_of: OnceLock<Micros>,
+    rule: Interpolation,
+    triggered_at: Micros,
+}
+
+impl Asked {
+    /// All that is known of the report from now on, as `db` sees it if it must be found out.
+    fn settle(&self, db: &Connection) -> Result<Triggered> {
+        if self.as_of.get().is_none() {
+            let newest = polls::newest(db)?.unwrap_or(self.triggered_at);
+            // Of two who come here at once one is right.
+            let _ = self.as_of.set(newest);
+        }
+        Ok(self.settled())
+    }
+
+    /// The same, as far as it is known: the trigger's own instant is as good as any where no poll could be read.
+    fn settled(&self) -> Triggered {
+        Triggered {
+            id: self.id,
+            question: Question {
+                as_of: self.as_of.get().copied().unwrap_or(self.triggered_at),
+                rule: self.rule,
+            },
+            triggered_at: self.triggered_at,
+        }
+    }
+}
+
 /// A report that waits for a worker, or is with one.
 #[derive(Debug)]
 struct Job {
-    triggered: Triggered,
+    asked: Arc<Asked>,
     /// Told how the report ended, once that is durable; nobody may listen any more.
     ended: Sender<ReportState>,
     /// Set when whoever triggered it was told that there is no such report.
@@ -209,8 +243,14 @@ impl Jobs {
         };
         for report in unfinished {
             tracing::info!(id = %report.id, "running again a report that a stop left unfinished");
+            let asked = Asked {
+                id: report.id,
+                as_of: OnceLock::from(report.question.as_of),
+                rule: report.question.rule,
+                triggered_at: report.triggered_at,
+            };
             let job = Job {
-                triggered: report,
+                asked: Arc::new(asked),
                 ended: bounded(1).0,
                 refused: Arc::default(),
             };
@@ -240,8 +280,8 @@ impl Jobs {
 
     /// Triggers a report and returns its id, once it is in the database, and its state there.
     ///
-    /// `as_of` none: the newest poll's instant as `db`, a reader, sees it now, or this moment's where there
-    /// are no polls.
+    /// `as_of` none: the newest poll's instant, no older than `db`, a reader, could see now; or this moment's
+    /// where there are no polls.
     ///
     /// # Errors
     /// [`ErrorKind::Unavailable`](crate::error::ErrorKind) when too many are waiting; whatever keeps
@@ -261,20 +301,16 @@ impl Jobs {
             )));
         }
         let id = Uuid::new_v4();
-        let triggered_at = clock::machine_us();
-        let as_of = match as_of {
-            Some(as_of) => as_of,
-            None => polls::newest(db)?.unwrap_or(triggered_at),
-        };
-        let triggered = Triggered {
+        let asked = Arc::new(Asked {
             id,
-            question: Question { as_of, rule },
-            triggered_at,
-        };
+            as_of: as_of.map_or_else(OnceLock::new, OnceLock::from),
+            rule,
+            triggered_at: clock::machine_us(),
+        });
         let (tell, ended) = bounded(1);
         let refused = Arc::new(AtomicBool::new(false));
         let job = Job {
-            triggered,
+            asked: Arc::clone(&asked),
             ended: tell,
             refused: Arc::clone(&refused),
         };
@@ -283,7 +319,9 @@ impl Jobs {
             return Ok((id, state));
         }
         // It takes longer; or its worker has left, and the next start makes it.
-        let added = self.writer.try_write(move |db| reports::add(db, triggered));
+        let triggered = asked.settle(db);
+        let added = triggered
+            .and_then(|triggered| self.writer.try_write(move |db| reports::add(db, triggered)));
         refused.store(added.is_err(), Ordering::SeqCst);
         added.map(|()| (id, ReportState::Running))
     }
@@ -333,9 +371,13 @@ impl Worker {
                 continue;
             }
             drop(place);
-            let Triggered { id, question, .. } = job.triggered;
+            let asked = Arc::clone(&job.asked);
+            let id = asked.id;
             let began = Instant::now();
-            let outcome = self.make(&mut db, |db| (self.recipe)(db, question));
+            let outcome = self.make(&mut db, |db| {
+                let question = asked.settle(db)?.question;
+                (self.recipe)(db, question)
+            });
             let made = began.elapsed();
             if let Err(reason) = &outcome {
                 tracing::error!(%id, reason, "a report failed");
@@ -377,7 +419,7 @@ impl Worker {
     }
 
     fn keep(&self, job: Job, outcome: Outcome) {
-        let id = job.triggered.id;
+        let id = job.asked.id;
         let finished_at = clock::machine_us();
         let kept = match outcome {
             Ok(made) => self.complete(job, made, finished_at),
@@ -407,7 +449,7 @@ impl Worker {
         let report = Arc::new(report);
         let fresh = Arc::new(Fresh::new(Arc::clone(&report)));
         let (recent, durable) = (Arc::clone(&self.recent), Arc::clone(&fresh));
-        let id = job.triggered.id;
+        let id = job.asked.id;
         let keep = move |db: &Connection, triggered| {
             reports::complete(db, triggered, &report, fleet_generation, finished_at)
         };
@@ -434,10 +476,11 @@ impl Worker {
         then: impl FnOnce() + Send + 'static,
     ) -> Result<writer::Outcome<()>> {
         let Job {
-            triggered,
+            asked,
             ended,
             refused,
         } = job;
+        let triggered = asked.settled();
         let keep = move |db: &Connection| match refused.load(Ordering::SeqCst) {
             true => Err(Error::unavailable("its trigger was refused")),
             false => keep(db, triggered),

@@ -8,6 +8,7 @@ use std::io::{self, ErrorKind, Write};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, TryRecvError};
@@ -38,6 +39,9 @@ const ACCEPTS_MAX: usize = 64;
 const RECEIVES_MAX: usize = 8;
 /// How long nobody is accepted after the machine had no descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How long the thread stays awake for the next event: mostly there is one, the reply of a handler or the
+/// next request of a client, and to be woken takes a good part of what a short request takes.
+const AWAKE: Duration = Duration::from_micros(100);
 /// How often deadlines are looked at.
 const TICK: Duration = Duration::from_millis(100);
 /// How often it is looked for more inner connections while a request waits for one and some are opened.
@@ -162,10 +166,7 @@ impl<'a> Rounds<'a> {
     pub(super) fn run(&mut self, renew: &mut Renew) -> io::Result<()> {
         let mut events = Events::with_capacity(EVENTS_MAX);
         loop {
-            match self.poll.poll(&mut events, self.timeout()) {
-                Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
-                _ => {}
-            }
+            self.wait(&mut events)?;
             self.now = Instant::now();
             if self.more.is_some() {
                 self.add_more()?;
@@ -194,6 +195,26 @@ impl<'a> Rounds<'a> {
                 && (self.clients.is_empty() || self.now >= stop_at)
             {
                 return Ok(());
+            }
+        }
+    }
+
+    /// Waits for events: at first awake, for what comes at once.
+    fn wait(&mut self, events: &mut Events) -> io::Result<()> {
+        let timeout = self.timeout();
+        let deadline = Instant::now() + AWAKE;
+        loop {
+            let is_late = timeout == Some(Duration::ZERO) || Instant::now() >= deadline;
+            let waits = if is_late {
+                timeout
+            } else {
+                Some(Duration::ZERO)
+            };
+            match self.poll.poll(events, waits) {
+                Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
+                Ok(()) if is_late || !events.is_empty() => return Ok(()),
+                // Others may want the processor.
+                _ => thread::yield_now(),
             }
         }
     }
