@@ -24,12 +24,10 @@
 //!
 //! Three stores of four were one thing throughout the week, and share the rows of 700 patterns
 //! ([`throughout`]); another quarter is worked out. So a report whose flips are kept reads no poll: its
-//! numbers and its CSV took 0.4 ms on two threads, where from the polls alone it took 2.6 ms. The floor, one
-//! pass on two threads that only counts changes, with the printing of rows, took 0.7 ms
+//! numbers and its CSV took 0.5 ms on two threads, where from the polls alone it took 2.8 ms. The floor, one
+//! pass on two threads that only counts changes, with the printing of rows, took 0.9 ms in the same run
 //! (`cargo bench` prints all three): keeping flips is what goes below it. What is kept is 12 bytes a store
-//! and 16 a flip, and lives and dies with the block of polls that it was made from. Between reports the
-//! processor's caches fill with other things: a server's numbers take twice as long as those of a loop that
-//! makes nothing else, and most of that is waiting for memory.
+//! and 16 a flip, and lives and dies with the block of polls that it was made from.
 //!
 //! After an hour's batch the flips of every block still stand: a block keeps late polls apart, and a
 //! report walks those few from where the kept flips end. Once there are a thousand the block is laid
