@@ -97,7 +97,7 @@ impl Asked {
         Ok(self.settled())
     }
 
-    /// The same, as far as it is known: the trigger's own instant is as good as any where no poll could be read.
+    /// The same, as far as it is known: where no poll could be read, the report failed, at its trigger's instant.
     fn settled(&self) -> Triggered {
         Triggered {
             id: self.id,

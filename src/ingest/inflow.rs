@@ -111,13 +111,8 @@ impl Inflow {
     /// # Errors
     /// When the database cannot be written, or there was an error where all this comes from: the
     /// transaction must then be rolled back. [`ErrorKind::Unavailable`](crate::error::ErrorKind) when there
-    /// are polls, that must have come in a moment ago.
+    /// are polls, which must have come in a moment ago, and some of these were to be written early.
     pub fn write(self, db: &Connection) -> Result<Summary> {
-        if polls::newest(db)?.is_some() {
-            return Err(Error::unavailable(
-                "other polls came into the empty database at the same time (try again in a second)",
-            ));
-        }
         let mut stores = Stores::default();
         let mut adding: Option<Adding<'_>> = None;
         let mut taken_back = None;
@@ -127,6 +122,12 @@ impl Inflow {
                     stores.add(db, &ids)?;
                     let mut open = match adding.take() {
                         Some(open) => open,
+                        // What came in meanwhile they would have to be compared to.
+                        None if polls::newest(db)?.is_some() => {
+                            return Err(Error::unavailable(
+                                "other polls came into the empty database at the same time (try again in a second)",
+                            ));
+                        }
                         None => Adding::new(db)?.unfollowed(),
                     };
                     for (store, poll) in polls {

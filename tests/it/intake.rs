@@ -465,3 +465,27 @@ fn a_first_load_is_what_an_import_of_it_is_and_refused_it_leaves_nothing() {
     assert_eq!(home.exports(), imported.exports());
     assert_eq!(home.print(&["check"]), b"ok\n");
 }
+
+#[test]
+fn first_polls_that_come_at_the_same_time_are_all_taken() {
+    let home = Home::new();
+    let server = Server::start(&home);
+    thread::scope(|scope| {
+        for store in 0..16 {
+            let client = &server.client;
+            scope.spawn(move || {
+                let row = format!("{store},2026-11-06 10:00:00 UTC,active\n");
+                assert_eq!(counts(&polls(client, &row)), [1, 0, 0, 0]);
+            });
+        }
+    });
+    assert_eq!(
+        server
+            .client
+            .report("")
+            .iter()
+            .filter(|&&byte| byte == b'\n')
+            .count(),
+        17
+    );
+}
