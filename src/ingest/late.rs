@@ -1,6 +1,6 @@
-//! Late polls: those that could not be let go in order while a new database was filled.
+//! Late polls: those that could not be let go in order while a database without polls was filled.
 //!
-//! In it is nothing but what this call let go, and of one store and instant that came before whatever is
+//! In it are no polls but those that this call let go, and of one store and instant that came before whatever is
 //! late. It must never know files, terminals or HTTP.
 
 use std::mem;

@@ -24,7 +24,7 @@
 //! | [`load`] | a batch | the database, all or nothing |
 //! | [`watermark`] | polls as they come | those that are in order, sorted, early |
 //! | `late` | polls that were too late for that | the database, like all others |
-//! | [`inflow`] | the inputs of a call | a new database, written while they are read |
+//! | [`inflow`] | the inputs of a call | a database without polls, written while they are read |
 //!
 //! It must never know HTTP, terminals or the clock. Everything above `runs` in the table knows
 //! neither SQLite nor threads, and looks at one row at a time.
@@ -57,9 +57,9 @@
 //! where SQLite copies the finished table from another file, cell by cell and without a look at a value,
 //! it takes 155.
 //!
-//! In a database that others use, writing cannot begin before the last row is read: a bad one refuses them
-//! all, and whoever has the write lock keeps others waiting. A new one is written while it is read, if its
-//! polls come nearly in order of time ([`inflow`]): they are put in order (29) on the way from the parsers
+//! Where there are polls already, writing does not begin before the last row is read: a bad one refuses them
+//! all, and whoever has the write lock keeps others waiting. A new or empty database is written while its
+//! first polls are read, if they come nearly in order of time ([`inflow`]): they are put in order (29) on the way from the parsers
 //! to the writer, which then has a core to itself from a thirtieth of a second after the start to the end,
 //! and is what all the rest waits for.
 

@@ -7,7 +7,6 @@ use store_monitor::civil::format_utc;
 use store_monitor::db::connection::{create, open_writer};
 use store_monitor::db::{self, check, packed, packed_fleet};
 use store_monitor::error::{Error, ErrorKind, Result};
-use store_monitor::export;
 use store_monitor::ingest::batch::{self, Batch, Source};
 use store_monitor::ingest::blocks::Pace;
 use store_monitor::ingest::inflow::{self, Inflow};
@@ -16,7 +15,7 @@ use store_monitor::ingest::problem::BadRow;
 use store_monitor::ingest::watermark::Tide;
 use store_monitor::uptime::interval::{DAY, HOUR, MINUTE, Micros};
 
-use crate::harness::Home;
+use crate::harness::{Home, exports_of};
 
 /// The start of an hour.
 const START: Micros = 1_793_000_000_000_000 / HOUR * HOUR;
@@ -104,17 +103,8 @@ fn load(files: &[String], take_good: bool, pace: Option<(Pace, Tide)>) -> Outcom
     };
     assert_eq!(outcome.summary.is_ok(), made.is_some());
     if let Some(db) = made {
-        type Export = fn(&Connection, &mut Vec<u8>) -> Result<()>;
-        let exports: [Export; 4] = [
-            |db, out| export::polls(db, out),
-            |db, out| export::business_hours(db, out),
-            |db, out| export::timezones(db, out),
-            |db, out| export::stores(db, out),
-        ];
-        for export in exports {
-            let mut out = Vec::new();
-            export(&db, &mut out).expect("an export");
-            let text = String::from_utf8(out).expect("text");
+        for export in exports_of(&db) {
+            let text = String::from_utf8(export).expect("text");
             let mut lines: Vec<_> = text.lines().map(str::to_owned).collect();
             // Polls of one instant come in the order of keys, and those may differ.
             lines.sort();

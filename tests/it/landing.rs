@@ -21,7 +21,7 @@ use store_monitor::uptime::report::Question;
 use store_monitor::uptime::side_by_side::Threads;
 use store_monitor::uptime::timeline::Interpolation;
 
-use crate::harness::Home;
+use crate::harness::{Home, exports_of};
 
 /// The instant of the first poll; late enough to be one of today's.
 const START: Micros = 1_793_000_000_000_000;
@@ -63,18 +63,7 @@ fn seen(file: &Path) -> Vec<Vec<u8>> {
         .expect("inputs")
         .report(Question { as_of, rule }, &Threads(2));
     let mut all = vec![report.csv(2)];
-    type Export = fn(&Connection, &mut dyn std::io::Write) -> Result<()>;
-    let exports: [Export; 4] = [
-        |db, out| export::polls(db, out),
-        |db, out| export::business_hours(db, out),
-        |db, out| export::timezones(db, out),
-        |db, out| export::stores(db, out),
-    ];
-    for export in exports {
-        let mut out = Vec::new();
-        export(&db, &mut out).expect("an export");
-        all.push(out);
-    }
+    all.extend(exports_of(&db));
     all
 }
 
