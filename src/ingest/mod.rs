@@ -57,11 +57,11 @@
 //! where SQLite copies the finished table from another file, cell by cell and without a look at a value,
 //! it takes 155.
 //!
-//! Where there are polls already, writing does not begin before the last row is read: a bad one refuses them
-//! all, and whoever has the write lock keeps others waiting. A new or empty database is written while its
-//! first polls are read, if they come nearly in order of time ([`inflow`]): they are put in order (29) on the way from the parsers
-//! to the writer, which then has a core to itself from a thirtieth of a second after the start to the end,
-//! and is what all the rest waits for.
+//! Where there are polls already, writing does not begin before the last row is read: a bad one refuses
+//! them all, and whoever has the write lock keeps others waiting. A new or empty database is written while
+//! its first polls are read, if they come nearly in order of time ([`inflow`]): they are put in order (29)
+//! on the way from the parsers to the writer, which then has a core to itself from a thirtieth of a second
+//! after the start to the end, and is what all the rest waits for.
 
 mod ahead;
 pub mod batch;
