@@ -15,6 +15,7 @@
 //! | [`generate`] | synthetic files in the shape of real ones | the database |
 //! | [`db`] | the record: one SQLite file | files of input, HTTP; it computes no time |
 //! | [`uptime`] | the pure core: what every number means | SQLite, HTTP, CSV files, the clock |
+//! | [`parallel`] | fork and join | what the work is |
 //! | [`team`] | threads that wait to lend a hand | what the work is |
 //! | [`civil`], [`clock`] | instants as text; the machine's clock | everything above, and of the core only its unit of time |
 //! | [`error`] | what went wrong, and what to do | who shows it |
@@ -65,5 +66,6 @@ pub mod hot_window;
 pub mod http;
 pub mod ingest;
 pub mod jobs;
+pub mod parallel;
 pub mod team;
 pub mod uptime;
