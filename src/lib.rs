@@ -6,7 +6,7 @@
 //! | room | what it does | what it must never know |
 //! | --- | --- | --- |
 //! | [`cli`] | one file a command | how anything is done beyond whom to call |
-//! | [`http`] | the door, routes, handlers, pages, answers | how reports are made or stored |
+//! | [`http`] | the frontend, routes, handlers, pages, answers | how reports are made or stored |
 //! | [`jobs`] | the queue of reports and its pool | HTTP; how the numbers are made |
 //! | [`fleet_view`] | the fleet as people look at it, kept while it is true | HTTP; drawing |
 //! | [`hot_window`] | the last eight days in memory | HTTP; the arithmetic |
@@ -34,10 +34,10 @@
 //! [`uptime::rows`], and as CSV to whoever asks [`http::reports`].
 //!
 //! # A request's way from the client to the handler
-//! [`http::door`] has the public listener. It finds the end of a head with [`http::door::head::Scanner`],
-//! judges it with [`http::door::head::judge`], takes the body by [`http::door::chunks::Body`], and hands
-//! the request on when all of it is there. [`http::back`] has tiny_http and the handlers' threads;
-//! [`http::routes`] picks the handler. The reply goes back through the door, which waits for slow
+//! [`http::frontend`] has the public listener. It finds the end of a head with [`http::frontend::head::Scanner`],
+//! judges it with [`http::frontend::head::judge`], takes the body by [`http::frontend::chunks::Body`], and hands
+//! the request on when all of it is there. [`http::backend`] has tiny_http and the handlers' threads;
+//! [`http::routes`] picks the handler. The reply goes back through the frontend, which waits for slow
 //! clients so that handlers need not.
 //!
 //! What people look at goes the same way: [`fleet_view`] keeps [`uptime::overview`] of the whole fleet,

@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 use crate::fleet_view::FleetViews;
 use crate::hot_window::HotWindow;
 use crate::http::guard::Hosts;
-use crate::http::{self, Capacity, Clock, Server, Shared};
+use crate::http::{self, Capacity, Clock, Server, Site};
 use crate::ingest::load;
 use crate::jobs::{Jobs, Limits, Made};
 use crate::team::Team;
@@ -173,20 +173,20 @@ pub fn serve(file: &Path, options: &ServerOptions, ready: impl FnOnce(SocketAddr
         ClockName::Data => Clock::Data,
         ClockName::System => Clock::System,
     };
-    let shared = Shared {
+    let site = Site {
         hot,
         views,
         hosts: Hosts::new(options.listen, options.hosts.iter().cloned()),
         read_only_pages: options.read_only_pages,
         clock,
         body_bytes_max: options.max_body,
-        ..Shared::new(file.to_owned(), jobs.clone(), writer.clone())
+        ..Site::new(file.to_owned(), jobs.clone(), writer.clone())
     };
     let capacity = Capacity {
         handlers: HANDLERS,
         connections_max: options.max_connections.into(),
     };
-    let server = Server::start(listener, capacity, shared)?;
+    let server = Server::start(listener, capacity, site)?;
     announce(server.address())?;
     ready(server.address());
 

@@ -4,9 +4,9 @@
 //! ever. It must never know which page loads what.
 
 use super::App;
-use super::delivery::fnv1a;
 use super::request::Request;
 use super::response::Response;
+use super::response_filters::fnv1a;
 use crate::error::{Error, Result};
 
 /// A file that pages load.

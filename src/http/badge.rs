@@ -5,7 +5,7 @@
 use maud::{Markup, PreEscaped, html};
 
 use super::App;
-use super::asked;
+use super::query;
 use super::request::Request;
 use super::response::Response;
 use crate::error::Result;
@@ -17,7 +17,7 @@ const LABEL: &str = "online, 7 days";
 
 /// The badge: a per cent, or that nobody is sure.
 pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
-    let shown = asked::store(app, request)?;
+    let shown = query::store(app, request)?;
     let total = &shown.standing.row.totals[2];
     let vouched = shown.standing.is_vouched();
     let (value, colour) = match total.share() {

@@ -5,8 +5,8 @@
 use serde_json::{Value, json};
 
 use super::App;
-use super::asked;
-use super::facts;
+use super::json;
+use super::query;
 use super::request::Request;
 use super::response::Response;
 use crate::civil;
@@ -19,9 +19,9 @@ use crate::uptime::window::windows;
 
 /// The fleet, or with `group` the stores of one owner.
 pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
-    let question = asked::question(app, request)?;
+    let question = query::question(app, request)?;
     let group = request.field("group")?;
-    let view = asked::fleet(app, question)?;
+    let view = query::fleet(app, question)?;
     let part = view.part(group);
     let own = group.map(|_| view.overview_of(&part.places));
     let overview = own.as_ref().unwrap_or(&view.overview);
@@ -29,7 +29,7 @@ pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let mut hours = Vec::new();
     let mut start = week.start;
     for load in &overview.hours {
-        let mut hour = facts::load(load);
+        let mut hour = json::load(load);
         hour.insert("from".to_owned(), civil::format_rfc3339(start).into());
         hours.push(Value::Object(hour));
         start += HOUR;
@@ -43,8 +43,8 @@ pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let owner = |(name, part): &(&str, Part)| {
         json!({
             "group": name,
-            "last_week": facts::sum(&part.week),
-            "week_before": facts::sum(&part.before),
+            "last_week": json::sum(&part.week),
+            "week_before": json::sum(&part.before),
         })
     };
     let owners = view.owners();
@@ -57,8 +57,8 @@ pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
             "as_of": civil::format_rfc3339(question.as_of),
             "interpolation": question.rule.as_str(),
             "states": states(&view, &part),
-            "last_week": facts::sum(&part.week),
-            "week_before": facts::sum(&part.before),
+            "last_week": json::sum(&part.week),
+            "week_before": json::sum(&part.before),
             "groups": owners.map(owner).collect::<Vec<_>>(),
             "hours": hours,
             "weekday_hours_local": cells(overview),
@@ -89,7 +89,7 @@ fn cells(overview: &Overview) -> Value {
             .enumerate()
             .filter(|(_, load)| load.business > 0);
         hours.map(move |(hour, load)| {
-            let mut cell = facts::load(load);
+            let mut cell = json::load(load);
             cell.insert("day".to_owned(), day.into());
             cell.insert("hour".to_owned(), hour.into());
             Value::Object(cell)

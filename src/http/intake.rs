@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::request::Request;
 use super::response::Response;
-use super::{App, Shared};
+use super::{App, Site};
 use crate::clock;
 use crate::db::idempotency::{self, Earlier};
 use crate::db::polls as kept;
@@ -58,7 +58,7 @@ pub fn stores(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
 
 /// Takes the body's rows; answers 200 once they are durable.
 fn take(app: &mut App, request: &mut Request<'_>, kind: Kind) -> Result<Response> {
-    let bytes_max = app.shared.body_bytes_max;
+    let bytes_max = app.site.body_bytes_max;
     if request.body_bytes.is_some_and(|bytes| bytes > bytes_max) {
         return Ok(too_large(bytes_max));
     }
@@ -127,9 +127,9 @@ fn take(app: &mut App, request: &mut Request<'_>, kind: Kind) -> Result<Response
             }
             false => Ok(()),
         };
-        let folder = app.shared.folder();
+        let folder = app.site.folder();
         let filled = inflow::fill([source], latest, folder, &mut reject, accept, |inflow| {
-            fill(&app.shared, inflow)
+            fill(&app.site, inflow)
         });
         return match filled {
             Ok(summary) => Ok(answered(&accepted(&summary, bad_rows).to_string(), false)),
@@ -138,7 +138,7 @@ fn take(app: &mut App, request: &mut Request<'_>, kind: Kind) -> Result<Response
             Err(error) => unread(error),
         };
     }
-    let read = batch::read([source], latest, app.shared.folder(), &mut reject);
+    let read = batch::read([source], latest, app.site.folder(), &mut reject);
     let (bytes, crc) = (body.bytes, body.crc.sum());
     let batch = match read {
         Ok(batch) => batch,
@@ -176,15 +176,15 @@ fn fills(
 }
 
 /// Fills the database, which has no polls, in one transaction.
-fn fill(shared: &Shared, inflow: Inflow) -> Result<Summary> {
-    let hot = Arc::clone(&shared.hot);
+fn fill(site: &Site, inflow: Inflow) -> Result<Summary> {
+    let hot = Arc::clone(&site.hot);
     let note = move |summary: &mut Summary| {
         if let Some(change) = summary.change.take() {
             hot.note(change);
         }
     };
     let write = move |db: &Connection| inflow.write(db);
-    shared.writer.try_write_then(write, note)
+    site.writer.try_write_then(write, note)
 }
 
 /// What is said of a body that could not be read to its end.
@@ -239,8 +239,8 @@ fn write(
     if load::is_large(app.db()?, &batch)? {
         return write_large(app, batch, earlier.as_ref(), finish);
     }
-    let hot = Arc::clone(&app.shared.hot);
-    let (answer, is_earlier, _) = app.shared.writer.try_write_then(
+    let hot = Arc::clone(&app.site.hot);
+    let (answer, is_earlier, _) = app.site.writer.try_write_then(
         move |db| {
             if let Some(identity) = &earlier
                 && let Some(answer) = identity.earlier(db)?
@@ -272,8 +272,8 @@ fn write_large(
         return Ok(answered(&answer, true));
     }
     let last = move |db: &Connection, summary| finish(db, &summary);
-    let mut writer = app.shared.writer.clone();
-    let answer = load::write_large(&mut writer, &app.shared.file, batch, last)?;
+    let mut writer = app.site.writer.clone();
+    let answer = load::write_large(&mut writer, &app.site.file, batch, last)?;
     Ok(answered(&answer, false))
 }
 

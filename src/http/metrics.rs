@@ -15,8 +15,8 @@ use crate::uptime::interval::SECOND;
 
 /// The numbers, read now.
 pub fn get(app: &mut App, _request: &mut Request<'_>) -> Result<Response> {
-    let hot = Arc::clone(&app.shared.hot);
-    let waiting = app.shared.jobs.waiting();
+    let hot = Arc::clone(&app.site.hot);
+    let waiting = app.site.jobs.waiting();
     let db = app.db()?;
     let newest = polls::newest(db)?;
     let reports = reports::counts(db)?;

@@ -1,33 +1,33 @@
 //! HTTP: the server, and what each request passes through.
 //!
-//! In reading order: [`door`] (clients come no further until their request is good and whole), [`back`]
+//! In reading order: [`frontend`] (clients come no further until their request is good and whole), [`backend`]
 //! (the handlers' threads), [`request`], [`guard`] (who is turned away), [`routes`] (the table), the
 //! handlers [`reports`], [`intake`], [`stores`], [`fleet`], [`badge`], [`outages`], [`metrics`],
-//! [`openapi`] and [`health`] for programs, [`pages`] for people, [`response`], [`delivery`] (what every
-//! answer gets on its way out). [`asked`] and [`store_list`] say what a request is about, [`facts`] what
+//! [`openapi`] and [`health`] for programs, [`pages`] for people, [`response`], [`response_filters`] (what every
+//! answer gets on its way out). [`query`] and [`store_query`] say what a request is about, [`json`] what
 //! the core found out. It must never know how reports are made or stored.
 
-pub mod asked;
 pub mod assets;
-pub mod back;
+pub mod backend;
 pub mod badge;
-pub mod delivery;
-pub mod door;
-pub mod facts;
 pub mod fleet;
+pub mod frontend;
 pub mod guard;
 pub mod health;
 pub mod intake;
+pub mod json;
 pub mod metrics;
 pub mod multipart;
 pub mod openapi;
 pub mod outages;
 pub mod pages;
+pub mod query;
 pub mod reports;
 pub mod request;
 pub mod response;
+pub mod response_filters;
 pub mod routes;
-pub mod store_list;
+pub mod store_query;
 pub mod stores;
 
 use std::io;
@@ -37,8 +37,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::Connection;
 
-use self::back::Back;
-use self::door::Door;
+use self::backend::Backend;
+use self::frontend::Frontend;
 use self::guard::Hosts;
 use crate::clock;
 use crate::db::connection::open_reader;
@@ -79,7 +79,7 @@ impl Clock {
 
 /// What every thread's handlers share.
 #[derive(Clone)]
-pub struct Shared {
+pub struct Site {
     /// The database file.
     pub file: PathBuf,
     /// The queue of reports.
@@ -103,7 +103,7 @@ pub struct Shared {
 /// How long a body of rows may be unless somebody says otherwise, in bytes.
 pub const BODY_BYTES_MAX: u64 = 1 << 30;
 
-impl Shared {
+impl Site {
     /// What the handlers of one database share: nothing in memory yet, for this machine alone, and all
     /// else as `serve` has it if it is told nothing.
     pub fn new(file: PathBuf, jobs: Jobs, writer: Writer) -> Self {
@@ -134,16 +134,16 @@ pub type Readers = Arc<Mutex<Vec<Connection>>>;
 
 /// What a handler works with: one for each thread.
 pub struct App {
-    shared: Shared,
+    site: Site,
     readers: Readers,
     db: Option<Connection>,
 }
 
 impl App {
     /// What the handlers of one thread need; all threads share the readers.
-    pub fn new(shared: Shared, readers: Readers) -> Self {
+    pub fn new(site: Site, readers: Readers) -> Self {
         Self {
-            shared,
+            site,
             readers,
             db: None,
         }
@@ -157,7 +157,7 @@ impl App {
         }
         match &mut self.db {
             Some(db) => Ok(db),
-            none => Ok(none.insert(open_reader(&self.shared.file)?)),
+            none => Ok(none.insert(open_reader(&self.site.file)?)),
         }
     }
 
@@ -200,9 +200,9 @@ pub struct Capacity {
 
 /// A server that accepts and answers until it is stopped.
 pub struct Server {
-    door: Door,
+    frontend: Frontend,
     /// The handlers; more than one set only if one was lost.
-    backs: Arc<Mutex<Vec<Back>>>,
+    backends: Arc<Mutex<Vec<Backend>>>,
     address: SocketAddr,
 }
 
@@ -211,32 +211,32 @@ impl Server {
     ///
     /// # Errors
     /// When the machine gives no thread.
-    pub fn start(listener: TcpListener, capacity: Capacity, shared: Shared) -> Result<Self> {
+    pub fn start(listener: TcpListener, capacity: Capacity, site: Site) -> Result<Self> {
         let address = listener
             .local_addr()
             .map_err(|error| Error::failed("cannot start the server").because(error))?;
         let (handlers, connections_max) =
-            door::plan(&listener, capacity.handlers, capacity.connections_max);
-        let bodies_bytes_max = shared.body_bytes_max.saturating_mul(BODIES_ON_DISK_MAX);
-        let limits = door::Limits {
+            frontend::plan(&listener, capacity.handlers, capacity.connections_max);
+        let bodies_bytes_max = site.body_bytes_max.saturating_mul(BODIES_ON_DISK_MAX);
+        let limits = frontend::Limits {
             connections_max,
-            folder: shared.folder().to_owned(),
+            folder: site.folder().to_owned(),
             disk_bytes_max: bodies_bytes_max.max(DISK_BYTES),
         };
-        let rows_bytes_max = shared.body_bytes_max;
+        let rows_bytes_max = site.body_bytes_max;
         let admit = move |method: &str, target: &str| routes::admit(method, target, rows_bytes_max);
-        let backs = Arc::new(Mutex::new(Vec::new()));
-        let started = Arc::clone(&backs);
+        let backends = Arc::new(Mutex::new(Vec::new()));
+        let started = Arc::clone(&backends);
         let renew = move || {
-            let (back, links) = Back::start(handlers, &shared)?;
+            let (back, links) = Backend::start(handlers, &site)?;
             let mut started = started.lock().unwrap_or_else(PoisonError::into_inner);
             started.push(back);
             Ok(links)
         };
-        let door = Door::open(listener, limits, Arc::new(admit), Box::new(renew))?;
+        let frontend = Frontend::open(listener, limits, Arc::new(admit), Box::new(renew))?;
         Ok(Self {
-            door,
-            backs,
+            frontend,
+            backends,
             address,
         })
     }
@@ -248,9 +248,9 @@ impl Server {
 
     /// Takes no new requests and returns when those in hand are answered.
     pub fn stop(self) {
-        self.door.close();
-        let mut backs = self.backs.lock().unwrap_or_else(PoisonError::into_inner);
-        for back in backs.drain(..) {
+        self.frontend.close();
+        let mut backends = self.backends.lock().unwrap_or_else(PoisonError::into_inner);
+        for back in backends.drain(..) {
             back.stop();
         }
     }

@@ -27,9 +27,9 @@ use crate::uptime::timeline::REACH;
 pub fn list(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let as_of = match request.field("as_of")? {
         Some(text) => Some(civil::parse_instant(text)?),
-        None => app.shared.clock.as_of(),
+        None => app.site.clock.as_of(),
     };
-    let hot = Arc::clone(&app.shared.hot);
+    let hot = Arc::clone(&app.site.hot);
     let db = app.db()?;
     let as_of = match as_of {
         Some(as_of) => Some(as_of),

@@ -26,7 +26,7 @@ const PAGE_REPORTS_MAX: u32 = 100;
 pub fn trigger(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let as_of = match request.field("as_of")? {
         Some(text) => Some(parse_as_of(text)?),
-        None => app.shared.clock.as_of(),
+        None => app.site.clock.as_of(),
     };
     let rule = match request.field("interpolation")? {
         Some(name) => Interpolation::from_name(name).ok_or_else(|| {
@@ -36,7 +36,7 @@ pub fn trigger(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
         })?,
         None => Interpolation::default(),
     };
-    let jobs = app.shared.jobs.clone();
+    let jobs = app.site.jobs.clone();
     let (id, state) = jobs.trigger(app.db()?, as_of, rule)?;
     let answer = Response::json(202, &json!({"report_id": id.to_string()}));
     Ok(answer
@@ -53,7 +53,7 @@ pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
         id => id,
     };
     let id = parse_id(id)?;
-    if let Some(csv) = app.shared.jobs.recent_csv(id) {
+    if let Some(csv) = app.site.jobs.recent_csv(id) {
         return Ok(complete(id, csv));
     }
     let report = reports::find(app.db()?, id)?;
@@ -123,7 +123,7 @@ pub fn list(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
 
 /// The CSV of a complete report: from memory, or made again of what the database has.
 fn kept(app: &mut App, id: Uuid) -> Result<Response> {
-    let csv = match app.shared.jobs.recent_csv(id) {
+    let csv = match app.site.jobs.recent_csv(id) {
         Some(csv) => csv,
         None => Arc::new(
             reports::csv(app.db()?, id)?

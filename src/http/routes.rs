@@ -4,12 +4,12 @@
 
 use percent_encoding::percent_decode_str;
 
-use super::door::Admission;
+use super::frontend::Admission;
 use super::request::Request;
 use super::response::Response;
 use super::{
-    App, assets, badge, delivery, fleet, guard, health, intake, metrics, openapi, outages, pages,
-    reports, stores,
+    App, assets, badge, fleet, guard, health, intake, metrics, openapi, outages, pages, reports,
+    response_filters, stores,
 };
 use crate::error;
 
@@ -80,10 +80,10 @@ const ROUTES: &[Route] = &[
 
 /// Answers a request, unless the guard turns it away.
 pub fn answer(app: &mut App, request: &mut Request<'_>) -> Response {
-    let refused = guard::refuse(&app.shared.hosts, app.shared.read_only_pages, request);
+    let refused = guard::refuse(&app.site.hosts, app.site.read_only_pages, request);
     let answer = refused.unwrap_or_else(|| by_the_table(app, request));
     let answer = pages::problem::for_browsers(app, request, answer);
-    delivery::finish(request, answer)
+    response_filters::finish(request, answer)
 }
 
 /// Answers a request by the table: 404 for an unknown path, 405 with `Allow` for a known one.

@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::App;
-use super::asked::{self, Shown};
-use super::facts;
+use super::json;
+use super::query::{self, StoreView};
 use super::request::Request;
 use super::response::Response;
-use super::store_list::Asked;
+use super::store_query::StoreQuery;
 use crate::civil;
 use crate::db::fleet;
 use crate::error::{Error, Result};
@@ -25,15 +25,15 @@ const PAGE_STORES_MAX: usize = 1000;
 
 /// `GET /api/stores`: the fleet, a page at a time.
 pub fn list(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
-    let asked = Asked::read(request, PAGE_STORES, PAGE_STORES_MAX)?;
-    let question = asked::question(app, request)?;
-    let view = asked::fleet(app, question)?;
+    let asked = StoreQuery::read(request, PAGE_STORES, PAGE_STORES_MAX)?;
+    let question = query::question(app, request)?;
+    let view = query::fleet(app, question)?;
     let places = asked.places(&view);
     let page = places.iter().skip(asked.offset).take(asked.limit);
-    let stores: Vec<Value> = page.map(|&place| facts::listed(&view, place)).collect();
+    let stores: Vec<Value> = page.map(|&place| json::listed(&view, place)).collect();
     let end = asked.offset.saturating_add(asked.limit);
     let next = (end < places.len()).then(|| {
-        let next = Asked {
+        let next = StoreQuery {
             offset: end,
             ..asked.clone()
         };
@@ -61,14 +61,14 @@ pub fn list(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
 
 /// `GET /api/stores/ID`: one store, with its windows and incidents.
 pub fn facts(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
-    let shown = asked::store(app, request)?;
+    let shown = query::store(app, request)?;
     let mut facts = describe(&shown);
-    facts["windows"] = facts::windows_of(&shown.standing);
+    facts["windows"] = json::windows_of(&shown.standing);
     facts["incidents"] = shown
         .standing
         .incidents
         .iter()
-        .map(facts::incident)
+        .map(json::incident)
         .collect();
     Ok(Response::json(200, &facts).revalidated())
 }
@@ -76,26 +76,26 @@ pub fn facts(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
 /// `GET /api/stores/ID/timeline`: the week before `as_of`, piece after piece, and every poll of eight
 /// days. The pieces of a condition sum to the week's number.
 pub fn timeline(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
-    let shown = asked::store(app, request)?;
+    let shown = query::store(app, request)?;
     let [_, _, week] = windows(shown.standing.question.as_of);
     let mut told = describe(&shown);
     told["from"] = civil::format_rfc3339(week.start).into();
     told["to"] = civil::format_rfc3339(week.end).into();
-    told["segments"] = shown.standing.segments.iter().map(facts::segment).collect();
-    told["polls"] = facts::polls(&shown.standing);
+    told["segments"] = shown.standing.segments.iter().map(json::segment).collect();
+    told["polls"] = json::polls(&shown.standing);
     Ok(Response::json(200, &told).revalidated())
 }
 
 /// `GET /api/stores/ID/inputs`: all that the store's numbers are made of, as text whose SHA-256 is the
 /// checksum on the page.
 pub fn inputs(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
-    let shown = asked::store(app, request)?;
+    let shown = query::store(app, request)?;
     let text = inputs_of(&shown).into_bytes();
     Ok(Response::new(200, "text/plain; charset=utf-8", text).revalidated())
 }
 
 /// What a store's numbers are made of: its zone, its hours, and its polls within reach, sorted.
-pub fn inputs_of(shown: &Shown) -> String {
+pub fn inputs_of(shown: &StoreView) -> String {
     let question = shown.standing.question;
     let mut text = format!(
         "store_id {}\nas_of {}\ninterpolation {}\ntimezone {}\n",
@@ -124,13 +124,13 @@ pub fn inputs_of(shown: &Shown) -> String {
 }
 
 /// The SHA-256 of [`inputs_of`], in hexadecimal.
-pub fn checksum(shown: &Shown) -> String {
+pub fn checksum(shown: &StoreView) -> String {
     let digest = Sha256::digest(inputs_of(shown));
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// What both answers about one store begin with.
-fn describe(shown: &Shown) -> Value {
+fn describe(shown: &StoreView) -> Value {
     let standing = &shown.standing;
     let hours = |row: &WeeklyRow| {
         json!({
@@ -140,7 +140,7 @@ fn describe(shown: &Shown) -> Value {
         })
     };
     let local = civil::format_rfc3339(standing.zone.wall(standing.question.as_of));
-    let id = facts::encoded(&shown.store.id);
+    let id = json::encoded(&shown.store.id);
     json!({
         "store_id": shown.store.id,
         "name": shown.label.name,
@@ -151,8 +151,8 @@ fn describe(shown: &Shown) -> Value {
         "as_of_local": local.trim_end_matches('Z'),
         "interpolation": standing.question.rule.as_str(),
         "state": standing.state.as_str(),
-        "offline_since": facts::instant(standing.offline_since()),
-        "last_poll": facts::last_poll(standing),
+        "offline_since": json::instant(standing.offline_since()),
+        "last_poll": json::last_poll(standing),
         "business_hours": shown.pattern.rows.iter().map(hours).collect::<Vec<_>>(),
         "inputs": {
             "sha256": checksum(shown),
@@ -166,7 +166,7 @@ fn describe(shown: &Shown) -> Value {
 pub fn delete(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let id = request.id.clone();
     let deleted = app
-        .shared
+        .site
         .writer
         .try_write(move |db| fleet::delete(db, &id))?;
     let polls = deleted.ok_or_else(|| {

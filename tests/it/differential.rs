@@ -1,5 +1,5 @@
-//! The door's readers beside hyper's: of requests that were mangled in thousands of ways, both see the
-//! same, or the door refuses.
+//! The frontend's readers beside hyper's: of requests that were mangled in thousands of ways, both see the
+//! same, or the frontend refuses.
 //!
 //! It must never know sockets: both read from memory.
 
@@ -16,11 +16,11 @@ use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
-use store_monitor::http::door::chunks::Body;
-use store_monitor::http::door::head::{self, Scanner};
-use store_monitor::http::door::refusal::Refusal;
+use store_monitor::http::frontend::chunks::Body;
+use store_monitor::http::frontend::head::{self, Scanner};
+use store_monitor::http::frontend::refusal::Refusal;
 
-use crate::door::cases;
+use crate::frontend::cases;
 
 /// How many requests are tried.
 const MANGLED: usize = 30_000;
@@ -32,8 +32,8 @@ struct Seen {
     refused: bool,
 }
 
-/// What the door sees, by the functions that its connections use.
-fn by_the_door(input: &[u8]) -> Seen {
+/// What the frontend sees, by the functions that its connections use.
+fn by_the_frontend(input: &[u8]) -> Seen {
     let mut bodies = Vec::new();
     let refused = read_all(input, &mut bodies).is_err();
     Seen { bodies, refused }
@@ -238,7 +238,7 @@ fn line_starts(bytes: &[u8]) -> Vec<usize> {
 }
 
 #[test]
-fn of_mangled_requests_the_door_sees_what_hyper_sees_or_refuses() {
+fn of_mangled_requests_the_frontend_sees_what_hyper_sees_or_refuses() {
     let mut cases = cases();
     cases.retain(|(_, _, bytes)| bytes.len() < 2000);
     let is_good = |case: &&(String, Vec<u16>, Vec<u8>)| case.0.starts_with("taken-");
@@ -252,7 +252,7 @@ fn of_mangled_requests_the_door_sees_what_hyper_sees_or_refuses() {
             Some(seed) => seed.clone(),
             None => mangle(&mut numbers, &good, &seeds),
         };
-        let (ours, theirs) = (by_the_door(&input), by_hyper(&input));
+        let (ours, theirs) = (by_the_frontend(&input), by_hyper(&input));
         let shown = input.escape_ascii();
         // What stands before a refusal was let in: hyper must have seen it the same way.
         let common = theirs.bodies.get(..ours.bodies.len());

@@ -14,7 +14,7 @@ use store_monitor::db::connection::{open_reader, open_writer};
 use store_monitor::db::reports::{self, Report, ReportState, Triggered};
 use store_monitor::db::writer::Writer;
 use store_monitor::error::{Error, ErrorKind};
-use store_monitor::http::{Capacity, Server as HttpServer, Shared, bind};
+use store_monitor::http::{Capacity, Server as HttpServer, Site, bind};
 use store_monitor::jobs::{Jobs, Limits, Made, Recipe};
 use store_monitor::uptime::interval::{DAY, MINUTE};
 use store_monitor::uptime::report::{HEADER, Question};
@@ -318,7 +318,7 @@ fn a_database_of_an_older_version_keeps_its_reports_and_forgets_what_was_packed_
              ALTER TABLE report DROP COLUMN csv_bytes;
              ALTER TABLE report DROP COLUMN fleet;
              ALTER TABLE report DROP COLUMN numbers;
-             ALTER TABLE report DROP COLUMN shared;
+             ALTER TABLE report DROP COLUMN site;
              DROP TABLE report_fleet;
              DROP TABLE packed_fleet;
              UPDATE packed_hour SET polls = x'02';
@@ -342,18 +342,18 @@ fn a_database_whose_reports_have_a_row_for_each_store_keeps_them() {
     let before = server.wait_for_report(&id).body;
     server.terminate();
     let db = home.sqlite();
-    let (own, shared): (Vec<u8>, Vec<u8>) = db
-        .query_row("SELECT numbers, shared FROM report", [], |row| {
+    let (own, site): (Vec<u8>, Vec<u8>) = db
+        .query_row("SELECT numbers, site FROM report", [], |row| {
             Ok((row.get(0)?, row.get(1)?))
         })
         .expect("a report");
     let stores = before.iter().filter(|&&byte| byte == b'\n').count() - 1;
-    let rows = Rows::from_bytes(stores, &own, Some(&shared)).expect("its rows");
+    let rows = Rows::from_bytes(stores, &own, Some(&site)).expect("its rows");
     let each: Vec<u8> = rows.iter().flatten().copied().collect();
     assert_eq!(each.len(), 12 * stores);
     db.execute("UPDATE report SET numbers = ?1", [each])
         .expect("all rows");
-    db.execute_batch("ALTER TABLE report DROP COLUMN shared; PRAGMA user_version = 4;")
+    db.execute_batch("ALTER TABLE report DROP COLUMN site; PRAGMA user_version = 4;")
         .expect("an older version");
     drop(db);
     let server = Server::start(&home);
@@ -490,13 +490,13 @@ fn jobs(file: &Path, limits: Limits, recipe: Recipe) -> (Jobs, Writer) {
 /// A server in this process whose reports are made by `recipe`, with few handlers.
 fn served(home: &Home, limits: Limits, recipe: Recipe) -> (HttpServer, Client, Jobs) {
     let (jobs, writer) = jobs(&home.database(), limits, recipe);
-    let shared = Shared::new(home.database(), jobs.clone(), writer);
+    let site = Site::new(home.database(), jobs.clone(), writer);
     let listener = bind("127.0.0.1:0".parse().unwrap()).expect("a port");
     let capacity = Capacity {
         handlers: 2,
         connections_max: 64,
     };
-    let http = HttpServer::start(listener, capacity, shared).expect("a server");
+    let http = HttpServer::start(listener, capacity, site).expect("a server");
     let client = Client::new(http.address().to_string());
     (http, client, jobs)
 }

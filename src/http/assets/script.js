@@ -18,7 +18,7 @@ function follow() {
   }, 1000);
 }
 
-// A piece of a timeline: what it is is told below the lanes, by tap, key, focus or hover.
+// A piece of a timeline: what it is is told below the bars, by tap, key, focus or hover.
 function tell() {
   const told = document.querySelector("#told");
   if (!told) return;

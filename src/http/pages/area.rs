@@ -4,8 +4,8 @@
 
 use maud::{Markup, html};
 
-use super::lane::{per_cent, width};
-use super::words::{self, Wall};
+use super::phrases::{self, Wall};
+use super::timeline_bar::{per_cent, width};
 use crate::uptime::business_hours::ZoneTable;
 use crate::uptime::interval::{HOUR, Interval, Intervals, Micros};
 use crate::uptime::overview::Load;
@@ -45,7 +45,7 @@ pub fn chart(week: Interval, loads: &[Load], outages: &Intervals, zone: &ZoneTab
                 @for (hour, share) in shares.iter().enumerate() {
                     @let start = week.start + i64::try_from(hour).unwrap_or(0) * HOUR;
                     rect.hover x=(per_cent(start, week)) y=(TOP) width="0.595%" height=(HEIGHT) {
-                        title { (wall.date(start)) " " (wall.span(middle(start))) ": " (words::share(*share)) " offline" }
+                        title { (wall.date(start)) " " (wall.span(middle(start))) ": " (phrases::share(*share)) " offline" }
                     }
                 }
                 @for (number, (date, day)) in zone.days(week).into_iter().enumerate() {
@@ -55,7 +55,7 @@ pub fn chart(week: Interval, loads: &[Load], outages: &Intervals, zone: &ZoneTab
                     @if shown.length() > 9 * HOUR {
                         @let middle = per_cent(shown.start + shown.length() / 2, week);
                         text.alternate[number % 2 == 0] x=(middle) y=(TOP + HEIGHT + 17) text-anchor="middle" {
-                            (words::day(date))
+                            (phrases::day(date))
                         }
                     }
                 }
@@ -87,7 +87,7 @@ pub fn table(week: Interval, loads: &[Load], zone: &ZoneTable) -> Markup {
                         tr {
                             td { (wall.date(start)) ", " (wall.time(start)) }
                             td.number { (hours(load.downtime)) " h" }
-                            td.number { (words::share(Share::new(load.downtime, load.business))) }
+                            td.number { (phrases::share(Share::new(load.downtime, load.business))) }
                         }
                     }
                 }

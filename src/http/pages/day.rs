@@ -1,11 +1,11 @@
-//! A local day of a store's week: its pieces, what each is and why, and the day as a lane.
+//! A local day of a store's week: its pieces, what each is and why, and the day as a timeline bar.
 //!
 //! It must never know which page it is on.
 
 use maud::{Markup, html};
 
-use super::lane::{self, Piece};
-use super::words::{self, Wall};
+use super::phrases::{self, Wall};
+use super::timeline_bar::{self, Piece};
 use crate::uptime::interval::{DAY, HOUR, Interval, Micros};
 use crate::uptime::poll::Poll;
 use crate::uptime::row::hours;
@@ -83,13 +83,13 @@ impl Day {
         }
         let told = conditions.iter().zip(sums).filter(|(_, sum)| *sum > 0);
         let told: Vec<String> = told
-            .map(|(condition, sum)| format!("{} {}", condition.as_str(), words::length(sum)))
+            .map(|(condition, sum)| format!("{} {}", condition.as_str(), phrases::length(sum)))
             .collect();
         Self {
             date,
             stretch,
             pieces,
-            summary: format!("{}: {}", words::date(date), told.join(", ")),
+            summary: format!("{}: {}", phrases::date(date), told.join(", ")),
             online: sums[0],
         }
     }
@@ -100,10 +100,10 @@ fn piece_words(standing: &Standing, date: i64, piece: &Segment) -> String {
     let wall = Wall::new(&standing.zone);
     let what = format!(
         "{} {}, {}, {}",
-        words::date(date),
+        phrases::date(date),
         wall.span(piece.stretch),
         piece.condition.as_str(),
-        words::length(piece.stretch.length())
+        phrases::length(piece.stretch.length())
     );
     let why = match piece.condition {
         Condition::Closed => "outside business hours".to_owned(),
@@ -171,20 +171,20 @@ fn named(polls: &[Poll], wall: &Wall<'_>) -> String {
     }
 }
 
-/// The day as a lane with its date and its hours online; `reachable` if each piece can be reached.
-pub fn lane_of(day: &Day, standing: &Standing, reachable: bool) -> Markup {
+/// The day as a timeline bar with its date and its hours online; `reachable` if each piece can be reached.
+pub fn day_bar(day: &Day, standing: &Standing, reachable: bool) -> Markup {
     let length = day.stretch.length();
     let midnight = day.date * DAY;
     html! {
         div.day {
             p.date {
-                (words::date(day.date))
-                @if length != DAY { span.odd { (words::length(length)) ", clocks went " (if length > DAY { "back" } else { "forward" }) } }
+                (phrases::date(day.date))
+                @if length != DAY { span.odd { (phrases::length(length)) ", clocks went " (if length > DAY { "back" } else { "forward" }) } }
             }
-            (lane::lane(day.stretch, &day.pieces, &standing.polls, &day.summary, reachable))
+            (timeline_bar::bar(day.stretch, &day.pieces, &standing.polls, &day.summary, reachable))
             p.number { (hours(day.online)) " h" }
             @if length != DAY {
-                div.own { (lane::hours_at(day.stretch, |hour| standing.zone.instant(midnight + hour * HOUR))) }
+                div.own { (timeline_bar::hours_at(day.stretch, |hour| standing.zone.instant(midnight + hour * HOUR))) }
             }
         }
     }

@@ -5,16 +5,16 @@
 use maud::{Markup, html};
 
 use super::day::Day;
-use super::layout::{Frame, Room, hatches, rules};
+use super::layout::{Frame, Section, hatches, rules};
+use super::phrases::{self, Wall};
 use super::store::last_polled;
-use super::words::{self, Wall};
-use super::{area, heat, lane, load};
+use super::{area, heat, load, timeline_bar};
 use crate::db::generation;
 use crate::error::Result;
 use crate::fleet_view::{FleetView, Part, Sum};
 use crate::http::App;
-use crate::http::asked;
-use crate::http::facts::encoded;
+use crate::http::json::encoded;
+use crate::http::query;
 use crate::http::request::Request;
 use crate::http::response::Response;
 use crate::uptime::business_hours::ZoneTable;
@@ -38,10 +38,10 @@ pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     if generation::current(app.db()?)? == generation::Generation::default() {
         return load::first_visit(app);
     }
-    let question = asked::question(app, request)?;
+    let question = query::question(app, request)?;
     let group = request.field("group")?;
-    let frame = Frame::new(app, Room::Fleet)?;
-    let view = asked::fleet(app, question)?;
+    let frame = Frame::new(app, Section::Fleet)?;
+    let view = query::fleet(app, question)?;
     if view.labels.is_empty() {
         return load::first_visit(app);
     }
@@ -72,9 +72,9 @@ fn body(
             div {
                 h1 { (group.unwrap_or("Fleet")) }
                 p.lead {
-                    (words::count(open)) " of " (words::stores(part.places.len()))
+                    (phrases::count(open)) " of " (phrases::stores(part.places.len()))
                     @if open == 1 { " is" } @else { " are" }
-                    " in business hours as of " (wall.full(as_of)) " " (words::city(frame.zone())) "."
+                    " in business hours as of " (wall.full(as_of)) " " (phrases::city(frame.zone())) "."
                 }
             }
             (owner_menu(&owners, group))
@@ -91,12 +91,12 @@ fn body(
                         "poller outage: what lies under it is a guess ("
                         @for (number, outage) in view.outages.clip(week).as_slice().iter().enumerate() {
                             @if number > 0 { "; " }
-                            (wall.stamp(outage.start)) ", " (words::length(outage.length()))
+                            (wall.stamp(outage.start)) ", " (phrases::length(outage.length()))
                         }
                         ")"
                     }
                 }
-                p.note { "Days by the clock of " (words::city(frame.zone())) ", where most stores are." }
+                p.note { "Days by the clock of " (phrases::city(frame.zone())) ", where most stores are." }
                 (area::table(week, &overview.hours, &zone))
             }
             section.card aria-labelledby="cells" {
@@ -159,23 +159,23 @@ fn cards(view: &FleetView, part: &Part, open: usize, wall: &Wall<'_>) -> Markup 
         div.cards.four {
             section.card {
                 h2 { "Online now" }
-                p.big { (words::count(online)) " " small { "of " (words::count(open)) " open" } }
+                p.big { (phrases::count(online)) " " small { "of " (phrases::count(open)) " open" } }
                 p.under {
-                    @if offline > 0 { (words::counted(offline, State::Offline)) " " }
-                    @if unsure > 0 { (words::counted(unsure, State::NotSure)) }
-                    @if offline + unsure == 0 && open > 0 { (words::state(State::Online, "")) " all of them" }
+                    @if offline > 0 { (phrases::counted(offline, State::Offline)) " " }
+                    @if unsure > 0 { (phrases::counted(unsure, State::NotSure)) }
+                    @if offline + unsure == 0 && open > 0 { (phrases::state(State::Online, "")) " all of them" }
                     @if open == 0 { "every store is closed" }
                 }
             }
             section.card {
                 h2 { "Downtime, last 7 days" }
-                p.big { (words::grouped(&hours(part.week.downtime))) " " small { "hours" } }
+                p.big { (phrases::grouped(&hours(part.week.downtime))) " " small { "hours" } }
                 p.under { (trend(&part.week, &part.before)) }
             }
             section.card {
                 h2 { "Online share, last 7 days" }
                 p.big { (figure(part.week.online().map(|share| share.to_string()))) " " small { "%" } }
-                p.under { "of " (words::grouped(&hours(part.week.uptime + part.week.downtime))) " known business hours" }
+                p.under { "of " (phrases::grouped(&hours(part.week.uptime + part.week.downtime))) " known business hours" }
             }
             section.card {
                 h2 { "Seen by polls, last 7 days" }
@@ -183,8 +183,8 @@ fn cards(view: &FleetView, part: &Part, open: usize, wall: &Wall<'_>) -> Markup 
                 p.under {
                     @match outages.as_slice() {
                         [] => { "of business time within an hour of a poll" }
-                        [outage] => { (words::length(outage.length())) " poller outage on " (wall.date(outage.start)) }
-                        all => { (all.len()) " poller outages, " (words::length(outages.length())) " together" }
+                        [outage] => { (phrases::length(outage.length())) " poller outage on " (wall.date(outage.start)) }
+                        all => { (all.len()) " poller outages, " (phrases::length(outages.length())) " together" }
                     }
                 }
             }
@@ -204,7 +204,7 @@ fn trend(week: &Sum, before: &Sum) -> Markup {
     }
     let told = format!(
         "{} h the week before",
-        words::grouped(&hours(before.downtime))
+        phrases::grouped(&hours(before.downtime))
     );
     let change = (week.downtime - before.downtime) * 100;
     let per_cent = (change.abs() + before.downtime / 2).checked_div(before.downtime);
@@ -227,14 +227,14 @@ fn attention(view: &FleetView, part: &Part, group: Option<&str>) -> Markup {
         section.card aria-labelledby="attention" {
             h2 #attention { "Needs attention now" }
             @if offline.is_empty() {
-                p.calm { (words::state(State::Online, "")) " No store that anybody can see is offline in its business hours." }
+                p.calm { (phrases::state(State::Online, "")) " No store that anybody can see is offline in its business hours." }
             } @else {
                 ul.attention {
                     @for &place in offline.iter().take(ROWS_MAX) { (needs(view, place)) }
                 }
             }
             @if more > 0 {
-                p.more { a href={"/stores?state=offline&sort=state" (owner_query(group))} { "All " (words::stores(offline.len())) " that are offline" } }
+                p.more { a href={"/stores?state=offline&sort=state" (owner_query(group))} { "All " (phrases::stores(offline.len())) " that are offline" } }
             }
         }
     }
@@ -267,14 +267,14 @@ fn needs(view: &FleetView, place: usize) -> Markup {
                 p { (view.labels[place].group) }
             }
             p.how {
-                (words::state(State::Offline, &format!(" {}", words::length(as_of - since))))
+                (phrases::state(State::Offline, &format!(" {}", phrases::length(as_of - since))))
                 span.since {
                     @if before { "since before " } @else { "since " }
                     @if as_of - since > DAY { (wall.stamp(since)) } @else { (wall.short(since)) }
-                    " " (words::city(pattern.zone))
+                    " " (phrases::city(pattern.zone))
                 }
             }
-            div.today { (lane::lane(day.stretch, &day.pieces, &standing.polls, &day.summary, false)) }
+            div.today { (timeline_bar::bar(day.stretch, &day.pieces, &standing.polls, &day.summary, false)) }
             p.when { "last poll " (last_polled(glance.last_poll, as_of, &wall)) }
         }
     }
@@ -307,7 +307,7 @@ fn worst(view: &FleetView, part: &Part, group: Option<&str>) -> Markup {
                                 th scope="row" { a href={"/stores/" (encoded(&view.store(place).id))} { (view.name(place)) } }
                                 td.number { (hours(downtime(&place))) " h" }
                                 td.number { (online(glance)) }
-                                td.number.least { (words::share(glance.seen())) }
+                                td.number.least { (phrases::share(glance.seen())) }
                             }
                         }
                     }
@@ -326,7 +326,7 @@ pub fn online(glance: &Glance) -> Markup {
             span.state.not-sure { span.mark aria-hidden="true" {} "not sure" }
             @if share.is_some() { " " }
         }
-        @if share.is_some() || glance.is_vouched() { (words::share(share)) }
+        @if share.is_some() || glance.is_vouched() { (phrases::share(share)) }
     }
 }
 
@@ -345,7 +345,7 @@ fn not_sure(view: &FleetView, part: &Part, group: Option<&str>, frame: &Frame) -
                 p.calm { "Every store was seen for at least half of its week, and within the last three hours where it is open." }
             } @else {
                 p.note {
-                    "Nobody can vouch for " @if total == 1 { "this one" } @else { "these " (words::count(total)) }
+                    "Nobody can vouch for " @if total == 1 { "this one" } @else { "these " (phrases::count(total)) }
                     ": seen for less than half of the week, or open and not polled for three hours."
                 }
                 ul.unsure {
@@ -374,7 +374,7 @@ fn why_not_sure(glance: &Glance, as_of: i64) -> String {
     match (glance.last_poll, glance.seen()) {
         (None, _) => "no poll in 8 days".to_owned(),
         (Some(_), Some(seen)) if seen.hundredths < VOUCHED_FROM => format!("seen {seen} %"),
-        (Some(poll), _) => format!("last poll {} before", words::length(as_of - poll.at())),
+        (Some(poll), _) => format!("last poll {} before", phrases::length(as_of - poll.at())),
     }
 }
 
@@ -398,13 +398,13 @@ fn by_owner(mut owners: Vec<(&str, Part)>) -> Markup {
                         @let before = part.before.coverage().filter(|seen| seen.hundredths >= VOUCHED_FROM);
                         tr {
                             th scope="row" { a href={"/?" (owner_query(Some(owner)).trim_start_matches('&'))} { (owner) } }
-                            td.number.least { (words::count(part.week.stores)) }
-                            td.number { (words::grouped(&hours(part.week.downtime))) " h" }
+                            td.number.least { (phrases::count(part.week.stores)) }
+                            td.number { (phrases::grouped(&hours(part.week.downtime))) " h" }
                             td.number.least {
-                                @if before.is_some() { (words::grouped(&hours(part.before.downtime))) " h" } @else { "not sure" }
+                                @if before.is_some() { (phrases::grouped(&hours(part.before.downtime))) " h" } @else { "not sure" }
                             }
-                            td.number { (words::share(part.week.online())) }
-                            td.number.least { (words::share(part.week.coverage())) }
+                            td.number { (phrases::share(part.week.online())) }
+                            td.number.least { (phrases::share(part.week.coverage())) }
                         }
                     }
                 }

@@ -5,7 +5,7 @@
 
 use maud::{Markup, html};
 
-use super::words::{self, WEEKDAYS};
+use super::phrases::{self, WEEKDAYS};
 use crate::uptime::interval::Micros;
 use crate::uptime::overview::Load;
 use crate::uptime::row::hours;
@@ -64,8 +64,8 @@ fn cell(day: &str, hour: usize, load: &Load, most: Micros) -> Markup {
     let title = format!(
         "{day} {hour:02}–{:02}: {told} h offline, {} of {} business hours",
         hour + 1,
-        words::share(Share::new(load.downtime, load.business)),
-        words::grouped(&hours(load.business)),
+        phrases::share(Share::new(load.downtime, load.business)),
+        phrases::grouped(&hours(load.business)),
     );
     html! { td.{"shade-" (shade)} title=(title) { span.aside { (told) } } }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use chrono_tz::Tz;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::words::{self, Wall};
+use super::phrases::{self, Wall};
 use crate::clock;
 use crate::db::polls;
 use crate::error::Result;
@@ -17,7 +17,7 @@ use crate::uptime::interval::Micros;
 
 /// A part of the site that the navigation names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Room {
+pub enum Section {
     /// The whole fleet.
     Fleet,
     /// All stores, or one.
@@ -32,7 +32,7 @@ pub enum Room {
 
 /// What the frame of a page says about the data.
 pub struct Frame {
-    room: Room,
+    room: Section,
     newest: Option<Micros>,
     zone: Tz,
     machine: Micros,
@@ -44,9 +44,9 @@ impl Frame {
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub fn new(app: &mut App, room: Room) -> Result<Self> {
+    pub fn new(app: &mut App, room: Section) -> Result<Self> {
         let newest = polls::newest(app.db()?)?;
-        let hot = Arc::clone(&app.shared.hot);
+        let hot = Arc::clone(&app.site.hot);
         let zone = match newest {
             Some(newest) => usual_zone(&hot.inputs(app.db()?, newest)?.fleet),
             None => ZONE_DEFAULT,
@@ -56,7 +56,7 @@ impl Frame {
             newest,
             zone,
             machine: clock::machine_us(),
-            read_only: app.shared.read_only_pages,
+            read_only: app.site.read_only_pages,
         })
     }
 
@@ -73,7 +73,7 @@ impl Frame {
     /// The whole page; `refresh` is after how many seconds it asks for itself again where there is no
     /// script.
     pub fn page(&self, title: &str, refresh: Option<u32>, body: &Markup) -> Markup {
-        let link = |room: Room, path: &str, text: &str| {
+        let link = |room: Section, path: &str, text: &str| {
             html! { a href=(path) aria-current=[(self.room == room).then_some("page")] { (text) } }
         };
         html! {
@@ -96,10 +96,10 @@ impl Frame {
                     header.top {
                         a.brand href="/" { "store-monitor" }
                         nav aria-label="Pages" {
-                            (link(Room::Fleet, "/", "Fleet"))
-                            (link(Room::Stores, "/stores", "Stores"))
-                            (link(Room::Reports, "/reports", "Reports"))
-                            @if !self.read_only { (link(Room::Load, "/load", "Load data")) }
+                            (link(Section::Fleet, "/", "Fleet"))
+                            (link(Section::Stores, "/stores", "Stores"))
+                            (link(Section::Reports, "/reports", "Reports"))
+                            @if !self.read_only { (link(Section::Load, "/load", "Load data")) }
                         }
                         p.newest { (self.newest()) }
                     }
@@ -120,10 +120,10 @@ impl Frame {
         let Some(newest) = self.newest else {
             return html! { "no poll yet" };
         };
-        let table = words::zone_near(self.zone, newest);
+        let table = phrases::zone_near(self.zone, newest);
         html! {
-            "newest poll " (words::ago(self.machine - newest)) " · "
-            (Wall::new(&table).full(newest)) " " (words::city(self.zone))
+            "newest poll " (phrases::ago(self.machine - newest)) " · "
+            (Wall::new(&table).full(newest)) " " (phrases::city(self.zone))
         }
     }
 }

@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use maud::{Markup, html};
 
-use super::layout::{Frame, Room};
-use super::words;
+use super::layout::{Frame, Section};
+use super::phrases;
 use crate::clock;
 use crate::error::{Error, Result};
 use crate::http::App;
@@ -47,7 +47,7 @@ enum Outcome {
 
 /// The page.
 pub fn get(app: &mut App, _request: &mut Request<'_>) -> Result<Response> {
-    let frame = Frame::new(app, Room::Load)?;
+    let frame = Frame::new(app, Section::Load)?;
     let body = html! {
         h1 { "Load data" }
         p.lead { "CSV files, plain or gzip'd; the header tells which kind a file is. Loading one again changes nothing." }
@@ -61,7 +61,7 @@ pub fn get(app: &mut App, _request: &mut Request<'_>) -> Result<Response> {
 /// # Errors
 /// When the database cannot be read.
 pub fn first_visit(app: &mut App) -> Result<Response> {
-    let frame = Frame::new(app, Room::Fleet)?;
+    let frame = Frame::new(app, Section::Fleet)?;
     let body = html! {
         h1 { "Nothing was loaded yet" }
         p.lead { "Three steps to see how long each of your stores was really online during its business hours." }
@@ -127,7 +127,7 @@ fn form() -> Markup {
 
 /// `POST /load`: the files of the form, taken whole or not at all.
 pub fn post(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
-    let bytes_max = app.shared.body_bytes_max;
+    let bytes_max = app.site.body_bytes_max;
     let boundary = multipart::boundary(request.header("Content-Type").unwrap_or_default());
     let Some(boundary) = boundary else {
         let detail = "send the form of /load as multipart/form-data (programs send rows to /api/polls and its siblings)";
@@ -139,14 +139,14 @@ pub fn post(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
         );
         return Ok(Response::problem(413, &detail).with("Connection", "close"));
     }
-    let folder = app.shared.file.parent();
+    let folder = app.site.file.parent();
     let folder = folder.filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new(".")).to_owned();
     let mut body = (&mut *request.body).take(bytes_max);
     let parts = multipart::read(&mut body, &boundary, &folder)?;
     let mut bad_rows = Vec::new();
     let outcome = take(app, parts, &folder, &mut bad_rows)?;
-    let frame = Frame::new(app, Room::Load)?;
+    let frame = Frame::new(app, Section::Load)?;
     let status = match &outcome {
         Outcome::Loaded(_) => 200,
         Outcome::BadFile(_, file) if file.code == Code::TooLarge => 413,
@@ -203,8 +203,8 @@ fn take(
     if batch.rejected > 0 && !skip {
         return Ok(Outcome::BadRows(batch.rejected));
     }
-    let hot = Arc::clone(&app.shared.hot);
-    let summary = app.shared.writer.try_write_then(
+    let hot = Arc::clone(&app.site.hot);
+    let summary = app.site.writer.try_write_then(
         move |db| load::write(db, batch),
         move |summary| {
             if let Some(change) = summary.change.take() {
@@ -258,7 +258,7 @@ fn told(outcome: &Outcome, bad_rows: &[(String, BadRow)]) -> Markup {
 }
 
 fn count(rows: u64) -> String {
-    words::count(usize::try_from(rows).unwrap_or(usize::MAX))
+    phrases::count(usize::try_from(rows).unwrap_or(usize::MAX))
 }
 
 fn table(bad_rows: &[(String, BadRow)]) -> Markup {

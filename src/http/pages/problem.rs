@@ -5,7 +5,7 @@
 use maud::html;
 use serde_json::Value;
 
-use super::layout::{Frame, Room};
+use super::layout::{Frame, Section};
 use crate::http::App;
 use crate::http::request::Request;
 use crate::http::response::Response;
@@ -24,7 +24,7 @@ pub fn for_browsers(app: &mut App, request: &Request<'_>, answer: Response) -> R
         section.card { p { (told("detail")) } p { a href="/" { "To the fleet" } " · " a href="/stores" { "All stores" } } }
     };
     // Where not even the frame can be made, the answer stays what it was.
-    let Ok(frame) = Frame::new(app, Room::Nowhere) else {
+    let Ok(frame) = Frame::new(app, Section::Nowhere) else {
         return answer;
     };
     let mut page = Response::page(answer.status, frame.page(&told("title"), None, &body));

@@ -4,13 +4,13 @@
 
 use maud::{Markup, html};
 
-use super::layout::{Frame, Room};
-use super::words::{self, Wall};
+use super::layout::{Frame, Section};
+use super::phrases::{self, Wall};
 use crate::clock;
 use crate::db::reports::{self, Report, ReportState};
 use crate::error::{ErrorKind, Result};
 use crate::http::App;
-use crate::http::asked;
+use crate::http::query;
 use crate::http::request::Request;
 use crate::http::response::Response;
 use crate::uptime::interval::{MINUTE, Micros, SECOND};
@@ -33,9 +33,9 @@ pub fn post(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let mut body = std::io::empty();
     let mut asked = Request::new("POST", "/reports", &mut body);
     asked.query = fields;
-    let rule = asked::rule(&asked)?;
-    let as_of = app.shared.clock.as_of();
-    let jobs = app.shared.jobs.clone();
+    let rule = query::rule(&asked)?;
+    let as_of = app.site.clock.as_of();
+    let jobs = app.site.jobs.clone();
     match jobs.trigger(app.db()?, as_of, rule) {
         Ok(_) => Ok(Response::see_other("/reports")),
         Err(error) if error.kind() == ErrorKind::Unavailable => {
@@ -46,7 +46,7 @@ pub fn post(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
 }
 
 fn show(app: &mut App, status: u16, complaint: Option<&str>) -> Result<Response> {
-    let frame = Frame::new(app, Room::Reports)?;
+    let frame = Frame::new(app, Section::Reports)?;
     let reports = reports::list(app.db()?, None, REPORTS_MAX)?;
     let running = reports
         .iter()
@@ -102,16 +102,16 @@ fn history(frame: &Frame, reports: &[Report]) -> Markup {
 }
 
 fn row(frame: &Frame, report: &Report) -> Markup {
-    let table = words::zone_near(frame.zone(), report.question.as_of);
+    let table = phrases::zone_near(frame.zone(), report.question.as_of);
     let wall = Wall::new(&table);
     html! {
         tr data-report=(report.id) {
-            th scope="row" { (wall.full(report.question.as_of)) span.id { (words::city(frame.zone())) } }
+            th scope="row" { (wall.full(report.question.as_of)) span.id { (phrases::city(frame.zone())) } }
             td {
                 @match report.state {
                     ReportState::Running => {
                         span.state.running { span.mark aria-hidden="true" {} "running" }
-                        " for " (words::length(clock::machine_us() - report.triggered_at))
+                        " for " (phrases::length(clock::machine_us() - report.triggered_at))
                     }
                     ReportState::Complete => { span.state.online { span.mark aria-hidden="true" {} "complete" } }
                     ReportState::Failed => {
@@ -122,7 +122,7 @@ fn row(frame: &Frame, report: &Report) -> Markup {
             }
             td.least { (report.question.rule.as_str()) }
             td.number.least { @if let Some(finished) = report.finished_at { (took(finished - report.triggered_at)) } }
-            td.number.least { @if let Some(bytes) = report.csv_bytes { (words::bytes(bytes)) } }
+            td.number.least { @if let Some(bytes) = report.csv_bytes { (phrases::bytes(bytes)) } }
             td {
                 @if report.state == ReportState::Complete {
                     a href={"/api/reports/" (report.id) ".csv"} download={"report-" (report.id) ".csv"} {
@@ -139,6 +139,6 @@ fn took(micros: Micros) -> String {
     match micros {
         ..SECOND => format!("{} ms", (micros + 500) / 1000),
         SECOND..MINUTE => format!("{}.{} s", micros / SECOND, micros % SECOND / 100_000),
-        _ => words::length(micros),
+        _ => phrases::length(micros),
     }
 }

@@ -5,15 +5,15 @@
 
 use maud::{Markup, html};
 
-use super::day::{Day, lane_of};
-use super::lane;
-use super::layout::{Frame, Room, hatches, rules};
-use super::words::{self, WEEKDAYS, Wall};
+use super::day::{Day, day_bar};
+use super::layout::{Frame, Section, hatches, rules};
+use super::phrases::{self, WEEKDAYS, Wall};
+use super::timeline_bar;
 use crate::civil;
 use crate::error::Result;
 use crate::http::App;
-use crate::http::asked::{self, Shown};
-use crate::http::facts::encoded;
+use crate::http::json::encoded;
+use crate::http::query::{self, StoreView};
 use crate::http::request::Request;
 use crate::http::response::Response;
 use crate::http::stores::checksum;
@@ -50,17 +50,17 @@ const POLLS_NAMED_MAX: usize = 4;
 
 /// The page.
 pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
-    let shown = asked::store(app, request)?;
+    let shown = query::store(app, request)?;
     let more = match request.field("as_of")? {
         Some(text) => format!("&as_of={}", encoded(text)),
         None => String::new(),
     };
-    let frame = Frame::new(app, Room::Stores)?;
+    let frame = Frame::new(app, Section::Stores)?;
     let body = body(&shown, &more);
     Ok(Response::page(200, frame.page(shown.name(), None, &body)))
 }
 
-fn body(shown: &Shown, more: &str) -> Markup {
+fn body(shown: &StoreView, more: &str) -> Markup {
     let standing = &shown.standing;
     let wall = Wall::new(&standing.zone);
     let path = format!("/stores/{}", encoded(&shown.store.id));
@@ -79,19 +79,19 @@ fn body(shown: &Shown, more: &str) -> Markup {
                     (opening(&shown.pattern)) " · id " span.id { (shown.store.id) }
                 }
             }
-            p.state-now { (words::state(standing.state, "")) (since(standing, &wall)) }
+            p.state-now { (phrases::state(standing.state, "")) (since(standing, &wall)) }
         }
         div.cards.three {
             @for which in 0..3 { (window_card(standing, which)) }
         }
         section.card.days aria-labelledby="week" {
-            h2 #week { "The last 7 days, by the clock of " (words::city(shown.pattern.zone)) }
-            div.lanes {
-                @for day in &days { (lane_of(day, standing, total <= PIECES_REACHED_MAX)) }
-                div.axis { span {} (lane::hours()) span.number { "online" } }
+            h2 #week { "The last 7 days, by the clock of " (phrases::city(shown.pattern.zone)) }
+            div.timelines {
+                @for day in &days { (day_bar(day, standing, total <= PIECES_REACHED_MAX)) }
+                div.axis { span {} (timeline_bar::hours()) span.number { "online" } }
             }
             output.told #told aria-live="polite" {}
-            (lane::legend())
+            (timeline_bar::legend())
             (outages(shown, &wall))
             (rules(&path, more, standing.question.rule))
             (pieces(&days, total, &path))
@@ -110,11 +110,11 @@ fn since(standing: &Standing, wall: &Wall<'_>) -> Markup {
     html! {
         @if let Some(since) = standing.offline_since() {
             @if before { " since before " } @else { " since " }
-            (wall.stamp(since)) " (" (words::length(as_of - since)) ")"
+            (wall.stamp(since)) " (" (phrases::length(as_of - since)) ")"
         }
         @if standing.state == State::NotSure {
             @match standing.counted.last() {
-                Some(last) => { ": last poll in business hours " (words::length(as_of - last.at())) " before" }
+                Some(last) => { ": last poll in business hours " (phrases::length(as_of - last.at())) " before" }
                 None => { ": no poll in business hours for 8 days" }
             }
         }
@@ -191,9 +191,9 @@ fn window_card(standing: &Standing, which: usize) -> Markup {
                     p.big { (figures.uptime) " " small { (unit) " online" } }
                     p.under {
                         @if total.known().is_some_and(|(_, downtime)| downtime > 0) {
-                            (words::state(State::Offline, &format!(" {} {unit}", figures.downtime)))
+                            (phrases::state(State::Offline, &format!(" {} {unit}", figures.downtime)))
                         } @else { "offline " (figures.downtime) " " (unit) }
-                        " · " (words::share(share)) " online"
+                        " · " (phrases::share(share)) " online"
                     }
                 }
                 (_, None) => {
@@ -203,7 +203,7 @@ fn window_card(standing: &Standing, which: usize) -> Markup {
             }
             @if let Some(evidence) = standing.evidence[which] { p.evidence { (evidence_words(evidence)) } }
             @if let Some(coverage) = standing.row.coverage[which] {
-                p.evidence { (words::share(coverage.share())) " of it seen: within an hour of a poll" }
+                p.evidence { (phrases::share(coverage.share())) " of it seen: within an hour of a poll" }
             }
         }
     }
@@ -230,11 +230,11 @@ fn evidence_words(evidence: Evidence) -> String {
     };
     format!(
         "{polls}; longest gap {}",
-        words::length(evidence.longest_gap)
+        phrases::length(evidence.longest_gap)
     )
 }
 
-fn outages(shown: &Shown, wall: &Wall<'_>) -> Markup {
+fn outages(shown: &StoreView, wall: &Wall<'_>) -> Markup {
     let [_, _, week] = windows(shown.standing.question.as_of);
     let outages = shown.outages.clip(week);
     html! {
@@ -256,7 +256,7 @@ fn pieces(days: &[Day], total: usize, path: &str) -> Markup {
     html! {
         @if total > PIECES_TOLD_MAX {
             p.note.screen {
-                "There are " (words::count(total)) " pieces"
+                "There are " (phrases::count(total)) " pieces"
                 @if total > PIECES_REACHED_MAX { ", drawn in steps of five minutes" } ": "
                 a href={"/api" (path) "/timeline"} { "all of them as JSON" }
             }
@@ -297,13 +297,13 @@ fn incidents(standing: &Standing, wall: &Wall<'_>, path: &str) -> Markup {
                                 td { @if incident.began_before { "before " } (wall.stamp(incident.stretch.start)) }
                                 td {
                                     @if incident.open && standing.state == State::Offline {
-                                        (words::state(State::Offline, ", still"))
+                                        (phrases::state(State::Offline, ", still"))
                                     } @else {
                                         (wall.stamp(incident.stretch.end))
                                         @if incident.open { " (closed since)" }
                                     }
                                 }
-                                td.number { (words::length(incident.downtime)) }
+                                td.number { (phrases::length(incident.downtime)) }
                                 td.least { (evidence_of(incident, wall)) }
                             }
                         }
@@ -351,7 +351,7 @@ pub fn last_polled(poll: Option<Poll>, as_of: Micros, wall: &Wall<'_>) -> Markup
     }
 }
 
-fn definition(shown: &Shown, wall: &Wall<'_>, path: &str) -> Markup {
+fn definition(shown: &StoreView, wall: &Wall<'_>, path: &str) -> Markup {
     let question = shown.standing.question;
     let rule = match question.rule {
         Interpolation::Nearest => "that of the nearest poll",
@@ -363,7 +363,7 @@ fn definition(shown: &Shown, wall: &Wall<'_>, path: &str) -> Markup {
             p {
                 "The store was asked about once an hour whether it is online. Each instant of its business hours counts as "
                 (rule) "; time outside business hours does not count. Windows end at " (wall.full(question.as_of))
-                " " (words::city(shown.pattern.zone)) " (" (civil::format_utc(question.as_of))
+                " " (phrases::city(shown.pattern.zone)) " (" (civil::format_utc(question.as_of))
                 "). Online and offline together are all of the business time in a window. Seen is the part of it within an hour of a poll that fell inside business hours."
             }
             p.checksum {

@@ -1,21 +1,21 @@
 //! `/stores`: every store, sorted and filtered on the server, a page at a time.
 //!
-//! It must never know how a list is chosen: that is `store_list`'s.
+//! It must never know how a list is chosen: that is `store_query`'s.
 
 use maud::{Markup, html};
 
 use super::fleet::online;
-use super::layout::{Frame, Room};
+use super::layout::{Frame, Section};
+use super::phrases::{self, Wall};
 use super::store::last_polled;
-use super::words::{self, Wall};
 use crate::error::Result;
 use crate::fleet_view::FleetView;
 use crate::http::App;
-use crate::http::asked;
-use crate::http::facts::encoded;
+use crate::http::json::encoded;
+use crate::http::query;
 use crate::http::request::Request;
 use crate::http::response::Response;
-use crate::http::store_list::{Asked, Sort};
+use crate::http::store_query::{Sort, StoreQuery};
 use crate::uptime::row::hours;
 use crate::uptime::state::State;
 
@@ -38,16 +38,16 @@ const COLUMNS: [(Sort, &str, bool, bool); 7] = [
 
 /// The page.
 pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
-    let asked = Asked::read(request, PAGE_STORES, PAGE_STORES)?;
-    let question = asked::question(app, request)?;
-    let frame = Frame::new(app, Room::Stores)?;
-    let view = asked::fleet(app, question)?;
+    let asked = StoreQuery::read(request, PAGE_STORES, PAGE_STORES)?;
+    let question = query::question(app, request)?;
+    let frame = Frame::new(app, Section::Stores)?;
+    let view = query::fleet(app, question)?;
     let places = asked.places(&view);
     let body = html! {
         h1 { "Stores" }
         p.lead {
-            @if places.len() == view.labels.len() { (words::stores(places.len())) }
-            @else { (words::count(places.len())) " of " (words::stores(view.labels.len())) }
+            @if places.len() == view.labels.len() { (phrases::stores(places.len())) }
+            @else { (phrases::count(places.len())) " of " (phrases::stores(view.labels.len())) }
             "; numbers are of the 7 days before " (as_of(&frame, &view)) "."
         }
         (filters(&view, &asked))
@@ -64,11 +64,11 @@ pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
 }
 
 fn as_of(frame: &Frame, view: &FleetView) -> Markup {
-    let table = words::zone_near(frame.zone(), view.question.as_of);
-    html! { (Wall::new(&table).full(view.question.as_of)) " " (words::city(frame.zone())) }
+    let table = phrases::zone_near(frame.zone(), view.question.as_of);
+    html! { (Wall::new(&table).full(view.question.as_of)) " " (phrases::city(frame.zone())) }
 }
 
-fn filters(view: &FleetView, asked: &Asked) -> Markup {
+fn filters(view: &FleetView, asked: &StoreQuery) -> Markup {
     let owners = view.owners();
     let states = State::ALL.map(|state| (state.as_str().replace(' ', "-"), state.as_str()));
     html! {
@@ -110,7 +110,7 @@ fn filters(view: &FleetView, asked: &Asked) -> Markup {
     }
 }
 
-fn table(view: &FleetView, asked: &Asked, places: &[usize]) -> Markup {
+fn table(view: &FleetView, asked: &StoreQuery, places: &[usize]) -> Markup {
     html! {
         table.rows.stores {
             caption.aside { "Stores with their state, and how long each was offline in the last 7 days" }
@@ -123,9 +123,9 @@ fn table(view: &FleetView, asked: &Asked, places: &[usize]) -> Markup {
 }
 
 /// A heading that sorts by its column, and the other way where it does already.
-fn heading(asked: &Asked, (sort, title, number, least): (Sort, &str, bool, bool)) -> Markup {
+fn heading(asked: &StoreQuery, (sort, title, number, least): (Sort, &str, bool, bool)) -> Markup {
     let current = asked.sort == sort;
-    let next = Asked {
+    let next = StoreQuery {
         sort,
         descending: if current {
             !asked.descending
@@ -158,12 +158,12 @@ fn row(view: &FleetView, place: usize) -> Markup {
     );
     let as_of = view.question.as_of;
     let pattern = &view.inputs.fleet.patterns()[store.pattern];
-    let table = words::zone_near(
+    let table = phrases::zone_near(
         pattern.zone,
         glance.last_poll.map_or(as_of, |poll| poll.at()),
     );
     let since = glance.offline_since.map_or(String::new(), |since| {
-        format!(" {}", words::length(as_of - since))
+        format!(" {}", phrases::length(as_of - since))
     });
     html! {
         tr {
@@ -172,7 +172,7 @@ fn row(view: &FleetView, place: usize) -> Markup {
                 @if !label.name.is_empty() && label.name != *store.id { span.id { (store.id) } }
             }
             td.least { (label.group) }
-            td { (words::state(glance.state, &since)) }
+            td { (phrases::state(glance.state, &since)) }
             td.number.least {
                 @match glance.totals[2].known() {
                     Some((_, downtime)) => { (hours(downtime)) " h" }
@@ -180,19 +180,19 @@ fn row(view: &FleetView, place: usize) -> Markup {
                 }
             }
             td.number { (online(glance)) }
-            td.number.least { (words::share(glance.seen())) }
+            td.number.least { (phrases::share(glance.seen())) }
             td.number.least {
                 (last_polled(glance.last_poll, as_of, &Wall::new(&table))) " "
-                span.city { (words::city(pattern.zone)) }
+                span.city { (phrases::city(pattern.zone)) }
             }
         }
     }
 }
 
-fn pager(asked: &Asked, total: usize) -> Markup {
+fn pager(asked: &StoreQuery, total: usize) -> Markup {
     let end = asked.offset.saturating_add(asked.limit);
     let to = |offset: usize| {
-        Asked {
+        StoreQuery {
             offset,
             ..asked.clone()
         }
@@ -201,7 +201,7 @@ fn pager(asked: &Asked, total: usize) -> Markup {
     html! {
         nav.pager aria-label="Pages of stores" {
             @if asked.offset > 0 { a rel="prev" href={"/stores?" (to(asked.offset.saturating_sub(asked.limit)))} { "← Back" } }
-            span { (words::count(asked.offset + 1)) "–" (words::count(end.min(total))) " of " (words::count(total)) }
+            span { (phrases::count(asked.offset + 1)) "–" (phrases::count(end.min(total))) " of " (phrases::count(total)) }
             @if end < total { a rel="next" href={"/stores?" (to(end))} { "On →" } }
         }
     }

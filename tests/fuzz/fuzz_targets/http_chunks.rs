@@ -3,9 +3,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use store_monitor::http::door::chunks::Body;
-use store_monitor::http::door::head::Framing;
-use store_monitor::http::door::refusal::Refusal;
+use store_monitor::http::frontend::chunks::Body;
+use store_monitor::http::frontend::head::Framing;
+use store_monitor::http::frontend::refusal::Refusal;
 
 const BYTES_MAX: u64 = 1000;
 

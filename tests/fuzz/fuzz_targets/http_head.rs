@@ -4,8 +4,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use store_monitor::http::door::head::{Head, Scanner, judge};
-use store_monitor::http::door::refusal::Refusal;
+use store_monitor::http::frontend::head::{Head, Scanner, judge};
+use store_monitor::http::frontend::refusal::Refusal;
 
 /// Reads a head that comes in pieces of `step` bytes; none where it is not all there.
 fn read(input: &[u8], step: usize) -> Result<Option<(Head, usize)>, Refusal> {

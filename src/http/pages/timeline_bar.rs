@@ -1,4 +1,4 @@
-//! A lane: one local day of a store as a bar from 00 to 24, with its polls as ticks.
+//! A timeline bar: one local day of a store as a bar from 00 to 24, with its polls as ticks.
 //!
 //! Positions are per cents and heights pixels, so that text and hatching keep their size at any
 //! width. It must never know where segments come from.
@@ -9,10 +9,10 @@ use crate::uptime::interval::{HOUR, Interval, Micros, SECOND};
 use crate::uptime::poll::Poll;
 use crate::uptime::segment::{Condition, Segment};
 
-/// More polls than this in a lane are drawn as one tick a few minutes.
+/// More polls than this in a bar are drawn as one tick a few minutes.
 const TICKS_MAX: usize = 300;
 
-/// A piece of a segment within one lane.
+/// A piece of a segment within one bar.
 #[derive(Clone, Debug)]
 pub struct Piece {
     /// The segment, cut to the day.
@@ -23,10 +23,10 @@ pub struct Piece {
     pub anchor: Option<String>,
 }
 
-/// A lane of more pieces is drawn in steps, unless each of them can be reached.
+/// A timeline bar of more pieces is drawn in steps, unless each of them can be reached.
 const BARS_MAX: usize = 100;
 
-/// How many steps such a lane has: five minutes each on most days.
+/// How many steps such a bar has: five minutes each on most days.
 const STEPS: Micros = 288;
 
 /// What part of `whole` lies before `at`, as a per cent for a drawing.
@@ -42,20 +42,14 @@ pub fn width(part: Interval, whole: Interval) -> String {
 
 /// A day as a bar. `name` is what it says to those who cannot see it; without words for its pieces it
 /// is one picture, with them each piece can be reached.
-pub fn lane(
-    day: Interval,
-    pieces: &[Piece],
-    polls: &[Poll],
-    name: &str,
-    reachable: bool,
-) -> Markup {
+pub fn bar(day: Interval, pieces: &[Piece], polls: &[Poll], name: &str, reachable: bool) -> Markup {
     let inside: Vec<Poll> = polls
         .iter()
         .filter(|poll| day.contains(poll.at()))
         .copied()
         .collect();
     html! {
-        svg.lane width="100%" height="42" role=(if reachable { "group" } else { "img" })
+        svg.timeline width="100%" height="42" role=(if reachable { "group" } else { "img" })
             aria-label=(name) data-polls=(inside.len()) {
             rect.ahead x="0" y="14" width="100%" height="2" {}
             @if !reachable && pieces.len() > BARS_MAX { (coarse(day, pieces)) }
@@ -66,10 +60,10 @@ pub fn lane(
                         data-us=(piece.segment.stretch.length())
                         data-state=(piece.segment.condition.as_str()) {
                         title { (piece.words) }
-                        (bar(day, &piece.segment))
+                        (draw(day, &piece.segment))
                     }
                 } @else {
-                    (bar(day, &piece.segment))
+                    (draw(day, &piece.segment))
                 }
             } }
             (ticks(day, &inside))
@@ -78,7 +72,7 @@ pub fn lane(
 }
 
 /// One segment: offline is taller, closed is thin, and what nobody saw is hatched.
-fn bar(day: Interval, segment: &Segment) -> Markup {
+fn draw(day: Interval, segment: &Segment) -> Markup {
     let (top, height) = height(segment.condition);
     let (x, width) = (
         per_cent(segment.stretch.start, day),
@@ -106,7 +100,7 @@ const fn height(condition: Condition) -> (i32, i32) {
     }
 }
 
-/// A lane in steps: each is drawn as what the store was at its beginning, one path a condition.
+/// A timeline bar in steps: each is drawn as what the store was at its beginning, one path a condition.
 fn coarse(day: Interval, pieces: &[Piece]) -> Markup {
     let step = (day.length() / STEPS).max(1);
     let at = |number: Micros| {
@@ -170,13 +164,13 @@ fn ticks(day: Interval, polls: &[Poll]) -> Markup {
     }
 }
 
-/// The hours under the lanes of ordinary days.
+/// The hours under the bars of ordinary days.
 pub fn hours() -> Markup {
     let day = Interval::new(0, 24 * HOUR);
     hours_at(day, |hour| hour * HOUR)
 }
 
-/// The hours under a lane on which clocks change: `at` is the instant of an hour by the wall clock.
+/// The hours under a bar on which clocks change: `at` is the instant of an hour by the wall clock.
 pub fn hours_at(day: Interval, at: impl Fn(Micros) -> Micros) -> Markup {
     let hours = (0..=24).step_by(3);
     html! {
@@ -189,7 +183,7 @@ pub fn hours_at(day: Interval, at: impl Fn(Micros) -> Micros) -> Markup {
     }
 }
 
-/// What the colours, heights and hatchings of lanes mean.
+/// What the colours, heights and hatchings of bars mean.
 pub fn legend() -> Markup {
     let swatch = |condition: Condition, seen: bool| {
         let day = Interval::new(0, HOUR);
@@ -198,7 +192,7 @@ pub fn legend() -> Markup {
             condition,
             seen,
         };
-        html! { svg width="22" height="30" aria-hidden="true" { (bar(day, &segment)) } }
+        html! { svg width="22" height="30" aria-hidden="true" { (draw(day, &segment)) } }
     };
     html! {
         ul.legend {

@@ -1,7 +1,7 @@
 //! Capacity: how many threads and descriptors the machine gives, found out by asking for them.
 //!
 //! The limits on both may be far below what a server would like, and an attempt that fails later could
-//! end tiny_http's accepting for good. So the door learns what it may count on before it does, gives
+//! end tiny_http's accepting for good. So the frontend learns what it may count on before it does, gives
 //! everything back, and plans with that: with descriptors at the start; with threads, which take long to
 //! begin, each time before some more handlers do. It must never know what the threads will do.
 
@@ -12,11 +12,11 @@ use crossbeam_channel::bounded;
 
 /// Threads left to reports, to imports and to the end of the program.
 const SPARE_THREADS: usize = 16;
-/// tiny_http's own threads beside those of its connections, and the door's.
+/// tiny_http's own threads beside those of its connections, and the frontend's.
 const FIXED_THREADS: usize = 6;
 /// Descriptors left to the database's files, to spools and to sorting.
 const SPARE_DESCRIPTORS: usize = 24;
-/// Descriptors of a handler: an inner connection has one end here and two there, its reader two files.
+/// Descriptors of a handler: an upstream connection has one end here and two there, its reader two files.
 const HANDLER_DESCRIPTORS: usize = 5;
 /// The least that is planned with, whatever the machine says.
 const CONNECTIONS_MIN: usize = 4;

@@ -6,7 +6,7 @@ use std::io::Write;
 
 use chrono::DateTime;
 
-use super::handed;
+use super::body_handoff;
 use crate::http::response::{Response, title};
 
 /// How many fields a reply from within may have.
@@ -14,7 +14,7 @@ const FIELDS_MAX: usize = 64;
 
 /// What a reply depends on, of the request that it answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Asked {
+pub struct ReplyContext {
     /// Whether the body is to be left out.
     pub is_head: bool,
     /// Whether the client speaks 1.1, and not 1.0.
@@ -40,7 +40,7 @@ pub struct ReplyHead {
 ///
 /// # Errors
 /// When it is no reply, or one without a length.
-pub fn read(input: &[u8], asked: Asked) -> Result<Option<ReplyHead>, &'static str> {
+pub fn read(input: &[u8], asked: ReplyContext) -> Result<Option<ReplyHead>, &'static str> {
     let mut fields = [httparse::EMPTY_HEADER; FIELDS_MAX];
     let mut reply = httparse::Response::new(&mut fields);
     let taken = match reply.parse(input) {
@@ -57,7 +57,7 @@ pub fn read(input: &[u8], asked: Asked) -> Result<Option<ReplyHead>, &'static st
         let is = |known: &str| field.name.eq_ignore_ascii_case(known);
         if is("Content-Length") {
             length = number(field.value);
-        } else if is(handed::FIELD) {
+        } else if is(body_handoff::FIELD) {
             handed = number(field.value);
         } else if !is("Connection") && !is("Server") {
             bytes.extend_from_slice(field.name.as_bytes());
@@ -78,7 +78,7 @@ pub fn read(input: &[u8], asked: Asked) -> Result<Option<ReplyHead>, &'static st
 }
 
 /// An answer as it goes over a connection: its head, and its body unless that is left out.
-pub fn write(answer: &Response, asked: Asked, at_us: i64) -> (Vec<u8>, &[u8]) {
+pub fn write(answer: &Response, asked: ReplyContext, at_us: i64) -> (Vec<u8>, &[u8]) {
     let mut bytes = Vec::with_capacity(512);
     start(&mut bytes, answer.status);
     // Writing to memory cannot fail.
@@ -104,7 +104,7 @@ fn start(bytes: &mut Vec<u8>, status: u16) {
 }
 
 /// Writes the fields about framing and connection, and the head's end; how long the body is.
-fn finish(bytes: &mut Vec<u8>, status: u16, length: u64, asked: Asked) -> u64 {
+fn finish(bytes: &mut Vec<u8>, status: u16, length: u64, asked: ReplyContext) -> u64 {
     let bodiless = status < 200 || status == 204 || status == 304;
     if !bodiless {
         let _ = write!(bytes, "Content-Length: {length}\r\n");
@@ -122,13 +122,13 @@ fn finish(bytes: &mut Vec<u8>, status: u16, length: u64, asked: Asked) -> u64 {
 mod tests {
     use super::*;
 
-    const ASKED: Asked = Asked {
+    const CONTEXT: ReplyContext = ReplyContext {
         is_head: false,
         is_1_1: true,
         keep_alive: true,
     };
 
-    fn text(input: &str, asked: Asked) -> (String, u64) {
+    fn text(input: &str, asked: ReplyContext) -> (String, u64) {
         let head = read(input.as_bytes(), asked)
             .expect("a reply")
             .expect("whole");
@@ -140,43 +140,43 @@ mod tests {
 
     #[test]
     fn a_head_from_within_is_written_for_the_client() {
-        let inner = "HTTP/1.1 200 OK\r\nServer: x\r\nX-A: b\r\nContent-Length: 3\r\n\r\nabc";
+        let upstream = "HTTP/1.1 200 OK\r\nServer: x\r\nX-A: b\r\nContent-Length: 3\r\n\r\nabc";
         let outer = "HTTP/1.1 200 OK\r\nX-A: b\r\nContent-Length: 3\r\n\r\n";
-        assert_eq!(text(inner, ASKED), (outer.to_owned(), 3));
-        for length in 0..inner.len() - 3 {
-            assert_eq!(read(&inner.as_bytes()[..length], ASKED), Ok(None));
+        assert_eq!(text(upstream, CONTEXT), (outer.to_owned(), 3));
+        for length in 0..upstream.len() - 3 {
+            assert_eq!(read(&upstream.as_bytes()[..length], CONTEXT), Ok(None));
         }
-        let head = Asked {
+        let head = ReplyContext {
             is_head: true,
             keep_alive: false,
-            ..ASKED
+            ..CONTEXT
         };
-        let (outer, body) = text(inner, head);
+        let (outer, body) = text(upstream, head);
         assert!(
             outer.ends_with("Content-Length: 3\r\nConnection: close\r\n\r\n"),
             "{outer}"
         );
         assert_eq!(body, 0);
-        let old = Asked {
+        let old = ReplyContext {
             is_1_1: false,
-            ..ASKED
+            ..CONTEXT
         };
-        assert!(text(inner, old).0.contains("Connection: keep-alive"));
+        assert!(text(upstream, old).0.contains("Connection: keep-alive"));
         let (none, body) = text(
             "HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n",
-            ASKED,
+            CONTEXT,
         );
         assert_eq!(
             (none.as_str(), body),
             ("HTTP/1.1 204 No Content\r\n\r\n", 0)
         );
-        assert!(read(b"HTTP/1.1 200 OK\r\n\r\n", ASKED).is_err());
+        assert!(read(b"HTTP/1.1 200 OK\r\n\r\n", CONTEXT).is_err());
     }
 
     #[test]
     fn a_body_that_was_handed_is_named_to_the_door_alone() {
-        let inner = "HTTP/1.1 200 OK\r\nDoor-Body: 7\r\nContent-Length: 3\r\n\r\n";
-        let head = read(inner.as_bytes(), ASKED).unwrap().unwrap();
+        let upstream = "HTTP/1.1 200 OK\r\nFrontend-Body: 7\r\nContent-Length: 3\r\n\r\n";
+        let head = read(upstream.as_bytes(), CONTEXT).unwrap().unwrap();
         assert_eq!((head.handed, head.body_bytes), (Some(7), 0));
         assert_eq!(
             String::from_utf8(head.bytes).unwrap(),
@@ -187,7 +187,7 @@ mod tests {
     #[test]
     fn an_answer_of_the_door_has_a_date() {
         let answer = Response::problem(400, "say please");
-        let (head, body) = write(&answer, ASKED, 784_111_777_000_000);
+        let (head, body) = write(&answer, CONTEXT, 784_111_777_000_000);
         let text = String::from_utf8([&head, body].concat()).expect("UTF-8");
         assert!(
             text.starts_with("HTTP/1.1 400 Bad Request\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n")

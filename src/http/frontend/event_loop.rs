@@ -1,4 +1,4 @@
-//! The rounds: one thread that waits for any connection to be ready, and lets each go as far as it can.
+//! The event_loop: one thread that waits for any connection to be ready, and lets each go as far as it can.
 //!
 //! It must never know what a request is, nor what it is answered.
 
@@ -16,18 +16,18 @@ use mio::event::Event;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
 
+use super::body_handoff::BodyHandoff;
 use super::client::{Client, Step, Turn};
-use super::handed::Handed;
-use super::inner::{Inner, Job, Link, Links, Part, Request};
 use super::refusal::Refusal;
-use super::reply::{self, Asked};
-use super::spool::Room;
+use super::reply::{self, ReplyContext};
+use super::spool::SpoolBudget;
+use super::upstream::{Job, Link, Links, Part, Request, Upstream};
 use super::{Admit, Limits, Renew};
 use crate::clock;
 
 const LISTENER: Token = Token(0);
 pub(super) const WAKER: Token = Token(1);
-const INNER_FIRST: usize = 2;
+const UPSTREAM_FIRST: usize = 2;
 /// Where the tokens of clients begin. They are never used twice, so no event can be taken for another's.
 const CLIENT_FIRST: usize = 1 << 16;
 
@@ -44,7 +44,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const AWAKE: Duration = Duration::from_micros(100);
 /// How often deadlines are looked at.
 const TICK: Duration = Duration::from_millis(100);
-/// How often it is looked for more inner connections while a request waits for one and some are opened.
+/// How often it is looked for more upstream connections while a request waits for one and some are opened.
 const MORE_TICK: Duration = Duration::from_millis(1);
 /// How long replies in hand may take after a stop.
 const STOP_WITHIN: Duration = Duration::from_secs(4);
@@ -52,23 +52,23 @@ const STOP_WITHIN: Duration = Duration::from_secs(4);
 /// The public listener, until a stop.
 pub(super) type Public = RefCell<Option<std::net::TcpListener>>;
 
-/// Everything that the rounds see to.
-pub(super) struct Rounds<'a> {
+/// Everything that the event_loop see to.
+pub(super) struct EventLoop<'a> {
     poll: Poll,
     public: &'a Public,
     listener: Option<TcpListener>,
     limits: &'a Limits,
     admit: &'a Admit,
     stopping: &'a AtomicBool,
-    room: Rc<Room>,
+    budget: Rc<SpoolBudget>,
     clients: HashMap<Token, Client, foldhash::fast::RandomState>,
     next_client: usize,
     /// How many of the clients are one too many.
     refused: usize,
-    inners: Vec<Option<Inner>>,
+    upstreams: Vec<Option<Upstream>>,
     greeting: String,
-    handed: Arc<Handed>,
-    /// Inner connections that are being opened, until all are.
+    handed: Arc<BodyHandoff>,
+    /// Upstream connections that are being opened, until all are.
     more: Option<Receiver<Box<dyn Link>>>,
     /// Those without a request.
     free: Vec<usize>,
@@ -85,7 +85,7 @@ pub(super) struct Rounds<'a> {
     buffer: Vec<u8>,
 }
 
-impl<'a> Rounds<'a> {
+impl<'a> EventLoop<'a> {
     pub(super) fn new(
         poll: Poll,
         public: &'a Public,
@@ -101,18 +101,18 @@ impl<'a> Rounds<'a> {
             registry.register(listener, LISTENER, Interest::READABLE)?;
         }
         let now = Instant::now();
-        let mut rounds = Self {
+        let mut event_loop = Self {
             poll,
             public,
             listener,
             limits,
             admit,
             stopping,
-            room: Room::new(limits.folder.clone(), limits.disk_bytes_max),
+            budget: SpoolBudget::new(limits.folder.clone(), limits.disk_bytes_max),
             clients: HashMap::default(),
             next_client: CLIENT_FIRST,
             refused: 0,
-            inners: Vec::new(),
+            upstreams: Vec::new(),
             greeting: String::new(),
             handed: Arc::default(),
             more: None,
@@ -127,11 +127,11 @@ impl<'a> Rounds<'a> {
             now,
             buffer: vec![0; BUFFER_BYTES],
         };
-        rounds.connect(links)?;
-        Ok(rounds)
+        event_loop.connect(links)?;
+        Ok(event_loop)
     }
 
-    /// Adds inner connections.
+    /// Adds upstream connections.
     fn connect(&mut self, links: Links) -> io::Result<()> {
         self.greeting = links.greeting;
         self.handed = links.handed;
@@ -140,16 +140,16 @@ impl<'a> Rounds<'a> {
     }
 
     fn add(&mut self, mut link: Box<dyn Link>) -> io::Result<()> {
-        let at = self.inners.len();
+        let at = self.upstreams.len();
         let both = Interest::READABLE | Interest::WRITABLE;
-        let token = Token(INNER_FIRST + at);
+        let token = Token(UPSTREAM_FIRST + at);
         self.poll.registry().register(&mut link, token, both)?;
-        self.inners.push(Some(Inner::new(link)));
+        self.upstreams.push(Some(Upstream::new(link)));
         self.free.push(at);
         Ok(())
     }
 
-    /// Adds the inner connections that were opened meanwhile, and puts them to use.
+    /// Adds the upstream connections that were opened meanwhile, and puts them to use.
     fn add_more(&mut self) -> io::Result<()> {
         while let Some(more) = &self.more {
             match more.try_recv() {
@@ -162,7 +162,7 @@ impl<'a> Rounds<'a> {
         Ok(())
     }
 
-    /// Goes on until the stop is over; `renew` opens inner connections when all are lost.
+    /// Goes on until the stop is over; `renew` opens upstream connections when all are lost.
     pub(super) fn run(&mut self, renew: &mut Renew) -> io::Result<()> {
         let mut events = Events::with_capacity(EVENTS_MAX);
         loop {
@@ -185,9 +185,9 @@ impl<'a> Rounds<'a> {
                 self.expire();
                 self.work();
             }
-            if self.inners.iter().all(Option::is_none) {
-                tracing::error!("every inner connection was lost; they are opened anew");
-                self.inners.clear();
+            if self.upstreams.iter().all(Option::is_none) {
+                tracing::error!("every upstream connection was lost; they are opened anew");
+                self.upstreams.clear();
                 self.free.clear();
                 self.connect(renew().map_err(io::Error::other)?)?;
             }
@@ -241,9 +241,9 @@ impl<'a> Rounds<'a> {
                 self.due.push_back(token);
             }
         } else if token != WAKER
-            && let Some(Some(inner)) = self.inners.get_mut(token.0 - INNER_FIRST)
+            && let Some(Some(upstream)) = self.upstreams.get_mut(token.0 - UPSTREAM_FIRST)
         {
-            inner.note(event);
+            upstream.note(event);
             self.due.push_back(token);
         }
     }
@@ -300,7 +300,7 @@ impl<'a> Rounds<'a> {
         let refused = kept >= self.limits.connections_max;
         if refused && self.refused >= self.limits.refused_max() {
             // Too many even to be told with care.
-            let asked = Asked {
+            let asked = ReplyContext {
                 is_head: false,
                 is_1_1: true,
                 keep_alive: false,
@@ -315,7 +315,7 @@ impl<'a> Rounds<'a> {
         self.next_client += 1;
         let both = Interest::READABLE | Interest::WRITABLE;
         self.poll.registry().register(&mut stream, token, both)?;
-        let mut client = Client::new(stream, &self.room, self.now);
+        let mut client = Client::new(stream, &self.budget, self.now);
         if refused {
             client.refuse_connection(&self.turn_without_buffer())?;
             self.refused += 1;
@@ -329,7 +329,7 @@ impl<'a> Rounds<'a> {
         Turn {
             now: self.now,
             buffer: &mut [],
-            room: &self.room,
+            budget: &self.budget,
             admit: self.admit,
             stopping: self.stop_at.is_some(),
         }
@@ -341,7 +341,7 @@ impl<'a> Rounds<'a> {
             if token.0 >= CLIENT_FIRST {
                 self.step(token, Client::advance);
             } else {
-                self.relay(token.0 - INNER_FIRST);
+                self.relay(token.0 - UPSTREAM_FIRST);
             }
             self.hand_out();
         }
@@ -355,7 +355,7 @@ impl<'a> Rounds<'a> {
         let mut turn = Turn {
             now: self.now,
             buffer: &mut self.buffer,
-            room: &self.room,
+            budget: &self.budget,
             admit: self.admit,
             stopping: self.stop_at.is_some(),
         };
@@ -387,7 +387,7 @@ impl<'a> Rounds<'a> {
         }
     }
 
-    /// Gives requests to inner connections, first come, first served.
+    /// Gives requests to upstream connections, first come, first served.
     fn hand_out(&mut self) {
         while !self.free.is_empty()
             && let Some((token, request)) = self.waiting.pop_front()
@@ -398,10 +398,10 @@ impl<'a> Rounds<'a> {
             }
             let Some(at) = self.free.pop() else { return };
             let job = Job::new(token, request, &self.greeting);
-            match (job, &mut self.inners[at]) {
-                (Ok(job), Some(inner)) => {
-                    inner.job = Some(job);
-                    self.due.push_back(Token(INNER_FIRST + at));
+            match (job, &mut self.upstreams[at]) {
+                (Ok(job), Some(upstream)) => {
+                    upstream.job = Some(job);
+                    self.due.push_back(Token(UPSTREAM_FIRST + at));
                 }
                 (job, _) => {
                     let error = job.err();
@@ -413,13 +413,13 @@ impl<'a> Rounds<'a> {
         }
     }
 
-    /// Lets an inner connection go on, and its client with it.
+    /// Lets an upstream connection go on, and its client with it.
     fn relay(&mut self, at: usize) {
         if let Err(error) = self.try_relay(at) {
-            tracing::error!(%error, "an inner connection was lost");
-            let lost = self.inners[at].take();
+            tracing::error!(%error, "an upstream connection was lost");
+            let lost = self.upstreams[at].take();
             self.free.retain(|&free| free != at);
-            let Some(job) = lost.and_then(|inner| inner.job) else {
+            let Some(job) = lost.and_then(|upstream| upstream.job) else {
                 return;
             };
             let begun = job.has_begun();
@@ -431,18 +431,18 @@ impl<'a> Rounds<'a> {
     }
 
     fn try_relay(&mut self, at: usize) -> io::Result<()> {
-        let Some(Some(inner)) = self.inners.get_mut(at) else {
+        let Some(Some(upstream)) = self.upstreams.get_mut(at) else {
             return Ok(());
         };
-        let own = Token(INNER_FIRST + at);
-        if inner.send(&mut self.buffer)? {
+        let own = Token(UPSTREAM_FIRST + at);
+        if upstream.send(&mut self.buffer)? {
             self.later.push(own);
         }
         for _ in 0..RECEIVES_MAX {
-            if !inner.is_readable() {
+            if !upstream.is_readable() {
                 return Ok(());
             }
-            let token = inner.job.as_ref().map(|job| job.client);
+            let token = upstream.job.as_ref().map(|job| job.client);
             let mut client = token.and_then(|token| self.clients.get_mut(&token));
             let stopping = self.stop_at.is_some();
             let asked = |asked| {
@@ -450,7 +450,7 @@ impl<'a> Rounds<'a> {
                     .as_mut()
                     .map_or(asked, |client| client.asked(stopping))
             };
-            let part = inner.receive(&mut self.buffer, asked)?;
+            let part = upstream.receive(&mut self.buffer, asked)?;
             let given = match (&part, &mut client) {
                 (Part::Nothing, _) => return Ok(()),
                 (Part::Incomplete, _) => continue,
@@ -466,9 +466,9 @@ impl<'a> Rounds<'a> {
                 (Part::Body(bytes), Some(client)) => client.reply(bytes, None, self.now),
                 (Part::Body(_), None) => Ok(()),
             };
-            let done = inner.job.as_ref().is_some_and(Job::is_done);
+            let done = upstream.job.as_ref().is_some_and(Job::is_done);
             if done {
-                inner.job = None;
+                upstream.job = None;
                 self.free.push(at);
                 if let Some(client) = client {
                     client.end_reply();

@@ -1,6 +1,6 @@
-//! The door: what it takes, what it refuses, and that no client holds up another.
+//! The frontend: what it takes, what it refuses, and that no client holds up another.
 //!
-//! It must never know how the door is built: everything goes through a socket.
+//! It must never know how the frontend is built: everything goes through a socket.
 
 use std::fs;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use chrono_tz::Tz;
 use store_monitor::db::connection::open_writer;
 use store_monitor::db::writer::Writer;
-use store_monitor::http::{Capacity, Server as HttpServer, Shared, bind};
+use store_monitor::http::{Capacity, Server as HttpServer, Site, bind};
 use store_monitor::jobs::{Jobs, Limits, Made};
 use store_monitor::uptime::fleet::{BusinessTime, Fleet, Pattern};
 use store_monitor::uptime::report::Report;
@@ -246,13 +246,13 @@ fn with_one_handler(home: &Home) -> (HttpServer, Client) {
     });
     let limits = Limits::default();
     let (jobs, _) = Jobs::start(home.database(), writer.clone(), limits, recipe).expect("a pool");
-    let shared = Shared::new(home.database(), jobs, writer);
+    let site = Site::new(home.database(), jobs, writer);
     let capacity = Capacity {
         handlers: 1,
         connections_max: 64,
     };
     let listener = bind("127.0.0.1:0".parse().unwrap()).expect("a port");
-    let http = HttpServer::start(listener, capacity, shared).expect("a server");
+    let http = HttpServer::start(listener, capacity, site).expect("a server");
     let client = Client::new(http.address().to_string());
     (http, client)
 }
@@ -283,7 +283,7 @@ fn a_client_that_reads_or_sends_nothing_holds_no_handler() {
     for reader in &mut readers {
         let (status, head, body) = reader.send(GET).reply().expect("a reply");
         assert_eq!(status, 200);
-        assert!(!head.contains("Door-"), "{head}");
+        assert!(!head.contains("Frontend-"), "{head}");
         assert!(body == csv);
         assert_eq!(reader.reply().expect("a reply").0, 200);
     }

@@ -14,11 +14,11 @@ use mio::net::TcpStream;
 
 use super::chunks::Body;
 use super::head::{self, Framing, Head, Scanner};
-use super::inner::Request;
-use super::pace::Pace;
+use super::rate_limit::RateLimit;
 use super::refusal::Refusal;
-use super::reply::{self, Asked};
-use super::spool::{Room, Spool};
+use super::reply::{self, ReplyContext};
+use super::spool::{Spool, SpoolBudget};
+use super::upstream::Request;
 use super::{Admission, Admit};
 use crate::clock;
 use crate::http::response::Response;
@@ -45,7 +45,7 @@ const STEPS_MAX: usize = 16;
 pub(super) struct Turn<'a> {
     pub(super) now: Instant,
     pub(super) buffer: &'a mut [u8],
-    pub(super) room: &'a Rc<Room>,
+    pub(super) budget: &'a Rc<SpoolBudget>,
     pub(super) admit: &'a Admit,
     /// No new request is begun.
     pub(super) stopping: bool,
@@ -73,11 +73,11 @@ pub(super) struct Client {
     /// What was not yet taken of the reply.
     out: Spool,
     /// How the reply is taken.
-    pace: Pace,
+    rate_limit: RateLimit,
     state: State,
     /// Until when the state may last.
     until: Option<Instant>,
-    asked: Asked,
+    asked: ReplyContext,
     readable: bool,
     writable: bool,
     /// The client sends nothing after what is there.
@@ -105,20 +105,20 @@ struct Upload {
     admission: Admission,
     body: Body,
     spool: Spool,
-    pace: Pace,
+    rate_limit: RateLimit,
 }
 
 impl Client {
-    pub(super) fn new(stream: TcpStream, room: &Rc<Room>, now: Instant) -> Self {
+    pub(super) fn new(stream: TcpStream, budget: &Rc<SpoolBudget>, now: Instant) -> Self {
         Self {
             stream,
             is_refused: false,
             input: Vec::new(),
-            out: Spool::new(room),
-            pace: Pace::new(now, REPLY_GRACE),
+            out: Spool::new(budget),
+            rate_limit: RateLimit::new(now, REPLY_GRACE),
             state: State::Head(Scanner::default()),
             until: Some(now + HEAD_WITHIN),
-            asked: Asked {
+            asked: ReplyContext {
                 is_head: false,
                 is_1_1: true,
                 keep_alive: true,
@@ -147,8 +147,8 @@ impl Client {
     /// When the connection has to be looked at even if nothing happens.
     pub(super) fn deadline(&self) -> Option<Instant> {
         match &self.state {
-            _ if !self.out.is_empty() => Some(self.pace.until),
-            State::Body(upload) => Some(upload.pace.until),
+            _ if !self.out.is_empty() => Some(self.rate_limit.until),
+            State::Body(upload) => Some(upload.rate_limit.until),
             _ => self.until,
         }
     }
@@ -193,7 +193,7 @@ impl Client {
     }
 
     /// Whether the reply that is handed in will be the connection's last.
-    pub(super) fn asked(&mut self, stopping: bool) -> Asked {
+    pub(super) fn asked(&mut self, stopping: bool) -> ReplyContext {
         self.asked.keep_alive &= !stopping;
         self.asked
     }
@@ -218,7 +218,7 @@ impl Client {
             return Ok(());
         }
         if self.out.is_empty() {
-            self.pace = Pace::new(now, REPLY_GRACE);
+            self.rate_limit = RateLimit::new(now, REPLY_GRACE);
         }
         self.out.push(bytes)?;
         handed.map_or(Ok(()), |body| self.out.share(body))
@@ -246,7 +246,7 @@ impl Client {
             match self.stream.write(self.out.peek(buffer)?) {
                 Ok(length) => {
                     self.out.take(length);
-                    self.pace.moved(now, length);
+                    self.rate_limit.moved(now, length);
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => self.writable = false,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -314,7 +314,7 @@ impl Client {
 
     /// Begins a request whose head is good.
     fn begin(&mut self, head: Head, turn: &Turn<'_>) -> io::Result<()> {
-        self.asked = Asked {
+        self.asked = ReplyContext {
             is_head: head.method == "HEAD",
             is_1_1: head.is_1_1,
             keep_alive: head.keep_alive,
@@ -327,7 +327,7 @@ impl Client {
                 turn,
             );
         };
-        if matches!(head.framing, Framing::Length(bytes) if !turn.room.has(bytes)) {
+        if matches!(head.framing, Framing::Length(bytes) if !turn.budget.has(bytes)) {
             return self.refuse(Refusal::NO_ROOM, turn);
         }
         if head.expects_continue && !body.is_whole() {
@@ -342,8 +342,8 @@ impl Client {
             head,
             admission,
             body,
-            spool: Spool::new(turn.room),
-            pace: Pace::new(turn.now, BODY_GRACE),
+            spool: Spool::new(turn.budget),
+            rate_limit: RateLimit::new(turn.now, BODY_GRACE),
         }));
         Ok(())
     }
@@ -379,7 +379,7 @@ impl Client {
         };
         match decoded {
             Ok(taken) => {
-                upload.pace.moved(turn.now, taken);
+                upload.rate_limit.moved(turn.now, taken);
                 if taken < length {
                     self.input.extend_from_slice(&turn.buffer[taken..length]);
                 }
@@ -425,7 +425,7 @@ impl Client {
         self.answer(&refusal.answer(), false, turn)
     }
 
-    /// Answers from the door itself.
+    /// Answers from the frontend itself.
     fn answer(&mut self, answer: &Response, keep: bool, turn: &Turn<'_>) -> io::Result<()> {
         self.asked.keep_alive &= keep && !turn.stopping;
         let (mut bytes, body) = reply::write(answer, self.asked, clock::machine_us());

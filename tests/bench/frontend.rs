@@ -1,7 +1,7 @@
-//! What the door costs: requests a second with it, beside tiny_http alone with the same routes, and beside
+//! What the frontend costs: requests a second with it, beside tiny_http alone with the same routes, and beside
 //! axum serving the same bytes.
 //!
-//! `cargo bench --bench door` runs it, with wrk as the client. Nothing is asserted; what the machine lacks
+//! `cargo bench --bench frontend` runs it, with wrk as the client. Nothing is asserted; what the machine lacks
 //! is said aloud and left out.
 
 #![expect(clippy::print_stdout, reason = "the table is what the bench is for")]
@@ -23,7 +23,7 @@ use store_monitor::db::connection::{open_reader, open_writer};
 use store_monitor::db::writer::Writer;
 use store_monitor::http::guard::Hosts;
 use store_monitor::http::request::Request;
-use store_monitor::http::{App, Capacity, Clock, Readers, Server, Shared, routes};
+use store_monitor::http::{App, Capacity, Clock, Readers, Server, Site, routes};
 use store_monitor::jobs::{Jobs, Limits, Made};
 use store_monitor::uptime::fleet::{BusinessTime, Fleet, Pattern};
 use store_monitor::uptime::report::Report;
@@ -39,7 +39,7 @@ const SECONDS: &str = "3";
 const TURNS: usize = 5;
 /// A report of 14,000 stores.
 const CSV_BYTES: usize = 700_000;
-/// What the door may cost, and what a download may cost beside axum.
+/// What the frontend may cost, and what a download may cost beside axum.
 const TARGET: f64 = 0.5;
 
 fn main() -> Result<()> {
@@ -48,7 +48,7 @@ fn main() -> Result<()> {
         return Ok(());
     }
     if Command::new("wrk").arg("-v").output().is_err() {
-        eprintln!("SKIPPED: what the door costs: wrk is missing (apt-get install wrk)");
+        eprintln!("SKIPPED: what the frontend costs: wrk is missing (apt-get install wrk)");
         return Ok(());
     }
     let folder = tempfile::tempdir()?;
@@ -68,7 +68,7 @@ fn main() -> Result<()> {
         })
     });
     let (jobs, _) = Jobs::start(file.clone(), writer.clone(), Limits::default(), recipe)?;
-    let shared = Shared {
+    let site = Site {
         file,
         jobs: jobs.clone(),
         writer,
@@ -79,13 +79,13 @@ fn main() -> Result<()> {
         clock: Clock::Data,
         body_bytes_max: 1 << 30,
     };
-    let (id, _) = jobs.trigger(&open_reader(&shared.file)?, None, Interpolation::Nearest)?;
-    let bare = bare(&shared)?;
+    let (id, _) = jobs.trigger(&open_reader(&site.file)?, None, Interpolation::Nearest)?;
+    let bare = bare(&site)?;
     let capacity = Capacity {
         handlers: HANDLERS,
         connections_max: 512,
     };
-    let server = Server::start(TcpListener::bind("127.0.0.1:0")?, capacity, shared)?;
+    let server = Server::start(TcpListener::bind("127.0.0.1:0")?, capacity, site)?;
     // The report is made while the first are warmed up.
     thread::sleep(Duration::from_secs(1));
 
@@ -122,42 +122,47 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// The rates of the door and of what it is compared to.
-fn compare(door: SocketAddr, ours: &str, other: SocketAddr, theirs: &str) -> Result<(f64, f64)> {
+/// The rates of the frontend and of what it is compared to.
+fn compare(
+    frontend: SocketAddr,
+    ours: &str,
+    other: SocketAddr,
+    theirs: &str,
+) -> Result<(f64, f64)> {
     let (mut a, mut b) = (Vec::new(), Vec::new());
     // Turn by turn, so that a slow minute of the machine is slow for both.
     for _ in 0..TURNS {
-        a.push(load(door, ours)?);
+        a.push(load(frontend, ours)?);
         b.push(load(other, theirs)?);
     }
     Ok((median(a), median(b)))
 }
 
-fn print_rates(what: &str, name: &str, (door, other): (f64, f64)) {
-    let (ratio, rate) = (door / other, |rate: f64| format!("{rate:.0}/s"));
+fn print_rates(what: &str, name: &str, (frontend, other): (f64, f64)) {
+    let (ratio, rate) = (frontend / other, |rate: f64| format!("{rate:.0}/s"));
     let met = if ratio >= TARGET { "yes" } else { "no" };
     let (target, ratio) = (format!("≥ {TARGET:.2}"), format!("{ratio:.3}"));
     print_line(
-        [what, &rate(door), name, &rate(other), &ratio],
+        [what, &rate(frontend), name, &rate(other), &ratio],
         &target,
         met,
     );
 }
 
-fn print_line([what, door, name, other, ratio]: [&str; 5], target: &str, met: &str) {
+fn print_line([what, frontend, name, other, ratio]: [&str; 5], target: &str, met: &str) {
     println!(
-        "| {what:<15} | {door:<9} | {name:<15} | {other:<9} | {ratio:<5} | {target:<6} | {met:<3} |"
+        "| {what:<15} | {frontend:<9} | {name:<15} | {other:<9} | {ratio:<5} | {target:<6} | {met:<3} |"
     );
 }
 
 /// tiny_http with the same routes and as many handlers, facing its clients itself.
-fn bare(shared: &Shared) -> Result<SocketAddr> {
+fn bare(site: &Site) -> Result<SocketAddr> {
     let server = tiny_http::Server::http("127.0.0.1:0").map_err(|error| error.to_string())?;
     let server = Arc::new(server);
     for _ in 0..HANDLERS {
         let (server, mut app) = (
             Arc::clone(&server),
-            App::new(shared.clone(), Readers::default()),
+            App::new(site.clone(), Readers::default()),
         );
         thread::spawn(move || {
             while let Ok(request) = server.recv() {

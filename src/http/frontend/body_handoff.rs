@@ -1,6 +1,6 @@
-//! Handed bodies: long bodies of replies on their way from a handler to the door, which share memory.
+//! BodyHandoff bodies: long bodies of replies on their way from a handler to the frontend, which share memory.
 //!
-//! A body that goes over an inner connection is copied into that socket and out of it again, which is
+//! A body that goes over an upstream connection is copied into that socket and out of it again, which is
 //! half of what a long download costs. So the handler leaves a long one here and sends the head alone,
 //! with a field that says which it is. It must never know whose a body is, or what it says.
 
@@ -8,14 +8,14 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The field of a reply from within that names its body.
-pub const FIELD: &str = "Door-Body";
+pub const FIELD: &str = "Frontend-Body";
 
 /// How long a body is worth it.
 pub const BODY_BYTES_MIN: usize = 64 * 1024;
 
-/// What handlers have left and the door has not taken yet.
+/// What handlers have left and the frontend has not taken yet.
 #[derive(Debug, Default)]
-pub struct Handed(Mutex<Bodies>);
+pub struct BodyHandoff(Mutex<Bodies>);
 
 #[derive(Debug, Default)]
 struct Bodies {
@@ -23,7 +23,7 @@ struct Bodies {
     left: HashMap<u64, Arc<Vec<u8>>>,
 }
 
-impl Handed {
+impl BodyHandoff {
     /// Leaves a body; returns what names it.
     pub fn leave(&self, body: Arc<Vec<u8>>) -> u64 {
         let mut bodies = self.0.lock().unwrap_or_else(PoisonError::into_inner);

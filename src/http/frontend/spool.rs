@@ -1,6 +1,6 @@
 //! Spools: bytes that wait for whoever takes them, some in memory and the rest in a file without a name.
 //!
-//! All spools together hold no more than their [`Room`], in memory as on disk. It must never know what
+//! All spools together hold no more than their [`SpoolBudget`], in memory as on disk. It must never know what
 //! the bytes mean.
 
 use std::cell::Cell;
@@ -20,7 +20,7 @@ const SHARED_BYTES_MAX: u64 = 256 << 20;
 
 /// What all spools share.
 #[derive(Debug)]
-pub(super) struct Room {
+pub(super) struct SpoolBudget {
     /// Where files are made: beside the database, where there is room for rows anyway.
     folder: PathBuf,
     memory_bytes_left: Cell<u64>,
@@ -28,7 +28,7 @@ pub(super) struct Room {
     shared_bytes_left: Cell<u64>,
 }
 
-impl Room {
+impl SpoolBudget {
     pub(super) fn new(folder: PathBuf, disk_bytes_max: u64) -> Rc<Self> {
         Rc::new(Self {
             folder,
@@ -38,7 +38,7 @@ impl Room {
         })
     }
 
-    /// Whether a body of this length has room.
+    /// Whether a body of this length fits.
     pub(super) fn has(&self, bytes: u64) -> bool {
         bytes <= self.memory_bytes_left.get().max(self.disk_bytes_left.get())
     }
@@ -60,17 +60,17 @@ fn give(left: &Cell<u64>, bytes: u64) {
 /// comes last.
 #[derive(Debug)]
 pub(super) struct Spool {
-    room: Rc<Room>,
+    budget: Rc<SpoolBudget>,
     memory: Vec<u8>,
     /// How far memory was taken.
     taken: usize,
     file: Option<Overflow>,
-    shared: Option<Shared>,
+    shared: Option<SharedBytes>,
 }
 
 /// Bytes that belong to others, too.
 #[derive(Debug)]
-struct Shared {
+struct SharedBytes {
     bytes: Arc<Vec<u8>>,
     taken: usize,
 }
@@ -83,9 +83,9 @@ struct Overflow {
 }
 
 impl Spool {
-    pub(super) fn new(room: &Rc<Room>) -> Self {
+    pub(super) fn new(budget: &Rc<SpoolBudget>) -> Self {
         Self {
-            room: Rc::clone(room),
+            budget: Rc::clone(budget),
             memory: Vec::new(),
             taken: 0,
             file: None,
@@ -112,26 +112,26 @@ impl Spool {
     /// Adds bytes at the end.
     ///
     /// # Errors
-    /// When there is no room, or the disk fails.
+    /// When the budget is spent, or the disk fails.
     pub(super) fn push(&mut self, bytes: &[u8]) -> io::Result<()> {
         if let Some(shared) = self.shared.take() {
-            give(&self.room.shared_bytes_left, shared.bytes.len() as u64);
+            give(&self.budget.shared_bytes_left, shared.bytes.len() as u64);
             self.push(&shared.bytes[shared.taken..])?;
         }
         let fits = self.memory.len() + bytes.len() <= MEMORY_BYTES_MAX;
-        if self.file.is_none() && fits && take(&self.room.memory_bytes_left, bytes.len() as u64) {
+        if self.file.is_none() && fits && take(&self.budget.memory_bytes_left, bytes.len() as u64) {
             self.memory.extend_from_slice(bytes);
             return Ok(());
         }
         let file = match &mut self.file {
             Some(file) => file,
             none => none.insert(Overflow {
-                file: tempfile::tempfile_in(&self.room.folder)?,
+                file: tempfile::tempfile_in(&self.budget.folder)?,
                 written: 0,
                 taken: 0,
             }),
         };
-        if !take(&self.room.disk_bytes_left, bytes.len() as u64) {
+        if !take(&self.budget.disk_bytes_left, bytes.len() as u64) {
             return Err(io::Error::from(io::ErrorKind::StorageFull));
         }
         // Counted first: what is counted is given back, written or not.
@@ -144,13 +144,13 @@ impl Spool {
     /// Adds bytes at the end as they are, which others have, too; as a copy if too many are shared.
     ///
     /// # Errors
-    /// When there is no room, or the disk fails.
+    /// When the budget is spent, or the disk fails.
     pub(super) fn share(&mut self, bytes: Arc<Vec<u8>>) -> io::Result<()> {
         let fits = self.shared.is_none();
-        if !fits || !take(&self.room.shared_bytes_left, bytes.len() as u64) {
+        if !fits || !take(&self.budget.shared_bytes_left, bytes.len() as u64) {
             return self.push(&bytes);
         }
-        self.shared = Some(Shared { bytes, taken: 0 });
+        self.shared = Some(SharedBytes { bytes, taken: 0 });
         Ok(())
     }
 
@@ -189,17 +189,17 @@ impl Spool {
         }
     }
 
-    /// Forgets everything and gives the room back; a small buffer is kept for what comes next.
+    /// Forgets everything and gives its bytes back; a small buffer is kept for what comes next.
     fn clear(&mut self) {
-        give(&self.room.memory_bytes_left, self.memory.len() as u64);
+        give(&self.budget.memory_bytes_left, self.memory.len() as u64);
         self.memory.clear();
         self.memory.shrink_to(4096);
         self.taken = 0;
         if let Some(file) = self.file.take() {
-            give(&self.room.disk_bytes_left, file.written);
+            give(&self.budget.disk_bytes_left, file.written);
         }
         if let Some(shared) = self.shared.take() {
-            give(&self.room.shared_bytes_left, shared.bytes.len() as u64);
+            give(&self.budget.shared_bytes_left, shared.bytes.len() as u64);
         }
     }
 }
@@ -217,15 +217,15 @@ mod tests {
     #[test]
     fn bytes_come_out_as_they_went_in_from_memory_and_file_and_give_their_room_back() {
         let folder = tempfile::tempdir().unwrap();
-        let room = Room::new(folder.path().to_owned(), 8 << 20);
-        let mut spool = Spool::new(&room);
+        let budget = SpoolBudget::new(folder.path().to_owned(), 8 << 20);
+        let mut spool = Spool::new(&budget);
         let bytes: Vec<u8> = (0..6_u32 << 20).map(|i| i.to_le_bytes()[1]).collect();
         for piece in bytes.chunks(70_000) {
             spool.push(piece).unwrap();
         }
         assert!(spool.file.is_some() && spool.memory.len() <= MEMORY_BYTES_MAX);
         assert_eq!(spool.len(), bytes.len() as u64);
-        assert!(!room.has(20 << 20));
+        assert!(!budget.has(20 << 20));
         let (mut out, mut buffer) = (Vec::new(), vec![0; 4096]);
         while !spool.is_empty() {
             let next = spool.peek(&mut buffer).unwrap();
@@ -253,9 +253,9 @@ mod tests {
         }
         assert_eq!(spool.push(&[0; 1 << 20]).unwrap_err().kind(), full);
         drop(spool);
-        assert_eq!(room.memory_bytes_left.get(), ALL_MEMORY_BYTES_MAX);
-        assert_eq!(room.disk_bytes_left.get(), 8 << 20);
-        assert_eq!(room.shared_bytes_left.get(), SHARED_BYTES_MAX);
+        assert_eq!(budget.memory_bytes_left.get(), ALL_MEMORY_BYTES_MAX);
+        assert_eq!(budget.disk_bytes_left.get(), 8 << 20);
+        assert_eq!(budget.shared_bytes_left.get(), SHARED_BYTES_MAX);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 }

@@ -1,4 +1,4 @@
-//! An inner connection: one request at a time on its way to a handler, and the reply on its way back.
+//! An upstream connection: one request at a time on its way to a handler, and the reply on its way back.
 //!
 //! It must never know clients: whose reply it brings is a token to it.
 
@@ -9,8 +9,8 @@ use crossbeam_channel::Receiver;
 use mio::Token;
 use mio::event::{Event, Source};
 
-use super::handed::Handed;
-use super::reply::{self, Asked, ReplyHead};
+use super::body_handoff::BodyHandoff;
+use super::reply::{self, ReplyContext, ReplyHead};
 use super::spool::Spool;
 
 /// How long a body may be to be sent in one go with its head.
@@ -33,11 +33,11 @@ pub struct Links {
     /// Lines of fields that each request must carry there, if any.
     pub greeting: String,
     /// Where handlers leave long bodies.
-    pub handed: Arc<Handed>,
+    pub handed: Arc<BodyHandoff>,
 }
 
-/// An inner connection.
-pub(super) struct Inner {
+/// An upstream connection.
+pub(super) struct Upstream {
     pub(super) link: Box<dyn Link>,
     pub(super) job: Option<Job>,
     readable: bool,
@@ -49,7 +49,7 @@ pub(super) struct Request {
     /// The head to relay, but for the empty line at its end.
     pub(super) head: Vec<u8>,
     pub(super) body: Spool,
-    pub(super) asked: Asked,
+    pub(super) asked: ReplyContext,
 }
 
 /// A request in hand.
@@ -114,7 +114,7 @@ impl Job {
     }
 }
 
-impl Inner {
+impl Upstream {
     pub(super) fn new(link: Box<dyn Link>) -> Self {
         Self {
             link,
@@ -169,7 +169,7 @@ impl Inner {
     pub(super) fn receive<'a>(
         &mut self,
         buffer: &'a mut [u8],
-        asked: impl FnOnce(Asked) -> Asked,
+        asked: impl FnOnce(ReplyContext) -> ReplyContext,
     ) -> io::Result<Part<'a>> {
         let length = match self.link.read(buffer) {
             Ok(0) => return Err(io::Error::from(ErrorKind::UnexpectedEof)),

@@ -63,7 +63,7 @@ impl Sort {
 
 /// Which stores, in what order, from which on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Asked {
+pub struct StoreQuery {
     /// Part of the name or the id, in any case; empty for all.
     pub text: String,
     /// The owner; none for all.
@@ -82,7 +82,7 @@ pub struct Asked {
     pub limit: usize,
 }
 
-impl Asked {
+impl StoreQuery {
     /// What the query asks for; `limit_default` unless it names a limit, which may be `limit_max`.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
-//! The door's bounds: on time, on connections, on memory, on what the machine gives.
+//! The frontend's bounds: on time, on connections, on memory, on what the machine gives.
 //!
-//! It must never know how the door is built. What needs minutes or a quiet machine is ignored; `cargo
-//! test door -- --ignored` runs it.
+//! It must never know how the frontend is built. What needs minutes or a quiet machine is ignored; `cargo
+//! test frontend -- --ignored` runs it.
 
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::PermissionsExt;

@@ -1,4 +1,4 @@
-//! The back: tiny_http and the threads that handle requests, where only the door reaches them.
+//! The back: tiny_http and the threads that handle requests, where only the frontend reaches them.
 //!
 //! It must never know the clients: a request that comes here is well-formed, bounded and all there.
 
@@ -13,53 +13,53 @@ use std::time::Duration;
 
 use crossbeam_channel::{Sender, bounded};
 
-use super::door::handed::{self, Handed};
-use super::door::reply::{self, Asked};
-use super::door::{self, Link, Links};
+use super::frontend::body_handoff::{self, BodyHandoff};
+use super::frontend::reply::{self, ReplyContext};
+use super::frontend::{self, Link, Links};
 use super::request::Request;
 use super::response::Response;
-use super::{App, Readers, Shared, routes};
+use super::{App, Readers, Site, routes};
 use crate::clock;
 use crate::error::{Error, Result};
 
-/// A target that no client can name: the door lets only paths and `*` in.
+/// A target that no client can name: the frontend lets only paths and `*` in.
 const PROOF: &str = "proof";
-/// How long an inner connection may take to prove itself.
+/// How long an upstream connection may take to prove itself.
 const PROOF_WITHIN: Duration = Duration::from_secs(5);
-/// The field by which the door is known where others could connect too.
-const SECRET: &str = "Door-Secret";
-/// How many handlers there are, each with its inner connection, before the first request is let in. A thread
+/// The field by which the frontend is known where others could connect too.
+const SECRET: &str = "Frontend-Secret";
+/// How many handlers there are, each with its upstream connection, before the first request is let in. A thread
 /// takes a good part of a millisecond to begin, and more while the processors are busy with warming.
 const HANDLERS_FIRST: usize = 4;
 /// How many more are asked for at a time.
 const HANDLERS_MORE: usize = 8;
 
 /// Handlers that wait for requests.
-pub struct Back {
+pub struct Backend {
     server: Arc<tiny_http::Server>,
     stopping: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
-    /// Starts the other handlers and opens their inner connections.
+    /// Starts the other handlers and opens their upstream connections.
     rest: JoinHandle<Vec<JoinHandle<()>>>,
 }
 
-impl Back {
-    /// Starts handlers and opens an inner connection for each, most of them behind the caller's back;
+impl Backend {
+    /// Starts handlers and opens an upstream connection for each, most of them behind the caller's back;
     /// fewer if the machine gives fewer.
     ///
     /// # Errors
     /// When not a single one can be had.
-    pub fn start(handlers: usize, shared: &Shared) -> Result<(Self, Links)> {
+    pub fn start(handlers: usize, site: &Site) -> Result<(Self, Links)> {
         let failed = |error: io::Error| Error::failed("cannot start the server").because(error);
-        let inside = Inside::listen(shared.folder()).map_err(failed)?;
+        let inside = Inside::listen(site.folder()).map_err(failed)?;
         let Inside {
             server,
             connect,
             secret,
         } = inside;
-        let mut source = Handlers::new(server, secret.clone(), shared);
+        let mut source = Handlers::new(server, secret.clone(), site);
         let (mut threads, mut links) = (Vec::new(), Vec::new());
-        let first = door::first_handlers(handlers.min(HANDLERS_FIRST)).max(1);
+        let first = frontend::first_handlers(handlers.min(HANDLERS_FIRST)).max(1);
         while links.len() < first {
             // One after the other: only then does tiny_http find a thread for each.
             match source.start().and_then(|thread| {
@@ -119,7 +119,7 @@ fn start_rest(
     let mut threads = Vec::new();
     let mut count = started;
     while count < wanted {
-        let more = door::more_handlers((wanted - count).min(HANDLERS_MORE));
+        let more = frontend::more_handlers((wanted - count).min(HANDLERS_MORE));
         if more == 0 {
             tracing::warn!(
                 handlers = count,
@@ -134,7 +134,7 @@ fn start_rest(
             });
             match link.map(|link| open.send(link)) {
                 Ok(Ok(())) => count += 1,
-                Ok(Err(_)) => return threads, // The door has closed meanwhile.
+                Ok(Err(_)) => return threads, // The frontend has closed meanwhile.
                 Err(error) => {
                     tracing::warn!(%error, handlers = count, "no more handlers");
                     return threads;
@@ -150,19 +150,19 @@ struct Handlers {
     server: Arc<tiny_http::Server>,
     stopping: Arc<AtomicBool>,
     secret: Option<String>,
-    shared: Shared,
+    site: Site,
     readers: Readers,
-    handed: Arc<Handed>,
+    handed: Arc<BodyHandoff>,
     started: usize,
 }
 
 impl Handlers {
-    fn new(server: tiny_http::Server, secret: Option<String>, shared: &Shared) -> Self {
+    fn new(server: tiny_http::Server, secret: Option<String>, site: &Site) -> Self {
         Self {
             server: Arc::new(server),
             stopping: Arc::default(),
             secret,
-            shared: shared.clone(),
+            site: site.clone(),
             readers: Readers::default(),
             handed: Arc::default(),
             started: 0,
@@ -172,7 +172,7 @@ impl Handlers {
     /// Starts one more, which takes whatever comes in.
     fn start(&mut self) -> io::Result<JoinHandle<()>> {
         let (server, stopping) = (Arc::clone(&self.server), Arc::clone(&self.stopping));
-        let mut app = App::new(self.shared.clone(), Arc::clone(&self.readers));
+        let mut app = App::new(self.site.clone(), Arc::clone(&self.readers));
         let (secret, handed) = (self.secret.clone(), Arc::clone(&self.handed));
         let number = self.started;
         self.started += 1;
@@ -219,11 +219,11 @@ impl Inside {
             .prefix("store-monitor-")
             .permissions(owner_alone)
             .tempdir_in(parent)?;
-        let path = folder.path().join("door");
+        let path = folder.path().join("frontend");
         let server = tiny_http::Server::http_unix(&path).map_err(io::Error::other)?;
         let connect = move || -> io::Result<Box<dyn Link>> {
             // The folder lives as long as this does.
-            let mut stream = UnixStream::connect(folder.path().join("door"))?;
+            let mut stream = UnixStream::connect(folder.path().join("frontend"))?;
             stream.set_read_timeout(Some(PROOF_WITHIN))?;
             prove(&mut stream, None)?;
             stream.set_nonblocking(true)?;
@@ -282,14 +282,14 @@ fn serve(
     server: &tiny_http::Server,
     stopping: &AtomicBool,
     secret: Option<&str>,
-    handed: &Handed,
+    handed: &BodyHandoff,
     app: &mut App,
 ) {
     while !stopping.load(Ordering::SeqCst) {
         match server.recv() {
             Ok(request) => handle(app, request, secret, handed),
             Err(error) if !stopping.load(Ordering::SeqCst) => {
-                // The inner connections that there are go on.
+                // The upstream connections that there are go on.
                 tracing::error!(%error, "tiny_http takes no more connections");
             }
             Err(_) => {} // Woken to stop.
@@ -298,12 +298,21 @@ fn serve(
 }
 
 /// Answers one request; a handler that panics answers 500.
-fn handle(app: &mut App, mut incoming: tiny_http::Request, secret: Option<&str>, handed: &Handed) {
+fn handle(
+    app: &mut App,
+    mut incoming: tiny_http::Request,
+    secret: Option<&str>,
+    handed: &BodyHandoff,
+) {
     let is_secret = |header: &tiny_http::Header| {
         header.field.equiv(SECRET) && Some(header.value.as_str()) == secret
     };
     if secret.is_some() && !incoming.headers().iter().any(is_secret) {
-        return respond(incoming, &Response::problem(403, "ask at the door"), handed);
+        return respond(
+            incoming,
+            &Response::problem(403, "ask at the frontend"),
+            handed,
+        );
     }
     let (method, target) = (incoming.method().to_string(), incoming.url().to_owned());
     if target == PROOF {
@@ -341,15 +350,15 @@ impl Read for Body<'_> {
 /// Gives the answer to the server library.
 ///
 /// As bytes: it would copy a long body in pieces of 8 KiB, which costs half of the speed.
-fn respond(incoming: tiny_http::Request, answer: &Response, handed: &Handed) {
-    let asked = Asked {
+fn respond(incoming: tiny_http::Request, answer: &Response, handed: &BodyHandoff) {
+    let asked = ReplyContext {
         is_head: *incoming.method() == tiny_http::Method::Head,
         is_1_1: true,
         keep_alive: true,
     };
-    if !asked.is_head && answer.body.len() >= handed::BODY_BYTES_MIN {
+    if !asked.is_head && answer.body.len() >= body_handoff::BODY_BYTES_MIN {
         let name = handed.leave(Arc::clone(&answer.body));
-        let answer = answer.clone().with(handed::FIELD, name.to_string());
+        let answer = answer.clone().with(body_handoff::FIELD, name.to_string());
         let (head, _) = reply::write(&answer, asked, clock::machine_us());
         return send(incoming, &head, &[]);
     }
@@ -380,11 +389,11 @@ mod tests {
         let recipe = Arc::new(|_: &mut _, _| Ok(Made::default()));
         let (jobs, _) =
             Jobs::start(file.clone(), writer.clone(), Limits::default(), recipe).unwrap();
-        let shared = Shared::new(file, jobs, writer);
+        let site = Site::new(file, jobs, writer);
         let inside = Inside::on_a_port().unwrap();
         let address = inside.server.server_addr().to_ip().unwrap();
         let secret = inside.secret.unwrap();
-        let mut handlers = Handlers::new(inside.server, Some(secret.clone()), &shared);
+        let mut handlers = Handlers::new(inside.server, Some(secret.clone()), &site);
         let threads = [(); 2].map(|()| handlers.start().unwrap());
         (inside.connect)().unwrap();
         let ask = |field: &str| {
@@ -395,7 +404,7 @@ mod tests {
             stream.read_to_string(&mut answer).unwrap();
             answer
         };
-        for field in ["", "Door-Secret: x\r\n"] {
+        for field in ["", "Frontend-Secret: x\r\n"] {
             assert!(ask(field).starts_with("HTTP/1.1 403 "), "{field}");
         }
         assert!(ask(&greeting(secret)).starts_with("HTTP/1.1 200 "));

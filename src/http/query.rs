@@ -43,7 +43,7 @@ pub fn rule(request: &Request<'_>) -> Result<Interpolation> {
 pub fn question(app: &mut App, request: &Request<'_>) -> Result<Question> {
     let rule = rule(request)?;
     let minute = |at: Micros| at.div_euclid(MINUTE) * MINUTE;
-    let as_of = match (request.field("as_of")?, app.shared.clock.as_of()) {
+    let as_of = match (request.field("as_of")?, app.site.clock.as_of()) {
         (Some(text), _) => civil::parse_instant(text)?,
         (None, Some(machine)) => minute(machine),
         (None, None) => polls::newest(app.db()?)?.unwrap_or_else(|| minute(clock::machine_us())),
@@ -56,13 +56,13 @@ pub fn question(app: &mut App, request: &Request<'_>) -> Result<Question> {
 /// # Errors
 /// When the database cannot be read.
 pub fn fleet(app: &mut App, question: Question) -> Result<Arc<FleetView>> {
-    let (views, hot) = (Arc::clone(&app.shared.views), Arc::clone(&app.shared.hot));
+    let (views, hot) = (Arc::clone(&app.site.views), Arc::clone(&app.site.hot));
     views.view(app.db()?, &hot, question)
 }
 
 /// Everything that is shown of one store.
 #[derive(Debug)]
-pub struct Shown {
+pub struct StoreView {
     /// Its key and id.
     pub store: Store,
     /// Its zone and hours.
@@ -77,7 +77,7 @@ pub struct Shown {
     pub outages: Intervals,
 }
 
-impl Shown {
+impl StoreView {
     /// What people call it.
     pub fn name(&self) -> &str {
         match self.label.name.as_str() {
@@ -92,9 +92,9 @@ impl Shown {
 /// # Errors
 /// [`ErrorKind::NotFound`](crate::error::ErrorKind) for one that no source names; when the query is
 /// malformed or the database cannot be read.
-pub fn store(app: &mut App, request: &Request<'_>) -> Result<Shown> {
+pub fn store(app: &mut App, request: &Request<'_>) -> Result<StoreView> {
     let question = question(app, request)?;
-    let hot = Arc::clone(&app.shared.hot);
+    let hot = Arc::clone(&app.site.hot);
     let db = app.db()?;
     let inputs = hot.inputs(db, question.as_of)?;
     let stores = inputs.fleet.stores();
@@ -112,7 +112,7 @@ pub fn store(app: &mut App, request: &Request<'_>) -> Result<Shown> {
     let polls = inputs
         .history
         .of(store.key, reach(question.as_of), &mut scratch);
-    Ok(Shown {
+    Ok(StoreView {
         standing: Standing::new(polls, &pattern, question),
         outages: outages(&inputs, question.as_of),
         label: label.unwrap_or_default(),

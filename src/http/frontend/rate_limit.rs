@@ -1,4 +1,4 @@
-//! Pace: how long a client may take over a body or a reply.
+//! RateLimit: how long a client may take over a body or a reply.
 //!
 //! Pure: whoever calls brings the clock. It must never know sockets or routes.
 
@@ -11,13 +11,13 @@ const BYTES_PER_SECOND_MIN: u32 = 1024;
 /// 1024 bytes, up to what it began with. So one that pauses now and then is served, one that moves less
 /// than that on average is not, and one that stops is gone when its credit is.
 #[derive(Clone, Copy, Debug)]
-pub struct Pace {
+pub struct RateLimit {
     grace: Duration,
     /// When the credit is spent.
     pub until: Instant,
 }
 
-impl Pace {
+impl RateLimit {
     /// A client that begins now.
     pub fn new(now: Instant, grace: Duration) -> Self {
         Self {
@@ -41,14 +41,18 @@ mod tests {
     #[test]
     fn who_moves_enough_may_take_for_ever_and_who_stops_is_gone_after_the_grace() {
         let (start, second) = (Instant::now(), Duration::from_secs(1));
-        let mut pace = Pace::new(start, 10 * second);
+        let mut rate_limit = RateLimit::new(start, 10 * second);
         for passed in 1..1000 {
-            pace.moved(start + passed * second, 1024);
-            assert_eq!(pace.until, start + (10 + passed) * second);
+            rate_limit.moved(start + passed * second, 1024);
+            assert_eq!(rate_limit.until, start + (10 + passed) * second);
         }
-        pace.moved(start + 1000 * second, 1 << 30);
-        assert_eq!(pace.until, start + 1010 * second, "credit is not saved up");
-        let mut slow = Pace::new(start, 10 * second);
+        rate_limit.moved(start + 1000 * second, 1 << 30);
+        assert_eq!(
+            rate_limit.until,
+            start + 1010 * second,
+            "credit is not saved up"
+        );
+        let mut slow = RateLimit::new(start, 10 * second);
         for passed in 1..20 {
             slow.moved(start + passed * second, 512);
         }

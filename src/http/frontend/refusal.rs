@@ -1,4 +1,4 @@
-//! Refusals: why a request is turned away at the door, with the status and what to do about it.
+//! Refusals: why a request is turned away at the frontend, with the status and what to do about it.
 //!
 //! It must never know sockets or routes.
 

@@ -23,7 +23,7 @@ const METHODS: [&str; 9] = [
     "GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT",
 ];
 
-/// Fields that concern one connection or the framing, which the door has the say in.
+/// Fields that concern one connection or the framing, which the frontend has the say in.
 const NOT_RELAYED: [&str; 6] = [
     "TE",
     "Trailer",
