@@ -1,9 +1,9 @@
-//! What pages load: the style sheet, the script, the icon, and samples of input files.
+//! Files that pages load: the style sheet, the script, the icon, and samples of input files.
 //!
 //! Each of the first three carries a hash of its contents in its name, so that it may be kept for
-//! ever. It must never know which page loads what.
+//! ever.
 
-use super::App;
+use super::app::App;
 use super::request::Request;
 use super::response::Response;
 use super::response_filters::fnv1a;
@@ -17,26 +17,38 @@ struct Asset {
     bytes: &'static [u8],
 }
 
-const STYLE: Asset = Asset {
-    stem: "style",
-    suffix: "css",
-    media_type: "text/css; charset=utf-8",
-    bytes: include_bytes!("assets/style.css"),
-};
+const STYLE: Asset = asset(
+    "style",
+    "css",
+    "text/css; charset=utf-8",
+    include_bytes!("assets/style.css"),
+);
+const SCRIPT: Asset = asset(
+    "script",
+    "js",
+    "text/javascript; charset=utf-8",
+    include_bytes!("assets/script.js"),
+);
+const ICON: Asset = asset(
+    "icon",
+    "svg",
+    "image/svg+xml",
+    include_bytes!("assets/icon.svg"),
+);
 
-const SCRIPT: Asset = Asset {
-    stem: "script",
-    suffix: "js",
-    media_type: "text/javascript; charset=utf-8",
-    bytes: include_bytes!("assets/script.js"),
-};
-
-const ICON: Asset = Asset {
-    stem: "icon",
-    suffix: "svg",
-    media_type: "image/svg+xml",
-    bytes: include_bytes!("assets/icon.svg"),
-};
+const fn asset(
+    stem: &'static str,
+    suffix: &'static str,
+    media_type: &'static str,
+    bytes: &'static [u8],
+) -> Asset {
+    Asset {
+        stem,
+        suffix,
+        media_type,
+        bytes,
+    }
+}
 
 impl Asset {
     fn name(&self) -> String {
@@ -44,19 +56,9 @@ impl Asset {
     }
 }
 
-/// The path of the style sheet.
-pub fn style() -> String {
-    format!("/assets/{}", STYLE.name())
-}
-
-/// The path of the script.
-pub fn script() -> String {
-    format!("/assets/{}", SCRIPT.name())
-}
-
-/// The path of the icon.
-pub fn icon() -> String {
-    format!("/assets/{}", ICON.name())
+/// The paths of the style sheet, the script and the icon.
+pub fn paths() -> [String; 3] {
+    [STYLE, SCRIPT, ICON].map(|asset| format!("/assets/{}", asset.name()))
 }
 
 /// `GET /assets/NAME`.

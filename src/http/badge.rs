@@ -1,10 +1,8 @@
-//! `GET /api/stores/ID/badge.svg`: a store's week as a badge for somebody else's page.
-//!
-//! It must never know how its number is made.
+//! `GET /api/stores/ID/badge.svg`: a store's week as a badge for other sites' pages.
 
 use maud::{Markup, PreEscaped, html};
 
-use super::App;
+use super::app::App;
 use super::query;
 use super::request::Request;
 use super::response::Response;
@@ -15,7 +13,7 @@ const CHARACTER_WIDTH: usize = 660;
 
 const LABEL: &str = "online, 7 days";
 
-/// The badge: a per cent, or that nobody is sure.
+/// The badge: a per cent, or `not sure`.
 pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let shown = query::store(app, request)?;
     let total = &shown.standing.row.totals[2];

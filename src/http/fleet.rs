@@ -1,10 +1,8 @@
-//! `GET /api/fleet`: what the first page shows, in JSON.
-//!
-//! It must never know how any of it is made or drawn.
+//! `GET /api/fleet`: the numbers of the first page, in JSON.
 
 use serde_json::{Value, json};
 
-use super::App;
+use super::app::App;
 use super::json;
 use super::query;
 use super::request::Request;
@@ -12,7 +10,7 @@ use super::response::Response;
 use crate::civil;
 use crate::error::Result;
 use crate::fleet_view::{FleetView, Part};
-use crate::uptime::interval::{HOUR, Interval};
+use crate::uptime::interval::HOUR;
 use crate::uptime::overview::Overview;
 use crate::uptime::state::State;
 use crate::uptime::window::windows;
@@ -30,16 +28,10 @@ pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let mut start = week.start;
     for load in &overview.hours {
         let mut hour = json::load(load);
-        hour.insert("from".to_owned(), civil::format_rfc3339(start).into());
-        hours.push(Value::Object(hour));
+        hour["from"] = civil::format_rfc3339(start).into();
+        hours.push(hour);
         start += HOUR;
     }
-    let outage = |outage: &Interval| {
-        json!({
-            "from": civil::format_rfc3339(outage.start),
-            "to": civil::format_rfc3339(outage.end),
-        })
-    };
     let owner = |(name, part): &(&str, Part)| {
         json!({
             "group": name,
@@ -62,7 +54,7 @@ pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
             "groups": owners.map(owner).collect::<Vec<_>>(),
             "hours": hours,
             "weekday_hours_local": cells(overview),
-            "poller_outages": view.outages.as_slice().iter().map(outage).collect::<Vec<_>>(),
+            "poller_outages": view.outages.as_slice().iter().map(json::stretch).collect::<Vec<_>>(),
         }),
     )
     .revalidated())
@@ -90,9 +82,9 @@ fn cells(overview: &Overview) -> Value {
             .filter(|(_, load)| load.business > 0);
         hours.map(move |(hour, load)| {
             let mut cell = json::load(load);
-            cell.insert("day".to_owned(), day.into());
-            cell.insert("hour".to_owned(), hour.into());
-            Value::Object(cell)
+            cell["day"] = day.into();
+            cell["hour"] = hour.into();
+            cell
         })
     });
     cells.collect()

@@ -3,9 +3,7 @@
 //! Three questions. Is the `Host` one that this server serves? If not, a name was pointed at it that
 //! is not its own (DNS rebinding): 421. Does a write come from another site? 403: browsers say so in
 //! `Sec-Fetch-Site`, older ones in `Origin`. Does it come from a page although pages are read-only? 403.
-//! Programs send neither header and are none of this file's business.
-//!
-//! It must never know routes or handlers.
+//! Programs send neither header and pass.
 
 use std::net::{IpAddr, SocketAddr};
 

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::App;
+use super::app::App;
 use super::request::Request;
 use super::response::Response;
 use crate::civil;

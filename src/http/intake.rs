@@ -9,9 +9,9 @@ use flate2::Crc;
 use rusqlite::Connection;
 use serde_json::{Map, Value, json};
 
+use super::app::{App, Site};
 use super::request::Request;
 use super::response::Response;
-use super::{App, Site};
 use crate::clock;
 use crate::db::idempotency::{self, Earlier};
 use crate::db::polls as kept;

@@ -1,6 +1,4 @@
-//! Facts in JSON: the words that the API has for what the core found out.
-//!
-//! It must never know requests, or compute anything that the core has a name for.
+//! The core's values in JSON, under the names of the API.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
@@ -19,7 +17,7 @@ use crate::uptime::standing::Standing;
 use crate::uptime::window::{Coverage, Share, WindowTotal, windows};
 
 /// What the API calls the three windows, and the unit in which each is told.
-pub const WINDOWS: [(&str, &str); 3] = [
+const WINDOWS: [(&str, &str); 3] = [
     ("last_hour", "minutes"),
     ("last_day", "hours"),
     ("last_week", "hours"),
@@ -60,30 +58,29 @@ fn evidence(evidence: Option<Evidence>) -> Value {
     })
 }
 
-/// One window: what the report says of it, in its unit and exactly. Without business time it says
-/// zero, and where nothing is known null.
-fn window(
-    total: &WindowTotal,
-    figures: Option<&Figures>,
-    which: usize,
-    stretch: Interval,
-) -> serde_json::Map<String, Value> {
-    let known = total.known();
-    let window = json!({
-        "from": civil::format_rfc3339(stretch.start),
-        "to": civil::format_rfc3339(stretch.end),
-        "unit": WINDOWS[which].1,
-        "uptime": figures.map(|figures| number(&figures.uptime)),
-        "downtime": figures.map(|figures| number(&figures.downtime)),
-        "uptime_us": known.map(|(uptime, _)| uptime),
-        "downtime_us": known.map(|(_, downtime)| downtime),
-        "business_us": total.business(),
-        "per_cent": per_cent(total.share()),
+/// The three windows, in the report's unit and exactly. Without business time they say zero, and where nothing is
+/// known null. `more` adds members to each.
+fn windows_of(totals: &[WindowTotal; 3], as_of: Micros, more: impl Fn(usize, &mut Value)) -> Value {
+    let figures = Figures::of(totals);
+    let stretches = windows(as_of);
+    let windows = WINDOWS.iter().enumerate().map(|(which, (name, unit))| {
+        let (total, figures) = (&totals[which], figures[which].as_ref());
+        let known = total.known();
+        let mut window = json!({
+            "from": civil::format_rfc3339(stretches[which].start),
+            "to": civil::format_rfc3339(stretches[which].end),
+            "unit": unit,
+            "uptime": figures.map(|figures| number(&figures.uptime)),
+            "downtime": figures.map(|figures| number(&figures.downtime)),
+            "uptime_us": known.map(|(uptime, _)| uptime),
+            "downtime_us": known.map(|(_, downtime)| downtime),
+            "business_us": total.business(),
+            "per_cent": per_cent(total.share()),
+        });
+        more(which, &mut window);
+        ((*name).to_owned(), window)
     });
-    match window {
-        Value::Object(window) => window,
-        _ => serde_json::Map::new(),
-    }
+    windows.collect::<serde_json::Map<_, _>>().into()
 }
 
 fn poll(poll: Option<Poll>) -> Value {
@@ -94,21 +91,12 @@ fn poll(poll: Option<Poll>) -> Value {
 }
 
 /// The three windows of one store.
-pub fn windows_of(standing: &Standing) -> Value {
-    let figures = Figures::of(&standing.row.totals);
-    let stretches = windows(standing.question.as_of);
-    let mut told = serde_json::Map::new();
-    for (which, (name, _)) in WINDOWS.iter().enumerate() {
-        let total = &standing.row.totals[which];
-        let mut window = window(total, figures[which].as_ref(), which, stretches[which]);
-        window.insert(
-            "coverage".to_owned(),
-            coverage(standing.row.coverage[which]),
-        );
-        window.insert("polls".to_owned(), evidence(standing.evidence[which]));
-        told.insert((*name).to_owned(), Value::Object(window));
-    }
-    Value::Object(told)
+pub fn store_windows(standing: &Standing) -> Value {
+    let row = &standing.row;
+    windows_of(&row.totals, standing.question.as_of, |which, window| {
+        window["coverage"] = coverage(row.coverage[which]);
+        window["polls"] = evidence(standing.evidence[which]);
+    })
 }
 
 /// An incident.
@@ -144,21 +132,11 @@ pub fn segment(segment: &Segment) -> Value {
 pub fn listed(view: &FleetView, place: usize) -> Value {
     let (store, label) = (view.store(place), &view.labels[place]);
     let glance: &Glance = &view.overview.glances[place];
-    let figures = Figures::of(&glance.totals);
-    let stretches = windows(view.question.as_of);
-    let mut told = serde_json::Map::new();
-    for (which, (name, _)) in WINDOWS.iter().enumerate() {
-        let mut window = window(
-            &glance.totals[which],
-            figures[which].as_ref(),
-            which,
-            stretches[which],
-        );
+    let told = windows_of(&glance.totals, view.question.as_of, |which, window| {
         if which == 2 {
-            window.insert("coverage".to_owned(), coverage(glance.coverage));
+            window["coverage"] = coverage(glance.coverage);
         }
-        told.insert((*name).to_owned(), Value::Object(window));
-    }
+    });
     json!({
         "store_id": store.id,
         "name": label.name,
@@ -206,17 +184,20 @@ pub fn sum(sum: &Sum) -> Value {
 }
 
 /// Business time of several stores in an hour, and its downtime.
-pub fn load(load: &Load) -> serde_json::Map<String, Value> {
-    let share = Share::new(load.downtime, load.business);
-    let told = json!({
+pub fn load(load: &Load) -> Value {
+    json!({
         "business_us": load.business,
         "downtime_us": load.downtime,
-        "per_cent": per_cent(share),
-    });
-    match told {
-        Value::Object(told) => told,
-        _ => serde_json::Map::new(),
-    }
+        "per_cent": per_cent(Share::new(load.downtime, load.business)),
+    })
+}
+
+/// A stretch of time.
+pub fn stretch(stretch: &Interval) -> Value {
+    json!({
+        "from": civil::format_rfc3339(stretch.start),
+        "to": civil::format_rfc3339(stretch.end),
+    })
 }
 
 /// A store id as a segment of a path.

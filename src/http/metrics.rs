@@ -5,7 +5,7 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
-use super::App;
+use super::app::App;
 use super::request::Request;
 use super::response::Response;
 use crate::db::polls;

@@ -1,12 +1,12 @@
 //! `GET /api/poller-outages`: when the poller itself was out.
-//!
-//! It must never know what an outage is, only how to tell of one.
 
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::App;
+use super::app::App;
+use super::json;
+use super::query;
 use super::request::Request;
 use super::response::Response;
 use crate::civil;
@@ -25,10 +25,7 @@ use crate::uptime::timeline::REACH;
 /// clock where the server follows that. An outage that still goes on shows only by the latter, for
 /// the newest poll is never within one. Without any poll there is neither a span nor an outage.
 pub fn list(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
-    let as_of = match request.field("as_of")? {
-        Some(text) => Some(civil::parse_instant(text)?),
-        None => app.site.clock.as_of(),
-    };
+    let as_of = query::as_of(app, request)?;
     let hot = Arc::clone(&app.site.hot);
     let db = app.db()?;
     let as_of = match as_of {
@@ -56,9 +53,7 @@ pub fn list(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
 
 /// An outage in JSON; its length is in whole minutes, halves rounded up.
 fn describe(outage: &Interval) -> Value {
-    json!({
-        "from": civil::format_rfc3339(outage.start),
-        "to": civil::format_rfc3339(outage.end),
-        "minutes": (outage.length() + MINUTE / 2) / MINUTE,
-    })
+    let mut told = json::stretch(outage);
+    told["minutes"] = ((outage.length() + MINUTE / 2) / MINUTE).into();
+    told
 }

@@ -1,10 +1,10 @@
-//! What a request asks about: an instant, a rule, a store.
+//! The question of a request: an instant, a rule, a store.
 //!
-//! Pages and JSON both ask here, so that they show the same. It must never know how either looks.
+//! Pages and JSON both ask here, so that they show the same.
 
 use std::sync::Arc;
 
-use super::App;
+use super::app::App;
 use super::request::Request;
 use crate::civil;
 use crate::clock;
@@ -34,19 +34,31 @@ pub fn rule(request: &Request<'_>) -> Result<Interpolation> {
     }
 }
 
+/// The instant that the query names, or the machine's on a server that follows its clock; none where the newest
+/// poll's shall be used.
+///
+/// # Errors
+/// When the query is malformed.
+pub fn as_of(app: &App, request: &Request<'_>) -> Result<Option<Micros>> {
+    match request.field("as_of")? {
+        Some(text) => Ok(Some(civil::parse_instant(text)?)),
+        None => Ok(app.site.clock.as_of()),
+    }
+}
+
 /// The instant and the rule that the query names. Without an instant it is the newest poll's, or, on a
-/// server that follows the machine's clock or has no poll, the machine's, cut to the minute: whoever
-/// looks within the same minute sees the same.
+/// server that follows the machine's clock or has no poll, the machine's, cut to the minute: all who look
+/// within one minute see the same.
 ///
 /// # Errors
 /// When the query is malformed or the database cannot be read.
 pub fn question(app: &mut App, request: &Request<'_>) -> Result<Question> {
     let rule = rule(request)?;
     let minute = |at: Micros| at.div_euclid(MINUTE) * MINUTE;
-    let as_of = match (request.field("as_of")?, app.site.clock.as_of()) {
-        (Some(text), _) => civil::parse_instant(text)?,
+    let as_of = match (request.field("as_of")?, as_of(app, request)?) {
+        (Some(_), Some(asked)) => asked,
         (None, Some(machine)) => minute(machine),
-        (None, None) => polls::newest(app.db()?)?.unwrap_or_else(|| minute(clock::machine_us())),
+        (_, None) => polls::newest(app.db()?)?.unwrap_or_else(|| minute(clock::machine_us())),
     };
     Ok(Question { as_of, rule })
 }

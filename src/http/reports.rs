@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::App;
+use super::app::App;
 use super::request::Request;
 use super::response::Response;
 use crate::civil;

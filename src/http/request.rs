@@ -1,6 +1,4 @@
-//! Requests: what handlers may see of them, already decoded.
-//!
-//! It must never know sockets or routes.
+//! Requests: the parts that handlers see, already decoded.
 
 use std::io::Read;
 
@@ -53,7 +51,7 @@ impl<'a> Request<'a> {
     /// The query's field called `name`; none where it is missing or empty.
     ///
     /// # Errors
-    /// When it is there twice: which one was meant?
+    /// When it is there twice.
     pub fn field(&self, name: &str) -> Result<Option<&str>> {
         let mut values = self.query.iter().filter(|(field, _)| field == name);
         let value = values

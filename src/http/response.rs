@@ -1,6 +1,4 @@
 //! Answers: values that handlers return, and problems as RFC 9457 has them.
-//!
-//! It must never know sockets: whoever serves writes them.
 
 use std::sync::Arc;
 
@@ -18,7 +16,7 @@ pub struct Response {
     pub status: u16,
     /// Header fields but `Content-Length`, `Date` and `Connection`, which the server writes.
     pub headers: Vec<(&'static str, String)>,
-    /// The whole body, which others may hold, too: a report's CSV is not copied for each who fetches it.
+    /// The whole body, shared: a report's CSV is not copied for each client that fetches it.
     pub body: Arc<Vec<u8>>,
 }
 

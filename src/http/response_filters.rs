@@ -1,6 +1,4 @@
-//! Delivery: what every answer gets on its way out: safe headers, an `ETag`, gzip.
-//!
-//! It must never know what an answer says.
+//! Response filters: every answer gets safe headers on its way out, and where it fits an `ETag` and gzip.
 
 use std::io::Write;
 
@@ -10,7 +8,7 @@ use flate2::write::GzEncoder;
 use super::request::Request;
 use super::response::Response;
 
-/// What a page may load and do: nothing but this server's own style, script, pictures and forms.
+/// A page may load this server's own style, script, pictures and forms, and nothing else.
 pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; \
     img-src 'self' data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
@@ -25,7 +23,7 @@ pub fn finish(request: &Request<'_>, mut answer: Response) -> Response {
         .with("X-Frame-Options", "DENY")
         .with("Content-Security-Policy", CONTENT_SECURITY_POLICY);
     let reads = matches!(request.method.as_str(), "GET" | "HEAD");
-    // What nobody may keep needs no name to ask for it again by.
+    // An answer that no cache may keep needs no tag.
     let kept = answer.header("Cache-Control") != Some("no-store");
     if !reads || answer.status != 200 || !kept {
         return answer;
@@ -75,7 +73,7 @@ fn accepts_gzip(request: &Request<'_>) -> bool {
     })
 }
 
-/// FNV-1a: names contents that nobody tampers with.
+/// FNV-1a: a hash for contents of our own, not against forgery.
 pub const fn fnv1a(bytes: &[u8]) -> u64 {
     let mut hash = 0xcbf2_9ce4_8422_2325;
     let mut place = 0;
@@ -113,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn gzip_is_sent_to_those_who_take_it() {
+    fn gzip_is_sent_to_clients_that_accept_it() {
         for (accept, packed) in [
             ("gzip, br", true),
             ("br;q=1, GZIP;q=0.5", true),
@@ -128,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_may_keep_has_no_tag() {
+    fn an_answer_that_no_cache_may_keep_has_no_tag() {
         let csv = Response::new(200, "text/csv", vec![b'a'; 4096]);
         let answer = answer(&[("Accept-Encoding", "gzip")], csv);
         assert_eq!((answer.header("ETag"), answer.body.len()), (None, 4096));

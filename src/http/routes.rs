@@ -1,82 +1,212 @@
-//! The routing table: every path and method the server answers, and with what.
-//!
-//! It must never know how an answer is made.
+//! The routing table: every path and method the server answers, and the router that is made of it.
 
 use percent_encoding::percent_decode_str;
 
-use super::frontend::Admission;
+use super::app::App;
+use super::frontend::limits::Admission;
 use super::request::Request;
 use super::response::Response;
+use super::route::Scope::{Admin, Ingest, Read, Report};
+use super::route::{Body, Field, Handler, Route};
 use super::{
-    App, assets, badge, fleet, guard, health, intake, metrics, openapi, outages, pages, reports,
+    assets, badge, fleet, guard, health, intake, metrics, openapi, outages, pages, reports,
     response_filters, stores,
 };
-use crate::error;
+use crate::error::Result;
 
-/// How long a body may be that is not one of rows, in bytes.
+/// How long a body may be that is neither rows nor files, in bytes.
 const BODY_BYTES_MAX: u64 = 1 << 20;
 
-/// Makes the answer to a request.
-type Handler = fn(&mut App, &mut Request<'_>) -> error::Result<Response>;
+const fn field(name: &'static str, schema: &'static str, about: &'static str) -> Field {
+    Field {
+        name,
+        schema,
+        about,
+        required: false,
+    }
+}
 
-/// One line of the table. `{id}` in a path stands for one segment, or the part of one before a suffix.
-struct Route {
-    method: &'static str,
+const TEXT: &str = r#"{"type": "string"}"#;
+const AS_OF: &[Field] = &[field(
+    "as_of",
+    r#"{"type": "string", "format": "date-time"}"#,
+    "An instant, such as 2026-11-01T12:00:00Z. Default: the newest poll, or the machine's clock with --clock system.",
+)];
+const RULE: &[Field] = &[field(
+    "interpolation",
+    r#"{"type": "string", "enum": ["nearest", "previous"], "default": "nearest"}"#,
+    "How the time between polls is filled in.",
+)];
+const OWNER: &[Field] = &[field("group", TEXT, "Only this owner's stores.")];
+const BAD_ROWS: &[Field] = &[field(
+    "on_bad_row",
+    r#"{"type": "string", "enum": ["refuse", "skip"], "default": "refuse"}"#,
+    "Whether one bad row refuses all.",
+)];
+const REPORT_ID: &[Field] = &[Field {
+    required: true,
+    ..field("report_id", TEXT, "The report's id.")
+}];
+const HISTORY: &[Field] = &[
+    field(
+        "limit",
+        r#"{"type": "integer", "minimum": 1, "maximum": 100}"#,
+        "At most 100.",
+    ),
+    field("before", TEXT, "The last id of the page before."),
+];
+const LIST: &[Field] = &[
+    field("q", TEXT, "Part of the name or the id, in any case."),
+    field("group", TEXT, "The owner."),
+    field(
+        "state",
+        r#"{"type": "string", "enum": ["online", "offline", "closed", "not-sure", "unvouched"]}"#,
+        "The store's state now; unvouched: too few polls in its week to be sure.",
+    ),
+    field(
+        "sort",
+        r#"{"type": "string", "default": "name",
+            "enum": ["name", "owner", "state", "downtime", "online", "coverage", "last_poll"]}"#,
+        "The column that the list is sorted by.",
+    ),
+    field(
+        "order",
+        r#"{"type": "string", "enum": ["asc", "desc"]}"#,
+        "The direction.",
+    ),
+    field(
+        "offset",
+        r#"{"type": "integer", "minimum": 0}"#,
+        "How many are passed over.",
+    ),
+];
+const LIMIT: &[Field] = &[field(
+    "limit",
+    r#"{"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}"#,
+    "How many, at most 1000.",
+)];
+
+const QUESTION: &[&[Field]] = &[AS_OF, RULE];
+const JSON: &str = "application/json";
+const HTML: &[(&str, &str)] = &[("text/html", "")];
+const CSV: &[(&str, &str)] = &[("text/csv", "")];
+const OBJECT: &[(&str, &str)] = &[(JSON, "Object")];
+const PROGRESS: &[(&str, &str)] = &[(JSON, "Progress"), ("text/csv", "")];
+const PROGRESS_ABOUT: &str = "Its state as JSON while it runs or after it failed; the CSV itself once it is complete. \
+    The header Report-Status says which.";
+const REPORT: &str = "The report's id, a UUID.";
+const STORE: &str = "The store's id.";
+
+const HOURS_SUMMARY: &str = "Takes business hours: store_id, day, start_time_local, end_time_local; they replace all \
+    rows of each store that is named.";
+
+const fn get(
+    tag: &'static str,
     path: &'static str,
     handler: Handler,
-    /// Whether its body is one of rows, which may be long.
-    takes_rows: bool,
+    name: &'static str,
+    summary: &'static str,
+) -> Route {
+    Route::new("GET", tag, path, handler, name, summary)
 }
 
-const fn route(method: &'static str, path: &'static str, handler: Handler) -> Route {
-    Route {
-        method,
-        path,
-        handler,
-        takes_rows: false,
-    }
+const fn rows(
+    path: &'static str,
+    handler: Handler,
+    name: &'static str,
+    summary: &'static str,
+) -> Route {
+    Route::new("POST", "rows", path, handler, name, summary)
+        .takes(&[BAD_ROWS])
+        .body(Body::Rows)
+        .answers(200, "The rows are on disk.", &[(JSON, "Accepted")])
+        .problems(&[400, 413, 415, 422, 503])
 }
 
-const fn rows(path: &'static str, handler: Handler) -> Route {
-    Route {
-        takes_rows: true,
-        ..route("POST", path, handler)
-    }
+const fn page(
+    path: &'static str,
+    handler: Handler,
+    name: &'static str,
+    summary: &'static str,
+) -> Route {
+    get("pages", path, handler, name, summary).answers(200, "The page.", HTML)
 }
 
-/// Every route; the first that fits answers.
-const ROUTES: &[Route] = &[
-    route("POST", "/trigger_report", reports::trigger),
-    route("GET", "/get_report", reports::get),
-    route("GET", "/get_report/{id}", reports::get),
-    route("GET", "/health", health::get),
-    route("GET", "/api/reports", reports::list),
-    route("GET", "/api/reports/{id}.csv", reports::csv),
-    route("GET", "/api/reports/{id}", reports::facts),
-    rows("/api/polls", intake::polls),
-    rows("/api/business-hours", intake::business_hours),
-    rows("/api/timezones", intake::timezones),
-    rows("/api/stores", intake::stores),
-    route("GET", "/api/fleet", fleet::get),
-    route("GET", "/api/stores", stores::list),
-    route("GET", "/api/stores/{id}", stores::facts),
-    route("GET", "/api/stores/{id}/timeline", stores::timeline),
-    route("GET", "/api/stores/{id}/inputs", stores::inputs),
-    route("GET", "/api/stores/{id}/badge.svg", badge::get),
-    route("DELETE", "/api/stores/{id}", stores::delete),
-    route("GET", "/api/poller-outages", outages::list),
-    route("GET", "/openapi.json", openapi::get),
-    route("GET", "/metrics", metrics::get),
-    route("GET", "/", pages::fleet::get),
-    route("GET", "/stores", pages::stores::get),
-    route("GET", "/stores/{id}", pages::store::get),
-    route("GET", "/reports", pages::reports::get),
-    route("POST", "/reports", pages::reports::post),
-    route("GET", "/load", pages::load::get),
-    route("POST", "/load", pages::load::post),
-    route("GET", "/assets/{id}", assets::get),
-    route("GET", "/samples/{id}", assets::sample),
+/// Every route; the first that fits answers. Two lines a route, which rustfmt would make ten.
+#[rustfmt::skip]
+pub const ROUTES: &[Route] = &[
+    Route::new("POST", "reports", "/trigger_report", reports::trigger, "triggerReport", "Makes a report.").needs(Report)
+        .takes(QUESTION).answers(202, "It is in the database and in the queue.", &[(JSON, "Triggered")])
+        .problems(&[400, 503]),
+    get("reports", "/get_report", reports::get, "getReport", "A report, or how far it is.").needs(Read)
+        .takes(&[REPORT_ID]).answers(200, PROGRESS_ABOUT, PROGRESS).problems(&[400, 404]),
+    get("reports", "/get_report/{id}", reports::get, "getReportByPath", "A report, or how far it is.").needs(Read)
+        .id(REPORT).answers(200, PROGRESS_ABOUT, PROGRESS).problems(&[400, 404]),
+    get("operation", "/health", health::get, "health", "Whether the database can be read.")
+        .answers(200, "It can.", OBJECT).problems(&[503]),
+    get("reports", "/api/reports", reports::list, "listReports", "The history of reports, newest first.")
+        .needs(Read).takes(&[HISTORY])
+        .answers(200, "A page of reports; next is the path of the one after, or null.", OBJECT)
+        .problems(&[400, 404]),
+    get("reports", "/api/reports/{id}.csv", reports::csv, "reportCsv", "One report's CSV.").needs(Read).id(REPORT)
+        .answers(200, "The CSV.", CSV).problems(&[400, 404]),
+    get("reports", "/api/reports/{id}", reports::facts, "reportFacts", "One report's facts.").needs(Read).id(REPORT)
+        .answers(200, "State, as_of, rule, times, size.", OBJECT).problems(&[400, 404]),
+    rows("/api/polls", intake::polls, "addPolls", "Takes polls: store_id, timestamp_utc, status.").needs(Ingest),
+    rows("/api/business-hours", intake::business_hours, "replaceBusinessHours", HOURS_SUMMARY).needs(Admin),
+    rows("/api/timezones", intake::timezones, "replaceTimezones", "Takes time zones: store_id, timezone_str.")
+        .needs(Admin),
+    rows("/api/stores", intake::stores, "replaceStores", "Takes names and owners: store_id, name, group.")
+        .needs(Admin),
+    get("facts", "/api/fleet", fleet::get, "fleet", "The fleet: states, the week and the one before, by owner, by hour, by weekday and hour.")
+        .needs(Read).takes(&[AS_OF, RULE, OWNER]).answers(200, "The fleet.", OBJECT).problems(&[400]),
+    get("facts", "/api/stores", stores::list, "listStores", "Every store at a glance, a page at a time.")
+        .needs(Read).takes(&[LIST, LIMIT, AS_OF, RULE])
+        .answers(200, "A page of stores; next is the path of the one after, or null.", &[(JSON, "Stores")])
+        .problems(&[400]),
+    get("facts", "/api/stores/{id}", stores::facts, "storeFacts", "One store: state, windows with coverage and evidence, incidents.")
+        .needs(Read).id(STORE).takes(QUESTION).answers(200, "The store.", &[(JSON, "Store")]).problems(&[400, 404]),
+    get("facts", "/api/stores/{id}/timeline", stores::timeline, "storeTimeline", "The week before as_of, piece after piece, and every poll of eight days.")
+        .needs(Read).id(STORE).takes(QUESTION)
+        .answers(200, "Segments without a gap: those of a state sum to the week's number.", &[(JSON, "Timeline")])
+        .problems(&[400, 404]),
+    get("facts", "/api/stores/{id}/inputs", stores::inputs, "storeInputs", "All inputs of the store's numbers, as text; its SHA-256 is the checksum on the page.")
+        .needs(Read).id(STORE).takes(QUESTION).answers(200, "The inputs.", &[("text/plain", "")])
+        .problems(&[400, 404]),
+    get("facts", "/api/stores/{id}/badge.svg", badge::get, "storeBadge", "The week's share of business time online, as a badge.")
+        .needs(Read).id(STORE).takes(QUESTION).answers(200, "The badge.", &[("image/svg+xml", "")])
+        .problems(&[400, 404]),
+    Route::new("DELETE", "rows", "/api/stores/{id}", stores::delete, "deleteStore", "Forgets a store and all about it.")
+        .needs(Admin).id(STORE).answers(200, "How many polls went.", OBJECT).problems(&[404, 503]),
+    get("facts", "/api/poller-outages", outages::list, "pollerOutages", "When the poller was out, in the eight days before as_of.")
+        .needs(Read).takes(&[AS_OF]).answers(200, "The outages.", OBJECT).problems(&[400]),
+    get("operation", "/openapi.json", describe, "openapi", "This document.").answers(200, "It.", OBJECT),
+    get("operation", "/metrics", metrics::get, "metrics", "The server's numbers as Prometheus text.").needs(Report)
+        .answers(200, "The numbers.", &[("text/plain", "")]),
+    page("/", pages::fleet::get, "fleetPage", "The fleet on one screen.").needs(Read).takes(&[OWNER, AS_OF, RULE])
+        .problems(&[400]),
+    page("/stores", pages::stores::get, "storesPage", "Every store.").needs(Read).takes(&[LIST, AS_OF, RULE])
+        .problems(&[400]),
+    page("/stores/{id}", pages::store::get, "storePage", "One store.").needs(Read).id(STORE).takes(QUESTION)
+        .problems(&[400, 404]),
+    page("/reports", pages::reports::get, "reportsPage", "Reports: a button and the history.").needs(Read),
+    Route::new("POST", "pages", "/reports", pages::reports::post, "reportsForm", "The form of /reports.").needs(Report)
+        .body(Body::Form("ReportForm")).answers(303, "Made; back to the page.", &[]).problems(&[403])
+        .pages(&[(503, "The queue is full.")]),
+    page("/load", pages::load::get, "loadPage", "Files into the database.").needs(Admin),
+    Route::new("POST", "pages", "/load", pages::load::post, "loadForm", "The form of /load: files, whole or not at all.")
+        .needs(Admin).body(Body::Files("LoadForm")).answers(200, "Loaded.", &[]).problems(&[400, 403, 413, 415])
+        .pages(&[(422, "Bad rows, as a table.")]),
+    get("pages", "/assets/{id}", assets::get, "asset", "A file that pages load.")
+        .id("Its name, with a hash of its contents.").answers(200, "The asset.", &[("*/*", "")]).problems(&[404]),
+    get("pages", "/samples/{id}", assets::sample, "sample", "A sample of an input file.").id("Its name.")
+        .answers(200, "The sample.", CSV).problems(&[404]),
 ];
+
+/// `GET /openapi.json`.
+fn describe(_app: &mut App, _request: &mut Request<'_>) -> Result<Response> {
+    Ok(Response::json(200, &openapi::document(ROUTES)).revalidated())
+}
 
 /// Answers a request, unless the guard turns it away.
 pub fn answer(app: &mut App, request: &mut Request<'_>) -> Response {
@@ -98,20 +228,20 @@ fn by_the_table(app: &mut App, request: &mut Request<'_>) -> Response {
     }
 }
 
-/// What the table says of a request before its body is read; a body of rows may have `rows_bytes_max`.
-pub fn admit(method: &str, target: &str, rows_bytes_max: u64) -> Admission {
+/// What the table says of a request before its body is read; long bodies may have `long_bytes_max`.
+pub fn admit(method: &str, target: &str, long_bytes_max: u64) -> Admission {
     let path = target.split('?').next().unwrap_or(target);
-    match find(method, path) {
-        Ok((route, _)) if route.takes_rows => Admission {
-            body_bytes_max: rows_bytes_max,
-            too_large: intake::too_large,
-            known: None,
-        },
-        found => Admission {
-            body_bytes_max: BODY_BYTES_MAX,
-            too_large,
-            known: found.err(),
-        },
+    let found = find(method, path);
+    let (body_bytes_max, too_large): (_, fn(u64) -> Response) =
+        match found.as_ref().map(|(route, _)| route.body) {
+            Ok(Body::Rows) => (long_bytes_max, intake::too_large),
+            Ok(Body::Files(_)) => (long_bytes_max, too_large),
+            _ => (BODY_BYTES_MAX, too_large),
+        };
+    Admission {
+        body_bytes_max,
+        too_large,
+        known: found.err(),
     }
 }
 
@@ -121,10 +251,13 @@ fn too_large(bytes_max: u64) -> Response {
 }
 
 /// The route of a request, and what stands for its `{id}`; the answer where there is none.
-fn find<'a>(method: &str, path: &'a str) -> Result<(&'static Route, &'a str), Response> {
+fn find<'a>(
+    method: &str,
+    path: &'a str,
+) -> std::result::Result<(&'static Route, &'a str), Response> {
     let mut allowed = Vec::new();
     for route in ROUTES {
-        let Some(id) = captured(route.path, path) else {
+        let Some(id) = route.captured(path) else {
             continue;
         };
         // HEAD is GET without its body, which the server leaves out.
@@ -148,47 +281,19 @@ fn find<'a>(method: &str, path: &'a str) -> Result<(&'static Route, &'a str), Re
     Err(Response::problem(405, &detail).with("Allow", allowed))
 }
 
-/// What stands for `{id}` where `path` fits the pattern; empty where the pattern has none.
-fn captured<'a>(pattern: &str, path: &'a str) -> Option<&'a str> {
-    let Some((prefix, suffix)) = pattern.split_once("{id}") else {
-        return (pattern == path).then_some("");
-    };
-    let id = path.strip_prefix(prefix)?.strip_suffix(suffix)?;
-    (!id.is_empty() && !id.contains('/')).then_some(id)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn every_route_is_described_and_nothing_else() {
-        let document: serde_json::Value = serde_json::from_str(openapi::DOCUMENT).unwrap();
-        let paths = document["paths"].as_object().unwrap();
-        let mut described: Vec<(String, &str)> = Vec::new();
-        for (path, methods) in paths {
-            let methods = methods.as_object().unwrap().keys();
-            described.extend(methods.map(|method| (method.to_uppercase(), path.as_str())));
-        }
-        let routes = ROUTES.iter();
-        let mut routes: Vec<_> = routes
-            .map(|route| (route.method.to_owned(), route.path))
-            .collect();
-        described.sort();
-        routes.sort();
-        assert_eq!(described, routes);
-    }
-
-    #[test]
     fn a_pattern_captures_one_segment_or_part_of_it() {
-        assert_eq!(captured("/health", "/health"), Some(""));
-        assert_eq!(
-            captured("/api/reports/{id}.csv", "/api/reports/7.csv"),
-            Some("7")
-        );
-        assert_eq!(captured("/api/reports/{id}", "/api/reports/7"), Some("7"));
-        for path in ["/api/reports/", "/api/reports/7/8", "/api/reports"] {
-            assert_eq!(captured("/api/reports/{id}", path), None, "{path}");
+        let found = |path| find("GET", path).map(|(route, id)| (route.path, id)).ok();
+        assert_eq!(found("/health"), Some(("/health", "")));
+        let csv = "/api/reports/{id}.csv";
+        assert_eq!(found("/api/reports/7.csv"), Some((csv, "7")));
+        assert_eq!(found("/api/reports/7"), Some(("/api/reports/{id}", "7")));
+        for path in ["/api/reports/", "/api/reports/7/8", "/nowhere"] {
+            assert!(found(path).is_none(), "{path}");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! A list of stores: which of them, in what order, which page of it.
 //!
-//! The page `/stores` and `GET /api/stores` both ask here. It must never know how a list looks.
+//! The page `/stores` and `GET /api/stores` both ask here.
 
 use std::cmp::Ordering;
 
@@ -18,13 +18,13 @@ pub enum Sort {
     Name,
     /// Who owns it.
     Owner,
-    /// How it is, what needs somebody first.
+    /// Its state; those that need attention first.
     State,
     /// Downtime in the week.
     Downtime,
     /// The share of the week's business time online.
     Online,
-    /// How much of the week somebody saw.
+    /// The share of the week within an hour of a poll.
     Coverage,
     /// When it was last polled.
     LastPoll,
@@ -70,7 +70,7 @@ pub struct StoreQuery {
     pub group: Option<String>,
     /// The state; none for all.
     pub state: Option<State>,
-    /// Only stores whose week nobody can vouch for.
+    /// Only stores with too few polls in their week to be sure.
     pub unvouched: bool,
     /// The order.
     pub sort: Sort,
@@ -83,7 +83,7 @@ pub struct StoreQuery {
 }
 
 impl StoreQuery {
-    /// What the query asks for; `limit_default` unless it names a limit, which may be `limit_max`.
+    /// The list that the query names; `limit_default` unless it names a limit, which may be `limit_max`.
     ///
     /// # Errors
     /// When the query is malformed.
@@ -137,7 +137,7 @@ impl StoreQuery {
         })
     }
 
-    /// The same question as a query; what is as it would be anyway is left out.
+    /// The same list as a query, without fields that have their default.
     pub fn query(&self) -> String {
         let mut query = form_urlencoded::Serializer::new(String::new());
         if !self.text.is_empty() {
@@ -163,7 +163,7 @@ impl StoreQuery {
         query.finish()
     }
 
-    /// The places in the fleet of all stores that are meant, in the order that is asked for.
+    /// The places of these stores in the fleet, in the order of the list.
     pub fn places(&self, view: &FleetView) -> Vec<usize> {
         let text = self.text.to_lowercase();
         let fits = |place: &usize| {
@@ -212,7 +212,7 @@ impl StoreQuery {
         }
     }
 
-    /// What is not known comes last, whichever way.
+    /// Unknown values come last in both directions.
     fn sort_known(&self, places: &mut [usize], key: impl Fn(usize) -> Option<Micros>) {
         let value =
             |place: usize| key(place).map(|value| if self.descending { -value } else { value });

@@ -1,11 +1,9 @@
-//! Stores over HTTP: all of them, one, its week, what its numbers rest on; forgetting one.
-//!
-//! It must never know how stores are kept or numbers made.
+//! Stores over HTTP: all of them, one, its week, the inputs of its numbers; forgetting one.
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::App;
+use super::app::App;
 use super::json;
 use super::query::{self, StoreView};
 use super::request::Request;
@@ -63,7 +61,7 @@ pub fn list(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
 pub fn facts(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let shown = query::store(app, request)?;
     let mut facts = describe(&shown);
-    facts["windows"] = json::windows_of(&shown.standing);
+    facts["windows"] = json::store_windows(&shown.standing);
     facts["incidents"] = shown
         .standing
         .incidents
@@ -86,15 +84,15 @@ pub fn timeline(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     Ok(Response::json(200, &told).revalidated())
 }
 
-/// `GET /api/stores/ID/inputs`: all that the store's numbers are made of, as text whose SHA-256 is the
-/// checksum on the page.
+/// `GET /api/stores/ID/inputs`: all inputs of the store's numbers, as text whose SHA-256 is the checksum on the
+/// page.
 pub fn inputs(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let shown = query::store(app, request)?;
     let text = inputs_of(&shown).into_bytes();
     Ok(Response::new(200, "text/plain; charset=utf-8", text).revalidated())
 }
 
-/// What a store's numbers are made of: its zone, its hours, and its polls within reach, sorted.
+/// The inputs of a store's numbers: its zone, its hours, and its polls within reach, sorted.
 pub fn inputs_of(shown: &StoreView) -> String {
     let question = shown.standing.question;
     let mut text = format!(
@@ -129,7 +127,7 @@ pub fn checksum(shown: &StoreView) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// What both answers about one store begin with.
+/// The first members of both answers about one store.
 fn describe(shown: &StoreView) -> Value {
     let standing = &shown.standing;
     let hours = |row: &WeeklyRow| {

@@ -16,7 +16,7 @@ use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
-use store_monitor::http::frontend::chunks::Body;
+use store_monitor::http::frontend::chunks::BodyDecoder;
 use store_monitor::http::frontend::head::{self, Scanner};
 use store_monitor::http::frontend::refusal::Refusal;
 
@@ -44,7 +44,7 @@ fn read_all(mut input: &[u8], bodies: &mut Vec<usize>) -> Result<(), Refusal> {
         let end = range.end;
         let head = head::judge(&input[range])?;
         input = &input[end..];
-        let mut body = Body::new(head.framing, 1 << 20)?;
+        let mut body = BodyDecoder::new(head.framing, 1 << 20)?;
         let mut length = 0;
         let taken = body.decode(input, |bytes| length += bytes.len())?;
         if !body.is_whole() {

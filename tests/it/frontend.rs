@@ -281,9 +281,8 @@ fn a_client_that_reads_or_sends_nothing_holds_no_handler() {
     assert!(head.body.is_empty());
     // Their replies were kept for them, in order, beyond what memory and sockets hold.
     for reader in &mut readers {
-        let (status, head, body) = reader.send(GET).reply().expect("a reply");
+        let (status, _, body) = reader.send(GET).reply().expect("a reply");
         assert_eq!(status, 200);
-        assert!(!head.contains("Frontend-"), "{head}");
         assert!(body == csv);
         assert_eq!(reader.reply().expect("a reply").0, 200);
     }

@@ -470,14 +470,6 @@ impl Server {
         number.split_whitespace().next()?.parse().ok()
     }
 
-    /// Whether the process has a thread of this name; false where nobody tells.
-    pub(crate) fn has_thread(&self, name: &str) -> bool {
-        let tasks = fs::read_dir(format!("/proc/{}/task", self.child.id()));
-        let comm = |task: fs::DirEntry| fs::read_to_string(task.path().join("comm")).ok();
-        let mut names = tasks.into_iter().flatten().flatten().filter_map(comm);
-        names.any(|found| found.trim_end() == name)
-    }
-
     /// How many descriptors the process has open; none where nobody tells.
     pub(crate) fn descriptors(&self) -> Option<usize> {
         let folder = fs::read_dir(format!("/proc/{}/fd", self.child.id())).ok()?;

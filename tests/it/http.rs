@@ -643,3 +643,58 @@ fn reports_that_a_stop_left_are_made_by_the_next_start_even_more_than_the_queue_
         assert_eq!(finished(&home.database(), id).state, ReportState::Complete);
     }
 }
+
+#[test]
+fn every_route_answers_a_plain_request_as_the_api_document_says() {
+    let home = Home::seeded();
+    let server = Server::start(&home);
+    let report = server.trigger("");
+    server.wait_for_report(&report);
+    let page = server.get("/reports").text().to_owned();
+    let (_, asset) = page.split_once("/assets/style").expect("a style sheet");
+    let (asset, _) = asset.split_once('"').expect("an end");
+    let stores = server.get("/api/stores?limit=2").json();
+    let [shown, deleted] = [0, 1].map(|at| {
+        stores["stores"][at]["store_id"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    });
+    let document = server.get("/openapi.json").json();
+    let mut asked = 0;
+    for (path, methods) in document["paths"].as_object().expect("paths") {
+        for (method, operation) in methods.as_object().expect("methods") {
+            let id = match path.split('/').nth(1).expect("a first segment") {
+                "assets" => format!("style{asset}"),
+                "samples" => "polls.csv".to_owned(),
+                "api" if path.starts_with("/api/stores") && method == "delete" => deleted.clone(),
+                "api" if path.starts_with("/api/stores") => shown.clone(),
+                "stores" => shown.clone(),
+                _ => report.clone(),
+            };
+            let mut target = path.replace("{id}", &id);
+            let fields = operation["parameters"].as_array().into_iter().flatten();
+            if fields.clone().any(|field| field["name"] == "report_id") {
+                target += &format!("?report_id={report}");
+            }
+            let answer = server.request(&method.to_uppercase(), &target);
+            let place = format!("{method} {target}: {}", answer.status);
+            let said = &operation["responses"][answer.status.to_string()];
+            assert!(said.is_object(), "{place} is not described");
+            // Bodies are left out, so routes that take one may refuse; all others succeed.
+            let takes_body = operation["requestBody"].is_object();
+            assert!(answer.status < 400 || takes_body, "{place}");
+            if let Some(types) = said["content"].as_object() {
+                let media_type = answer
+                    .header("Content-Type")
+                    .split(';')
+                    .next()
+                    .expect("one");
+                let fits = types.contains_key(media_type) || types.contains_key("*/*");
+                assert!(fits, "{place} is {media_type}");
+            }
+            asked += 1;
+        }
+    }
+    assert!(asked > 25, "{asked} routes");
+}

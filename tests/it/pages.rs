@@ -486,7 +486,7 @@ fn a_page_follows_what_is_written_at_once() {
     server.post("/api/polls", "text/csv", &[], poll.as_bytes());
     let fleet = server.get("/api/fleet").json();
     assert_eq!(fleet["states"]["offline"], 0);
-    assert!(shown("/", "No store that anybody can see is offline"));
+    assert!(shown("/", "No open store is known to be offline"));
 }
 
 #[test]

@@ -46,8 +46,7 @@ const NEVER: [(&str, &[&str]); 9] = [
 const CURRENCY: &str = "uptime::interval";
 
 /// Crates, and the only rooms that may name them.
-const CRATES: [(&str, &[&str]); 13] = [
-    ("tiny_http", &["http"]),
+const CRATES: [(&str, &[&str]); 12] = [
     ("mio", &["http"]),
     ("socket2", &["http"]),
     ("httparse", &["http"]),

@@ -1,6 +1,6 @@
 //! Bodies: where one ends, by its length or by its chunks.
 //!
-//! Pure: bytes in, the body's own bytes out. It must never know sockets, time or routes.
+//! Pure: bytes in, the body's own bytes out.
 
 use super::head::{Framing, is_token};
 use super::refusal::Refusal;
@@ -19,7 +19,7 @@ const NEVER_TRAILERS: [&[u8]; 4] = [b"content-length", b"transfer-encoding", b"h
 
 /// A body that is being read.
 #[derive(Debug)]
-pub struct Body {
+pub struct BodyDecoder {
     at: At,
     /// What is still to come, of a body of known length or of a chunk.
     left: u64,
@@ -45,7 +45,7 @@ enum At {
     End,
 }
 
-impl Body {
+impl BodyDecoder {
     /// A body that may have this many bytes.
     ///
     /// # Errors
@@ -259,7 +259,7 @@ mod tests {
 
     /// The body, and how much input it took.
     fn read(input: &[u8], step: usize) -> Result<(Vec<u8>, usize), u16> {
-        let mut body = Body::new(Framing::Chunked, 100).expect("a body");
+        let mut body = BodyDecoder::new(Framing::Chunked, 100).expect("a body");
         let (mut bytes, mut taken) = (Vec::new(), 0);
         for piece in input.chunks(step) {
             let sink = |more: &[u8]| bytes.extend_from_slice(more);
@@ -324,9 +324,9 @@ mod tests {
         assert_eq!(read(b"64\r\n", 1), Err(0), "100 bytes are still to come");
         assert_eq!(read(b"65\r\n", 1), Err(413));
         assert_eq!(read(b"1\r\na\r\n64\r\n", 1), Err(413));
-        let long = Body::new(Framing::Length(101), 100);
+        let long = BodyDecoder::new(Framing::Length(101), 100);
         assert_eq!(long.map(|_| ()), Err(Refusal::TOO_LARGE));
-        let empty = Body::new(Framing::Length(0), 0).expect("nothing");
+        let empty = BodyDecoder::new(Framing::Length(0), 0).expect("nothing");
         assert!(empty.is_whole());
     }
 }

@@ -1,25 +1,23 @@
 //! A client's connection: a head, a body, a reply, and again, as far as it goes without waiting.
 //!
-//! It must never know the poll, other connections, or who makes replies: a whole request is handed out,
-//! and its reply is handed in.
+//! A state machine without I/O of its own but on its socket: a whole request goes out, its answer comes in.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::Shutdown;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mio::event::Event;
 use mio::net::TcpStream;
 
-use super::chunks::Body;
+use super::chunks::BodyDecoder;
+use super::exchange::WholeRequest;
 use super::head::{self, Framing, Head, Scanner};
+use super::limits::{Admission, Admit};
 use super::rate_limit::RateLimit;
 use super::refusal::Refusal;
 use super::reply::{self, ReplyContext};
 use super::spool::{Spool, SpoolBudget};
-use super::upstream::Request;
-use super::{Admission, Admit};
 use crate::clock;
 use crate::http::response::Response;
 
@@ -38,14 +36,16 @@ const LINGER_STOPPING: Duration = Duration::from_millis(300);
 const LINGER_BYTES_MAX: usize = 16 << 20;
 /// How much is read ahead at once.
 const READ_BYTES: usize = 16 * 1024;
+/// A body from this length on is not copied into the spool.
+const SHARED_BYTES_MIN: usize = 64 * 1024;
 /// How many steps one connection may go before others have their turn.
 const STEPS_MAX: usize = 16;
 
 /// What a step needs from outside.
-pub(super) struct Turn<'a> {
+pub(super) struct StepContext<'a> {
     pub(super) now: Instant,
     pub(super) buffer: &'a mut [u8],
-    pub(super) budget: &'a Rc<SpoolBudget>,
+    pub(super) budget: &'a Arc<SpoolBudget>,
     pub(super) admit: &'a Admit,
     /// No new request is begun.
     pub(super) stopping: bool,
@@ -58,7 +58,7 @@ pub(super) enum Step {
     /// It could go on, but others have their turn.
     Again,
     /// Its request is whole.
-    Submit(Request),
+    Submit(WholeRequest),
     /// It is done with.
     Gone,
 }
@@ -74,10 +74,10 @@ pub(super) struct Client {
     out: Spool,
     /// How the reply is taken.
     rate_limit: RateLimit,
-    state: State,
+    state: ClientState,
     /// Until when the state may last.
     until: Option<Instant>,
-    asked: ReplyContext,
+    context: ReplyContext,
     readable: bool,
     writable: bool,
     /// The client sends nothing after what is there.
@@ -86,7 +86,7 @@ pub(super) struct Client {
     ended: bool,
 }
 
-enum State {
+enum ClientState {
     Head(Scanner),
     Body(Box<Upload>),
     /// The request is handed out.
@@ -103,22 +103,22 @@ enum State {
 struct Upload {
     head: Head,
     admission: Admission,
-    body: Body,
+    decoder: BodyDecoder,
     spool: Spool,
     rate_limit: RateLimit,
 }
 
 impl Client {
-    pub(super) fn new(stream: TcpStream, budget: &Rc<SpoolBudget>, now: Instant) -> Self {
+    pub(super) fn new(stream: TcpStream, budget: &Arc<SpoolBudget>, now: Instant) -> Self {
         Self {
             stream,
             is_refused: false,
             input: Vec::new(),
             out: Spool::new(budget),
             rate_limit: RateLimit::new(now, REPLY_GRACE),
-            state: State::Head(Scanner::default()),
+            state: ClientState::Head(Scanner::default()),
             until: Some(now + HEAD_WITHIN),
-            asked: ReplyContext {
+            context: ReplyContext {
                 is_head: false,
                 is_1_1: true,
                 keep_alive: true,
@@ -132,9 +132,10 @@ impl Client {
     }
 
     /// Tells the client that it is one too many.
-    pub(super) fn refuse_connection(&mut self, turn: &Turn<'_>) -> io::Result<()> {
+    pub(super) fn refuse_connection(&mut self, context: &mut StepContext<'_>) -> Step {
         self.is_refused = true;
-        self.refuse(Refusal::FULL, turn)
+        let refused = self.refuse(Refusal::FULL, context);
+        refused.map_or(Step::Gone, |()| self.advance(context))
     }
 
     /// Takes note of an event.
@@ -148,37 +149,39 @@ impl Client {
     pub(super) fn deadline(&self) -> Option<Instant> {
         match &self.state {
             _ if !self.out.is_empty() => Some(self.rate_limit.until),
-            State::Body(upload) => Some(upload.rate_limit.until),
+            ClientState::Body(upload) => Some(upload.rate_limit.until),
             _ => self.until,
         }
     }
 
     /// Goes on after the deadline.
-    pub(super) fn expire(&mut self, turn: &mut Turn<'_>) -> Step {
+    pub(super) fn expire(&mut self, context: &mut StepContext<'_>) -> Step {
         let refused = match self.state {
             // A client that takes nothing takes no refusal either.
             _ if !self.out.is_empty() => return Step::Gone,
-            State::Head(_) if !self.input.is_empty() => self.refuse(Refusal::SLOW_HEAD, turn),
-            State::Body(_) => self.refuse(Refusal::SLOW_BODY, turn),
+            ClientState::Head(_) if !self.input.is_empty() => {
+                self.refuse(Refusal::SLOW_HEAD, context)
+            }
+            ClientState::Body(_) => self.refuse(Refusal::SLOW_BODY, context),
             _ => return Step::Gone,
         };
-        refused.map_or(Step::Gone, |()| self.advance(turn))
+        refused.map_or(Step::Gone, |()| self.advance(context))
     }
 
     /// Goes on as far as it goes without waiting.
-    pub(super) fn advance(&mut self, turn: &mut Turn<'_>) -> Step {
+    pub(super) fn advance(&mut self, context: &mut StepContext<'_>) -> Step {
         for _ in 0..STEPS_MAX {
-            match self.flush(turn.now, turn.buffer) {
+            match self.flush(context.now, context.buffer) {
                 Ok(true) => {}
                 Ok(false) => return Step::Wait,
                 Err(_) => return Step::Gone,
             }
             let step = match &self.state {
-                State::Head(_) => self.read_head(turn),
-                State::Body(_) => self.read_body(turn),
-                State::InHand => Ok(Some(Step::Wait)),
-                State::Replied => self.after_reply(turn),
-                State::Lingering { .. } => self.linger(turn),
+                ClientState::Head(_) => self.read_head(context),
+                ClientState::Body(_) => self.read_body(context),
+                ClientState::InHand => Ok(Some(Step::Wait)),
+                ClientState::Replied => self.after_reply(context),
+                ClientState::Lingering { .. } => self.linger(context),
             };
             match step {
                 Ok(None) => {}
@@ -192,18 +195,23 @@ impl Client {
         Step::Again
     }
 
-    /// Whether the reply that is handed in will be the connection's last.
-    pub(super) fn asked(&mut self, stopping: bool) -> ReplyContext {
-        self.asked.keep_alive &= !stopping;
-        self.asked
+    /// Sends the handler's answer and goes on.
+    pub(super) fn finish(&mut self, answer: &Response, context: &mut StepContext<'_>) -> Step {
+        match self.answer(answer, true, context) {
+            Ok(()) => self.advance(context),
+            // Gone, or too long for the budget.
+            Err(error) => {
+                tracing::debug!(%error, "a client left before its reply");
+                Step::Gone
+            }
+        }
     }
 
-    /// Takes a part of the reply, and a body behind it if one was handed. What the client does not take at
-    /// once is kept for it.
-    pub(super) fn reply(
+    /// Sends bytes, and a shared body behind them. The client takes the rest when it can.
+    fn send(
         &mut self,
         mut bytes: &[u8],
-        handed: Option<Arc<Vec<u8>>>,
+        body: Option<Arc<Vec<u8>>>,
         now: Instant,
     ) -> io::Result<()> {
         while self.out.is_empty() && self.writable && !bytes.is_empty() {
@@ -214,27 +222,14 @@ impl Client {
                 Err(error) => return Err(error),
             }
         }
-        if bytes.is_empty() && handed.is_none() {
+        if bytes.is_empty() && body.is_none() {
             return Ok(());
         }
         if self.out.is_empty() {
             self.rate_limit = RateLimit::new(now, REPLY_GRACE);
         }
         self.out.push(bytes)?;
-        handed.map_or(Ok(()), |body| self.out.share(body))
-    }
-
-    /// Takes the reply to be whole.
-    pub(super) fn end_reply(&mut self) {
-        self.state = State::Replied;
-    }
-
-    /// Answers in place of a reply that does not come.
-    pub(super) fn lose_reply(&mut self, begun: bool, turn: &Turn<'_>) -> io::Result<()> {
-        if begun {
-            return Err(io::Error::from(ErrorKind::UnexpectedEof));
-        }
-        self.refuse(Refusal::LOST, turn)
+        body.map_or(Ok(()), |body| self.out.share(body))
     }
 
     /// Sends what waits; whether that was all.
@@ -245,7 +240,7 @@ impl Client {
             }
             match self.stream.write(self.out.peek(buffer)?) {
                 Ok(length) => {
-                    self.out.take(length);
+                    self.out.consume(length);
                     self.rate_limit.moved(now, length);
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => self.writable = false,
@@ -277,11 +272,11 @@ impl Client {
         }
     }
 
-    fn read_head(&mut self, turn: &mut Turn<'_>) -> io::Result<Option<Step>> {
-        if turn.stopping {
+    fn read_head(&mut self, context: &mut StepContext<'_>) -> io::Result<Option<Step>> {
+        if context.stopping {
             return Ok(Some(Step::Gone));
         }
-        let State::Head(scanner) = &mut self.state else {
+        let ClientState::Head(scanner) = &mut self.state else {
             return Ok(None);
         };
         match scanner.scan(&self.input) {
@@ -290,172 +285,172 @@ impl Client {
                 let head = head::judge(&self.input[range]);
                 self.input.drain(..end);
                 match head {
-                    Ok(head) => self.begin(head, turn)?,
-                    Err(refusal) => self.refuse(refusal, turn)?,
+                    Ok(head) => self.begin(head, context)?,
+                    Err(refusal) => self.refuse(refusal, context)?,
                 }
             }
             Ok(None) if self.ended && self.input.is_empty() => return Ok(Some(Step::Gone)),
             Ok(None) if self.ended => self.refuse(
                 Refusal::malformed("the connection ended within the head (send all of it)"),
-                turn,
+                context,
             )?,
             Ok(None) if !self.readable => return Ok(Some(Step::Wait)),
             Ok(None) => {
-                let length = self.read(&mut turn.buffer[..READ_BYTES])?;
+                let length = self.read(&mut context.buffer[..READ_BYTES])?;
                 if length > 0 && self.input.is_empty() {
-                    self.until = Some(turn.now + HEAD_WITHIN);
+                    self.until = Some(context.now + HEAD_WITHIN);
                 }
-                self.input.extend_from_slice(&turn.buffer[..length]);
+                self.input.extend_from_slice(&context.buffer[..length]);
             }
-            Err(refusal) => self.refuse(refusal, turn)?,
+            Err(refusal) => self.refuse(refusal, context)?,
         }
         Ok(None)
     }
 
     /// Begins a request whose head is good.
-    fn begin(&mut self, head: Head, turn: &Turn<'_>) -> io::Result<()> {
-        self.asked = ReplyContext {
+    fn begin(&mut self, head: Head, context: &StepContext<'_>) -> io::Result<()> {
+        self.context = ReplyContext {
             is_head: head.method == "HEAD",
             is_1_1: head.is_1_1,
             keep_alive: head.keep_alive,
         };
-        let admission = (turn.admit)(head.method, &head.target);
-        let Ok(body) = Body::new(head.framing, admission.body_bytes_max) else {
+        let admission = (context.admit)(head.method, &head.target);
+        let Ok(decoder) = BodyDecoder::new(head.framing, admission.body_bytes_max) else {
             return self.answer(
                 &(admission.too_large)(admission.body_bytes_max),
                 false,
-                turn,
+                context,
             );
         };
-        if matches!(head.framing, Framing::Length(bytes) if !turn.budget.has(bytes)) {
-            return self.refuse(Refusal::NO_ROOM, turn);
+        if matches!(head.framing, Framing::Length(bytes) if !context.budget.has(bytes)) {
+            return self.refuse(Refusal::NO_ROOM, context);
         }
-        if head.expects_continue && !body.is_whole() {
+        if head.expects_continue && !decoder.is_whole() {
             if let Some(answer) = &admission.known {
-                return self.answer(answer, false, turn);
+                return self.answer(answer, false, context);
             }
             if self.input.is_empty() {
-                self.reply(b"HTTP/1.1 100 Continue\r\n\r\n", None, turn.now)?;
+                self.send(b"HTTP/1.1 100 Continue\r\n\r\n", None, context.now)?;
             }
         }
-        self.state = State::Body(Box::new(Upload {
+        self.state = ClientState::Body(Box::new(Upload {
             head,
             admission,
-            body,
-            spool: Spool::new(turn.budget),
-            rate_limit: RateLimit::new(turn.now, BODY_GRACE),
+            decoder,
+            spool: Spool::new(context.budget),
+            rate_limit: RateLimit::new(context.now, BODY_GRACE),
         }));
         Ok(())
     }
 
-    fn read_body(&mut self, turn: &mut Turn<'_>) -> io::Result<Option<Step>> {
-        let State::Body(upload) = &mut self.state else {
+    fn read_body(&mut self, context: &mut StepContext<'_>) -> io::Result<Option<Step>> {
+        let ClientState::Body(mut upload) = std::mem::replace(&mut self.state, ClientState::InHand)
+        else {
             return Ok(None);
         };
-        if upload.body.is_whole() {
-            return self.submit(turn);
+        if upload.decoder.is_whole() {
+            return self.submit(*upload, context);
         }
-        if turn.stopping {
+        if context.stopping {
             return Ok(Some(Step::Gone));
         }
-        let (decoded, length) = if !self.input.is_empty() {
+        let decoded = if !self.input.is_empty() {
             let decoded = upload.decode(&self.input);
             self.input.drain(..*decoded.as_ref().unwrap_or(&0));
-            (decoded, 0)
+            decoded
         } else if self.ended {
-            let short = "the connection ended within the body (send all of it)";
-            (Err(Refusal::malformed(short)), 0)
+            Err(Refusal::malformed(
+                "the connection ended within the body (send all of it)",
+            ))
         } else if !self.readable {
+            self.state = ClientState::Body(upload);
             return Ok(Some(Step::Wait));
         } else {
-            let length = self.read(turn.buffer)?;
-            let State::Body(upload) = &mut self.state else {
-                return Ok(None);
-            };
-            (upload.decode(&turn.buffer[..length]), length)
-        };
-        let State::Body(upload) = &mut self.state else {
-            return Ok(None);
+            let length = self.read(context.buffer)?;
+            let decoded = upload.decode(&context.buffer[..length]);
+            let taken = *decoded.as_ref().unwrap_or(&length);
+            self.input.extend_from_slice(&context.buffer[taken..length]);
+            decoded
         };
         match decoded {
             Ok(taken) => {
-                upload.rate_limit.moved(turn.now, taken);
-                if taken < length {
-                    self.input.extend_from_slice(&turn.buffer[taken..length]);
-                }
+                upload.rate_limit.moved(context.now, taken);
+                self.state = ClientState::Body(upload);
             }
             Err(Refusal::TOO_LARGE) => {
                 let admission = &upload.admission;
                 let answer = (admission.too_large)(admission.body_bytes_max);
-                self.answer(&answer, false, turn)?;
+                self.answer(&answer, false, context)?;
             }
-            Err(refusal) => self.refuse(refusal, turn)?,
+            Err(refusal) => self.refuse(refusal, context)?,
         }
         Ok(None)
     }
 
     /// Hands the request out, now that it is whole.
-    fn submit(&mut self, turn: &Turn<'_>) -> io::Result<Option<Step>> {
-        let State::Body(upload) = std::mem::replace(&mut self.state, State::InHand) else {
-            return Ok(None);
-        };
-        let Upload { head, spool, .. } = *upload;
+    fn submit(&mut self, upload: Upload, context: &StepContext<'_>) -> io::Result<Option<Step>> {
+        let Upload { head, spool, .. } = upload;
         if head.target == "*" {
             let answer = Response::empty(200).with("Allow", ALLOWED);
-            self.answer(&answer, true, turn)?;
+            self.answer(&answer, true, context)?;
             return Ok(None);
         }
-        let mut relayed = head.relayed;
-        if !spool.is_empty() {
-            // Writing to memory cannot fail.
-            let _ = write!(relayed, "Content-Length: {}\r\n", spool.len());
-        }
         self.until = None;
-        Ok(Some(Step::Submit(Request {
-            head: relayed,
+        Ok(Some(Step::Submit(WholeRequest {
+            method: head.method,
+            target: head.target,
+            headers: head.fields,
             body: spool,
-            asked: self.asked,
         })))
     }
 
     /// Refuses a request: what follows it cannot be trusted.
-    fn refuse(&mut self, refusal: Refusal, turn: &Turn<'_>) -> io::Result<()> {
+    fn refuse(&mut self, refusal: Refusal, context: &StepContext<'_>) -> io::Result<()> {
         tracing::debug!(status = refusal.status, refusal.detail, "refused");
         // Whether a bad request was a HEAD is not known, and its connection ends anyway.
-        self.answer(&refusal.answer(), false, turn)
+        self.answer(&refusal.answer(), false, context)
     }
 
-    /// Answers from the frontend itself.
-    fn answer(&mut self, answer: &Response, keep: bool, turn: &Turn<'_>) -> io::Result<()> {
-        self.asked.keep_alive &= keep && !turn.stopping;
-        let (mut bytes, body) = reply::write(answer, self.asked, clock::machine_us());
-        bytes.extend_from_slice(body);
-        self.state = State::Replied;
-        self.reply(&bytes, None, turn.now)
+    /// Answers, and keeps the connection if `keep` and the request both allow it.
+    fn answer(
+        &mut self,
+        answer: &Response,
+        keep: bool,
+        context: &StepContext<'_>,
+    ) -> io::Result<()> {
+        self.context.keep_alive &= keep && !context.stopping;
+        let (mut bytes, has_body) = reply::head(answer, self.context, clock::machine_us());
+        self.state = ClientState::Replied;
+        let is_short = answer.body.len() < SHARED_BYTES_MIN;
+        if has_body && is_short {
+            bytes.extend_from_slice(&answer.body);
+        }
+        let shared = (has_body && !is_short).then(|| Arc::clone(&answer.body));
+        self.send(&bytes, shared, context.now)
     }
 
     /// Turns to the next request, or closes.
-    fn after_reply(&mut self, turn: &Turn<'_>) -> io::Result<Option<Step>> {
-        if self.asked.keep_alive {
+    fn after_reply(&mut self, context: &StepContext<'_>) -> io::Result<Option<Step>> {
+        if self.context.keep_alive {
             let within = if self.input.is_empty() {
                 self.input.shrink_to(READ_BYTES);
                 IDLE_MAX
             } else {
                 HEAD_WITHIN
             };
-            self.until = Some(turn.now + within);
-            self.state = State::Head(Scanner::default());
+            self.until = Some(context.now + within);
+            self.state = ClientState::Head(Scanner::default());
             return Ok(None);
         }
         self.stream.shutdown(Shutdown::Write)?;
         self.input = Vec::new();
-        let linger = if turn.stopping {
+        let linger = if context.stopping {
             LINGER_STOPPING
         } else {
             LINGER
         };
-        self.until = Some(turn.now + linger);
-        self.state = State::Lingering {
+        self.until = Some(context.now + linger);
+        self.state = ClientState::Lingering {
             bytes_left: LINGER_BYTES_MAX,
         };
         Ok(None)
@@ -463,15 +458,15 @@ impl Client {
 
     /// Reads on without looking: a connection that is closed with bytes unread is reset, and the reset
     /// may overtake the reply.
-    fn linger(&mut self, turn: &mut Turn<'_>) -> io::Result<Option<Step>> {
+    fn linger(&mut self, context: &mut StepContext<'_>) -> io::Result<Option<Step>> {
         if self.ended {
             return Ok(Some(Step::Gone));
         }
         if !self.readable {
             return Ok(Some(Step::Wait));
         }
-        let length = self.read(turn.buffer)?;
-        let State::Lingering { bytes_left } = &mut self.state else {
+        let length = self.read(context.buffer)?;
+        let ClientState::Lingering { bytes_left } = &mut self.state else {
             return Ok(None);
         };
         *bytes_left = bytes_left.saturating_sub(length);
@@ -487,7 +482,7 @@ impl Upload {
     fn decode(&mut self, input: &[u8]) -> Result<usize, Refusal> {
         let mut kept = Ok(());
         let spool = &mut self.spool;
-        let taken = self.body.decode(input, |bytes| {
+        let taken = self.decoder.decode(input, |bytes| {
             if kept.is_ok() {
                 kept = spool.push(bytes);
             }

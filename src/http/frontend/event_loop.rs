@@ -1,80 +1,69 @@
-//! The event_loop: one thread that waits for any connection to be ready, and lets each go as far as it can.
-//!
-//! It must never know what a request is, nor what it is answered.
+//! The event loop: one thread that waits for any connection to be ready, and lets each go as far as it can.
 
-use std::cell::RefCell;
 use std::collections::{HashMap, VecDeque};
 use std::io::{self, ErrorKind, Write};
-use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, TryRecvError};
+use crossbeam_channel::{Receiver, Sender, unbounded};
 use mio::event::Event;
 use mio::net::{TcpListener, TcpStream};
-use mio::{Events, Interest, Poll, Token};
+use mio::{Events, Interest, Poll, Token, Waker};
 
-use super::body_handoff::BodyHandoff;
-use super::client::{Client, Step, Turn};
+use super::Dispatch;
+use super::client::{Client, Step, StepContext};
+use super::exchange::{Exchange, ReplyTo, WholeRequest};
+use super::limits::{Admit, Limits};
 use super::refusal::Refusal;
 use super::reply::{self, ReplyContext};
 use super::spool::SpoolBudget;
-use super::upstream::{Job, Link, Links, Part, Request, Upstream};
-use super::{Admit, Limits, Renew};
 use crate::clock;
+use crate::http::response::Response;
 
 const LISTENER: Token = Token(0);
-pub(super) const WAKER: Token = Token(1);
-const UPSTREAM_FIRST: usize = 2;
-/// Where the tokens of clients begin. They are never used twice, so no event can be taken for another's.
-const CLIENT_FIRST: usize = 1 << 16;
+const WAKER: Token = Token(1);
+/// Where the tokens of clients begin. None is used twice, so that no event or reply reaches another client.
+const CLIENT_FIRST: usize = 2;
 
 const EVENTS_MAX: usize = 1024;
 const BUFFER_BYTES: usize = 128 * 1024;
 /// How many connections are accepted before those that are there have their turn.
 const ACCEPTS_MAX: usize = 64;
-/// How often a reply is read before others have their turn.
-const RECEIVES_MAX: usize = 8;
-/// How long nobody is accepted after the machine had no descriptor left.
+/// How long none is accepted after the machine had no descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// How long the thread stays awake for the next event: mostly there is one, the reply of a handler or the
-/// next request of a client, and to be woken takes a good part of what a short request takes.
+/// How long the thread stays awake for the next event: mostly there is one, the answer of a handler or the
+/// next request of a client, and to be woken takes a good part of the time of a short request.
 const AWAKE: Duration = Duration::from_micros(100);
 /// How often deadlines are looked at.
 const TICK: Duration = Duration::from_millis(100);
-/// How often it is looked for more upstream connections while a request waits for one and some are opened.
-const MORE_TICK: Duration = Duration::from_millis(1);
 /// How long replies in hand may take after a stop.
 const STOP_WITHIN: Duration = Duration::from_secs(4);
 
-/// The public listener, until a stop.
-pub(super) type Public = RefCell<Option<std::net::TcpListener>>;
-
-/// Everything that the event_loop see to.
-pub(super) struct EventLoop<'a> {
+/// All connections, and the one thread's state.
+pub(super) struct EventLoop {
     poll: Poll,
-    public: &'a Public,
+    waker: Arc<Waker>,
+    /// None after a stop.
     listener: Option<TcpListener>,
-    limits: &'a Limits,
-    admit: &'a Admit,
-    stopping: &'a AtomicBool,
-    budget: Rc<SpoolBudget>,
+    limits: Limits,
+    admit: Box<Admit>,
+    dispatch: Box<Dispatch>,
+    stopping: Arc<AtomicBool>,
+    budget: Arc<SpoolBudget>,
     clients: HashMap<Token, Client, foldhash::fast::RandomState>,
     next_client: usize,
     /// How many of the clients are one too many.
     refused: usize,
-    upstreams: Vec<Option<Upstream>>,
-    greeting: String,
-    handed: Arc<BodyHandoff>,
-    /// Upstream connections that are being opened, until all are.
-    more: Option<Receiver<Box<dyn Link>>>,
-    /// Those without a request.
-    free: Vec<usize>,
-    /// Requests that wait for one.
-    waiting: VecDeque<(Token, Request)>,
-    /// Who has something to do now, and who after the next look at events.
+    /// Handlers' answers.
+    replies: Receiver<(Token, Response)>,
+    reply_to: Sender<(Token, Response)>,
+    /// How many requests the handlers have.
+    in_hand: usize,
+    /// Requests that wait for a handler.
+    waiting: VecDeque<(Token, WholeRequest)>,
+    /// Clients that have something to do now, and those after the next look at events.
     due: VecDeque<Token>,
     later: Vec<Token>,
     acceptable: bool,
@@ -85,38 +74,37 @@ pub(super) struct EventLoop<'a> {
     buffer: Vec<u8>,
 }
 
-impl<'a> EventLoop<'a> {
+impl EventLoop {
     pub(super) fn new(
-        poll: Poll,
-        public: &'a Public,
-        links: Links,
-        limits: &'a Limits,
-        admit: &'a Admit,
-        stopping: &'a AtomicBool,
+        listener: std::net::TcpListener,
+        limits: Limits,
+        admit: Box<Admit>,
+        dispatch: Box<Dispatch>,
+        stopping: Arc<AtomicBool>,
     ) -> io::Result<Self> {
-        let listener = public.borrow().as_ref().map(|public| public.try_clone());
-        let mut listener = listener.transpose()?.map(TcpListener::from_std);
-        if let Some(listener) = &mut listener {
-            let registry = poll.registry();
-            registry.register(listener, LISTENER, Interest::READABLE)?;
-        }
+        listener.set_nonblocking(true)?;
+        let mut listener = TcpListener::from_std(listener);
+        let poll = Poll::new()?;
+        let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
+        poll.registry()
+            .register(&mut listener, LISTENER, Interest::READABLE)?;
+        let (reply_to, replies) = unbounded();
         let now = Instant::now();
-        let mut event_loop = Self {
+        Ok(Self {
             poll,
-            public,
-            listener,
+            waker,
+            listener: Some(listener),
+            budget: SpoolBudget::new(limits.folder.clone(), limits.disk_bytes_max),
             limits,
             admit,
+            dispatch,
             stopping,
-            budget: SpoolBudget::new(limits.folder.clone(), limits.disk_bytes_max),
             clients: HashMap::default(),
             next_client: CLIENT_FIRST,
             refused: 0,
-            upstreams: Vec::new(),
-            greeting: String::new(),
-            handed: Arc::default(),
-            more: None,
-            free: Vec::new(),
+            replies,
+            reply_to,
+            in_hand: 0,
             waiting: VecDeque::new(),
             due: VecDeque::new(),
             later: Vec::new(),
@@ -126,54 +114,37 @@ impl<'a> EventLoop<'a> {
             stop_at: None,
             now,
             buffer: vec![0; BUFFER_BYTES],
-        };
-        event_loop.connect(links)?;
-        Ok(event_loop)
+        })
     }
 
-    /// Adds upstream connections.
-    fn connect(&mut self, links: Links) -> io::Result<()> {
-        self.greeting = links.greeting;
-        self.handed = links.handed;
-        self.more = Some(links.more);
-        links.links.into_iter().try_for_each(|link| self.add(link))
+    /// Ends a wait for events.
+    pub(super) fn waker(&self) -> Arc<Waker> {
+        Arc::clone(&self.waker)
     }
 
-    fn add(&mut self, mut link: Box<dyn Link>) -> io::Result<()> {
-        let at = self.upstreams.len();
-        let both = Interest::READABLE | Interest::WRITABLE;
-        let token = Token(UPSTREAM_FIRST + at);
-        self.poll.registry().register(&mut link, token, both)?;
-        self.upstreams.push(Some(Upstream::new(link)));
-        self.free.push(at);
-        Ok(())
+    /// Closes all connections, after a failure; requests in hand are answered to none.
+    pub(super) fn reset(&mut self) {
+        self.clients.clear();
+        self.waiting.clear();
+        self.due.clear();
+        self.later.clear();
+        self.refused = 0;
+        self.acceptable = true;
     }
 
-    /// Adds the upstream connections that were opened meanwhile, and puts them to use.
-    fn add_more(&mut self) -> io::Result<()> {
-        while let Some(more) = &self.more {
-            match more.try_recv() {
-                Ok(link) => self.add(link)?,
-                Err(TryRecvError::Empty) => break,
-                Err(TryRecvError::Disconnected) => self.more = None,
-            }
-        }
-        self.hand_out();
-        Ok(())
-    }
-
-    /// Goes on until the stop is over; `renew` opens upstream connections when all are lost.
-    pub(super) fn run(&mut self, renew: &mut Renew) -> io::Result<()> {
+    /// Goes on until the stop is over.
+    pub(super) fn run(&mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(EVENTS_MAX);
         loop {
             self.wait(&mut events)?;
             self.now = Instant::now();
-            if self.more.is_some() {
-                self.add_more()?;
-            }
             self.due.extend(self.later.drain(..));
             for event in &events {
                 self.note(event);
+            }
+            while let Ok((token, answer)) = self.replies.try_recv() {
+                self.in_hand = self.in_hand.saturating_sub(1);
+                self.step(token, |client, context| client.finish(&answer, context));
             }
             if self.stopping.load(Ordering::SeqCst) && self.stop_at.is_none() {
                 self.begin_stop();
@@ -184,12 +155,6 @@ impl<'a> EventLoop<'a> {
                 self.next_tick = self.now + TICK;
                 self.expire();
                 self.work();
-            }
-            if self.upstreams.iter().all(Option::is_none) {
-                tracing::error!("every upstream connection was lost; they are opened anew");
-                self.upstreams.clear();
-                self.free.clear();
-                self.connect(renew().map_err(io::Error::other)?)?;
             }
             if let Some(stop_at) = self.stop_at
                 && (self.clients.is_empty() || self.now >= stop_at)
@@ -219,13 +184,10 @@ impl<'a> EventLoop<'a> {
         }
     }
 
-    /// How long to wait for events: for ever only if there is nobody whose deadline could pass.
+    /// How long to wait for events: for ever only if no deadline could pass.
     fn timeout(&self) -> Option<Duration> {
         if !self.later.is_empty() || (self.acceptable && self.accept_after.is_none()) {
             return Some(Duration::ZERO);
-        }
-        if self.more.is_some() && !self.waiting.is_empty() {
-            return Some(MORE_TICK);
         }
         let idle = self.clients.is_empty() && self.accept_after.is_none();
         (!idle).then(|| self.next_tick.saturating_duration_since(self.now))
@@ -235,24 +197,15 @@ impl<'a> EventLoop<'a> {
         let token = event.token();
         if token == LISTENER {
             self.acceptable = true;
-        } else if token.0 >= CLIENT_FIRST {
-            if let Some(client) = self.clients.get_mut(&token) {
-                client.note(event);
-                self.due.push_back(token);
-            }
-        } else if token != WAKER
-            && let Some(Some(upstream)) = self.upstreams.get_mut(token.0 - UPSTREAM_FIRST)
-        {
-            upstream.note(event);
+        } else if let Some(client) = self.clients.get_mut(&token) {
+            client.note(event);
             self.due.push_back(token);
         }
     }
 
     fn begin_stop(&mut self) {
         self.stop_at = Some(self.now + STOP_WITHIN);
-        // Both handles: only then does the machine turn clients away.
         self.listener = None;
-        *self.public.borrow_mut() = None;
         self.acceptable = false;
         self.due.extend(self.clients.keys());
     }
@@ -299,15 +252,15 @@ impl<'a> EventLoop<'a> {
         let kept = self.clients.len() - self.refused;
         let refused = kept >= self.limits.connections_max;
         if refused && self.refused >= self.limits.refused_max() {
-            // Too many even to be told with care.
-            let asked = ReplyContext {
+            // Too many even for a complete answer.
+            let context = ReplyContext {
                 is_head: false,
                 is_1_1: true,
                 keep_alive: false,
             };
             let answer = Refusal::FULL.answer();
-            let (head, body) = reply::write(&answer, asked, clock::machine_us());
-            return stream.write_all(&[&head, body].concat());
+            let (head, _) = reply::head(&answer, context, clock::machine_us());
+            return stream.write_all(&[&head, answer.body.as_slice()].concat());
         }
         // Without it a reply in two parts would wait for the client's word on the first.
         stream.set_nodelay(true)?;
@@ -315,51 +268,39 @@ impl<'a> EventLoop<'a> {
         self.next_client += 1;
         let both = Interest::READABLE | Interest::WRITABLE;
         self.poll.registry().register(&mut stream, token, both)?;
-        let mut client = Client::new(stream, &self.budget, self.now);
-        if refused {
-            client.refuse_connection(&self.turn_without_buffer())?;
-            self.refused += 1;
-        }
+        let client = Client::new(stream, &self.budget, self.now);
         self.clients.insert(token, client);
-        self.due.push_back(token);
+        if refused {
+            self.refused += 1;
+            self.step(token, Client::refuse_connection);
+        } else {
+            self.due.push_back(token);
+        }
         Ok(())
     }
 
-    fn turn_without_buffer(&self) -> Turn<'_> {
-        Turn {
-            now: self.now,
-            buffer: &mut [],
-            budget: &self.budget,
-            admit: self.admit,
-            stopping: self.stop_at.is_some(),
-        }
-    }
-
-    /// Lets everybody who has something to do go on.
+    /// Lets every client that has something to do go on.
     fn work(&mut self) {
         while let Some(token) = self.due.pop_front() {
-            if token.0 >= CLIENT_FIRST {
-                self.step(token, Client::advance);
-            } else {
-                self.relay(token.0 - UPSTREAM_FIRST);
-            }
+            self.step(token, Client::advance);
             self.hand_out();
         }
+        self.hand_out();
     }
 
-    /// Lets a client take a step, and does what comes of it.
-    fn step(&mut self, token: Token, step: impl FnOnce(&mut Client, &mut Turn<'_>) -> Step) {
+    /// Lets a client take a step, and acts on its outcome.
+    fn step(&mut self, token: Token, step: impl FnOnce(&mut Client, &mut StepContext<'_>) -> Step) {
         let Some(client) = self.clients.get_mut(&token) else {
             return;
         };
-        let mut turn = Turn {
+        let mut context = StepContext {
             now: self.now,
             buffer: &mut self.buffer,
             budget: &self.budget,
-            admit: self.admit,
+            admit: &*self.admit,
             stopping: self.stop_at.is_some(),
         };
-        match step(client, &mut turn) {
+        match step(client, &mut context) {
             Step::Wait => {}
             Step::Again => self.later.push(token),
             Step::Submit(request) => self.waiting.push_back((token, request)),
@@ -373,7 +314,7 @@ impl<'a> EventLoop<'a> {
         }
     }
 
-    /// Looks for those whose time is over.
+    /// Ends the wait of clients whose deadline has passed.
     fn expire(&mut self) {
         let over = |client: &Client| client.deadline().is_some_and(|until| until <= self.now);
         let over: Vec<_> = self
@@ -387,109 +328,22 @@ impl<'a> EventLoop<'a> {
         }
     }
 
-    /// Gives requests to upstream connections, first come, first served.
+    /// Gives requests to handlers, first come, first served.
     fn hand_out(&mut self) {
-        while !self.free.is_empty()
-            && let Some((token, request)) = self.waiting.pop_front()
+        while self.in_hand < self.limits.handlers
+            && let Some((client, request)) = self.waiting.pop_front()
         {
-            // Whoever left before it was begun wants no answer.
-            if !self.clients.contains_key(&token) {
+            // A client that left before its request was begun wants no answer.
+            if !self.clients.contains_key(&client) {
                 continue;
             }
-            let Some(at) = self.free.pop() else { return };
-            let job = Job::new(token, request, &self.greeting);
-            match (job, &mut self.upstreams[at]) {
-                (Ok(job), Some(upstream)) => {
-                    upstream.job = Some(job);
-                    self.due.push_back(Token(UPSTREAM_FIRST + at));
-                }
-                (job, _) => {
-                    let error = job.err();
-                    tracing::error!(?error, "a request could not be handed on");
-                    self.free.push(at);
-                    self.remove(token);
-                }
-            }
-        }
-    }
-
-    /// Lets an upstream connection go on, and its client with it.
-    fn relay(&mut self, at: usize) {
-        if let Err(error) = self.try_relay(at) {
-            tracing::error!(%error, "an upstream connection was lost");
-            let lost = self.upstreams[at].take();
-            self.free.retain(|&free| free != at);
-            let Some(job) = lost.and_then(|upstream| upstream.job) else {
-                return;
+            self.in_hand += 1;
+            let reply_to = ReplyTo {
+                client,
+                replies: self.reply_to.clone(),
+                waker: Arc::clone(&self.waker),
             };
-            let begun = job.has_begun();
-            self.step(job.client, |client, turn| {
-                let lost = client.lose_reply(begun, turn);
-                lost.map_or(Step::Gone, |()| client.advance(turn))
-            });
+            (self.dispatch)(Exchange { request, reply_to });
         }
-    }
-
-    fn try_relay(&mut self, at: usize) -> io::Result<()> {
-        let Some(Some(upstream)) = self.upstreams.get_mut(at) else {
-            return Ok(());
-        };
-        let own = Token(UPSTREAM_FIRST + at);
-        if upstream.send(&mut self.buffer)? {
-            self.later.push(own);
-        }
-        for _ in 0..RECEIVES_MAX {
-            if !upstream.is_readable() {
-                return Ok(());
-            }
-            let token = upstream.job.as_ref().map(|job| job.client);
-            let mut client = token.and_then(|token| self.clients.get_mut(&token));
-            let stopping = self.stop_at.is_some();
-            let asked = |asked| {
-                client
-                    .as_mut()
-                    .map_or(asked, |client| client.asked(stopping))
-            };
-            let part = upstream.receive(&mut self.buffer, asked)?;
-            let given = match (&part, &mut client) {
-                (Part::Nothing, _) => return Ok(()),
-                (Part::Incomplete, _) => continue,
-                (Part::Head(bytes, handed), client) => {
-                    // Taken even if nobody wants it any more.
-                    let body = handed.map(|name| self.handed.take(name));
-                    match (client, body) {
-                        (_, Some(None)) => return Err(io::Error::other("a body is missing")),
-                        (Some(client), body) => client.reply(bytes, body.flatten(), self.now),
-                        (None, _) => Ok(()),
-                    }
-                }
-                (Part::Body(bytes), Some(client)) => client.reply(bytes, None, self.now),
-                (Part::Body(_), None) => Ok(()),
-            };
-            let done = upstream.job.as_ref().is_some_and(Job::is_done);
-            if done {
-                upstream.job = None;
-                self.free.push(at);
-                if let Some(client) = client {
-                    client.end_reply();
-                }
-            }
-            if let Some(token) = token {
-                match given {
-                    Ok(()) if done => self.due.push_back(token),
-                    Ok(()) => {}
-                    // Gone, or too much for the room there is; the rest of the reply is let go by.
-                    Err(error) => {
-                        tracing::debug!(%error, "a client left before its reply");
-                        self.clients.remove(&token);
-                    }
-                }
-            }
-            if done {
-                return Ok(());
-            }
-        }
-        self.later.push(own);
-        Ok(())
     }
 }

@@ -1,9 +1,9 @@
-//! Heads: where one ends, whether it is well-formed, and what is relayed of it.
+//! Heads: where one ends, whether it is well-formed, and what the handler sees of it.
 //!
-//! Pure: bytes in, verdict out. httparse knows the grammar; the rules beside it, which RFC 9110 and
-//! 9112 leave to whoever reads them strictly, are here. It must never know sockets, time or routes.
+//! Pure: bytes in, verdict out. httparse has the grammar; the stricter rules that RFC 9110 and 9112 allow are
+//! here.
 
-use std::io::Write;
+use std::fmt::Write;
 use std::ops::Range;
 
 use super::refusal::Refusal;
@@ -23,8 +23,13 @@ const METHODS: [&str; 9] = [
     "GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT",
 ];
 
-/// Fields that concern one connection or the framing, which the frontend has the say in.
-const NOT_RELAYED: [&str; 6] = [
+/// Fields about connection and framing, which the frontend alone decides on.
+const OWN: [&str; 11] = [
+    "Host",
+    "Content-Length",
+    "Transfer-Encoding",
+    "Connection",
+    "Expect",
     "TE",
     "Trailer",
     "Upgrade",
@@ -57,8 +62,8 @@ pub struct Head {
     pub keep_alive: bool,
     /// Whether the client waits for `100 Continue` before it sends the body.
     pub expects_continue: bool,
-    /// Request line and fields as they are relayed: normalised, without framing and without an end.
-    pub relayed: Vec<u8>,
+    /// The fields for the handler: ASCII, the host first, without those about connection and framing.
+    pub fields: Vec<(String, String)>,
 }
 
 /// Looks for the end of a head in bytes that come bit by bit.
@@ -150,48 +155,39 @@ pub fn judge(head: &[u8]) -> Result<Head, Refusal> {
     let target = target::read(method, text)?;
     let is_1_1 = minor == 1;
 
-    let mut facts = Facts::default();
+    let mut connection = ConnectionFields::default();
     for field in request.headers.iter() {
-        facts.note(field.name, field.value.trim_ascii());
+        connection.note(field.name, field.value.trim_ascii());
     }
-    let host = facts.host(is_1_1)?;
-    let framing = facts.framing(is_1_1)?;
+    let host = connection.host(is_1_1)?;
+    let framing = connection.framing(is_1_1)?;
     if method == "TRACE" && framing != Framing::Length(0) {
         return Err(Refusal::malformed("TRACE must have no body"));
     }
-    if facts.expects_something_else && is_1_1 {
+    if connection.expects_something_else && is_1_1 {
         return Err(Refusal::EXPECTATION);
     }
 
-    let mut relayed = Vec::with_capacity(head.len() + 32);
-    // A question without a path is one to the root.
+    // A target that begins with its query is the root's.
     let slash = if target.path.starts_with('?') {
         "/"
     } else {
         ""
     };
-    let path = format!("{slash}{}", target.path);
-    // Writing to memory cannot fail.
-    let _ = write!(relayed, "{method} {path} HTTP/1.1\r\n");
-    if let Some(host) = target.host.or(host) {
-        let _ = write!(relayed, "Host: {host}\r\n");
-    }
-    for field in request.headers.iter() {
-        if is_relayed(field.name) {
-            relayed.extend_from_slice(field.name.as_bytes());
-            relayed.extend_from_slice(b": ");
-            relay_value(&mut relayed, field.value.trim_ascii());
-            relayed.extend_from_slice(b"\r\n");
-        }
-    }
+    let host = target.host.or(host);
+    let host = host.map(|host| ("Host".to_owned(), host.to_owned()));
+    let others = request.headers.iter();
+    let others = others.filter(|field| !is_own(field.name));
+    let others = others.map(|field| (field.name.to_owned(), ascii(field.value.trim_ascii())));
+    let fields = host.into_iter().chain(others).collect();
     Ok(Head {
         method,
-        target: path,
+        target: format!("{slash}{}", target.path),
         is_1_1,
         framing,
-        keep_alive: !facts.close && (is_1_1 || facts.keep_alive),
-        expects_continue: facts.expects_continue && is_1_1,
-        relayed,
+        keep_alive: !connection.close && (is_1_1 || connection.keep_alive),
+        expects_continue: connection.expects_continue && is_1_1,
+        fields,
     })
 }
 
@@ -207,32 +203,27 @@ fn names_a_version(head: &[u8]) -> bool {
     }
 }
 
-fn is_relayed(name: &str) -> bool {
-    let own = [
-        "Host",
-        "Content-Length",
-        "Transfer-Encoding",
-        "Connection",
-        "Expect",
-    ];
-    let mut dropped = own.iter().chain(&NOT_RELAYED);
-    !dropped.any(|dropped| name.eq_ignore_ascii_case(dropped))
+fn is_own(name: &str) -> bool {
+    OWN.iter().any(|own| name.eq_ignore_ascii_case(own))
 }
 
-/// Writes a value in ASCII: opaque bytes beyond it stay told apart, percent-encoded.
-fn relay_value(relayed: &mut Vec<u8>, value: &[u8]) {
+/// A value in ASCII: other bytes are percent-encoded.
+fn ascii(value: &[u8]) -> String {
+    let mut text = String::with_capacity(value.len());
     for &byte in value {
         if byte.is_ascii() {
-            relayed.push(byte);
+            text.push(byte.into());
         } else {
-            let _ = write!(relayed, "%{byte:02X}");
+            // Writing to memory cannot fail.
+            let _ = write!(text, "%{byte:02X}");
         }
     }
+    text
 }
 
 /// What the fields say about connection and framing.
 #[derive(Default)]
-struct Facts<'a> {
+struct ConnectionFields<'a> {
     hosts: usize,
     host: &'a [u8],
     lengths: usize,
@@ -245,7 +236,7 @@ struct Facts<'a> {
     expects_something_else: bool,
 }
 
-impl<'a> Facts<'a> {
+impl<'a> ConnectionFields<'a> {
     fn note(&mut self, name: &str, value: &'a [u8]) {
         let is = |known: &str| name.eq_ignore_ascii_case(known);
         if is("Host") {
@@ -348,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_relayed_is_normalised() {
+    fn fields_are_normalised() {
         let head = read(
             "\r\nPOST http://other:81?a HTTP/1.1\r\nhOST: me\r\nX-A:\t b \r\nX-\u{e9}: no\r\n\r\n",
         );
@@ -358,9 +349,9 @@ mod tests {
              Connection: close, TE\r\nExpect: 100-Continue\r\nContent-Length: 7\r\n\r\n",
         )
         .expect("a good head");
-        let relayed = String::from_utf8(head.relayed).expect("ASCII");
-        let expected = "POST /?a HTTP/1.1\r\nHost: other:81\r\nX-A: b\r\nX-B: %C3%A9\r\n";
-        assert_eq!(relayed, expected);
+        let expected = [("Host", "other:81"), ("X-A", "b"), ("X-B", "%C3%A9")];
+        let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        assert_eq!(head.fields, expected);
         assert_eq!(head.target, "/?a");
         assert_eq!(head.framing, Framing::Length(7));
         assert!(head.expects_continue && !head.keep_alive);

@@ -1,15 +1,15 @@
 //! RateLimit: how long a client may take over a body or a reply.
 //!
-//! Pure: whoever calls brings the clock. It must never know sockets or routes.
+//! Pure: the caller brings the clock.
 
 use std::time::{Duration, Instant};
 
 /// What a client must move at least, once its grace is used up.
 const BYTES_PER_SECOND_MIN: u32 = 1024;
 
-/// Time as credit: a client begins with some, spends it as time passes, and earns a second with every
-/// 1024 bytes, up to what it began with. So one that pauses now and then is served, one that moves less
-/// than that on average is not, and one that stops is gone when its credit is.
+/// Time as credit: a client begins with some, spends it as time passes, and earns a second with every 1024
+/// bytes, up to the first amount. A client that pauses now and then is served. One that moves less on average,
+/// or stops, is closed when its credit is spent.
 #[derive(Clone, Copy, Debug)]
 pub struct RateLimit {
     grace: Duration,
@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_moves_enough_may_take_for_ever_and_who_stops_is_gone_after_the_grace() {
+    fn a_client_that_moves_enough_may_take_for_ever_and_one_that_stops_is_gone_after_the_grace() {
         let (start, second) = (Instant::now(), Duration::from_secs(1));
         let mut rate_limit = RateLimit::new(start, 10 * second);
         for passed in 1..1000 {

@@ -1,15 +1,13 @@
-//! Refusals: why a request is turned away at the frontend, with the status and what to do about it.
-//!
-//! It must never know sockets or routes.
+//! Refusals: why the frontend turns a request away, with the status and the remedy.
 
 use crate::http::response::Response;
 
-/// Why a request is not let in. What follows it on the connection cannot be trusted, so it is closed.
+/// Why a request is turned away. The bytes that follow it cannot be trusted, so its connection is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// The status code.
     pub status: u16,
-    /// What is wrong and what to do, for whoever sent it.
+    /// What is wrong and what to do, for the sender.
     pub detail: &'static str,
 }
 
@@ -25,7 +23,7 @@ impl Refusal {
     /// 413: the body is longer than the route takes.
     pub const TOO_LARGE: Self = Self {
         status: 413,
-        detail: "the body is longer than this route takes (send it in parts, or gzip'd)",
+        detail: "the body is longer than this route takes (send it in parts, or gzipped)",
     };
 
     /// 414: an endless request line.
@@ -86,12 +84,6 @@ impl Refusal {
     pub const VERSION: Self = Self {
         status: 505,
         detail: "only HTTP/1.1 and HTTP/1.0 are spoken here (send one of them)",
-    };
-
-    /// 500: whoever made the answer was lost.
-    pub const LOST: Self = Self {
-        status: 500,
-        detail: "the server failed to answer; its log says why",
     };
 
     /// The answer that says so.

@@ -1,14 +1,12 @@
-//! Spools: bytes that wait for whoever takes them, some in memory and the rest in a file without a name.
+//! Spools: bytes that wait to be read, some in memory and the rest in a file without a name.
 //!
-//! All spools together hold no more than their [`SpoolBudget`], in memory as on disk. It must never know what
-//! the bytes mean.
+//! All spools together hold no more than their [`SpoolBudget`], in memory as on disk.
 
-use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::PathBuf;
-use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// How many bytes of one spool stay in memory.
 const MEMORY_BYTES_MAX: usize = 1 << 20;
@@ -23,44 +21,45 @@ const SHARED_BYTES_MAX: u64 = 256 << 20;
 pub(super) struct SpoolBudget {
     /// Where files are made: beside the database, where there is room for rows anyway.
     folder: PathBuf,
-    memory_bytes_left: Cell<u64>,
-    disk_bytes_left: Cell<u64>,
-    shared_bytes_left: Cell<u64>,
+    memory_bytes_left: AtomicU64,
+    disk_bytes_left: AtomicU64,
+    shared_bytes_left: AtomicU64,
 }
 
 impl SpoolBudget {
-    pub(super) fn new(folder: PathBuf, disk_bytes_max: u64) -> Rc<Self> {
-        Rc::new(Self {
+    pub(super) fn new(folder: PathBuf, disk_bytes_max: u64) -> Arc<Self> {
+        Arc::new(Self {
             folder,
-            memory_bytes_left: Cell::new(ALL_MEMORY_BYTES_MAX),
-            disk_bytes_left: Cell::new(disk_bytes_max),
-            shared_bytes_left: Cell::new(SHARED_BYTES_MAX),
+            memory_bytes_left: AtomicU64::new(ALL_MEMORY_BYTES_MAX),
+            disk_bytes_left: AtomicU64::new(disk_bytes_max),
+            shared_bytes_left: AtomicU64::new(SHARED_BYTES_MAX),
         })
     }
 
     /// Whether a body of this length fits.
     pub(super) fn has(&self, bytes: u64) -> bool {
-        bytes <= self.memory_bytes_left.get().max(self.disk_bytes_left.get())
+        let left = |left: &AtomicU64| left.load(Ordering::SeqCst);
+        bytes <= left(&self.memory_bytes_left).max(left(&self.disk_bytes_left))
     }
 }
 
 /// Takes bytes off what is left; whether there were as many.
-fn take(left: &Cell<u64>, bytes: u64) -> bool {
-    let rest = left.get().checked_sub(bytes);
-    left.set(rest.unwrap_or(left.get()));
-    rest.is_some()
+fn take(left: &AtomicU64, bytes: u64) -> bool {
+    let rest = |left: u64| left.checked_sub(bytes);
+    left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, rest)
+        .is_ok()
 }
 
 /// Gives bytes back to what is left.
-fn give(left: &Cell<u64>, bytes: u64) {
-    left.set(left.get() + bytes);
+fn give(left: &AtomicU64, bytes: u64) {
+    left.fetch_add(bytes, Ordering::SeqCst);
 }
 
-/// First in, first out. Memory comes before the file: once there is a file, all goes there. What is shared
-/// comes last.
+/// First in, first out. Memory comes before the file: once there is a file, all goes there. Shared bytes come
+/// last.
 #[derive(Debug)]
-pub(super) struct Spool {
-    budget: Rc<SpoolBudget>,
+pub struct Spool {
+    budget: Arc<SpoolBudget>,
     memory: Vec<u8>,
     /// How far memory was taken.
     taken: usize,
@@ -83,9 +82,9 @@ struct Overflow {
 }
 
 impl Spool {
-    pub(super) fn new(budget: &Rc<SpoolBudget>) -> Self {
+    pub(super) fn new(budget: &Arc<SpoolBudget>) -> Self {
         Self {
-            budget: Rc::clone(budget),
+            budget: Arc::clone(budget),
             memory: Vec::new(),
             taken: 0,
             file: None,
@@ -94,7 +93,7 @@ impl Spool {
     }
 
     /// How many bytes wait.
-    pub(super) fn len(&self) -> u64 {
+    pub fn len(&self) -> u64 {
         let shared = self.shared.as_ref();
         let shared = shared.map_or(0, |shared| shared.bytes.len() - shared.taken);
         (self.memory.len() - self.taken + shared) as u64 + self.in_file()
@@ -105,7 +104,8 @@ impl Spool {
         file.map_or(0, |file| file.written - file.taken)
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    /// Whether none wait.
+    pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
@@ -162,7 +162,7 @@ impl Spool {
         if self.taken < self.memory.len() {
             return Ok(&self.memory[self.taken..]);
         }
-        let Some(file) = self.file.as_mut().filter(|file| file.taken < file.written) else {
+        let Some(file) = self.unread_file() else {
             let shared = self.shared.as_ref();
             return Ok(shared.map_or(&[], |shared| &shared.bytes[shared.taken..]));
         };
@@ -173,8 +173,17 @@ impl Spool {
         }
     }
 
+    /// The file, where the next bytes come from it.
+    fn unread_file(&mut self) -> Option<&mut Overflow> {
+        let file = self
+            .file
+            .as_mut()
+            .filter(|_| self.taken == self.memory.len());
+        file.filter(|file| file.taken < file.written)
+    }
+
     /// Takes bytes off the front, as many as were peeked at or fewer.
-    pub(super) fn take(&mut self, bytes: usize) {
+    pub(super) fn consume(&mut self, bytes: usize) {
         if self.taken < self.memory.len() {
             self.taken += bytes;
         } else if self.in_file() > 0
@@ -201,6 +210,19 @@ impl Spool {
         if let Some(shared) = self.shared.take() {
             give(&self.budget.shared_bytes_left, shared.bytes.len() as u64);
         }
+    }
+}
+
+impl Read for Spool {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = if let Some(file) = self.unread_file() {
+            file.file.seek(SeekFrom::Start(file.taken))?;
+            file.file.read(buffer)?
+        } else {
+            self.peek(&mut [])?.read(buffer)?
+        };
+        self.consume(length);
+        Ok(length)
     }
 }
 
@@ -231,21 +253,21 @@ mod tests {
             let next = spool.peek(&mut buffer).unwrap();
             let length = next.len().min(3000);
             out.extend_from_slice(&next[..length]);
-            spool.take(length);
+            spool.consume(length);
         }
         assert!(out == bytes);
         // What is shared comes last, and before what is pushed after it.
         spool.push(b"head ").unwrap();
         spool.share(Arc::new(b"shared ".to_vec())).unwrap();
         assert_eq!(spool.len(), 12);
-        spool.take(5);
-        spool.take(2);
+        spool.consume(5);
+        spool.consume(2);
         spool.push(b"more").unwrap();
         assert_eq!(spool.peek(&mut buffer).unwrap(), b"ared more");
         spool.share(Arc::new(b"!".to_vec())).unwrap();
-        spool.take(9);
+        spool.consume(9);
         assert_eq!(spool.peek(&mut buffer).unwrap(), b"!");
-        spool.take(1);
+        spool.consume(1);
         assert!(spool.is_empty());
         let full = io::ErrorKind::StorageFull;
         for _ in 0..9 {
@@ -253,9 +275,10 @@ mod tests {
         }
         assert_eq!(spool.push(&[0; 1 << 20]).unwrap_err().kind(), full);
         drop(spool);
-        assert_eq!(budget.memory_bytes_left.get(), ALL_MEMORY_BYTES_MAX);
-        assert_eq!(budget.disk_bytes_left.get(), 8 << 20);
-        assert_eq!(budget.shared_bytes_left.get(), SHARED_BYTES_MAX);
+        let left = |left: &AtomicU64| left.load(Ordering::SeqCst);
+        assert_eq!(left(&budget.memory_bytes_left), ALL_MEMORY_BYTES_MAX);
+        assert_eq!(left(&budget.disk_bytes_left), 8 << 20);
+        assert_eq!(left(&budget.shared_bytes_left), SHARED_BYTES_MAX);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 }

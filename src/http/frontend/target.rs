@@ -1,6 +1,6 @@
 //! Request targets and hosts: RFC 9112, section 3.2, and RFC 3986 as far as it concerns a server.
 //!
-//! Pure. It must never know sockets or routes; whether a path leads anywhere is not asked here.
+//! Pure. Whether a path leads anywhere is not asked here.
 
 use std::net::Ipv6Addr;
 
@@ -23,7 +23,7 @@ pub fn read<'a>(method: &str, text: &'a str) -> Result<Target<'a>, Refusal> {
     if method == "CONNECT" {
         let authority = is_authority(text) && text.rsplit_once(':').is_some_and(has_port);
         return if authority {
-            Err(Refusal::METHOD) // Well asked, but of a proxy.
+            Err(Refusal::METHOD) // Well-formed, but a question for a proxy.
         } else {
             Err(Refusal::malformed("CONNECT needs a host and a port"))
         };
@@ -107,7 +107,7 @@ fn is_path_and_query(text: &str) -> bool {
         text.bytes()
             .any(|byte| !byte.is_ascii_graphic() || banned.contains(&byte))
     };
-    // NUL ends strings in some languages: nobody means it in a path.
+    // NUL ends strings in some languages: no honest path has one.
     !banned(path, b"\"<>#\\^`{}") && !banned(query, b"\"<>#") && !path.contains("%00")
 }
 

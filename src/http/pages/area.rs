@@ -1,6 +1,4 @@
 //! The area chart: which share of open stores was offline, hour by hour, with poller outages hatched.
-//!
-//! It must never know where the hours come from.
 
 use maud::{Markup, html};
 
@@ -69,7 +67,7 @@ pub fn chart(week: Interval, loads: &[Load], outages: &Intervals, zone: &ZoneTab
     }
 }
 
-/// The same hours as a table, for those who read rather than look.
+/// The same hours as a table.
 pub fn table(week: Interval, loads: &[Load], zone: &ZoneTable) -> Markup {
     let wall = Wall::new(zone);
     html! {

@@ -1,6 +1,4 @@
-//! A local day of a store's week: its pieces, what each is and why, and the day as a timeline bar.
-//!
-//! It must never know which page it is on.
+//! A local day of a store's week: its pieces, the reason of each, and the day as a timeline bar.
 
 use maud::{Markup, html};
 
@@ -95,7 +93,7 @@ impl Day {
     }
 }
 
-/// What a piece is, and why: the polls in it, or those that it was filled in from.
+/// A piece in words, with its reason: the polls in it, or those that it was filled in from.
 fn piece_words(standing: &Standing, date: i64, piece: &Segment) -> String {
     let wall = Wall::new(&standing.zone);
     let what = format!(
@@ -179,7 +177,7 @@ pub fn day_bar(day: &Day, standing: &Standing, reachable: bool) -> Markup {
         div.day {
             p.date {
                 (phrases::date(day.date))
-                @if length != DAY { span.odd { (phrases::length(length)) ", clocks went " (if length > DAY { "back" } else { "forward" }) } }
+                @if length != DAY { span.changed { (phrases::length(length)) ", clocks went " (if length > DAY { "back" } else { "forward" }) } }
             }
             (timeline_bar::bar(day.stretch, &day.pieces, &standing.polls, &day.summary, reachable))
             p.number { (hours(day.online)) " h" }

@@ -1,6 +1,4 @@
-//! `/`: the fleet on one screen: who needs somebody now, and is it getting better?
-//!
-//! It must never know how any number is made.
+//! `/`: the fleet on one screen: which stores need attention now, and is it getting better?
 
 use maud::{Markup, html};
 
@@ -12,7 +10,7 @@ use super::{area, heat, load, timeline_bar};
 use crate::db::generation;
 use crate::error::Result;
 use crate::fleet_view::{FleetView, Part, Sum};
-use crate::http::App;
+use crate::http::app::App;
 use crate::http::json::encoded;
 use crate::http::query;
 use crate::http::request::Request;
@@ -74,7 +72,7 @@ fn body(
                 p.lead {
                     (phrases::count(open)) " of " (phrases::stores(part.places.len()))
                     @if open == 1 { " is" } @else { " are" }
-                    " in business hours as of " (wall.full(as_of)) " " (phrases::city(frame.zone())) "."
+                    " in business hours as of " (frame.instant(as_of)) "."
                 }
             }
             (owner_menu(&owners, group))
@@ -88,7 +86,7 @@ fn body(
                 @if !view.outages.clip(week).as_slice().is_empty() {
                     p.note {
                         svg.swatch width="22" height="14" aria-hidden="true" { rect width="22" height="14" fill="url(#hatch-outage)" {} }
-                        "poller outage: what lies under it is a guess ("
+                        "poller outage: numbers within it are estimates ("
                         @for (number, outage) in view.outages.clip(week).as_slice().iter().enumerate() {
                             @if number > 0 { "; " }
                             (wall.stamp(outage.start)) ", " (phrases::length(outage.length()))
@@ -96,7 +94,7 @@ fn body(
                         ")"
                     }
                 }
-                p.note { "Days by the clock of " (phrases::city(frame.zone())) ", where most stores are." }
+                p.note { "Days in " (phrases::city(frame.zone())) " time, the zone of most stores." }
                 (area::table(week, &overview.hours, &zone))
             }
             section.card aria-labelledby="cells" {
@@ -178,7 +176,7 @@ fn cards(view: &FleetView, part: &Part, open: usize, wall: &Wall<'_>) -> Markup 
                 p.under { "of " (phrases::grouped(&hours(part.week.uptime + part.week.downtime))) " known business hours" }
             }
             section.card {
-                h2 { "Seen by polls, last 7 days" }
+                h2 { "Covered by polls, last 7 days" }
                 p.big { (figure(part.week.coverage().map(|share| share.to_string()))) " " small { "%" } }
                 p.under {
                     @match outages.as_slice() {
@@ -196,7 +194,7 @@ fn figure(text: Option<String>) -> String {
     text.unwrap_or_else(|| "–".to_owned())
 }
 
-/// This week's downtime beside the week before, where somebody saw that week.
+/// This week's downtime beside the week before, where that week has enough polls.
 fn trend(week: &Sum, before: &Sum) -> Markup {
     let seen = before.coverage().map_or(0, |share| share.hundredths);
     if seen < VOUCHED_FROM {
@@ -227,7 +225,7 @@ fn attention(view: &FleetView, part: &Part, group: Option<&str>) -> Markup {
         section.card aria-labelledby="attention" {
             h2 #attention { "Needs attention now" }
             @if offline.is_empty() {
-                p.calm { (phrases::state(State::Online, "")) " No store that anybody can see is offline in its business hours." }
+                p.calm { (phrases::state(State::Online, "")) " No open store is known to be offline." }
             } @else {
                 ul.attention {
                     @for &place in offline.iter().take(ROWS_MAX) { (needs(view, place)) }
@@ -298,7 +296,7 @@ fn worst(view: &FleetView, part: &Part, group: Option<&str>) -> Markup {
                         th scope="col" { "Store" }
                         th.number scope="col" { "Offline" }
                         th.number scope="col" { "Online" }
-                        th.number.least scope="col" { "Seen" }
+                        th.number.least scope="col" { "Covered" }
                     } }
                     tbody {
                         @for place in places.into_iter().take(ROWS_MAX) {
@@ -318,19 +316,19 @@ fn worst(view: &FleetView, part: &Part, group: Option<&str>) -> Markup {
     }
 }
 
-/// The share of the week online, marked where nobody can vouch for it.
+/// The share of the week online, marked where there are too few polls to be sure.
 pub fn online(glance: &Glance) -> Markup {
     let share = glance.totals[2].share();
     html! {
         @if !glance.is_vouched() {
-            span.state.not-sure { span.mark aria-hidden="true" {} "not sure" }
+            (phrases::state(State::NotSure, ""))
             @if share.is_some() { " " }
         }
         @if share.is_some() || glance.is_vouched() { (phrases::share(share)) }
     }
 }
 
-/// The stores that nobody can vouch for, the least seen first.
+/// The stores with too few polls to be sure, the least covered first.
 fn not_sure(view: &FleetView, part: &Part, group: Option<&str>, frame: &Frame) -> Markup {
     let glance = |place: &usize| &view.overview.glances[*place];
     let seen = |place: &usize| glance(place).seen().map_or(0, |share| share.hundredths);
@@ -342,11 +340,10 @@ fn not_sure(view: &FleetView, part: &Part, group: Option<&str>, frame: &Frame) -
         section.card aria-labelledby="unsure" {
             h2 #unsure { "Not sure" }
             @if places.is_empty() {
-                p.calm { "Every store was seen for at least half of its week, and within the last three hours where it is open." }
+                p.calm { "Every store is covered by polls for at least half of its week, and for the last three hours where it is open." }
             } @else {
                 p.note {
-                    "Nobody can vouch for " @if total == 1 { "this one" } @else { "these " (phrases::count(total)) }
-                    ": seen for less than half of the week, or open and not polled for three hours."
+                    "Too few polls to be sure: less than half of the week covered, or open and not polled for three hours."
                 }
                 ul.unsure {
                     @for place in places.iter().take(ROWS_MAX) {
@@ -360,7 +357,7 @@ fn not_sure(view: &FleetView, part: &Part, group: Option<&str>, frame: &Frame) -
                     }
                 }
                 @if total > ROWS_MAX {
-                    p.more { a href={"/stores?state=unvouched&sort=coverage" (owner_query(group))} { "All whose week nobody can vouch for" } }
+                    p.more { a href={"/stores?state=unvouched&sort=coverage" (owner_query(group))} { "All with too few polls in their week" } }
                 }
             }
             @if !frame.is_read_only() {
@@ -373,7 +370,7 @@ fn not_sure(view: &FleetView, part: &Part, group: Option<&str>, frame: &Frame) -
 fn why_not_sure(glance: &Glance, as_of: i64) -> String {
     match (glance.last_poll, glance.seen()) {
         (None, _) => "no poll in 8 days".to_owned(),
-        (Some(_), Some(seen)) if seen.hundredths < VOUCHED_FROM => format!("seen {seen} %"),
+        (Some(_), Some(seen)) if seen.hundredths < VOUCHED_FROM => format!("{seen} % covered"),
         (Some(poll), _) => format!("last poll {} before", phrases::length(as_of - poll.at())),
     }
 }
@@ -391,7 +388,7 @@ fn by_owner(mut owners: Vec<(&str, Part)>) -> Markup {
                     th.number scope="col" { "Offline" }
                     th.number.least scope="col" { "Week before" }
                     th.number scope="col" { "Online" }
-                    th.number.least scope="col" { "Seen" }
+                    th.number.least scope="col" { "Covered" }
                 } }
                 tbody {
                     @for (owner, part) in owners.into_iter().take(2 * ROWS_MAX) {

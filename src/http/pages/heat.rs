@@ -1,7 +1,6 @@
 //! The heat map: at which weekday and hour downtime falls, by the stores' own clocks.
 //!
-//! A real table, so that whoever cannot see shades hears hours. It must never know where they come
-//! from.
+//! A real table, so that a screen reader tells hours in place of shades.
 
 use maud::{Markup, html};
 

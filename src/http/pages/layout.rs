@@ -1,6 +1,4 @@
-//! What every page has: head, navigation, the instant it is of, and the way to the API.
-//!
-//! It must never know what a page shows.
+//! The frame of every page: head, navigation, the instant it is of, and the way to the API.
 
 use std::sync::Arc;
 
@@ -11,7 +9,8 @@ use super::phrases::{self, Wall};
 use crate::clock;
 use crate::db::polls;
 use crate::error::Result;
-use crate::http::{App, assets};
+use crate::http::app::App;
+use crate::http::assets;
 use crate::uptime::business_hours::ZONE_DEFAULT;
 use crate::uptime::interval::Micros;
 
@@ -76,6 +75,7 @@ impl Frame {
         let link = |room: Section, path: &str, text: &str| {
             html! { a href=(path) aria-current=[(self.room == room).then_some("page")] { (text) } }
         };
+        let [style, script, icon] = assets::paths();
         html! {
             (DOCTYPE)
             html lang="en" {
@@ -84,9 +84,9 @@ impl Frame {
                     meta name="viewport" content="width=device-width, initial-scale=1";
                     meta name="color-scheme" content="light dark";
                     title { (title) " · store-monitor" }
-                    link rel="icon" href=(assets::icon()) type="image/svg+xml";
-                    link rel="stylesheet" href=(assets::style());
-                    script src=(assets::script()) defer {}
+                    link rel="icon" href=(icon) type="image/svg+xml";
+                    link rel="stylesheet" href=(style);
+                    script src=(script) defer {}
                     @if let Some(seconds) = refresh {
                         noscript { meta http-equiv="refresh" content=(seconds); }
                     }
@@ -116,15 +116,17 @@ impl Frame {
         }
     }
 
+    /// An instant on the clock of most stores, with the name of their zone.
+    pub fn instant(&self, at: Micros) -> Markup {
+        let table = phrases::zone_near(self.zone, at);
+        html! { (Wall::new(&table).full(at)) " " (phrases::city(self.zone)) }
+    }
+
     fn newest(&self) -> Markup {
         let Some(newest) = self.newest else {
             return html! { "no poll yet" };
         };
-        let table = phrases::zone_near(self.zone, newest);
-        html! {
-            "newest poll " (phrases::ago(self.machine - newest)) " · "
-            (Wall::new(&table).full(newest)) " " (phrases::city(self.zone))
-        }
+        html! { "newest poll " (phrases::ago(self.machine - newest)) " · " (self.instant(newest)) }
     }
 }
 

@@ -13,7 +13,7 @@ use super::layout::{Frame, Section};
 use super::phrases;
 use crate::clock;
 use crate::error::{Error, Result};
-use crate::http::App;
+use crate::http::app::App;
 use crate::http::assets::SAMPLES;
 use crate::http::multipart::{self, Part};
 use crate::http::request::Request;

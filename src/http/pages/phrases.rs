@@ -1,6 +1,4 @@
-//! Words: numbers, lengths of time and instants as people read them.
-//!
-//! It must never know pages or stores, nor round what the report rounds.
+//! Phrases: numbers, lengths of time and instants as people read them.
 
 use chrono_tz::Tz;
 use maud::{Markup, html};
@@ -39,19 +37,19 @@ impl<'a> Wall<'a> {
         date(self.table.wall(at).div_euclid(DAY))
     }
 
-    /// `Sat 7 Nov, 14:05`, with UTC for whoever asks.
+    /// `Sat 7 Nov, 14:05`, with UTC on hover.
     pub fn stamp(&self, at: Micros) -> Markup {
         stamp(at, &format!("{}, {}", self.date(at), self.time(at)))
     }
 
-    /// `Sat 7 Nov 2026, 14:05`, with UTC for whoever asks.
+    /// `Sat 7 Nov 2026, 14:05`, with UTC on hover.
     pub fn full(&self, at: Micros) -> Markup {
         let wall = self.table.wall(at);
         let text = format!("{}, {}", date_with_year(wall.div_euclid(DAY)), clock(wall));
         stamp(at, &text)
     }
 
-    /// `14:05`, with date and UTC for whoever asks.
+    /// `14:05`, with date and UTC on hover.
     pub fn short(&self, at: Micros) -> Markup {
         stamp(at, &self.time(at))
     }
@@ -68,7 +66,7 @@ impl<'a> Wall<'a> {
     }
 }
 
-/// An instant that is called `text`, with UTC for whoever asks and whatever reads along.
+/// An instant that is called `text`, with UTC on hover and for machines.
 pub fn stamp(at: Micros, text: &str) -> Markup {
     html! { time datetime=(civil::format_rfc3339(at)) title=(civil::format_utc(at)) { (text) } }
 }

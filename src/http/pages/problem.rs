@@ -1,12 +1,10 @@
-//! A problem as a page: for browsers, which say that they take HTML.
-//!
-//! It must never know what went wrong: it shows the detail that programs get as JSON.
+//! A problem as a page, for browsers: the detail that programs get as JSON.
 
 use maud::html;
 use serde_json::Value;
 
 use super::layout::{Frame, Section};
-use crate::http::App;
+use crate::http::app::App;
 use crate::http::request::Request;
 use crate::http::response::Response;
 

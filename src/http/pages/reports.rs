@@ -9,7 +9,7 @@ use super::phrases::{self, Wall};
 use crate::clock;
 use crate::db::reports::{self, Report, ReportState};
 use crate::error::{ErrorKind, Result};
-use crate::http::App;
+use crate::http::app::App;
 use crate::http::query;
 use crate::http::request::Request;
 use crate::http::response::Response;

@@ -1,7 +1,6 @@
 //! `/stores/ID`: when was this store really online, and how do we know?
 //!
-//! Also what a delivery platform is handed: it prints to one page. It must never know how any number
-//! is made.
+//! It prints to one page, as evidence for a delivery platform.
 
 use maud::{Markup, html};
 
@@ -11,7 +10,7 @@ use super::phrases::{self, WEEKDAYS, Wall};
 use super::timeline_bar;
 use crate::civil;
 use crate::error::Result;
-use crate::http::App;
+use crate::http::app::App;
 use crate::http::json::encoded;
 use crate::http::query::{self, StoreView};
 use crate::http::request::Request;
@@ -85,7 +84,7 @@ fn body(shown: &StoreView, more: &str) -> Markup {
             @for which in 0..3 { (window_card(standing, which)) }
         }
         section.card.days aria-labelledby="week" {
-            h2 #week { "The last 7 days, by the clock of " (phrases::city(shown.pattern.zone)) }
+            h2 #week { "The last 7 days, " (phrases::city(shown.pattern.zone)) " time" }
             div.timelines {
                 @for day in &days { (day_bar(day, standing, total <= PIECES_REACHED_MAX)) }
                 div.axis { span {} (timeline_bar::hours()) span.number { "online" } }
@@ -127,13 +126,8 @@ fn opening(pattern: &Pattern) -> String {
         return "always open".to_owned();
     }
     let time = |us_local: Micros| {
-        civil::format_local_time(us_local)
-            .trim_end_matches(":00")
-            .to_owned()
-    };
-    let time = |us_local: Micros| match time(us_local) {
-        short if short.len() < 5 => format!("{short}:00"),
-        full => full,
+        let text = civil::format_local_time(us_local);
+        text.strip_suffix(":00").unwrap_or(&text).to_owned()
     };
     let of_day = |day: usize| {
         let rows = pattern
@@ -198,38 +192,30 @@ fn window_card(standing: &Standing, which: usize) -> Markup {
                 }
                 (_, None) => {
                     p.big { "unknown" }
-                    p.under { span.state.not-sure { span.mark aria-hidden="true" {} "not sure" } ": no poll counts" }
+                    p.under { (phrases::state(State::NotSure, ": no poll counts")) }
                 }
             }
             @if let Some(evidence) = standing.evidence[which] { p.evidence { (evidence_words(evidence)) } }
             @if let Some(coverage) = standing.row.coverage[which] {
-                p.evidence { (phrases::share(coverage.share())) " of it seen: within an hour of a poll" }
+                p.evidence { (phrases::share(coverage.share())) " of it covered: within an hour of a poll" }
             }
         }
     }
 }
 
 fn evidence_words(evidence: Evidence) -> String {
-    let polls = match evidence {
-        Evidence {
-            polls, expected, ..
-        } if i64::try_from(polls).is_ok_and(|polls| polls <= expected) => {
-            format!(
-                "{polls} of {expected} expected poll{}",
-                if expected == 1 { "" } else { "s" }
-            )
-        }
-        Evidence {
-            polls, expected, ..
-        } => {
-            format!(
-                "{polls} poll{}, {expected} expected",
-                if polls == 1 { "" } else { "s" }
-            )
-        }
+    let (polls, expected) = (evidence.polls, evidence.expected);
+    let plural = |is_one| if is_one { "" } else { "s" };
+    let told = if i64::try_from(polls).is_ok_and(|polls| polls <= expected) {
+        format!(
+            "{polls} of {expected} expected poll{}",
+            plural(expected == 1)
+        )
+    } else {
+        format!("{polls} poll{}, {expected} expected", plural(polls == 1))
     };
     format!(
-        "{polls}; longest gap {}",
+        "{told}; longest gap {}",
         phrases::length(evidence.longest_gap)
     )
 }
@@ -240,18 +226,18 @@ fn outages(shown: &StoreView, wall: &Wall<'_>) -> Markup {
     html! {
         @if !outages.as_slice().is_empty() {
             p.note {
-                "The poller itself was out: "
+                "The poller was down: "
                 @for (number, outage) in outages.as_slice().iter().enumerate() {
                     @if number > 0 { "; " }
                     (wall.stamp(outage.start)) " to " (wall.stamp(outage.end))
                 }
-                ". What the report says of that time is a guess."
+                ". Numbers of that time are estimates."
             }
         }
     }
 }
 
-/// Every piece in words: where a piece's link leads, and what a screen reader can read as a table.
+/// Every piece as text: where a piece's link leads, and a list for screen readers.
 fn pieces(days: &[Day], total: usize, path: &str) -> Markup {
     html! {
         @if total > PIECES_TOLD_MAX {
@@ -262,7 +248,7 @@ fn pieces(days: &[Day], total: usize, path: &str) -> Markup {
             }
         } @else {
             details.pieces.screen {
-                summary { "Every piece in words" }
+                summary { "Every piece as text" }
                 ul {
                     @for piece in days.iter().flat_map(|day| &day.pieces) {
                         li id=[piece.anchor.as_deref()] { (piece.words) }
@@ -297,7 +283,7 @@ fn incidents(standing: &Standing, wall: &Wall<'_>, path: &str) -> Markup {
                                 td { @if incident.began_before { "before " } (wall.stamp(incident.stretch.start)) }
                                 td {
                                     @if incident.open && standing.state == State::Offline {
-                                        (phrases::state(State::Offline, ", still"))
+                                        (phrases::state(State::Offline, ", ongoing"))
                                     } @else {
                                         (wall.stamp(incident.stretch.end))
                                         @if incident.open { " (closed since)" }
@@ -364,7 +350,7 @@ fn definition(shown: &StoreView, wall: &Wall<'_>, path: &str) -> Markup {
                 "The store was asked about once an hour whether it is online. Each instant of its business hours counts as "
                 (rule) "; time outside business hours does not count. Windows end at " (wall.full(question.as_of))
                 " " (phrases::city(shown.pattern.zone)) " (" (civil::format_utc(question.as_of))
-                "). Online and offline together are all of the business time in a window. Seen is the part of it within an hour of a poll that fell inside business hours."
+                "). Online and offline together are all of the business time in a window. Covered is the part of it within an hour of a poll that fell inside business hours."
             }
             p.checksum {
                 "Inputs (hours, zone, " (shown.standing.polls.len()) " polls): "

@@ -1,6 +1,4 @@
 //! `/stores`: every store, sorted and filtered on the server, a page at a time.
-//!
-//! It must never know how a list is chosen: that is `store_query`'s.
 
 use maud::{Markup, html};
 
@@ -10,7 +8,7 @@ use super::phrases::{self, Wall};
 use super::store::last_polled;
 use crate::error::Result;
 use crate::fleet_view::FleetView;
-use crate::http::App;
+use crate::http::app::App;
 use crate::http::json::encoded;
 use crate::http::query;
 use crate::http::request::Request;
@@ -32,7 +30,7 @@ const COLUMNS: [(Sort, &str, bool, bool); 7] = [
     (Sort::State, "State", false, false),
     (Sort::Downtime, "Offline", true, true),
     (Sort::Online, "Online", true, false),
-    (Sort::Coverage, "Seen", true, true),
+    (Sort::Coverage, "Covered", true, true),
     (Sort::LastPoll, "Last poll", true, true),
 ];
 
@@ -48,7 +46,7 @@ pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
         p.lead {
             @if places.len() == view.labels.len() { (phrases::stores(places.len())) }
             @else { (phrases::count(places.len())) " of " (phrases::stores(view.labels.len())) }
-            "; numbers are of the 7 days before " (as_of(&frame, &view)) "."
+            "; numbers are of the 7 days before " (frame.instant(view.question.as_of)) "."
         }
         (filters(&view, &asked))
         @if places.is_empty() {
@@ -61,11 +59,6 @@ pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
         }
     };
     Ok(Response::page(200, frame.page("Stores", None, &body)))
-}
-
-fn as_of(frame: &Frame, view: &FleetView) -> Markup {
-    let table = phrases::zone_near(frame.zone(), view.question.as_of);
-    html! { (Wall::new(&table).full(view.question.as_of)) " " (phrases::city(frame.zone())) }
 }
 
 fn filters(view: &FleetView, asked: &StoreQuery) -> Markup {
@@ -91,7 +84,7 @@ fn filters(view: &FleetView, asked: &StoreQuery) -> Markup {
                         @let asked = asked.state.is_some_and(|state| state.as_str() == *name);
                         option value=(value) selected[asked] { (name) }
                     }
-                    option value="unvouched" selected[asked.unvouched] { "week not sure" }
+                    option value="unvouched" selected[asked.unvouched] { "too few polls" }
                 }
             }
             div {
@@ -200,9 +193,9 @@ fn pager(asked: &StoreQuery, total: usize) -> Markup {
     };
     html! {
         nav.pager aria-label="Pages of stores" {
-            @if asked.offset > 0 { a rel="prev" href={"/stores?" (to(asked.offset.saturating_sub(asked.limit)))} { "← Back" } }
+            @if asked.offset > 0 { a rel="prev" href={"/stores?" (to(asked.offset.saturating_sub(asked.limit)))} { "← Previous" } }
             span { (phrases::count(asked.offset + 1)) "–" (phrases::count(end.min(total))) " of " (phrases::count(total)) }
-            @if end < total { a rel="next" href={"/stores?" (to(end))} { "On →" } }
+            @if end < total { a rel="next" href={"/stores?" (to(end))} { "Next →" } }
         }
     }
 }

@@ -1,7 +1,6 @@
 //! A timeline bar: one local day of a store as a bar from 00 to 24, with its polls as ticks.
 //!
-//! Positions are per cents and heights pixels, so that text and hatching keep their size at any
-//! width. It must never know where segments come from.
+//! Positions are per cents and heights pixels, so that text and hatching keep their size at any width.
 
 use maud::{Markup, html};
 
@@ -40,8 +39,8 @@ pub fn width(part: Interval, whole: Interval) -> String {
     per_cent(whole.start + part.intersection(whole).length(), whole)
 }
 
-/// A day as a bar. `name` is what it says to those who cannot see it; without words for its pieces it
-/// is one picture, with them each piece can be reached.
+/// A day as a bar; a screen reader says `name`. If `reachable`, each piece can be reached by itself; otherwise
+/// the bar is one picture.
 pub fn bar(day: Interval, pieces: &[Piece], polls: &[Poll], name: &str, reachable: bool) -> Markup {
     let inside: Vec<Poll> = polls
         .iter()
@@ -71,7 +70,7 @@ pub fn bar(day: Interval, pieces: &[Piece], polls: &[Poll], name: &str, reachabl
     }
 }
 
-/// One segment: offline is taller, closed is thin, and what nobody saw is hatched.
+/// One segment: offline is taller, closed is thin, and what no poll covers is hatched.
 fn draw(day: Interval, segment: &Segment) -> Markup {
     let (top, height) = height(segment.condition);
     let (x, width) = (

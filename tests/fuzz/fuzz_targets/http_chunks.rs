@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use store_monitor::http::frontend::chunks::Body;
+use store_monitor::http::frontend::chunks::BodyDecoder;
 use store_monitor::http::frontend::head::Framing;
 use store_monitor::http::frontend::refusal::Refusal;
 
@@ -11,7 +11,7 @@ const BYTES_MAX: u64 = 1000;
 
 /// What there is of the body, how much input it took, and whether it is whole.
 fn read(input: &[u8], step: usize) -> (Vec<u8>, Result<(usize, bool), Refusal>) {
-    let mut body = Body::new(Framing::Chunked, BYTES_MAX).expect("no length, no limit yet");
+    let mut body = BodyDecoder::new(Framing::Chunked, BYTES_MAX).expect("no length, no limit yet");
     let (mut bytes, mut taken) = (Vec::new(), 0);
     for piece in input.chunks(step) {
         match body.decode(piece, |more| bytes.extend_from_slice(more)) {

@@ -1,0 +1,48 @@
+//! An exchange: a whole request on its way to a handler, and the way back for the answer.
+
+use std::sync::Arc;
+
+use crossbeam_channel::Sender;
+use mio::{Token, Waker};
+
+use super::spool::Spool;
+use crate::http::response::Response;
+
+/// A request that is well-formed, bounded and all there.
+pub struct WholeRequest {
+    /// The method, upper case.
+    pub method: &'static str,
+    /// Path and query, percent-encoded.
+    pub target: String,
+    /// The header fields, without those about connection and framing.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: Spool,
+}
+
+/// The way back to the client.
+pub struct ReplyTo {
+    pub(super) client: Token,
+    pub(super) replies: Sender<(Token, Response)>,
+    pub(super) waker: Arc<Waker>,
+}
+
+/// A request and the way back for its answer. Each is to be answered once.
+pub struct Exchange {
+    /// The request.
+    pub request: WholeRequest,
+    /// Where its answer goes.
+    pub reply_to: ReplyTo,
+}
+
+impl ReplyTo {
+    /// Gives the answer to the event loop.
+    pub fn answer(self, answer: Response) {
+        // The receiver is gone only after a stop, and then no client waits.
+        if self.replies.send((self.client, answer)).is_ok()
+            && let Err(error) = self.waker.wake()
+        {
+            tracing::error!(%error, "the event loop cannot be woken");
+        }
+    }
+}
