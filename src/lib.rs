@@ -34,7 +34,7 @@
 //! # A request's way from the client to the handler
 //! [`http::frontend`] has the public listener. It finds the end of a head with [`http::frontend::head::Scanner`],
 //! judges it with [`http::frontend::head::judge`], takes the body by [`http::frontend::chunks::BodyDecoder`], and hands
-//! the request on when all of it is there. [`http::backend`] has tiny_http and the handlers' threads;
+//! the request over when all of it is there. [`http::backend`] has the handlers' threads;
 //! [`http::routes`] picks the handler. The reply goes back through the frontend, which waits for slow
 //! clients so that handlers need not.
 //!

@@ -1,4 +1,4 @@
-//! The application: what handlers work with.
+//! The application: the state that handlers work with.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -9,6 +9,7 @@ use rusqlite::Connection;
 use super::guard::Hosts;
 use crate::clock;
 use crate::db::connection::open_reader;
+use crate::db::polls;
 use crate::db::writer::Writer;
 use crate::error::Result;
 use crate::fleet_view::FleetViews;
@@ -39,7 +40,7 @@ impl Clock {
     }
 }
 
-/// What all handlers share.
+/// Everything that all handlers share.
 #[derive(Clone)]
 pub struct Site {
     /// The database file.
@@ -89,7 +90,7 @@ impl Site {
 /// Idle readers: as many as were ever used side by side, which is far fewer than handlers.
 pub type Readers = Arc<Mutex<Vec<Connection>>>;
 
-/// What one handler works with: one for each thread.
+/// One handler's state: one for each thread.
 pub struct App {
     pub(super) site: Site,
     readers: Readers,
@@ -116,6 +117,11 @@ impl App {
             Some(db) => Ok(db),
             none => Ok(none.insert(open_reader(&self.site.file)?)),
         }
+    }
+
+    /// The instant of the newest poll; none without any.
+    pub(super) fn newest_poll(&mut self) -> Result<Option<Micros>> {
+        polls::newest(self.db()?)
     }
 
     /// Gives the reader back for other requests; one whose handler panicked is closed.

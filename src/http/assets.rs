@@ -74,9 +74,9 @@ pub fn get(_app: &mut App, request: &mut Request<'_>) -> Result<Response> {
 
 /// A sample of an input file.
 pub struct Sample {
-    /// What people call its rows.
+    /// The name of its rows.
     pub title: &'static str,
-    /// What they are.
+    /// Their meaning.
     pub about: &'static str,
     /// Its name.
     pub file: &'static str,

@@ -6,12 +6,11 @@ use super::app::App;
 use super::request::Request;
 use super::response::Response;
 use crate::civil;
-use crate::db::polls;
 use crate::error::{Error, ErrorKind, Result};
 
 /// 200 after touching the database, 503 when it cannot be read.
 pub fn get(app: &mut App, _request: &mut Request<'_>) -> Result<Response> {
-    let newest = app.db().and_then(|db| polls::newest(db)).map_err(|error| {
+    let newest = app.newest_poll().map_err(|error| {
         tracing::error!(%error, "the database cannot be read");
         match error.kind() {
             ErrorKind::Unavailable => error,

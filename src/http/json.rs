@@ -16,7 +16,7 @@ use crate::uptime::segment::Segment;
 use crate::uptime::standing::Standing;
 use crate::uptime::window::{Coverage, Share, WindowTotal, windows};
 
-/// What the API calls the three windows, and the unit in which each is told.
+/// The API's names of the three windows, and the unit of each.
 const WINDOWS: [(&str, &str); 3] = [
     ("last_hour", "minutes"),
     ("last_day", "hours"),

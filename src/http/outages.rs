@@ -10,33 +10,27 @@ use super::query;
 use super::request::Request;
 use super::response::Response;
 use crate::civil;
-use crate::db::polls;
 use crate::error::Result;
+use crate::fleet_view;
 use crate::uptime::interval::{Interval, MINUTE};
-use crate::uptime::outage;
 use crate::uptime::timeline::REACH;
 
 /// The outages of the eight days before `as_of`, in their order.
 ///
-/// They are computed from the polls that the database has now, for any `as_of`: what it keeps of the past
-/// keeps its outages, but for those that polls have healed which came in late.
+/// They are computed from the polls that the database has now, so that late polls may end one.
 ///
-/// Without `as_of` it is whatever a report's would be: the newest poll's instant, or the machine's
-/// clock where the server follows that. An outage that still goes on shows only by the latter, for
-/// the newest poll is never within one. Without any poll there is neither a span nor an outage.
+/// Without `as_of` it is a report's: the newest poll's instant, or the machine's where the server follows that
+/// clock. Only the latter shows an outage that goes on, for the newest poll is never within one. Without any
+/// poll there is neither a span nor an outage.
 pub fn list(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let as_of = query::as_of(app, request)?;
-    let hot = Arc::clone(&app.site.hot);
-    let db = app.db()?;
     let as_of = match as_of {
         Some(as_of) => Some(as_of),
-        None => polls::newest(db)?,
+        None => app.newest_poll()?,
     };
+    let hot = Arc::clone(&app.site.hot);
     let outages = match as_of {
-        Some(as_of) => {
-            let inputs = hot.inputs(db, as_of)?;
-            outage::outages(&inputs.fleet, &inputs.business, &inputs.history, as_of)
-        }
+        Some(as_of) => fleet_view::outages(&hot.inputs(app.db()?, as_of)?, as_of),
         None => Default::default(),
     };
     let outages: Vec<Value> = outages.as_slice().iter().map(describe).collect();

@@ -9,9 +9,9 @@ use super::request::Request;
 use crate::civil;
 use crate::clock;
 use crate::db::fleet::{self, Label};
-use crate::db::polls;
 use crate::error::{Error, Result};
 use crate::fleet_view::{FleetView, outages};
+use crate::hot_window::Inputs;
 use crate::uptime::fleet::{Pattern, Store};
 use crate::uptime::interval::{Intervals, MINUTE, Micros};
 use crate::uptime::report::Question;
@@ -58,7 +58,9 @@ pub fn question(app: &mut App, request: &Request<'_>) -> Result<Question> {
     let as_of = match (request.field("as_of")?, as_of(app, request)?) {
         (Some(_), Some(asked)) => asked,
         (None, Some(machine)) => minute(machine),
-        (_, None) => polls::newest(app.db()?)?.unwrap_or_else(|| minute(clock::machine_us())),
+        (_, None) => app
+            .newest_poll()?
+            .unwrap_or_else(|| minute(clock::machine_us())),
     };
     Ok(Question { as_of, rule })
 }
@@ -83,7 +85,7 @@ pub struct StoreView {
     pub label: Label,
     /// Its zone as it was written; none where no source names one.
     pub zone_written: Option<String>,
-    /// What is known of it.
+    /// Its status, windows and incidents.
     pub standing: Standing,
     /// When the poller was out in the eight days before.
     pub outages: Intervals,
@@ -120,16 +122,20 @@ pub fn store(app: &mut App, request: &Request<'_>) -> Result<StoreView> {
     let store = stores[place].clone();
     let (label, zone_written) = fleet::written(db, store.key)?;
     let pattern = inputs.fleet.patterns()[store.pattern].clone();
-    let mut scratch = Vec::new();
-    let polls = inputs
-        .history
-        .of(store.key, reach(question.as_of), &mut scratch);
     Ok(StoreView {
-        standing: Standing::new(polls, &pattern, question),
+        standing: standing(&inputs, &store, question),
         outages: outages(&inputs, question.as_of),
         label: label.unwrap_or_default(),
         store,
         pattern,
         zone_written,
     })
+}
+
+/// The status of a store and the polls it rests on.
+pub fn standing(inputs: &Inputs, store: &Store, question: Question) -> Standing {
+    let (mut scratch, reach) = (Vec::new(), reach(question.as_of));
+    let polls = inputs.history.of(store.key, reach, &mut scratch);
+    let pattern = &inputs.fleet.patterns()[store.pattern];
+    Standing::new(polls, pattern, question)
 }

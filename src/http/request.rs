@@ -12,7 +12,7 @@ pub struct Request<'a> {
     pub path: String,
     /// The query's fields in their order, decoded.
     pub query: Vec<(String, String)>,
-    /// What the route's `{id}` stood for, decoded; empty where it has none.
+    /// The value of the route's `{id}`, decoded; empty where it has none.
     pub id: String,
     /// The header fields, in their order.
     pub headers: Vec<(String, String)>,

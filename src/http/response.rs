@@ -90,7 +90,7 @@ impl Response {
             .map(|(_, value)| value.as_str())
     }
 
-    /// A problem: what is wrong and what to do about it.
+    /// A problem: the fault and the remedy.
     pub fn problem(status: u16, detail: &str) -> Self {
         Self::problem_with(status, detail, Map::new())
     }

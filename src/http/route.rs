@@ -62,9 +62,9 @@ pub struct Route {
     pub handler: Handler,
     /// Who may ask.
     pub scope: Scope,
-    /// What the API's description calls it.
+    /// Its name in the API's description.
     pub name: &'static str,
-    /// What it does, in one sentence.
+    /// Its effect, in one sentence.
     pub summary: &'static str,
     /// The part of the API it belongs to.
     pub tag: &'static str,

@@ -228,7 +228,7 @@ fn by_the_table(app: &mut App, request: &mut Request<'_>) -> Response {
     }
 }
 
-/// What the table says of a request before its body is read; long bodies may have `long_bytes_max`.
+/// The table's word on a request before its body is read; long bodies may have `long_bytes_max`.
 pub fn admit(method: &str, target: &str, long_bytes_max: u64) -> Admission {
     let path = target.split('?').next().unwrap_or(target);
     let found = find(method, path);

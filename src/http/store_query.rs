@@ -10,13 +10,13 @@ use crate::fleet_view::FleetView;
 use crate::uptime::interval::Micros;
 use crate::uptime::state::State;
 
-/// What a list can be sorted by.
+/// The orders of a list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Sort {
-    /// What people call the store.
+    /// The store's name.
     #[default]
     Name,
-    /// Who owns it.
+    /// Its owner.
     Owner,
     /// Its state; those that need attention first.
     State,

@@ -1,6 +1,6 @@
 //! The frontend: what it takes, what it refuses, and that no client holds up another.
 //!
-//! It must never know how the frontend is built: everything goes through a socket.
+//! Everything goes through a socket.
 
 use std::fs;
 use std::sync::Arc;

@@ -1,7 +1,6 @@
 //! The frontend's bounds: on time, on connections, on memory, on what the machine gives.
 //!
-//! It must never know how the frontend is built. What needs minutes or a quiet machine is ignored; `cargo
-//! test frontend -- --ignored` runs it.
+//! Tests that need minutes or a quiet machine are ignored; `cargo test frontend -- --ignored` runs them.
 
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::PermissionsExt;

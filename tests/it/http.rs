@@ -1,6 +1,4 @@
 //! HTTP: what callers get, to the header; and what the pool of report threads survives.
-//!
-//! It must never know how an answer is made.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;

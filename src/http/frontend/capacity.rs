@@ -1,7 +1,7 @@
 //! Capacity: how many threads and descriptors the machine gives, found out by asking for them.
 //!
 //! Both limits may be far below what a server would like. The server asks once at the start, gives everything
-//! back, and plans with what it got.
+//! back, and plans with the counts.
 
 use std::net::TcpListener;
 use std::thread;

@@ -21,7 +21,7 @@ const NEVER_TRAILERS: [&[u8]; 4] = [b"content-length", b"transfer-encoding", b"h
 #[derive(Debug)]
 pub struct BodyDecoder {
     at: At,
-    /// What is still to come, of a body of known length or of a chunk.
+    /// How many bytes are still to come, of a body of known length or of a chunk.
     left: u64,
     /// How long the body may still become.
     bytes_left: u64,
@@ -75,7 +75,7 @@ impl BodyDecoder {
     /// how many bytes of input were taken.
     ///
     /// # Errors
-    /// 400 for what is no chunk, 413 for one too many.
+    /// 400 for bytes that are no chunk, 413 for too many.
     pub fn decode(&mut self, input: &[u8], mut sink: impl FnMut(&[u8])) -> Result<usize, Refusal> {
         let mut taken = 0;
         while taken < input.len() && self.at != At::End {

@@ -41,7 +41,7 @@ const SHARED_BYTES_MIN: usize = 64 * 1024;
 /// How many steps one connection may go before others have their turn.
 const STEPS_MAX: usize = 16;
 
-/// What a step needs from outside.
+/// The surroundings of a step.
 pub(super) struct StepContext<'a> {
     pub(super) now: Instant,
     pub(super) buffer: &'a mut [u8],
@@ -51,7 +51,7 @@ pub(super) struct StepContext<'a> {
     pub(super) stopping: bool,
 }
 
-/// What is to be done with a connection after its step.
+/// The outcome of a connection's step.
 pub(super) enum Step {
     /// Nothing, until there is an event or its deadline.
     Wait,
@@ -68,9 +68,9 @@ pub(super) struct Client {
     pub(super) stream: TcpStream,
     /// Whether it is one too many, which only gets to know that.
     pub(super) is_refused: bool,
-    /// What was read and not yet understood.
+    /// Bytes that were read and not yet understood.
     input: Vec<u8>,
-    /// What was not yet taken of the reply.
+    /// Bytes of the reply that the client has not taken yet.
     out: Spool,
     /// How the reply is taken.
     rate_limit: RateLimit,
@@ -80,7 +80,7 @@ pub(super) struct Client {
     context: ReplyContext,
     readable: bool,
     writable: bool,
-    /// The client sends nothing after what is there.
+    /// The client sends nothing after the bytes that are there.
     closes: bool,
     /// All of that was read.
     ended: bool,
@@ -93,7 +93,7 @@ enum ClientState {
     InHand,
     /// All of the reply is in `out`.
     Replied,
-    /// Closed, but for what the client still sends.
+    /// Closed, but for bytes that the client still sends.
     Lingering {
         bytes_left: usize,
     },
@@ -123,7 +123,7 @@ impl Client {
                 is_1_1: true,
                 keep_alive: true,
             },
-            // Whoever connects mostly has sent already: trying is cheaper than waiting to be told.
+            // Most clients have sent already: trying is cheaper than waiting for the event.
             readable: true,
             writable: true,
             closes: false,
@@ -251,7 +251,7 @@ impl Client {
         Ok(true)
     }
 
-    /// Reads what is there, up to the buffer's length; nothing if nothing is.
+    /// Reads the bytes that are there, up to the buffer's length.
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self.stream.read(buffer) {
             Ok(0) => {
@@ -474,7 +474,7 @@ impl Client {
     }
 }
 
-/// What the server as a whole can be asked.
+/// The methods of the server as a whole.
 const ALLOWED: &str = "GET, HEAD, POST, DELETE, OPTIONS";
 
 impl Upload {

@@ -164,7 +164,7 @@ impl EventLoop {
         }
     }
 
-    /// Waits for events: at first awake, for what comes at once.
+    /// Waits for events, at first awake: most come at once.
     fn wait(&mut self, events: &mut Events) -> io::Result<()> {
         let timeout = self.timeout();
         let deadline = Instant::now() + AWAKE;

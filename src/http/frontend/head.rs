@@ -1,4 +1,4 @@
-//! Heads: where one ends, whether it is well-formed, and what the handler sees of it.
+//! Heads: where one ends, whether it is well-formed, and which of its fields the handler sees.
 //!
 //! Pure: bytes in, verdict out. httparse has the grammar; the stricter rules that RFC 9110 and 9112 allow are
 //! here.
@@ -79,8 +79,8 @@ pub struct Scanner {
 }
 
 impl Scanner {
-    /// Looks at what is new in `input`, which is what came before and more; where the head lies once it
-    /// is all there.
+    /// Looks at the new bytes of `input`, which begins with all earlier ones; where the head lies once it is all
+    /// there.
     ///
     /// # Errors
     /// As soon as it is clear that no good head comes: 400, 414 or 431.
@@ -221,7 +221,7 @@ fn ascii(value: &[u8]) -> String {
     text
 }
 
-/// What the fields say about connection and framing.
+/// The fields about connection and framing.
 #[derive(Default)]
 struct ConnectionFields<'a> {
     hosts: usize,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::http::response::Response;
 
-/// What the frontend may use.
+/// How much the frontend may use.
 #[derive(Clone, Debug)]
 pub struct Limits {
     /// How many requests are handed over at once.
@@ -24,7 +24,7 @@ impl Limits {
     }
 }
 
-/// What a route says of a request before its body is read.
+/// A route's word on a request before its body is read.
 pub struct Admission {
     /// How long the body may be, in bytes.
     pub body_bytes_max: u64,

@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-/// What a client must move at least, once its grace is used up.
+/// The least that a client must move, once its grace is used up.
 const BYTES_PER_SECOND_MIN: u32 = 1024;
 
 /// Time as credit: a client begins with some, spends it as time passes, and earns a second with every 1024

@@ -7,7 +7,7 @@ use crate::http::response::Response;
 pub struct Refusal {
     /// The status code.
     pub status: u16,
-    /// What is wrong and what to do, for the sender.
+    /// The fault and the remedy, for the sender.
     pub detail: &'static str,
 }
 
@@ -29,7 +29,7 @@ impl Refusal {
     /// 414: an endless request line.
     pub const LONG_LINE: Self = Self {
         status: 414,
-        detail: "the request line is longer than 8192 bytes (send what is long as a body)",
+        detail: "the request line is longer than 8192 bytes (send long data as a body)",
     };
 
     /// 431: an endless head.

@@ -6,7 +6,7 @@ use chrono::DateTime;
 
 use crate::http::response::{Response, title};
 
-/// What a reply depends on, of the request that it answers.
+/// The traits of a request that its reply depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReplyContext {
     /// Whether the body is to be left out.
@@ -28,8 +28,8 @@ pub fn head(answer: &Response, context: ReplyContext, at_us: i64) -> (Vec<u8>, b
         let _ = write!(bytes, "Date: {date}\r\n");
     }
     for (name, value) in &answer.headers {
-        // A line end in a value would begin another field.
-        if !value.chars().any(char::is_control) {
+        // A line end in a value would begin another field; the connection is decided on below.
+        if *name != "Connection" && !value.chars().any(char::is_control) {
             let _ = write!(bytes, "{name}: {value}\r\n");
         }
     }

@@ -16,7 +16,7 @@ const ALL_MEMORY_BYTES_MAX: u64 = 16 << 20;
 /// How many bytes that belong to others, too, wait in all spools; each counts as often as it waits.
 const SHARED_BYTES_MAX: u64 = 256 << 20;
 
-/// What all spools share.
+/// The bytes that all spools may hold together.
 #[derive(Debug)]
 pub(super) struct SpoolBudget {
     /// Where files are made: beside the database, where there is room for rows anyway.
@@ -43,14 +43,14 @@ impl SpoolBudget {
     }
 }
 
-/// Takes bytes off what is left; whether there were as many.
+/// Takes bytes off those that are left; whether there were as many.
 fn take(left: &AtomicU64, bytes: u64) -> bool {
     let rest = |left: u64| left.checked_sub(bytes);
     left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, rest)
         .is_ok()
 }
 
-/// Gives bytes back to what is left.
+/// Gives bytes back.
 fn give(left: &AtomicU64, bytes: u64) {
     left.fetch_add(bytes, Ordering::SeqCst);
 }
@@ -134,7 +134,7 @@ impl Spool {
         if !take(&self.budget.disk_bytes_left, bytes.len() as u64) {
             return Err(io::Error::from(io::ErrorKind::StorageFull));
         }
-        // Counted first: what is counted is given back, written or not.
+        // Counted first: counted bytes are given back, written or not.
         let at = file.written;
         file.written += bytes.len() as u64;
         file.file.seek(SeekFrom::Start(at))?;
@@ -198,7 +198,7 @@ impl Spool {
         }
     }
 
-    /// Forgets everything and gives its bytes back; a small buffer is kept for what comes next.
+    /// Forgets everything and gives its bytes back; a small buffer is kept for the next.
     fn clear(&mut self) {
         give(&self.budget.memory_bytes_left, self.memory.len() as u64);
         self.memory.clear();
@@ -256,7 +256,7 @@ mod tests {
             spool.consume(length);
         }
         assert!(out == bytes);
-        // What is shared comes last, and before what is pushed after it.
+        // Shared bytes come last, but before bytes that are pushed after them.
         spool.push(b"head ").unwrap();
         spool.share(Arc::new(b"shared ".to_vec())).unwrap();
         assert_eq!(spool.len(), 12);

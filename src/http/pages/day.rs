@@ -21,9 +21,9 @@ pub struct Day {
     pub date: i64,
     /// All of it.
     pub stretch: Interval,
-    /// What of the week lies in it.
+    /// The pieces of the week in it.
     pub pieces: Vec<Piece>,
-    /// What a picture of it says.
+    /// The day in one sentence, for screen readers.
     pub summary: String,
     /// Business time online.
     pub online: Micros,

@@ -7,7 +7,6 @@ use super::layout::{Frame, Section, hatches, rules};
 use super::phrases::{self, Wall};
 use super::store::last_polled;
 use super::{area, heat, load, timeline_bar};
-use crate::db::generation;
 use crate::error::Result;
 use crate::fleet_view::{FleetView, Part, Sum};
 use crate::http::app::App;
@@ -20,9 +19,7 @@ use crate::uptime::glance::{Glance, VOUCHED_FROM};
 use crate::uptime::interval::DAY;
 use crate::uptime::overview::Overview;
 use crate::uptime::row::hours;
-use crate::uptime::standing::Standing;
 use crate::uptime::state::State;
-use crate::uptime::timeline::reach;
 use crate::uptime::window::windows;
 
 /// How many stores or owners a list on this page has; the rest are a link away.
@@ -33,9 +30,6 @@ const OWNERS_IN_MENU_MAX: usize = 300;
 
 /// The page; on an empty database the first visit's.
 pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
-    if generation::current(app.db()?)? == generation::Generation::default() {
-        return load::first_visit(app);
-    }
     let question = query::question(app, request)?;
     let group = request.field("group")?;
     let frame = Frame::new(app, Section::Fleet)?;
@@ -244,13 +238,8 @@ fn needs(view: &FleetView, place: usize) -> Markup {
         &view.overview.glances[place],
         view.question.as_of,
     );
-    let mut scratch = Vec::new();
-    let polls = view
-        .inputs
-        .history
-        .of(store.key, reach(as_of), &mut scratch);
     let pattern = &view.inputs.fleet.patterns()[store.pattern];
-    let standing = Standing::new(polls, pattern, view.question);
+    let standing = query::standing(&view.inputs, store, view.question);
     let wall = Wall::new(&standing.zone);
     let since = glance.offline_since.unwrap_or(as_of);
     let before = standing

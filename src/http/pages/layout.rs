@@ -7,7 +7,6 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::phrases::{self, Wall};
 use crate::clock;
-use crate::db::polls;
 use crate::error::Result;
 use crate::http::app::App;
 use crate::http::assets;
@@ -29,7 +28,7 @@ pub enum Section {
     Nowhere,
 }
 
-/// What the frame of a page says about the data.
+/// The frame of a page: the data's age and zone.
 pub struct Frame {
     room: Section,
     newest: Option<Micros>,
@@ -44,7 +43,7 @@ impl Frame {
     /// # Errors
     /// When the database cannot be read.
     pub fn new(app: &mut App, room: Section) -> Result<Self> {
-        let newest = polls::newest(app.db()?)?;
+        let newest = app.newest_poll()?;
         let hot = Arc::clone(&app.site.hot);
         let zone = match newest {
             Some(newest) => usual_zone(&hot.inputs(app.db()?, newest)?.fleet),
@@ -161,8 +160,8 @@ pub fn hatches() -> Markup {
     }
 }
 
-/// The links to both rules of interpolation; `path` is the page without a query, `more` what its query
-/// has beside the rule, beginning with `&` if it has anything.
+/// The links to both rules of interpolation; `path` is the page without a query, `more` the rest of its
+/// query, each field with `&` before it.
 pub fn rules(path: &str, more: &str, rule: crate::uptime::timeline::Interpolation) -> Markup {
     use crate::uptime::timeline::Interpolation;
     html! {

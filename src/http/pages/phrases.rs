@@ -205,7 +205,7 @@ pub fn counted(number: usize, one: State) -> Markup {
     marked(one, &format!("{} ", count(number)), "")
 }
 
-/// A state: its shape, its colour and its word, and what there is more to say.
+/// A state: its shape, its colour and its word, with `more` behind it.
 pub fn state(state: State, more: &str) -> Markup {
     marked(state, "", more)
 }

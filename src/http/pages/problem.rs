@@ -21,7 +21,7 @@ pub fn for_browsers(app: &mut App, request: &Request<'_>, answer: Response) -> R
         h1 { (told("title")) }
         section.card { p { (told("detail")) } p { a href="/" { "To the fleet" } " · " a href="/stores" { "All stores" } } }
     };
-    // Where not even the frame can be made, the answer stays what it was.
+    // Where not even the frame can be made, the answer stays JSON.
     let Ok(frame) = Frame::new(app, Section::Nowhere) else {
         return answer;
     };

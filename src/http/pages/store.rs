@@ -27,7 +27,7 @@ use crate::uptime::state::State;
 use crate::uptime::timeline::Interpolation;
 use crate::uptime::window::{WindowTotal, windows};
 
-/// What the three windows are called, and their units.
+/// The titles of the three windows, and their units.
 const WINDOWS: [(&str, &str); 3] = [
     ("Last hour", "min"),
     ("Last 24 hours", "h"),

@@ -16,7 +16,7 @@ const TICKS_MAX: usize = 300;
 pub struct Piece {
     /// The segment, cut to the day.
     pub segment: Segment,
-    /// What it is and why, in words.
+    /// Its condition and the reason, in words.
     pub words: String,
     /// Where the page tells of it in a row of its own; none where it does not.
     pub anchor: Option<String>,
@@ -99,7 +99,7 @@ const fn height(condition: Condition) -> (i32, i32) {
     }
 }
 
-/// A timeline bar in steps: each is drawn as what the store was at its beginning, one path a condition.
+/// A timeline bar in steps: each has the condition of its beginning, one path a condition.
 fn coarse(day: Interval, pieces: &[Piece]) -> Markup {
     let step = (day.length() / STEPS).max(1);
     let at = |number: Micros| {
@@ -182,7 +182,7 @@ pub fn hours_at(day: Interval, at: impl Fn(Micros) -> Micros) -> Markup {
     }
 }
 
-/// What the colours, heights and hatchings of bars mean.
+/// The meaning of colours, heights and hatchings.
 pub fn legend() -> Markup {
     let swatch = |condition: Condition, seen: bool| {
         let day = Interval::new(0, HOUR);
