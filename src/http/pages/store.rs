@@ -18,7 +18,7 @@ use crate::http::request::Request;
 use crate::http::response::Response;
 use crate::http::stores::checksum;
 use crate::uptime::evidence::Evidence;
-use crate::uptime::fleet::Pattern;
+use crate::uptime::business_hours::Pattern;
 use crate::uptime::incident::Incident;
 use crate::uptime::interval::{DAY, HOUR, Micros};
 use crate::uptime::poll::Poll;
