@@ -12,30 +12,11 @@ use std::time::Duration;
 use crossbeam_channel::{RecvTimeoutError, bounded};
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
+use super::migrate::{SCHEMA_VERSION, migrate};
 use crate::error::{Error, Result};
-
-/// The schema, with the application id and version it sets.
-const SCHEMA: &str = include_str!("../../schema.sql");
 
 /// `PRAGMA application_id` of our databases: "Stor".
 const APPLICATION_ID: i32 = 0x5374_6F72;
-
-/// The version of the schema that this program writes and reads.
-const SCHEMA_VERSION: i32 = 5;
-
-/// What the schema's own statements cannot do to a database older than a version.
-const UPGRADES: [(i32, &str); 2] = [
-    (
-        4,
-        // The bytes of packed hours meant something else: they are packed anew.
-        "DROP TABLE IF EXISTS packed_hour;
-     ALTER TABLE report ADD COLUMN csv_bytes INTEGER;
-     ALTER TABLE report ADD COLUMN fleet INTEGER;
-     ALTER TABLE report ADD COLUMN numbers BLOB;
-     UPDATE report SET csv_bytes = length(csv);",
-    ),
-    (5, "ALTER TABLE report ADD COLUMN shared BLOB;"),
-];
 
 /// The size of a new database's pages. Twice SQLite's default reads a window of polls and keeps a
 /// report's numbers with half as many system calls; more would make a single poll's commit dear.
@@ -72,10 +53,7 @@ pub fn open_writer(file: &Path) -> Result<Connection> {
 /// Those of `fill`; the file cannot be made, or another process made it meanwhile. Then there is none, or
 /// theirs.
 pub fn create<T>(file: &Path, fill: impl FnOnce(&mut Connection) -> Result<T>) -> Result<T> {
-    let folder = match file.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
+    let folder = folder_of(file);
     let failed = |error: io::Error| {
         Error::invalid(format!("cannot create database {}", file.display())).because(error)
     };
@@ -89,10 +67,10 @@ pub fn create<T>(file: &Path, fill: impl FnOnce(&mut Connection) -> Result<T>) -
         db.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
         db.pragma_update(None, "synchronous", "OFF")?;
         trust(db)?;
-        db.pragma_update_and_check(None, "journal_mode", "OFF", |row| row.get::<_, String>(0))?;
-        db.execute_batch(SCHEMA)
+        db.pragma_update_and_check(None, "journal_mode", "OFF", |row| row.get::<_, String>(0))
     };
     prepare(&db).map_err(|error| explain(error, file))?;
+    migrate(&db, 0)?;
     let (answer, flushed) = flush_while(part.as_file(), || fill(&mut db));
     let answer = answer?;
     flushed.map_err(failed)?;
@@ -112,6 +90,12 @@ pub fn create<T>(file: &Path, fill: impl FnOnce(&mut Connection) -> Result<T>) -
     let synced = File::open(folder).and_then(|folder| folder.sync_all());
     synced.map_err(failed)?;
     Ok(answer)
+}
+
+/// The folder that `file` is in.
+pub fn folder_of(file: &Path) -> &Path {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    folder.unwrap_or(Path::new("."))
 }
 
 /// Leaves the schema's CHECKs to whoever changes the file by hand, and to `check`: what this program writes
@@ -232,25 +216,20 @@ fn check_identity(file: &Path, application: i32, version: i32, tables: u32) -> R
 fn prepare(db: &mut Connection, file: &Path) -> Result<()> {
     let (application, version, tables) = identity(db, file)?;
     check_identity(file, application, version, tables)?;
-    let prepare = |db: &mut Connection| {
+    let begin = || {
         if application == 0 {
             db.pragma_update(None, "page_size", PAGE_BYTES)?;
         }
         // Two processes may meet here: whoever has the write lock looks again.
         let write = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let version: i32 = write.pragma_query_value(None, "user_version", |row| row.get(0))?;
-        if version < SCHEMA_VERSION {
-            if version > 0 {
-                let upgrades = UPGRADES.iter().filter(|&&(to, _)| version < to);
-                upgrades
-                    .map(|(_, sql)| sql)
-                    .try_for_each(|sql| write.execute_batch(sql))?;
-            }
-            write.execute_batch(SCHEMA)?;
-        }
-        write.commit()
+        Ok((write, version))
     };
-    prepare(db).map_err(|error| explain(error, file))?;
+    let (write, version) = begin().map_err(|error| explain(error, file))?;
+    if version < SCHEMA_VERSION {
+        migrate(&write, version)?;
+    }
+    write.commit().map_err(|error| explain(error, file))?;
     set_wal(db, file)
 }
 

@@ -1,34 +1,30 @@
-//! Polls in the database: what is there, the newest, a range of them, and adding more.
+//! Polls in the database, for other rooms: the history of a span, a range of rows, and adding more.
 //!
-//! It must never know which polls count.
+//! Packed hours are read where there are any, and kept in step with the rows.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
 
+use rusqlite::Connection;
 use rusqlite::functions::{Aggregate, Context, FunctionFlags};
-use rusqlite::{CachedStatement, Connection, OptionalExtension};
 
 use super::connection::open_reader;
 use super::packed::{self, Packing};
 use super::packed_bytes::PackedHours;
-use super::{Changed, generation, landing};
+use super::poll_table::{INSERT_ROWS, Upsert};
+pub use super::poll_table::{ALL_TIME, first, for_each, for_each_within, is_stored, newest};
+use super::{Changed, generation};
 use crate::error::Result;
+use crate::parallel;
 use crate::uptime::fleet::StoreKey;
 use crate::uptime::gather::Builder;
 use crate::uptime::history::History;
-use crate::uptime::interval::{Interval, Micros};
-use crate::uptime::poll::{Poll, Status};
-
-/// How many rows one `INSERT` carries: from some 200 on, SQLite's cost a row hardly falls further.
-const INSERT_ROWS: usize = 200;
+use crate::uptime::interval::Interval;
+use crate::uptime::poll::Poll;
 
 /// How many polls a change may carry along for memory to follow it; after a larger one memory reads
 /// the database again, which then costs less than holding every row twice.
 const FOLLOWED_POLLS_MAX: usize = 1 << 20;
-
-/// Every instant that a poll may have.
-pub const ALL_TIME: Interval = Interval::new(Micros::MIN, Micros::MAX);
 
 /// The polls that one transaction added, for memory to follow the database.
 #[derive(Clone, Debug)]
@@ -41,49 +37,13 @@ pub struct PollChange {
     pub polls: Vec<(StoreKey, Poll)>,
 }
 
-/// What adding polls did.
+/// The outcome of adding polls.
 #[derive(Clone, Debug, Default)]
 pub struct Added {
-    /// What became of them; a poll that was there with the other status is replaced: the one that came
-    /// in last stands.
+    /// A poll that was there with the other status is replaced: the last write wins.
     pub polls: Changed,
-    /// What memory needs to follow; none where nothing changed, or too much.
+    /// The polls for memory to follow; none where nothing changed, or too much.
     pub change: Option<PollChange>,
-}
-
-/// The instant of the newest poll; none without polls.
-///
-/// # Errors
-/// When the database cannot be read.
-pub fn newest(db: &Connection) -> Result<Option<Micros>> {
-    let newest = |table| {
-        db.prepare_cached(&format!("SELECT max(at) FROM {table}"))?
-            .query_row([], |row| row.get(0))
-    };
-    let settled: Option<Micros> = newest("poll")?;
-    if landing::has_landed(db)? {
-        return Ok(settled.max(newest("landing_poll")?));
-    }
-    Ok(settled)
-}
-
-/// The instant of the first poll within `span`; none where there is no poll.
-///
-/// # Errors
-/// When the database cannot be read.
-pub fn first(db: &Connection, span: Interval) -> Result<Option<Micros>> {
-    let first = |table| -> Result<Option<Micros>> {
-        let first = format!("SELECT min(at) FROM {table} WHERE at >= ?1 AND at < ?2");
-        let mut select = db.prepare_cached(&first)?;
-        Ok(select.query_row([span.start, span.end], |row| row.get(0))?)
-    };
-    let settled = first("poll")?;
-    let landed = if landing::has_landed(db)? {
-        first("landing_poll")?
-    } else {
-        None
-    };
-    Ok(settled.into_iter().chain(landed).min())
 }
 
 /// Every poll within `span`, by store, as `view` sees them; read on up to `threads` threads.
@@ -102,7 +62,7 @@ pub fn history(view: &Connection, span: Interval, threads: usize) -> Result<Hist
         Some(file) if !others.is_empty() => read_side_by_side(view, file, *last, others)?,
         _ => None,
     };
-    // Somebody wrote between two views: this one alone is consistent.
+    // Another process wrote between two views: this one alone is consistent.
     let parts = match parts {
         Some(parts) => parts,
         None => vec![read_part(view, span)?],
@@ -140,23 +100,15 @@ fn read_side_by_side(
         let same = generation::current(&view)?.polls == generation;
         same.then(|| read_part(&view, part)).transpose()
     };
-    thread::scope(|scope| {
-        let others: Vec<_> = others
-            .iter()
-            .map(|&part| scope.spawn(move || read_other(part)))
-            .collect();
-        let last = read_part(view, last)?;
-        let others = others.into_iter().map(|other| {
-            other
-                .join()
-                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        });
-        let mut parts = others.collect::<Result<Option<Vec<_>>>>()?;
-        if let Some(parts) = &mut parts {
-            parts.push(last);
-        }
-        Ok(parts)
-    })
+    let (others, last) = parallel::join(
+        || parallel::map(others.len(), others, |&part| read_other(part)),
+        || read_part(view, last),
+    );
+    let mut parts: Option<Vec<_>> = others.into_iter().collect::<Result<_>>()?;
+    if let Some(parts) = &mut parts {
+        parts.push(last?);
+    }
+    Ok(parts)
 }
 
 /// The polls of a part of a span: packed hours as they are, and what had to be gathered from rows.
@@ -170,12 +122,10 @@ fn read_part(view: &Connection, span: Interval) -> Result<ReadPart> {
     let gathered = Gathered::default();
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DIRECTONLY;
     view.create_aggregate_function("gather_polls", 3, flags, gathered.clone())?;
-    let select = format!(
-        "SELECT gather_polls(at, store, active) FROM {} WHERE at >= ?1 AND at < ?2",
-        landing::source(view)?
-    );
     let packed = packed::read(view, span, |span| {
-        let mut select = view.prepare_cached(&select)?;
+        let mut select = view.prepare_cached(
+            "SELECT gather_polls(at, store, active) FROM poll WHERE at >= ?1 AND at < ?2",
+        )?;
         Ok(select.query_row([span.start, span.end], |_| Ok(()))?)
     })?;
     view.remove_function("gather_polls", 3)?;
@@ -202,7 +152,7 @@ impl Aggregate<Builder, bool> for Gathered {
     }
 
     fn step(&self, row: &mut Context<'_>, polls: &mut Builder) -> rusqlite::Result<()> {
-        polls.push(row.get(1)?, Poll::new(row.get(0)?, status(row.get(2)?)));
+        polls.push(row.get(1)?, Poll::from_row(row.get(0)?, row.get(2)?));
         Ok(())
     }
 
@@ -216,59 +166,6 @@ impl Aggregate<Builder, bool> for Gathered {
     }
 }
 
-/// Calls `each` with every poll's instant, store key and status, ordered by instant.
-///
-/// # Errors
-/// When the database cannot be read, and those of `each`.
-pub fn for_each(
-    db: &Connection,
-    each: impl FnMut(Micros, StoreKey, Status) -> Result<()>,
-) -> Result<()> {
-    for_each_within(db, ALL_TIME, each)
-}
-
-/// As [`for_each`], of the polls within `span`.
-///
-/// # Errors
-/// As [`for_each`].
-pub fn for_each_within(
-    db: &Connection,
-    span: Interval,
-    mut each: impl FnMut(Micros, StoreKey, Status) -> Result<()>,
-) -> Result<()> {
-    let select = format!(
-        "SELECT at, store, active FROM {} WHERE at >= ?1 AND at < ?2 ORDER BY at",
-        landing::source(db)?
-    );
-    let mut select = db.prepare(&select)?;
-    let mut rows = select.query([span.start, span.end])?;
-    while let Some(row) = rows.next()? {
-        each(row.get(0)?, row.get(1)?, status(row.get(2)?))?;
-    }
-    Ok(())
-}
-
-/// Whether exactly this poll of `store` is there.
-///
-/// # Errors
-/// When the database cannot be read.
-pub fn is_stored(db: &Connection, store: StoreKey, poll: Poll) -> Result<bool> {
-    let select = format!(
-        "SELECT 1 FROM {} WHERE at = ?1 AND store = ?2 AND active = ?3",
-        landing::source(db)?
-    );
-    let mut select = db.prepare_cached(&select)?;
-    Ok(select.exists((poll.at(), store, poll.is_active()))?)
-}
-
-pub(super) const fn status(active: bool) -> Status {
-    if active {
-        Status::Active
-    } else {
-        Status::Inactive
-    }
-}
-
 /// Adds polls, no store twice at one instant among them; fastest when sorted by instant.
 ///
 /// # Errors
@@ -277,199 +174,44 @@ pub fn add(
     db: &Connection,
     polls: impl IntoIterator<Item = Result<(StoreKey, Poll)>>,
 ) -> Result<Added> {
-    let mut adding = Adding::new(db)?;
-    for poll in polls {
-        let (store, poll) = poll?;
-        adding.push(store, poll)?;
-    }
-    adding.finish()
-}
-
-/// Polls on their way into the database, as for [`add`], which come one by one.
-pub struct Adding<'db> {
-    db: &'db Connection,
-    insert: Upsert<'db>,
-    packing: Packing<'db>,
-    has_landed: bool,
-    /// Polls that wait until there are as many as one statement carries.
-    chunk: Vec<(StoreKey, Poll)>,
-    changed: Changed,
-    /// The polls for memory to follow; none where they are too many, or nobody does.
-    followed: Option<Vec<(StoreKey, Poll)>>,
-}
-
-impl<'db> Adding<'db> {
-    /// No poll yet.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub fn new(db: &'db Connection) -> Result<Self> {
-        Ok(Self {
-            db,
-            insert: Upsert::prepare(db, INSERT_ROWS)?,
-            packing: Packing::new(db)?,
-            has_landed: landing::has_landed(db)?,
-            chunk: Vec::with_capacity(INSERT_ROWS),
-            changed: Changed::default(),
-            followed: Some(Vec::new()),
-        })
-    }
-
-    /// The same, where no memory follows the database.
-    #[must_use]
-    pub fn unfollowed(self) -> Self {
-        Self {
-            followed: None,
-            ..self
+    let mut insert = Upsert::prepare(db, INSERT_ROWS)?;
+    let mut packing = Packing::new(db)?;
+    let mut changed = Changed::default();
+    // None once they are too many for memory to follow.
+    let mut followed = Some(Vec::new());
+    let mut chunk = Vec::with_capacity(INSERT_ROWS);
+    let mut polls = polls.into_iter();
+    loop {
+        for poll in polls.by_ref().take(INSERT_ROWS) {
+            chunk.push(poll?);
         }
-    }
-
-    /// Adds a poll.
-    ///
-    /// # Errors
-    /// As [`add`].
-    pub fn push(&mut self, store: StoreKey, poll: Poll) -> Result<()> {
-        self.chunk.push((store, poll));
-        if self.chunk.len() == INSERT_ROWS {
-            self.write(None)?;
-        }
-        Ok(())
-    }
-
-    /// Writes the polls that wait, by a statement for fewer rows if there is one.
-    fn write(&mut self, fewer: Option<Upsert<'_>>) -> Result<()> {
-        if self.has_landed {
-            landing::settle(self.db, &self.chunk)?;
-        }
-        self.packing.before(&self.chunk)?;
-        let changed = match fewer {
-            Some(mut fewer) => fewer.run(&self.chunk)?,
-            None => self.insert.run(&self.chunk)?,
+        packing.before(&chunk)?;
+        let chunk_changed = match chunk.len() {
+            0 => break,
+            INSERT_ROWS => insert.run(&chunk)?,
+            fewer => Upsert::prepare(db, fewer)?.run(&chunk)?,
         };
-        self.packing.after(changed)?;
-        self.changed += changed;
-        if let Some(followed) = &mut self.followed {
-            followed.extend_from_slice(&self.chunk);
-            if followed.len() > FOLLOWED_POLLS_MAX {
-                self.followed = None;
-            }
+        packing.after(chunk_changed)?;
+        changed += chunk_changed;
+        if let Some(polls) = &mut followed {
+            polls.append(&mut chunk);
         }
-        self.chunk.clear();
-        Ok(())
+        followed = followed.filter(|polls| polls.len() <= FOLLOWED_POLLS_MAX);
+        chunk.clear();
     }
-
-    /// What was added.
-    ///
-    /// # Errors
-    /// As [`add`].
-    pub fn finish(mut self) -> Result<Added> {
-        if !self.chunk.is_empty() {
-            let fewer = Upsert::prepare(self.db, self.chunk.len())?;
-            self.write(Some(fewer))?;
-        }
-        self.packing.finish()?;
-        let mut change = None;
-        if self.changed.new + self.changed.replaced > 0 {
-            let before = generation::current(self.db)?.polls;
-            generation::advance(self.db, generation::Kind::Polls)?;
-            change = self.followed.map(|polls| PollChange {
-                before,
-                after: before + 1,
-                polls,
-            });
-        }
-        Ok(Added {
-            polls: self.changed,
-            change,
-        })
+    packing.finish()?;
+    let mut change = None;
+    if changed.new + changed.replaced > 0 {
+        let before = generation::current(db)?.polls;
+        generation::advance(db, generation::Kind::Polls)?;
+        change = followed.map(|polls| PollChange {
+            before,
+            after: before + 1,
+            polls,
+        });
     }
-}
-
-/// The status of `store` at an instant; none where it has no poll then. What has landed is not looked at.
-///
-/// # Errors
-/// When the database cannot be read.
-pub fn settled(db: &Connection, at: Micros, store: StoreKey) -> Result<Option<Status>> {
-    let mut select = db.prepare_cached("SELECT active FROM poll WHERE at = ?1 AND store = ?2")?;
-    let found = select.query_row((at, store), |row| row.get(0)).optional()?;
-    Ok(found.map(status))
-}
-
-/// Forgets all polls, and leaves their stores.
-///
-/// # Errors
-/// When the database cannot be written.
-pub fn clear(db: &Connection) -> Result<()> {
-    db.execute("DELETE FROM poll", [])?;
-    packed::forget(db, ALL_TIME)?;
-    generation::advance(db, generation::Kind::Polls)
-}
-
-/// Inserts polls that are not there into `table`, many a statement.
-pub(super) fn insert_in_chunks(
-    db: &Connection,
-    table: &str,
-    polls: &[(StoreKey, Poll)],
-) -> Result<()> {
-    let statement = |rows| format!("INSERT INTO {table} VALUES {}", values(rows));
-    for chunk in polls.chunks(INSERT_ROWS) {
-        execute(&mut db.prepare_cached(&statement(chunk.len()))?, chunk)?;
-    }
-    Ok(())
-}
-
-/// Placeholders for the values of so many polls.
-fn values(rows: usize) -> String {
-    vec!["(?, ?, ?)"; rows].join(", ")
-}
-
-/// The two statements that add a fixed number of rows.
-pub(super) struct Upsert<'db> {
-    /// Adds what is new and leaves the rest.
-    insert: CachedStatement<'db>,
-    /// Corrects what is there with the other status.
-    replace: CachedStatement<'db>,
-}
-
-impl<'db> Upsert<'db> {
-    pub(super) fn prepare(db: &'db Connection, rows: usize) -> Result<Self> {
-        let values = values(rows);
-        let insert = format!("INSERT INTO poll VALUES {values} ON CONFLICT DO NOTHING");
-        let replace = format!(
-            "INSERT INTO poll VALUES {values}
-             ON CONFLICT DO UPDATE SET active = excluded.active WHERE active <> excluded.active"
-        );
-        Ok(Self {
-            insert: db.prepare_cached(&insert)?,
-            replace: db.prepare_cached(&replace)?,
-        })
-    }
-
-    pub(super) fn run(&mut self, chunk: &[(StoreKey, Poll)]) -> Result<Changed> {
-        let rows = chunk.len() as u64;
-        let new = execute(&mut self.insert, chunk)?;
-        // Repeats are rare: only then is it worth telling corrections from polls that were there.
-        let replaced = if new < rows {
-            execute(&mut self.replace, chunk)?
-        } else {
-            0
-        };
-        Ok(Changed {
-            new,
-            replaced,
-            unchanged: rows - new - replaced,
-        })
-    }
-}
-
-/// Runs a statement that takes three values a poll; returns how many rows it changed.
-fn execute(statement: &mut CachedStatement<'_>, chunk: &[(StoreKey, Poll)]) -> Result<u64> {
-    let mut parameter = 1;
-    for &(store, poll) in chunk {
-        statement.raw_bind_parameter(parameter, poll.at())?;
-        statement.raw_bind_parameter(parameter + 1, store)?;
-        statement.raw_bind_parameter(parameter + 2, poll.is_active())?;
-        parameter += 3;
-    }
-    Ok(statement.raw_execute()? as u64)
+    Ok(Added {
+        polls: changed,
+        change,
+    })
 }

@@ -15,7 +15,7 @@ use super::last_in::{LastIn, Odd, Standing};
 use super::late::{self, Early};
 use super::runs::{Merge, Runs};
 use crate::db::connection::PAGE_BYTES;
-use crate::db::fleet;
+use crate::db::{fleet, schedules, store_keys};
 use crate::db::landing::{self, Turn};
 use crate::db::polls::{self, PollChange};
 use crate::db::{Changed, Changes};
@@ -105,7 +105,7 @@ pub(super) struct Stores {
 impl Stores {
     /// Adds those that come next in the list.
     pub(super) fn add(&mut self, db: &Connection, ids: &[Box<str>]) -> Result<()> {
-        let (keys, new) = fleet::keys(db, ids)?;
+        let (keys, new) = store_keys::keys(db, ids)?;
         self.keys.extend(keys);
         self.new += new;
         Ok(())
@@ -200,7 +200,7 @@ fn write_fleet(db: &Connection, batch: &Batch, keys: &[StoreKey]) -> Result<Chan
         .labels
         .iter()
         .map(|(&store, label)| (key(store), label));
-    let mut changed = fleet::replace_hours(db, hours)?;
+    let mut changed = schedules::replace(db, hours)?;
     changed += fleet::replace_zones(db, zones)?;
     changed += fleet::replace_labels(db, labels)?;
     Ok(changed)
