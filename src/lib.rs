@@ -23,9 +23,7 @@
 //! # A poll's way from the file to the report
 //! [`ingest::parser`] makes a typed row of a line, in a long file on every core, block by block
 //! ([`ingest::blocks`]); [`ingest::batch::read`] judges it beside the other rows of its call and sorts
-//! it; [`ingest::load::write`] gives it to [`db::polls::add`], in one transaction with all the others,
-//! unless they are so many that they go by [`db::landing`], or the database is new and takes them while
-//! others are still parsed ([`ingest::inflow`]). A report asks
+//! it; [`ingest::load::write`] gives it to [`db::polls::add`], in one transaction with all the others. A report asks
 //! [`hot_window::HotWindow::inputs`], which has the poll in memory or reads it with
 //! [`db::polls::history`]; [`uptime::report::Report::new`] asks [`uptime::known::Teller`] what the store's
 //! polls come to: [`uptime::pass::walk`] finds their flips, unless an earlier report did,
@@ -48,7 +46,7 @@
 //! - No function of [`uptime`] can fail, reads a clock or does I/O.
 //! - uptime + downtime = business time, to the microsecond, in every window of every store.
 //! - Nothing but [`db::writer`] (in a server) or [`db::write`] (in a command) changes the database.
-//! - What is derived ([`db::packed`], [`db::packed_fleet`], [`uptime::flips`]) may be missing at any time,
+//! - What is derived ([`db::packed`], [`uptime::flips`]) may be missing at any time,
 //!   and never wrong: it goes with the rows it was made from.
 //! - A report is in the database before its id is given out, and complete only once its numbers are.
 

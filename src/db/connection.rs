@@ -1,12 +1,8 @@
-//! Opening the database file: the settings every connection has, and what is refused.
-//!
-//! It must never know what the tables mean.
+//! Opening the database file: the settings of every connection, and the files that are refused.
 
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::panic::resume_unwind;
 use std::path::Path;
-use std::thread;
 use std::time::Duration;
 
 use crossbeam_channel::{RecvTimeoutError, bounded};
@@ -14,6 +10,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 use super::migrate::{SCHEMA_VERSION, migrate};
 use crate::error::{Error, Result};
+use crate::parallel;
 
 /// `PRAGMA application_id` of our databases: "Stor".
 const APPLICATION_ID: i32 = 0x5374_6F72;
@@ -23,12 +20,12 @@ const APPLICATION_ID: i32 = 0x5374_6F72;
 pub const PAGE_BYTES: u32 = 8192;
 
 /// How long a connection waits for another process's lock before it says so.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+pub const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How often a database that is being made is written to the disk.
 const FLUSH_PERIOD: Duration = Duration::from_millis(50);
 
-/// What the WAL file is cut back to after a checkpoint.
+/// The size to which a checkpoint cuts the WAL file back.
 const WAL_BYTES_KEPT: i64 = 64 << 20;
 
 /// Opens `file` for writing; creates it, readable by its owner only, if it is missing.
@@ -46,8 +43,7 @@ pub fn open_writer(file: &Path) -> Result<Connection> {
 
 /// Makes the database `file`, which must not exist yet, of what `fill` writes.
 ///
-/// It has its name once it is whole and on disk, so it needs no journal on the way, which halves what is
-/// written; nor does it matter how much that is.
+/// It gets its name once it is whole and on disk, so it needs no journal, which halves the bytes written.
 ///
 /// # Errors
 /// Those of `fill`; the file cannot be made, or another process made it meanwhile. Then there is none, or
@@ -98,30 +94,31 @@ pub fn folder_of(file: &Path) -> &Path {
     folder.unwrap_or(Path::new("."))
 }
 
-/// Leaves the schema's CHECKs to whoever changes the file by hand, and to `check`: what this program writes
-/// comes from types that hold what they ask, and a large load would ask for every row.
+/// Turns the schema's CHECKs off. They guard against changes by hand: this program's types hold the same
+/// already, and a large load would check every row.
 fn trust(db: &Connection) -> rusqlite::Result<()> {
     db.pragma_update(None, "ignore_check_constraints", true)
 }
 
-/// Runs `work`, and has the system write on the way what that has given it to write: else all of it would
-/// wait for the one sync at the end, and that for the disk.
+/// Runs `work`, and syncs `file` from time to time meanwhile: else the one sync at the end would wait for all
+/// of it to be written.
 ///
-/// A write that fails is told once to whoever syncs next: so what the syncs said is returned, too.
+/// The system reports a failed write to one sync only, so the outcome of the syncs is returned, too.
 fn flush_while<T>(file: &File, work: impl FnOnce() -> T) -> (T, io::Result<()>) {
-    thread::scope(|scope| {
-        let (done, is_done) = bounded::<()>(0);
-        let flush = scope.spawn(move || {
-            while is_done.recv_timeout(FLUSH_PERIOD) == Err(RecvTimeoutError::Timeout) {
-                file.sync_data()?;
-            }
-            Ok(())
-        });
+    let (done, is_done) = bounded::<()>(0);
+    let flush = || {
+        while is_done.recv_timeout(FLUSH_PERIOD) == Err(RecvTimeoutError::Timeout) {
+            file.sync_data()?;
+        }
+        Ok(())
+    };
+    let work = move || {
         let made = work();
         drop(done);
-        let flushed = flush.join();
-        (made, flushed.unwrap_or_else(|panic| resume_unwind(panic)))
-    })
+        made
+    };
+    let (flushed, made) = parallel::join(flush, work);
+    (made, flushed)
 }
 
 /// Opens `file`, which must exist, for reading only; one of an older version is brought up to date first.
@@ -216,20 +213,20 @@ fn check_identity(file: &Path, application: i32, version: i32, tables: u32) -> R
 fn prepare(db: &mut Connection, file: &Path) -> Result<()> {
     let (application, version, tables) = identity(db, file)?;
     check_identity(file, application, version, tables)?;
-    let begin = || {
-        if application == 0 {
-            db.pragma_update(None, "page_size", PAGE_BYTES)?;
-        }
-        // Two processes may meet here: whoever has the write lock looks again.
-        let write = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let version: i32 = write.pragma_query_value(None, "user_version", |row| row.get(0))?;
-        Ok((write, version))
-    };
-    let (write, version) = begin().map_err(|error| explain(error, file))?;
+    let failed = |error| explain(error, file);
+    if application == 0 {
+        db.pragma_update(None, "page_size", PAGE_BYTES)
+            .map_err(failed)?;
+    }
+    let write = db.transaction_with_behavior(TransactionBehavior::Immediate);
+    let write = write.map_err(failed)?;
+    // Another process may have been here first: only now is its version certain.
+    let version = write.pragma_query_value(None, "user_version", |row| row.get(0));
+    let version = version.map_err(failed)?;
     if version < SCHEMA_VERSION {
         migrate(&write, version)?;
     }
-    write.commit().map_err(|error| explain(error, file))?;
+    write.commit().map_err(failed)?;
     set_wal(db, file)
 }
 
@@ -246,7 +243,7 @@ fn set_wal(db: &Connection, file: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Says in a sentence what SQLite has against `file`.
+/// Describes an SQLite error about `file`.
 fn explain(error: rusqlite::Error, file: &Path) -> Error {
     describe(error, &format!("database {}", file.display()))
 }
