@@ -8,18 +8,18 @@
 --
 -- Change nothing by hand: a server keeps what it has read in memory, and would not notice.
 --
--- This file makes a new database and brings an older one up to date: every statement leaves alone what
--- is there already.
+-- This file makes a new database and adds to an older one what is missing: no statement changes a table that
+-- is there already. src/db/migrate.rs does the rest.
 
 PRAGMA application_id = 0x53746F72; -- "Stor"
 PRAGMA user_version = 6;
 
 -- A store exists once any source names it.
 CREATE TABLE IF NOT EXISTS store (
-    key         INTEGER PRIMARY KEY,  -- what its polls and hours carry in place of the id
+    key         INTEGER PRIMARY KEY,  -- its polls and hours carry this in place of the id
     store_id    TEXT NOT NULL UNIQUE, -- opaque
     timezone    TEXT,                 -- an IANA name as it was written; NULL: none, so America/Chicago
-    name        TEXT,                 -- what people call it; NULL: not in any stores file
+    name        TEXT,                 -- the name that people use; NULL: not in any stores file
     store_group TEXT                  -- who owns it; NULL together with `name`
 ) STRICT;
 
@@ -33,8 +33,8 @@ CREATE TABLE IF NOT EXISTS poll (
 ) STRICT, WITHOUT ROWID;
 
 -- A copy of the newest polls, for reading them faster: each row holds an hour of them in one value. The
--- rows of `poll` are the truth. Whatever changes one of them deletes its hour here in the same
--- transaction; where an hour is missing, its rows are read. src/db/packed_bytes.rs explains the bytes.
+-- rows of `poll` are the truth: a change of one deletes its hour here in the same transaction, and where an
+-- hour is missing, its rows are read. src/db/packed_bytes.rs explains the bytes.
 CREATE TABLE IF NOT EXISTS packed_hour (
     hour  INTEGER PRIMARY KEY, -- poll.at / 3,600,000,000
     polls BLOB NOT NULL
@@ -91,8 +91,8 @@ CREATE TABLE IF NOT EXISTS idempotency (
 
 CREATE INDEX IF NOT EXISTS idempotency_by_age ON idempotency (answered_at);
 
--- How often each kind of data has changed: what a server has in memory is good for as long as these
--- stand still. Every transaction that changes polls, or stores and hours, adds one.
+-- How often each kind of data has changed: every transaction that changes polls, or stores and hours, adds
+-- one. A server's memory is valid for as long as these stand still.
 CREATE TABLE IF NOT EXISTS generation (
     what  TEXT PRIMARY KEY CHECK (what IN ('polls', 'fleet')),
     value INTEGER NOT NULL

@@ -1,16 +1,16 @@
 //! The check: SQLite's own integrity, and every invariant that the schema leaves to the program.
 //!
-//! It changes nothing. Each finding is a sentence.
+//! Each finding is a sentence. Nothing is changed.
 
 use rusqlite::Connection;
 
 use super::{packed, reports, schedules};
 use crate::error::Result;
 
-/// How many findings of one kind are told before the rest are only counted.
+/// How many findings of one kind are listed; the rest are counted.
 const FINDINGS_MAX: usize = 20;
 
-/// Everything that is wrong with the database; empty when all is well.
+/// Every fault of the database; empty when all is well.
 ///
 /// # Errors
 /// When the database cannot be read at all.
@@ -79,7 +79,11 @@ pub fn findings(db: &Connection) -> Result<Vec<String>> {
     values(
         db,
         "SELECT week FROM schedule",
-        |week| schedules::decode(week).err().map(|error| error.message().to_owned()),
+        |week| {
+            schedules::decode(week)
+                .err()
+                .map(|error| error.message().to_owned())
+        },
         &mut findings,
     )?;
     values(
@@ -115,7 +119,7 @@ fn integrity(db: &Connection, findings: &mut Vec<String>) -> Result<()> {
     )
 }
 
-/// Adds what `find` says of each value in the first column of `query`.
+/// Calls `find` with each value in the first column of `query`, and adds its findings.
 fn values(
     db: &Connection,
     query: &str,

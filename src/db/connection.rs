@@ -90,7 +90,9 @@ pub fn create<T>(file: &Path, fill: impl FnOnce(&mut Connection) -> Result<T>) -
 
 /// The folder that `file` is in.
 pub fn folder_of(file: &Path) -> &Path {
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = file
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
     folder.unwrap_or(Path::new("."))
 }
 

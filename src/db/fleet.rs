@@ -59,7 +59,9 @@ pub fn load(db: &Connection) -> Result<Fleet> {
         let place = match places.get(&(zone, schedule)) {
             Some(&place) => place,
             None => {
-                let rows = schedule.map(|key| schedules::find(&weeks, key)).transpose()?;
+                let rows = schedule
+                    .map(|key| schedules::find(&weeks, key))
+                    .transpose()?;
                 let rows = rows.cloned().unwrap_or_default();
                 patterns.push(Pattern { zone, rows });
                 places.insert((zone, schedule), patterns.len() - 1);

@@ -99,7 +99,9 @@ pub fn replace(
             continue;
         }
         // New hours mend a malformed week.
-        let known = known.and_then(|week| decode(&week).ok()).unwrap_or_default();
+        let known = known
+            .and_then(|week| decode(&week).ok())
+            .unwrap_or_default();
         let same = rows.iter().filter(|row| known.contains(row)).count() as u64;
         let gone = known.len() as u64 - same;
         let replaced = gone.min(total - same);
@@ -155,7 +157,11 @@ pub(super) fn decode(week: &str) -> Result<Vec<WeeklyRow>> {
     };
     let rows: Option<Vec<(u8, &str, &str)>> = serde_json::from_str(week).ok();
     let rows = rows.and_then(|rows| rows.into_iter().map(row).collect());
-    rows.ok_or_else(|| Error::failed(format!("malformed weekly hours `{week}` (`import` the hours of these stores anew)")))
+    rows.ok_or_else(|| {
+        Error::failed(format!(
+            "malformed weekly hours `{week}` (`import` the hours of these stores anew)"
+        ))
+    })
 }
 
 #[cfg(test)]
@@ -178,7 +184,11 @@ mod tests {
         let replace = |stores: &[(StoreKey, &[u8])]| {
             let stores = stores.iter();
             let stores = stores.map(|&(key, days)| (key, days.iter().copied().map(row).collect()));
-            let Changed { new, replaced, unchanged } = replace(&db, stores).unwrap();
+            let Changed {
+                new,
+                replaced,
+                unchanged,
+            } = replace(&db, stores).unwrap();
             (new, replaced, unchanged, weeks())
         };
         assert_eq!(replace(&[(1, &[2, 0]), (2, &[0, 2, 2])]), (4, 0, 0, 1));
@@ -193,7 +203,11 @@ mod tests {
         })
         .unwrap();
         assert_eq!(rows, [(2, row(3)), (2, row(4))]);
-        db.execute("UPDATE schedule SET week = '[[3,\"noon\",\"24:00:00\"]]'", []).unwrap();
+        db.execute(
+            "UPDATE schedule SET week = '[[3,\"noon\",\"24:00:00\"]]'",
+            [],
+        )
+        .unwrap();
         assert!(all(&db).unwrap_err().message().contains("noon"));
         assert_eq!(replace(&[(2, &[4])]), (1, 0, 0, 1));
         assert_eq!(all(&db).unwrap().values().next(), Some(&vec![row(4)]));

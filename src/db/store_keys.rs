@@ -40,8 +40,7 @@ pub fn keys(db: &Connection, ids: &[Box<str>]) -> Result<(Vec<StoreKey>, u64)> {
         return Ok((keys, 0));
     }
     new.sort_unstable_by(|&a, &b| ids[a].as_bytes().cmp(ids[b].as_bytes()));
-    let mut insert =
-        db.prepare_cached("INSERT INTO store (store_id) VALUES (?1) RETURNING key")?;
+    let mut insert = db.prepare_cached("INSERT INTO store (store_id) VALUES (?1) RETURNING key")?;
     for &place in &new {
         keys[place] = insert.query_row([&ids[place]], |row| row.get(0))?;
     }
