@@ -39,8 +39,8 @@ pub(super) struct Packing<'db> {
     oldest: i64,
     /// The hour of the polls seen last.
     hour: Option<i64>,
-    /// The packed polls of that hour; none where they are not all there are of it.
-    packer: Option<Packer>,
+    /// The polls of that hour so far; none where it is not to be packed.
+    polls: Option<Vec<(StoreKey, Poll)>>,
     /// Hours that had polls before, among those that the next chunk touches.
     touched: Vec<i64>,
     /// Whether all polls so far came in order.
@@ -54,7 +54,7 @@ impl<'db> Packing<'db> {
             db,
             oldest: newest.map_or(i64::MIN, |newest| hour_of(newest) - KEPT_HOURS),
             hour: None,
-            packer: None,
+            polls: None,
             touched: Vec::new(),
             in_order: true,
         })
@@ -71,11 +71,11 @@ impl<'db> Packing<'db> {
                 if !self.in_order || poll_table::first(self.db, span_of(hour))?.is_some() {
                     self.touched.push(hour);
                 } else if hour >= self.oldest {
-                    self.packer = Some(Packer::new(hour));
+                    self.polls = Some(Vec::new());
                 }
             }
-            if let Some(packer) = &mut self.packer {
-                packer.add(store, poll);
+            if let Some(polls) = &mut self.polls {
+                polls.push((store, poll));
             }
         }
         Ok(())
@@ -100,42 +100,34 @@ impl<'db> Packing<'db> {
 
     /// Keeps the hour that has come to its end, if it is packed and worth it.
     fn keep(&mut self) -> Result<()> {
-        match self.packer.take() {
-            Some(packer) => packer.keep(self.db),
-            None => Ok(()),
+        match (self.hour, self.polls.take()) {
+            (Some(hour), Some(polls)) => keep(self.db, hour, &polls),
+            _ => Ok(()),
         }
     }
 }
 
-/// One hour's polls while they are packed.
-struct Packer {
-    hour: i64,
-    /// In order of time, or nearly.
-    polls: Vec<(StoreKey, Poll)>,
+/// Keeps an hour as a packed one, if it is worth it. Its polls are in order of time, or nearly.
+fn keep(db: &Connection, hour: i64, polls: &[(StoreKey, Poll)]) -> Result<()> {
+    if polls.len() < PACKED_POLLS_MIN {
+        return Ok(());
+    }
+    let packed = pack(span_of(hour).start, polls);
+    db.prepare_cached("INSERT OR REPLACE INTO packed_hour (hour, polls) VALUES (?1, ?2)")?
+        .execute((hour, packed))?;
+    db.prepare_cached("DELETE FROM packed_hour WHERE hour < ?1")?
+        .execute([hour - KEPT_HOURS])?;
+    Ok(())
 }
 
-impl Packer {
-    fn new(hour: i64) -> Self {
-        let polls = Vec::new();
-        Self { hour, polls }
-    }
-
-    /// Adds a poll of the hour.
-    fn add(&mut self, store: StoreKey, poll: Poll) {
-        self.polls.push((store, poll));
-    }
-
-    fn keep(self, db: &Connection) -> Result<()> {
-        if self.polls.len() < PACKED_POLLS_MIN {
-            return Ok(());
-        }
-        let packed = pack(span_of(self.hour).start, &self.polls);
-        db.prepare_cached("INSERT OR REPLACE INTO packed_hour (hour, polls) VALUES (?1, ?2)")?
-            .execute((self.hour, packed))?;
-        db.prepare_cached("DELETE FROM packed_hour WHERE hour < ?1")?
-            .execute([self.hour - KEPT_HOURS])?;
+/// The polls of an hour by their rows, in order of time and store key.
+fn rows_of(db: &Connection, hour: i64) -> Result<Vec<(StoreKey, Poll)>> {
+    let mut polls = Vec::new();
+    poll_table::for_each_within(db, span_of(hour), |at, store, status| {
+        polls.push((store, Poll::new(at, status)));
         Ok(())
-    }
+    })?;
+    Ok(polls)
 }
 
 fn damaged(hour: i64) -> Error {
@@ -228,12 +220,7 @@ pub fn pack_next(db: &Connection, from: i64) -> Result<Option<i64>> {
     for hour in from.max(newest - KEPT_HOURS)..newest {
         let Interval { start, end } = span_of(hour);
         if !packed.exists([hour])? && enough.exists((start, end, PACKED_POLLS_MIN - 1))? {
-            let mut packer = Packer::new(hour);
-            poll_table::for_each_within(db, span_of(hour), |at, store, status| {
-                packer.add(store, Poll::new(at, status));
-                Ok(())
-            })?;
-            packer.keep(db)?;
+            keep(db, hour, &rows_of(db, hour)?)?;
             return Ok(Some(hour));
         }
     }
@@ -250,18 +237,14 @@ pub fn wrong(db: &Connection) -> Result<Vec<i64>> {
     let mut wrong = Vec::new();
     while let Some(row) = hours.next()? {
         let hour = row.get(0)?;
-        let (mut packed, mut rows) = (Vec::new(), Vec::new());
+        let mut packed = Vec::new();
         let mut hour_alone = PackedHours::with_capacity(span_of(hour), 0);
         let bytes = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
         let whole = hour_alone.add(hour, bytes);
         hour_alone.each(|store, poll| packed.push((store, poll)));
-        poll_table::for_each_within(db, span_of(hour), |at, store, status| {
-            rows.push((store, Poll::new(at, status)));
-            Ok(())
-        })?;
         // Of those at one instant any may be first.
         packed.sort_unstable_by_key(|&(store, poll): &(StoreKey, Poll)| (poll.at(), store));
-        if !whole || packed != rows {
+        if !whole || packed != rows_of(db, hour)? {
             wrong.push(hour);
         }
     }
