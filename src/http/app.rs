@@ -8,7 +8,7 @@ use rusqlite::Connection;
 
 use super::guard::Hosts;
 use crate::clock;
-use crate::db::connection::open_reader;
+use crate::db::connection::{folder_of, open_reader};
 use crate::db::polls;
 use crate::db::writer::Writer;
 use crate::error::Result;
@@ -81,9 +81,7 @@ impl Site {
 
     /// The folder of the database, where there is room for temporary files.
     pub(super) fn folder(&self) -> &Path {
-        let folder = self.file.parent();
-        let folder = folder.filter(|folder| !folder.as_os_str().is_empty());
-        folder.unwrap_or(Path::new("."))
+        folder_of(&self.file)
     }
 }
 
