@@ -387,7 +387,8 @@ fn by_owner(mut owners: Vec<(&str, Part)>) -> Markup {
                             td.number.least { (phrases::count(part.week.stores)) }
                             td.number { (phrases::grouped(&hours(part.week.downtime))) " h" }
                             td.number.least {
-                                @if before.is_some() { (phrases::grouped(&hours(part.before.downtime))) " h" } @else { "not sure" }
+                                @if before.is_some() { (phrases::grouped(&hours(part.before.downtime))) " h" }
+                                @else { "not sure" }
                             }
                             td.number { (phrases::share(part.week.online())) }
                             td.number.least { (phrases::share(part.week.coverage())) }
