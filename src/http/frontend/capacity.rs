@@ -8,10 +8,10 @@ use std::thread;
 
 use crossbeam_channel::bounded;
 
-/// Threads left to reports, to imports and to the end of the program.
-const SPARE_THREADS: usize = 16;
-/// Descriptors left to the database's files, to spools and to sorting.
-const SPARE_DESCRIPTORS: usize = 24;
+/// Threads left to tiny_http, to reports, to imports and to the end of the program.
+const SPARE_THREADS: usize = 21;
+/// Descriptors left to tiny_http, to the database's files, to spools and to sorting.
+const SPARE_DESCRIPTORS: usize = 33;
 /// Descriptors of a handler: its reader has the database and its log.
 const HANDLER_DESCRIPTORS: usize = 3;
 /// The least that is planned with, whatever the machine says.
@@ -83,7 +83,7 @@ mod tests {
     #[test]
     fn descriptors_are_divided_so_that_all_get_some() {
         assert_eq!(divide(1000, 64, 512), (64, 512));
-        assert_eq!(divide(50, 64, 512), (5, 11), "64 descriptors");
+        assert_eq!(divide(50, 64, 512), (5, CONNECTIONS_MIN), "64 descriptors");
         assert_eq!(divide(0, 64, 512), (1, CONNECTIONS_MIN));
         assert_eq!(divide(1000, 2, 8), (2, 8));
     }
