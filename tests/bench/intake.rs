@@ -108,7 +108,10 @@ fn clients(data: &Data, table: &mut Table) -> Result<()> {
         what: "500 clients, a poll each, at once",
         measured: Measure::RowsPerSecond(posts),
         against: Against::reference(
-            &Ok(("as many that ask for /health", Measure::RowsPerSecond(health))),
+            &Ok((
+                "as many that ask for /health",
+                Measure::RowsPerSecond(health),
+            )),
             Target::AtLeast(0.5),
         ),
     });
