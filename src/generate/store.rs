@@ -1,6 +1,4 @@
-//! Who the made-up stores are: an id, and perhaps a zone, a week, a name and an owner.
-//!
-//! It must never know what the store answered, nor a store that exists.
+//! The synthetic stores: an id, and perhaps a zone, a week, a name and an owner. None of them exists.
 
 use super::random::{Purpose, Random, scramble};
 

@@ -821,6 +821,32 @@ fn the_same_seed_gives_the_same_bytes() {
 }
 
 #[test]
+fn the_order_of_generated_rows_changes_no_report() {
+    let home = Home::new();
+    let report = |order: &str| {
+        let database = format!("--database={order}.db");
+        let generate = [
+            "generate",
+            "--stores=12",
+            "--days=3",
+            "--order",
+            order,
+            order,
+        ];
+        home.run(&generate).exits(0);
+        let files = ["store_status.csv", "menu_hours.csv"].map(|file| format!("{order}/{file}"));
+        home.run(&["import", &files[0], &files[1], &database])
+            .exits(0);
+        home.print(&["report", &database])
+    };
+    let by_time = report("time");
+    assert!(by_time == report("store") && by_time == report("shuffled"));
+    home.run(&["generate", "--order", "size", "none"])
+        .exits(2)
+        .says(&["time", "store", "shuffled"]);
+}
+
+#[test]
 fn settings_come_from_the_environment_and_flags_win() {
     let home = Home::new();
     home.write("polls.csv", three_polls());
