@@ -12,151 +12,41 @@ use crate::webdriver::Browser;
 
 /// The limits that guides name: the guide, its words with `{}` for the number, the constant (`file::NAME`), and
 /// the unit in which the words count it.
-const LIMITS: [(&str, &str, &str, u64); 31] = [
+#[rustfmt::skip]
+const LIMITS: [(&str, &str, &str, u64); 35] = [
     ("http", "request line {} KiB", "head::LINE_BYTES_MAX", 1024),
     ("http", "head {} KiB and", "head::HEAD_BYTES_MAX", 1024),
     ("http", "and {} fields", "head::FIELDS_MAX", 1),
-    (
-        "http",
-        "head complete within {} seconds",
-        "client::HEAD_WITHIN",
-        1,
-    ),
-    (
-        "http",
-        "rows, {} MiB elsewhere",
-        "routes::BODY_BYTES_MAX",
-        1 << 20,
-    ),
-    (
-        "http",
-        "body at {} bytes a second",
-        "pace::BYTES_PER_SECOND_MIN",
-        1,
-    ),
-    (
-        "http",
-        "reply taken at {} bytes a second",
-        "pace::BYTES_PER_SECOND_MIN",
-        1,
-    ),
-    (
-        "http",
-        "after {} seconds of grace | 408",
-        "client::BODY_GRACE",
-        1,
-    ),
-    (
-        "http",
-        "after {} seconds of grace | closed",
-        "client::REPLY_GRACE",
-        1,
-    ),
-    (
-        "http",
-        "| {} seconds without a request",
-        "client::IDLE_MAX",
-        1,
-    ),
+    ("http", "head complete within {} seconds", "client::HEAD_WITHIN", 1),
+    ("http", "rows, {} MiB elsewhere", "routes::BODY_BYTES_MAX", 1 << 20),
+    ("http", "body at {} bytes a second", "pace::BYTES_PER_SECOND_MIN", 1),
+    ("http", "reply taken at {} bytes a second", "pace::BYTES_PER_SECOND_MIN", 1),
+    ("http", "after {} seconds of grace | 408", "client::BODY_GRACE", 1),
+    ("http", "after {} seconds of grace | closed", "client::REPLY_GRACE", 1),
+    ("http", "| {} seconds without a request", "client::IDLE_MAX", 1),
     ("http", "at a stop: {} seconds", "rounds::STOP_WITHIN", 1),
-    (
-        "http",
-        "wait: {} MiB in memory",
-        "spool::ALL_MEMORY_BYTES_MAX",
-        1 << 20,
-    ),
-    (
-        "http",
-        "replies of {} KiB and more",
-        "handed::BODY_BYTES_MIN",
-        1024,
-    ),
-    (
-        "http",
-        "made them: {} MiB",
-        "spool::SHARED_BYTES_MAX",
-        1 << 20,
-    ),
-    (
-        "http",
-        "files: {} times `--max-body`",
-        "mod::BODIES_ON_DISK_MAX",
-        1,
-    ),
+    ("http", "wait: {} MiB in memory", "spool::ALL_MEMORY_BYTES_MAX", 1 << 20),
+    ("http", "replies of {} KiB and more", "handed::BODY_BYTES_MIN", 1024),
+    ("http", "made them: {} MiB", "spool::SHARED_BYTES_MAX", 1 << 20),
+    ("http", "files: {} times `--max-body`", "mod::BODIES_ON_DISK_MAX", 1),
     ("http", "at least {} GiB", "mod::DISK_BYTES", 1 << 30),
-    (
-        "http",
-        "body: {} times `--max-body` unpacked",
-        "intake::UNPACKED_FACTOR",
-        1,
-    ),
-    (
-        "http",
-        "`Idempotency-Key` of {} bytes",
-        "intake::KEY_BYTES_MAX",
-        1,
-    ),
-    (
-        "http",
-        "| {} changes in the write queue",
-        "writer::QUEUE_CHANGES_MAX",
-        1,
-    ),
-    (
-        "http",
-        "`limit` (at most {}), `before=ID`",
-        "reports::PAGE_REPORTS_MAX",
-        1,
-    ),
-    (
-        "http",
-        "`limit` (at most {}), `offset`",
-        "stores::PAGE_STORES_MAX",
-        1,
-    ),
-    (
-        "import",
-        "at most {} characters",
-        "row::STORE_ID_CHARS_MAX",
-        1,
-    ),
-    (
-        "import",
-        "A row has at most {} KiB",
-        "records::RECORD_BYTES_MAX",
-        1024,
-    ),
-    (
-        "import",
-        "of the first {} bad rows",
-        "intake::BAD_ROWS_TOLD",
-        1,
-    ),
-    (
-        "import",
-        "The first {} bad rows are named",
-        "import::BAD_ROWS_TOLD",
-        1,
-    ),
+    ("http", "body: {} times `--max-body` unpacked", "intake::UNPACKED_FACTOR", 1),
+    ("http", "`Idempotency-Key` of {} bytes", "intake::KEY_BYTES_MAX", 1),
+    ("http", "| {} changes in the write queue", "writer::QUEUE_CHANGES_MAX", 1),
+    ("http", "waits {} seconds for an import", "connection::BUSY_TIMEOUT", 1),
+    ("http", "where {} wait already", "writer::PATIENT_CHANGES_MAX", 1),
+    ("http", "already, {} seconds", "writer::PATIENCE_OF_MANY", 1),
+    ("http", "`limit` (at most {}), `before=ID`", "reports::PAGE_REPORTS_MAX", 1),
+    ("http", "`limit` (at most {}), `offset`", "stores::PAGE_STORES_MAX", 1),
+    ("import", "at most {} characters", "row::STORE_ID_CHARS_MAX", 1),
+    ("import", "A row has at most {} KiB", "records::RECORD_BYTES_MAX", 1024),
+    ("import", "of the first {} bad rows", "intake::BAD_ROWS_TOLD", 1),
+    ("import", "The first {} bad rows are named", "import::BAD_ROWS_TOLD", 1),
     ("operate", "at most {} seconds", "serve::STOP_WITHIN", 1),
-    (
-        "storage",
-        "up to {} bytes a poll",
-        "load::LOG_BYTES_A_POLL",
-        1,
-    ),
-    (
-        "storage",
-        "on all cores, up to {}.",
-        "blocks::THREADS_MAX",
-        1,
-    ),
-    (
-        "storage",
-        "sorts up to {} polls",
-        "runs::MEMORY_ROWS_MAX",
-        1,
-    ),
+    ("storage", "up to {} bytes in the file", "disk::FILE_BYTES_A_POLL", 1),
+    ("storage", "up to {} bytes in the write-ahead log", "disk::LOG_BYTES_A_POLL", 1),
+    ("storage", "on all cores, up to {}.", "blocks::THREADS_MAX", 1),
+    ("storage", "sorts up to {} polls", "runs::MEMORY_ROWS_MAX", 1),
     ("storage", "in memory, {} bytes each", "runs::ROW_BYTES", 1),
     ("reports", "at most {} milliseconds", "jobs::PATIENCE", 1),
 ];
@@ -476,6 +366,8 @@ fn picture_of_the_fleet_page() {
     browser.prefer("light");
     browser.resize(1160, 760);
     browser.open(&format!("http://{}/", server.address));
+    // The top of the page is enough.
+    browser.run("document.body.style.cssText = 'height: 760px; overflow: hidden'");
     let picture = browser.screenshot();
     assert!(picture.len() < 150_000, "{} bytes", picture.len());
     fs::write(project().join("src/docs/fleet.png"), picture).expect("a picture");
