@@ -10,43 +10,42 @@ use store_monitor::docs::GUIDES;
 use crate::harness::{Home, Server, project};
 use crate::webdriver::Browser;
 
-/// The limits that guides name: the guide, its words with `{}` for the number, the constant (`file::NAME`), and
-/// the unit in which the words count it.
+/// The limits that guides name: the guide, its words with `{}` for the number, the constant (with a part of its
+/// file's path where others have its name), and the unit in which the words count it.
 #[rustfmt::skip]
-const LIMITS: [(&str, &str, &str, u64); 35] = [
-    ("http", "request line {} KiB", "head::LINE_BYTES_MAX", 1024),
-    ("http", "head {} KiB and", "head::HEAD_BYTES_MAX", 1024),
+const LIMITS: [(&str, &str, &str, u64); 34] = [
+    ("http", "request line {} KiB", "LINE_BYTES_MAX", 1024),
+    ("http", "head {} KiB and", "HEAD_BYTES_MAX", 1024),
     ("http", "and {} fields", "head::FIELDS_MAX", 1),
-    ("http", "head complete within {} seconds", "client::HEAD_WITHIN", 1),
+    ("http", "head complete within {} seconds", "HEAD_WITHIN", 1),
     ("http", "rows, {} MiB elsewhere", "routes::BODY_BYTES_MAX", 1 << 20),
-    ("http", "body at {} bytes a second", "pace::BYTES_PER_SECOND_MIN", 1),
-    ("http", "reply taken at {} bytes a second", "pace::BYTES_PER_SECOND_MIN", 1),
-    ("http", "after {} seconds of grace | 408", "client::BODY_GRACE", 1),
-    ("http", "after {} seconds of grace | closed", "client::REPLY_GRACE", 1),
-    ("http", "| {} seconds without a request", "client::IDLE_MAX", 1),
-    ("http", "at a stop: {} seconds", "rounds::STOP_WITHIN", 1),
-    ("http", "wait: {} MiB in memory", "spool::ALL_MEMORY_BYTES_MAX", 1 << 20),
-    ("http", "replies of {} KiB and more", "handed::BODY_BYTES_MIN", 1024),
-    ("http", "made them: {} MiB", "spool::SHARED_BYTES_MAX", 1 << 20),
-    ("http", "files: {} times `--max-body`", "mod::BODIES_ON_DISK_MAX", 1),
-    ("http", "at least {} GiB", "mod::DISK_BYTES", 1 << 30),
-    ("http", "body: {} times `--max-body` unpacked", "intake::UNPACKED_FACTOR", 1),
-    ("http", "`Idempotency-Key` of {} bytes", "intake::KEY_BYTES_MAX", 1),
-    ("http", "| {} changes in the write queue", "writer::QUEUE_CHANGES_MAX", 1),
-    ("http", "waits {} seconds for an import", "connection::BUSY_TIMEOUT", 1),
-    ("http", "where {} wait already", "writer::PATIENT_CHANGES_MAX", 1),
-    ("http", "already, {} seconds", "writer::PATIENCE_OF_MANY", 1),
-    ("http", "`limit` (at most {}), `before=ID`", "reports::PAGE_REPORTS_MAX", 1),
-    ("http", "`limit` (at most {}), `offset`", "stores::PAGE_STORES_MAX", 1),
-    ("import", "at most {} characters", "row::STORE_ID_CHARS_MAX", 1),
-    ("import", "A row has at most {} KiB", "records::RECORD_BYTES_MAX", 1024),
-    ("import", "of the first {} bad rows", "intake::BAD_ROWS_TOLD", 1),
-    ("import", "The first {} bad rows are named", "import::BAD_ROWS_TOLD", 1),
+    ("http", "body at {} bytes a second", "BYTES_PER_SECOND_MIN", 1),
+    ("http", "reply taken at {} bytes a second", "BYTES_PER_SECOND_MIN", 1),
+    ("http", "after {} seconds of grace | 408", "BODY_GRACE", 1),
+    ("http", "after {} seconds of grace | closed", "REPLY_GRACE", 1),
+    ("http", "| {} seconds without a request", "IDLE_MAX", 1),
+    ("http", "at a stop: {} seconds", "http::STOP_WITHIN", 1),
+    ("http", "wait: {} MiB in memory", "ALL_MEMORY_BYTES_MAX", 1 << 20),
+    ("http", "made them: {} MiB", "SHARED_BYTES_MAX", 1 << 20),
+    ("http", "files: {} times `--max-body`", "BODIES_ON_DISK_MAX", 1),
+    ("http", "at least {} GiB", "DISK_BYTES", 1 << 30),
+    ("http", "body: {} times `--max-body` unpacked", "UNPACKED_FACTOR", 1),
+    ("http", "`Idempotency-Key` of {} bytes", "KEY_BYTES_MAX", 1),
+    ("http", "| {} changes in the write queue", "QUEUE_CHANGES_MAX", 1),
+    ("http", "waits {} seconds for an import", "BUSY_TIMEOUT", 1),
+    ("http", "where {} wait already", "PATIENT_CHANGES_MAX", 1),
+    ("http", "already, {} seconds", "PATIENCE_OF_MANY", 1),
+    ("http", "`limit` (at most {}), `before=ID`", "PAGE_REPORTS_MAX", 1),
+    ("http", "`limit` (at most {}), `offset`", "PAGE_STORES_MAX", 1),
+    ("import", "at most {} characters", "STORE_ID_CHARS_MAX", 1),
+    ("import", "A row has at most {} KiB", "RECORD_BYTES_MAX", 1024),
+    ("import", "of the first {} bad rows", "BAD_ROWS_TOLD", 1),
+    ("import", "The first {} bad rows are named", "BAD_ROWS_TOLD", 1),
     ("operate", "at most {} seconds", "serve::STOP_WITHIN", 1),
-    ("storage", "up to {} bytes in the file", "disk::FILE_BYTES_A_POLL", 1),
-    ("storage", "up to {} bytes in the write-ahead log", "disk::LOG_BYTES_A_POLL", 1),
-    ("storage", "on all cores, up to {}.", "blocks::THREADS_MAX", 1),
-    ("storage", "sorts up to {} polls", "runs::MEMORY_ROWS_MAX", 1),
+    ("storage", "up to {} bytes in the file", "FILE_BYTES_A_POLL", 1),
+    ("storage", "up to {} bytes in the write-ahead log", "LOG_BYTES_A_POLL", 1),
+    ("storage", "on all cores, up to {}.", "THREADS_MAX", 1),
+    ("storage", "sorts up to {} polls", "MEMORY_ROWS_MAX", 1),
     ("storage", "in memory, {} bytes each", "runs::ROW_BYTES", 1),
     ("reports", "at most {} milliseconds", "jobs::PATIENCE", 1),
 ];
@@ -72,25 +71,25 @@ fn quoted(cell: &str) -> impl Iterator<Item = &str> {
     cell.split('`').skip(1).step_by(2)
 }
 
-/// What follows `const NAME` in the one file of this stem that has it.
-fn constant(path: &str) -> u64 {
-    let (stem, name) = path.split_once("::").expect("file::NAME");
-    let mut found = Vec::new();
+/// The value of a constant of the program, read from the source: most are private.
+fn constant(name: &str) -> u64 {
+    let (part, name) = name.split_once("::").unwrap_or(("", name));
+    let mut found = BTreeSet::new();
     search(
         &project().join("src"),
-        stem,
+        part,
         &format!("const {name}:"),
         &mut found,
     );
-    assert_eq!(found.len(), 1, "{path}: {found:?}");
-    let mut text = found.remove(0).replace('_', "");
+    assert_eq!(found.len(), 1, "{name}: {found:?}");
+    let mut text = found.pop_first().unwrap_or_default().replace('_', "");
     for word in ["Duration::fromsecs", "Duration::frommillis", "(", ")"] {
         text = text.replace(word, "");
     }
     let number = |text: &str| -> u64 {
         text.trim()
             .parse()
-            .unwrap_or_else(|_| panic!("{path} = {text}"))
+            .unwrap_or_else(|_| panic!("{name} = {text}"))
     };
     match text.split_once("<<") {
         Some((base, bits)) => number(base) << number(bits),
@@ -98,12 +97,14 @@ fn constant(path: &str) -> u64 {
     }
 }
 
-fn search(folder: &Path, stem: &str, wanted: &str, found: &mut Vec<String>) {
+/// The values of a constant in the files whose path has `part` in it.
+fn search(folder: &Path, part: &str, wanted: &str, found: &mut BTreeSet<String>) {
     for entry in fs::read_dir(folder).expect("a folder") {
         let path = entry.expect("an entry").path();
+        let inside = path.strip_prefix(project()).expect("inside the project");
         if path.is_dir() {
-            search(&path, stem, wanted, found);
-        } else if path.file_stem().is_some_and(|name| name == stem) {
+            search(&path, part, wanted, found);
+        } else if inside.to_string_lossy().contains(part) {
             let text = fs::read_to_string(&path).unwrap_or_default();
             let after = text
                 .split(wanted)
