@@ -14,12 +14,13 @@ pub mod output;
 pub mod report;
 pub mod serve;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Arg, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use crate::db::connection::folder_of;
 use crate::error::Result;
 
 /// Reports how long each store was online during its business hours
@@ -136,14 +137,6 @@ pub fn run(command_line: CommandLine) -> Result<()> {
         Command::Check(options) => check::run(&options),
         Command::Generate(options) => generate::run(&options),
         Command::Docs(options) => docs::run(&options),
-    }
-}
-
-/// The folder of a file; temporary files are made beside the database.
-fn folder_of(file: &Path) -> &Path {
-    match file.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
     }
 }
 

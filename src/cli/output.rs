@@ -6,6 +6,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use super::buffered_output;
+use crate::db::connection::folder_of;
 use crate::error::{Error, Result};
 
 /// Gives `write` a writer to stdout; a reader that closes its end early is no error.
@@ -83,10 +84,7 @@ pub fn to_file(file: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()>) ->
     }
     let place = fs::canonicalize(file);
     let file = place.as_deref().unwrap_or(file);
-    let folder = match file.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
+    let folder = folder_of(file);
     // Hidden: programs that read all files of a folder skip it.
     let mut name = OsString::from(".");
     name.push(file.file_name().unwrap_or_default());

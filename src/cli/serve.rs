@@ -14,7 +14,7 @@ use signal_hook::iterator::Signals;
 use super::Database;
 use crate::db::connection::{open_reader, open_writer};
 use crate::db::writer::Writer;
-use crate::db::{packed, packed_fleet, polls, retention};
+use crate::db::{forget, packed, polls};
 use crate::error::{Error, Result};
 use crate::fleet_view::FleetViews;
 use crate::hot_window::HotWindow;
@@ -192,10 +192,8 @@ pub fn serve(file: &Path, options: &ServerOptions, ready: impl FnOnce(SocketAddr
     announce(server.address())?;
     ready(server.address());
 
-    let (path, mut packer) = (file.to_owned(), writer.clone());
-    let mut periodic = vec![every(PACKING_EVERY, "packing", move || {
-        pack(&mut packer, &path)
-    })?];
+    let packer = writer.clone();
+    let mut periodic = vec![every(PACKING_EVERY, "packing", move || pack(&packer))?];
     if let Some(days) = options.keep_days {
         let (path, pruner) = (file.to_owned(), writer.clone());
         periodic.push(every(RETENTION_EVERY, "retention", move || {
@@ -273,23 +271,23 @@ fn warm(hot: &HotWindow, views: &FleetViews, file: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Packs the hours that have passed, and the fleet if it has changed.
-fn pack(writer: &mut Writer, file: &Path) -> Result<()> {
-    packed::pack_all(writer)?;
-    match packed_fleet::pack(&mut open_reader(file)?)? {
-        Some(fleet) => packed_fleet::keep(writer, fleet),
-        None => Ok(()),
+/// Packs the hours that have passed, a transaction each.
+fn pack(writer: &Writer) -> Result<()> {
+    let mut from = i64::MIN;
+    while let Some(hour) = writer.write(move |db| packed::pack_next(db, from))? {
+        from = hour + 1;
     }
+    Ok(())
 }
 
 /// Forgets old polls, a transaction at a time so that others get their turn.
 fn prune(file: &Path, writer: &Writer, days: u32) -> Result<()> {
-    let Some(before) = retention::cut(&open_reader(file)?, days)? else {
+    let Some(before) = forget::cut(&open_reader(file)?, days)? else {
         return Ok(());
     };
     let mut total = 0;
     loop {
-        let polls = writer.write(move |db| retention::prune_some(db, before))?;
+        let polls = writer.write(move |db| forget::prune_some(db, before))?;
         total += polls;
         if polls == 0 {
             break;
