@@ -21,7 +21,7 @@ const SCHEMA: &str = include_str!("../../schema.sql");
 const APPLICATION_ID: i32 = 0x5374_6F72;
 
 /// The version of the schema that this program writes and reads.
-const SCHEMA_VERSION: i32 = 5;
+const SCHEMA_VERSION: i32 = 6;
 
 /// What the schema's own statements cannot do to a database older than a version.
 const UPGRADES: [(i32, &str); 2] = [
@@ -245,6 +245,7 @@ fn prepare(db: &mut Connection, file: &Path) -> Result<()> {
                 upgrades
                     .map(|(_, sql)| sql)
                     .try_for_each(|sql| write.execute_batch(sql))?;
+                super::reports::migrate_to_6(&write)?;
             }
             write.execute_batch(SCHEMA)?;
         }

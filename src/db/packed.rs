@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::uptime::fleet::StoreKey;
 use crate::uptime::interval::{HOUR, Interval, Micros};
 use crate::uptime::poll::Poll;
-use crate::uptime::timeline::REACH;
+use crate::uptime::window::REACH;
 
 /// How few polls are left as rows: reading those costs some microseconds.
 const PACKED_POLLS_MIN: usize = 32;

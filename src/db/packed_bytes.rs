@@ -12,8 +12,8 @@
 
 use super::polls;
 use crate::uptime::fleet::StoreKey;
-use crate::uptime::gather::{ByBlock, Group};
 use crate::uptime::history::BLOCK_STORES;
+use crate::uptime::history_builder::{ByBlock, Group};
 use crate::uptime::interval::{HOUR, Interval, Micros};
 use crate::uptime::poll::{Poll, Status};
 

@@ -15,8 +15,8 @@ use super::packed_bytes::PackedHours;
 use super::{Changed, generation, landing};
 use crate::error::Result;
 use crate::uptime::fleet::StoreKey;
-use crate::uptime::gather::Builder;
 use crate::uptime::history::History;
+use crate::uptime::history_builder::Builder;
 use crate::uptime::interval::{Interval, Micros};
 use crate::uptime::poll::{Poll, Status};
 

@@ -22,7 +22,7 @@ mod outages;
 mod pages;
 mod properties;
 mod splits;
-mod standing;
+mod store_status;
 mod stress;
 mod tidy;
 mod webdriver;

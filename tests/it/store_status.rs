@@ -7,12 +7,12 @@ use proptest::prelude::*;
 
 use store_monitor::uptime::business_hours::WeeklyRow;
 use store_monitor::uptime::fleet::{BusinessTime, Fleet, Pattern};
-use store_monitor::uptime::glance::Glance;
 use store_monitor::uptime::interval::{DAY, HOUR, Intervals, MINUTE, Micros};
 use store_monitor::uptime::poll::{Poll, Status};
 use store_monitor::uptime::report::Question;
 use store_monitor::uptime::segment::Condition;
-use store_monitor::uptime::standing::Standing;
+use store_monitor::uptime::store_status::StoreStatus;
+use store_monitor::uptime::store_summary::StoreSummary;
 use store_monitor::uptime::timeline::{Interpolation, REACH};
 use store_monitor::uptime::window::WindowTotal;
 
@@ -58,11 +58,11 @@ proptest! {
         let polls: Vec<Poll> = instants.into_iter().map(|(at, active)| Poll::new(at, status(active))).collect();
         let fleet = Fleet::new([(1, Box::from("a"), Pattern { zone, rows })]);
         let pattern = &fleet.patterns()[0];
-        let standing = Standing::new(&polls, pattern, question);
+        let standing = StoreStatus::new(&polls, pattern, question);
         let business = BusinessTime::new(&fleet, BusinessTime::span_for(as_of));
         let open = business.of(0);
         let mut down = Vec::new();
-        let glance = Glance::new(&polls, open, &open.marks(as_of), question, &mut Vec::new(), |piece| down.push(piece));
+        let glance = StoreSummary::new(&polls, open, &open.marks(as_of), question, &mut Vec::new(), |piece| down.push(piece));
 
         prop_assert_eq!(glance.totals, standing.row.totals);
         prop_assert_eq!(glance.coverage, standing.row.coverage[2]);
