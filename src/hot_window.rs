@@ -48,15 +48,21 @@ pub struct Inputs {
 }
 
 impl Inputs {
+    /// The inputs of these; `business` is of `fleet` or of the whole that it is a part of.
+    pub fn new(fleet: Arc<Fleet>, business: Arc<BusinessTime>, history: Arc<History>) -> Self {
+        Self {
+            stores: list(&fleet),
+            fleet,
+            business,
+            history,
+        }
+    }
+
     /// The same inputs for the stores that `keep` keeps.
     #[must_use]
     pub fn only(&self, keep: impl FnMut(&&Store) -> bool) -> Self {
-        let fleet = self.fleet.only(keep);
-        Self {
-            stores: list(&fleet),
-            fleet: Arc::new(fleet),
-            ..self.clone()
-        }
+        let (business, history) = (Arc::clone(&self.business), Arc::clone(&self.history));
+        Self::new(self.fleet.only(keep).into(), business, history)
     }
 }
 
@@ -262,10 +268,5 @@ fn read_all(view: &Connection, span: Interval, as_of: Micros) -> Result<Inputs> 
         Some(read) => read,
         None => load(view)?,
     };
-    Ok(Inputs {
-        stores: list(&fleet),
-        fleet: Arc::new(fleet),
-        business: Arc::new(business),
-        history: Arc::new(history?),
-    })
+    Ok(Inputs::new(fleet.into(), business.into(), history?.into()))
 }

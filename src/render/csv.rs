@@ -24,11 +24,6 @@ const NUMBERS_BYTES: usize = COLUMNS * 7 + 1 + 1;
 /// A comma and a number as text: the text from the first byte on, its length in the last.
 type Text = [u8; 8];
 
-const _: () = assert!(
-    HUNDREDTHS_MAX < 100_000,
-    "such a number needs more digits than a text has"
-);
-
 static TEXTS: LazyLock<Vec<Text>> = LazyLock::new(|| (0..=HUNDREDTHS_MAX).map(text).collect());
 
 /// A comma and a number of hundredths.

@@ -15,10 +15,11 @@ use store_monitor::db::reports::{self, Report, ReportState, Triggered};
 use store_monitor::db::writer::Writer;
 use store_monitor::error::{Error, ErrorKind};
 use store_monitor::http::{Capacity, Server as HttpServer, Shared, bind};
-use store_monitor::jobs::{Jobs, Limits, Made, Recipe};
+use store_monitor::jobs::{JobRequest, Jobs, Limits, Recipe};
+use store_monitor::product::report::FleetReport;
+use store_monitor::render::csv::report_header;
 use store_monitor::uptime::interval::{DAY, MINUTE};
-use store_monitor::uptime::report::{HEADER, Question};
-use store_monitor::uptime::rows::Rows;
+use store_monitor::uptime::report::Question;
 use store_monitor::uptime::timeline::Interpolation;
 use uuid::Uuid;
 
@@ -281,7 +282,7 @@ fn the_stores_of_reports_are_kept_once_and_go_with_the_last_of_them() {
     let start = || Server::start_with(&home, &["serve", "--keep-reports", "2"]);
     let fleets = || -> i64 {
         let db = open_reader(&home.database()).expect("a database");
-        db.query_row("SELECT count(*) FROM report_fleet", [], |row| row.get(0))
+        db.query_row("SELECT count(*) FROM store_list", [], |row| row.get(0))
             .expect("a count")
     };
     let server = start();
@@ -316,10 +317,11 @@ fn a_database_of_an_older_version_keeps_its_reports_and_forgets_what_was_packed_
             "UPDATE report SET csv = CAST('as it was' AS BLOB);
              DROP VIEW reports_readable;
              ALTER TABLE report DROP COLUMN csv_bytes;
-             ALTER TABLE report DROP COLUMN fleet;
-             ALTER TABLE report DROP COLUMN numbers;
-             ALTER TABLE report DROP COLUMN shared;
-             DROP TABLE report_fleet;
+             ALTER TABLE report DROP COLUMN kind;
+             ALTER TABLE report DROP COLUMN parameters;
+             ALTER TABLE report DROP COLUMN stores;
+             ALTER TABLE report DROP COLUMN rows;
+             DROP TABLE store_list;
              DROP TABLE packed_fleet;
              UPDATE packed_hour SET polls = x'02';
              PRAGMA user_version = 3;",
@@ -334,32 +336,60 @@ fn a_database_of_an_older_version_keeps_its_reports_and_forgets_what_was_packed_
     assert_eq!(home.print(&["check"]), b"ok\n");
 }
 
+/// The form that schemas 4 and 5 gave reports, the second with every second store's row shared.
 #[test]
-fn a_database_whose_reports_have_a_row_for_each_store_keeps_them() {
-    let home = Home::seeded();
-    let server = Server::start(&home);
-    let id = server.trigger("");
-    let before = server.wait_for_report(&id).body;
-    server.terminate();
-    let db = home.sqlite();
-    let (own, shared): (Vec<u8>, Vec<u8>) = db
-        .query_row("SELECT numbers, shared FROM report", [], |row| {
-            Ok((row.get(0)?, row.get(1)?))
-        })
-        .expect("a report");
-    let stores = before.iter().filter(|&&byte| byte == b'\n').count() - 1;
-    let rows = Rows::from_bytes(stores, &own, Some(&shared)).expect("its rows");
-    let each: Vec<u8> = rows.iter().flatten().copied().collect();
-    assert_eq!(each.len(), 12 * stores);
-    db.execute("UPDATE report SET numbers = ?1", [each])
-        .expect("all rows");
-    db.execute_batch("ALTER TABLE report DROP COLUMN shared; PRAGMA user_version = 4;")
-        .expect("an older version");
-    drop(db);
-    let server = Server::start(&home);
-    assert_eq!(server.get(&format!("/get_report/{id}")).body, before);
-    assert_eq!(server.report(""), before);
-    assert_eq!(home.print(&["check"]), b"ok\n");
+fn reports_of_schemas_4_and_5_are_served_as_they_were() {
+    for version in [4, 5] {
+        let home = Home::seeded();
+        let server = Server::start(&home);
+        let id = server.trigger("");
+        let before = server.wait_for_report(&id).body;
+        server.terminate();
+        let db = home.sqlite();
+        let rows: Vec<u8> = db
+            .query_row("SELECT rows FROM report", [], |row| row.get(0))
+            .expect("a report");
+        let (mut own, mut numbers, mut shared) = (Vec::new(), Vec::new(), Vec::new());
+        for (place, row) in rows.chunks(12).enumerate() {
+            let number = u16::try_from(shared.len() / 12).expect("few");
+            if version == 4 || place % 2 == 0 {
+                own.extend_from_slice(row);
+                numbers.extend(u16::MAX.to_le_bytes());
+            } else {
+                shared.extend_from_slice(row);
+                numbers.extend(number.to_le_bytes());
+            }
+        }
+        numbers.append(&mut shared);
+        db.execute_batch(
+            "DROP VIEW reports_readable;
+             ALTER TABLE report ADD COLUMN fleet INTEGER;
+             ALTER TABLE report ADD COLUMN numbers BLOB;
+             ALTER TABLE report DROP COLUMN kind;
+             ALTER TABLE report DROP COLUMN parameters;
+             ALTER TABLE report DROP COLUMN stores;
+             ALTER TABLE report DROP COLUMN rows;
+             ALTER TABLE store_list RENAME TO report_fleet;
+             ALTER TABLE report_fleet ADD COLUMN generation INTEGER;
+             UPDATE report_fleet SET generation = 7;",
+        )
+        .expect("an older form");
+        db.execute("UPDATE report SET fleet = 7, numbers = ?1", [own])
+            .expect("its rows");
+        if version == 5 {
+            db.execute_batch("ALTER TABLE report ADD COLUMN shared BLOB")
+                .expect("a column");
+            db.execute("UPDATE report SET shared = ?1", [numbers])
+                .expect("shared rows");
+        }
+        db.pragma_update(None, "user_version", version)
+            .expect("a version");
+        drop(db);
+        let server = Server::start(&home);
+        assert_eq!(server.get(&format!("/get_report/{id}")).body, before);
+        assert_eq!(server.report(""), before);
+        assert_eq!(home.print(&["check"]), b"ok\n");
+    }
 }
 
 #[test]
@@ -523,7 +553,7 @@ fn a_full_queue_answers_503_and_when_to_come_again() {
     let recipe: Recipe = Arc::new(move |_, _| {
         let _ = started.send(());
         let _ = released.recv();
-        Ok(Made::default())
+        Ok(Arc::new(FleetReport::default()))
     });
     let (http, client, _) = served(&home, limits, recipe);
 
@@ -547,10 +577,10 @@ fn a_full_queue_answers_503_and_when_to_come_again() {
     }
     drop(release);
     for id in [&in_hand, &waiting[0], &waiting[1]] {
-        assert_eq!(client.wait_for_report(id).text(), HEADER);
+        assert_eq!(client.wait_for_report(id).text(), report_header());
     }
     // There is room again.
-    assert_eq!(client.report(""), HEADER.as_bytes());
+    assert_eq!(client.report(""), report_header().as_bytes());
     http.stop();
 }
 
@@ -561,11 +591,11 @@ fn a_report_that_fails_or_panics_says_why_and_costs_no_thread() {
         workers: 1,
         ..Limits::default()
     };
-    let recipe: Recipe = Arc::new(|_, question| match question.as_of {
+    let recipe: Recipe = Arc::new(|_, order| match order.question.as_of {
         1 => Err(Error::failed("the disk is on fire").because("smoke")),
-        2 => panic!("a bug of kind {}", question.as_of),
+        2 => panic!("a bug of kind {}", order.question.as_of),
         3 => panic!("a plain bug"),
-        _ => Ok(Made::default()),
+        _ => Ok(Arc::new(FleetReport::default())),
     });
     let (http, client, jobs) = served(&home, limits, recipe);
     let db = open_reader(&home.database()).expect("a database");
@@ -576,7 +606,7 @@ fn a_report_that_fails_or_panics_says_why_and_costs_no_thread() {
             (3, "a plain bug"),
         ] {
             let (id, _) = jobs
-                .trigger(&db, Some(as_of), Interpolation::Nearest)
+                .trigger(&db, JobRequest::report(Some(as_of), Interpolation::Nearest))
                 .expect("an id");
             let failed = finished(&home.database(), id);
             assert_eq!(failed.state, ReportState::Failed);
@@ -593,7 +623,7 @@ fn a_report_that_fails_or_panics_says_why_and_costs_no_thread() {
         }
         // The pool of one still works.
         let (id, _) = jobs
-            .trigger(&db, Some(DAY), Interpolation::Previous)
+            .trigger(&db, JobRequest::report(Some(DAY), Interpolation::Previous))
             .expect("an id");
         assert_eq!(finished(&home.database(), id).state, ReportState::Complete);
     }
@@ -615,9 +645,11 @@ fn reports_that_a_stop_left_are_made_by_the_next_start_even_more_than_the_queue_
             let triggered = Triggered {
                 id,
                 question,
+                kind: "report".to_owned(),
+                parameters: "{}".to_owned(),
                 triggered_at: 7,
             };
-            reports::add(db, triggered)?;
+            reports::add(db, &triggered)?;
         }
         Ok(())
     })
@@ -630,10 +662,10 @@ fn reports_that_a_stop_left_are_made_by_the_next_start_even_more_than_the_queue_
     let (release, released) = bounded::<()>(0);
     let recipe: Recipe = Arc::new(move |_, _| {
         let _ = released.recv();
-        Ok(Made::default())
+        Ok(Arc::new(FleetReport::default()))
     });
     let (jobs, _writer) = jobs(&home.database(), limits, recipe);
-    let full = jobs.trigger(&db, None, Interpolation::Nearest);
+    let full = jobs.trigger(&db, JobRequest::report(None, Interpolation::Nearest));
     assert_eq!(
         full.expect_err("a full queue").kind(),
         ErrorKind::Unavailable
