@@ -350,7 +350,9 @@ pub fn unfinished(db: &Connection) -> Result<Vec<Triggered>> {
     Ok(reports.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Brings the reports of schemas 4 and 5 to the form of 6, in the caller's transaction.
+/// Brings the reports of schemas up to 5 to the form of 6, in the caller's transaction.
+///
+/// Schemas older than 4 have the CSV itself, which stays.
 ///
 /// Schema 4 has the rows of all stores in `numbers`. Schema 5 has there only those that no other store
 /// shares; `shared` has for each store the number of its shared row, or [`u16::MAX`], and these rows.
@@ -359,7 +361,11 @@ pub fn unfinished(db: &Connection) -> Result<Vec<Triggered>> {
 /// When the database cannot be read or written.
 pub fn migrate_to_6(db: &Connection) -> rusqlite::Result<()> {
     db.execute_batch(
+        // The schema makes the views anew; SQLite drops no column while one of them names a table that is gone.
         "DROP VIEW IF EXISTS reports_readable;
+         DROP VIEW IF EXISTS polls_readable;
+         DROP VIEW IF EXISTS business_hours_readable;
+         CREATE TABLE IF NOT EXISTS report_fleet (generation INTEGER PRIMARY KEY, store_ids TEXT);
          ALTER TABLE report ADD COLUMN kind TEXT NOT NULL DEFAULT 'report';
          ALTER TABLE report ADD COLUMN parameters TEXT NOT NULL DEFAULT '{}';
          ALTER TABLE report ADD COLUMN stores TEXT;

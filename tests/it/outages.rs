@@ -21,7 +21,7 @@ use store_monitor::uptime::outage;
 use store_monitor::uptime::poll::{Poll, Status};
 use store_monitor::uptime::report::{Question, ReportRow};
 use store_monitor::uptime::timeline::Interpolation;
-use store_monitor::uptime::window::{Window, reach};
+use store_monitor::uptime::window::{Coverage, Window, reach};
 
 use crate::harness::{Home, Server};
 
@@ -227,8 +227,8 @@ fn an_outage_lowers_coverage_and_changes_no_number_of_the_report() {
     let (all, known) = (row(&all, AS_OF), row(&known, AS_OF));
     assert_eq!(known.totals, all.totals);
     let seen = |row: &ReportRow| {
-        row.coverage
-            .map(|coverage| coverage.map(|part| (part.seen, part.business)))
+        let part = |coverage: &Option<Coverage>| coverage.map(|part| (part.seen, part.business));
+        row.coverage.iter().map(part).collect::<Vec<_>>()
     };
     let full = |length| Some((length, length));
     assert_eq!(seen(&all), [full(HOUR), full(DAY), full(7 * DAY)]);
