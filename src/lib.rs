@@ -26,7 +26,7 @@
 //! ([`ingest::blocks`]); [`ingest::batch::read`] judges it beside the other rows of its call and sorts
 //! it; [`ingest::load::write`] gives it to [`db::polls::add`], in one transaction with all the others. A report asks
 //! [`hot_window::HotWindow::inputs`], which has the poll in memory or reads it with
-//! [`db::polls::history`]; [`uptime::report::Report::new`] asks [`uptime::known::Teller`] what the store's
+//! [`db::polls::history`]; [`uptime::report::Report::new`] asks [`uptime::flip_reader::FlipReader`] what the store's
 //! polls come to: [`uptime::pass::walk`] finds their flips, unless an earlier report did,
 //! [`uptime::pass::totals`] turns these into uptime and downtime, and [`uptime::row::cells`] into the six
 //! numbers of a row. The numbers go back into the database through [`jobs`] and [`db::reports`], as
@@ -67,5 +67,6 @@ pub mod http;
 pub mod ingest;
 pub mod jobs;
 pub mod parallel;
-pub mod team;
+pub mod product;
+pub mod render;
 pub mod uptime;

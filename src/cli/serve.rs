@@ -20,8 +20,8 @@ use crate::fleet_view::FleetViews;
 use crate::hot_window::HotWindow;
 use crate::http::guard::Hosts;
 use crate::http::{self, Capacity, Clock, Server, Shared};
-use crate::jobs::{Jobs, Limits, Made};
-use crate::team::Team;
+use crate::jobs::{Jobs, Limits, Order};
+use crate::product;
 use crate::uptime::report::Question;
 use crate::uptime::timeline::Interpolation;
 
@@ -154,16 +154,8 @@ pub fn serve(file: &Path, options: &ServerOptions, ready: impl FnOnce(SocketAddr
             tracing::error!(%error, "the polls could not be loaded; the first report tries again");
         }
     })?;
-    let cores = thread::available_parallelism().map_or(1, usize::from);
-    let team = Team::start(cores - 1);
     let inputs = Arc::clone(&hot);
-    let recipe = Arc::new(move |db: &mut _, question: Question| {
-        let inputs = inputs.inputs(db, question.as_of)?;
-        Ok(Made {
-            report: inputs.report(question, &team),
-            fleet_generation: inputs.fleet_generation,
-        })
-    });
+    let recipe = Arc::new(move |db: &mut _, order: &Order| product::make(db, &inputs, order));
     let limits = Limits {
         workers: options.workers.into(),
         keep_reports_max: options.keep_reports,

@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::uptime::fleet::StoreKey;
 use crate::uptime::interval::{HOUR, Interval, Micros};
 use crate::uptime::poll::Poll;
-use crate::uptime::timeline::REACH;
+use crate::uptime::window::REACH;
 
 /// An hour with fewer polls is not packed: to read its rows takes some microseconds.
 const PACKED_POLLS_MIN: usize = 32;

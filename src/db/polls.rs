@@ -17,8 +17,8 @@ use super::{Changed, generation};
 use crate::error::Result;
 use crate::parallel;
 use crate::uptime::fleet::StoreKey;
-use crate::uptime::gather::Builder;
 use crate::uptime::history::History;
+use crate::uptime::history_builder::Builder;
 use crate::uptime::interval::Interval;
 use crate::uptime::poll::Poll;
 

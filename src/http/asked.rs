@@ -16,8 +16,9 @@ use crate::uptime::business_hours::Pattern;
 use crate::uptime::fleet::Store;
 use crate::uptime::interval::{Intervals, MINUTE, Micros};
 use crate::uptime::report::Question;
-use crate::uptime::standing::Standing;
-use crate::uptime::timeline::{Interpolation, reach};
+use crate::uptime::store_status::StoreStatus;
+use crate::uptime::timeline::Interpolation;
+use crate::uptime::window::reach;
 
 /// The rule that the query names, or the default.
 ///
@@ -73,7 +74,7 @@ pub struct Shown {
     /// Its zone as it was written; none where no source names one.
     pub zone_written: Option<String>,
     /// What is known of it.
-    pub standing: Standing,
+    pub standing: StoreStatus,
     /// When the poller was out in the eight days before.
     pub outages: Intervals,
 }
@@ -114,7 +115,7 @@ pub fn store(app: &mut App, request: &Request<'_>) -> Result<Shown> {
         .history
         .of(store.key, reach(question.as_of), &mut scratch);
     Ok(Shown {
-        standing: Standing::new(polls, &pattern, question),
+        standing: StoreStatus::new(polls, &pattern, question),
         outages: outages(&inputs, question.as_of),
         label: label.unwrap_or_default(),
         store,

@@ -370,14 +370,15 @@ mod tests {
     use super::*;
     use crate::db::connection::open_writer;
     use crate::db::writer::Writer;
-    use crate::jobs::{Jobs, Limits, Made};
+    use crate::jobs::{Jobs, Limits};
+    use crate::product::report::FleetReport;
 
     #[test]
     fn a_guarded_port_answers_nobody_but_the_door() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("store-monitor.db");
         let (writer, _) = Writer::start(open_writer(&file).unwrap(), ()).unwrap();
-        let recipe = Arc::new(|_: &mut _, _| Ok(Made::default()));
+        let recipe = Arc::new(|_: &mut _, _: &_| Ok(Arc::new(FleetReport::default()) as _));
         let (jobs, _) =
             Jobs::start(file.clone(), writer.clone(), Limits::default(), recipe).unwrap();
         let shared = Shared::new(file, jobs, writer);

@@ -8,22 +8,15 @@ use serde_json::{Value, json};
 use crate::civil;
 use crate::fleet_view::{FleetView, Sum};
 use crate::uptime::evidence::Evidence;
-use crate::uptime::glance::Glance;
 use crate::uptime::incident::Incident;
-use crate::uptime::interval::{Interval, Micros};
+use crate::uptime::interval::Micros;
 use crate::uptime::overview::Load;
 use crate::uptime::poll::Poll;
 use crate::uptime::row::{Figures, hours};
 use crate::uptime::segment::Segment;
-use crate::uptime::standing::Standing;
-use crate::uptime::window::{Coverage, Share, WindowTotal, windows};
-
-/// What the API calls the three windows, and the unit in which each is told.
-pub const WINDOWS: [(&str, &str); 3] = [
-    ("last_hour", "minutes"),
-    ("last_day", "hours"),
-    ("last_week", "hours"),
-];
+use crate::uptime::store_status::StoreStatus;
+use crate::uptime::store_summary::StoreSummary;
+use crate::uptime::window::{Coverage, Share, Window, WindowTotal};
 
 /// A figure as a number: the text is the one the report writes.
 fn number(text: &str) -> Value {
@@ -62,17 +55,13 @@ fn evidence(evidence: Option<Evidence>) -> Value {
 
 /// One window: what the report says of it, in its unit and exactly. Without business time it says
 /// zero, and where nothing is known null.
-fn window(
-    total: &WindowTotal,
-    figures: Option<&Figures>,
-    which: usize,
-    stretch: Interval,
-) -> serde_json::Map<String, Value> {
-    let known = total.known();
+fn window(total: &WindowTotal, window: Window, as_of: Micros) -> serde_json::Map<String, Value> {
+    let (known, figures) = (total.known(), Figures::of(total, window));
+    let (figures, stretch) = (figures.as_ref(), window.before(as_of));
     let window = json!({
         "from": civil::format_rfc3339(stretch.start),
         "to": civil::format_rfc3339(stretch.end),
-        "unit": WINDOWS[which].1,
+        "unit": window.unit().as_str(),
         "uptime": figures.map(|figures| number(&figures.uptime)),
         "downtime": figures.map(|figures| number(&figures.downtime)),
         "uptime_us": known.map(|(uptime, _)| uptime),
@@ -93,20 +82,14 @@ fn poll(poll: Option<Poll>) -> Value {
     )
 }
 
-/// The three windows of one store.
-pub fn windows_of(standing: &Standing) -> Value {
-    let figures = Figures::of(&standing.row.totals);
-    let stretches = windows(standing.question.as_of);
+/// The windows of one store.
+pub fn windows_of(standing: &StoreStatus) -> Value {
     let mut told = serde_json::Map::new();
-    for (which, (name, _)) in WINDOWS.iter().enumerate() {
-        let total = &standing.row.totals[which];
-        let mut window = window(total, figures[which].as_ref(), which, stretches[which]);
-        window.insert(
-            "coverage".to_owned(),
-            coverage(standing.row.coverage[which]),
-        );
-        window.insert("polls".to_owned(), evidence(standing.evidence[which]));
-        told.insert((*name).to_owned(), Value::Object(window));
+    for one in Window::ALL {
+        let mut window = window(&standing.row.totals[one], one, standing.question.as_of);
+        window.insert("coverage".to_owned(), coverage(standing.row.coverage[one]));
+        window.insert("polls".to_owned(), evidence(standing.evidence[one]));
+        told.insert(format!("last_{}", one.name()), Value::Object(window));
     }
     Value::Object(told)
 }
@@ -143,21 +126,14 @@ pub fn segment(segment: &Segment) -> Value {
 /// One store of a list.
 pub fn listed(view: &FleetView, place: usize) -> Value {
     let (store, label) = (view.store(place), &view.labels[place]);
-    let glance: &Glance = &view.overview.glances[place];
-    let figures = Figures::of(&glance.totals);
-    let stretches = windows(view.question.as_of);
+    let glance: &StoreSummary = &view.overview.summaries[place];
     let mut told = serde_json::Map::new();
-    for (which, (name, _)) in WINDOWS.iter().enumerate() {
-        let mut window = window(
-            &glance.totals[which],
-            figures[which].as_ref(),
-            which,
-            stretches[which],
-        );
-        if which == 2 {
+    for one in Window::ALL {
+        let mut window = window(&glance.totals[one], one, view.question.as_of);
+        if one == Window::Week {
             window.insert("coverage".to_owned(), coverage(glance.coverage));
         }
-        told.insert((*name).to_owned(), Value::Object(window));
+        told.insert(format!("last_{}", one.name()), Value::Object(window));
     }
     json!({
         "store_id": store.id,
@@ -174,12 +150,12 @@ pub fn listed(view: &FleetView, place: usize) -> Value {
 }
 
 /// A store's last poll, counted or not.
-pub fn last_poll(standing: &Standing) -> Value {
+pub fn last_poll(standing: &StoreStatus) -> Value {
     poll(standing.last_poll())
 }
 
 /// A store's polls within reach, the oldest first.
-pub fn polls(standing: &Standing) -> Value {
+pub fn polls(standing: &StoreStatus) -> Value {
     let told = |&poll: &Poll| {
         json!({
             "at": civil::format_rfc3339(poll.at()),

@@ -14,7 +14,7 @@ use crate::db::polls;
 use crate::error::Result;
 use crate::uptime::interval::{Interval, MINUTE};
 use crate::uptime::outage;
-use crate::uptime::timeline::REACH;
+use crate::uptime::outage::REACH;
 
 /// The outages of the eight days before `as_of`, in their order.
 ///

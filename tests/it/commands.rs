@@ -756,16 +756,16 @@ fn check_finds_what_was_planted() {
         ),
         (
             &format!("{report}'Complete', 0, 'nearest', 0, 0)"),
-            "without its numbers",
+            "without its rows",
         ),
         (
-            &format!("{insert}, fleet, numbers) VALUES ('{uuid}', 'Complete', 0, 'nearest', 0, 0, 7, x'')"),
+            &format!("{insert}, stores, rows) VALUES ('{uuid}', 'Complete', 0, 'nearest', 0, 0, 'h', x'')"),
             "not those of its stores",
         ),
         (
             &format!(
-                "INSERT INTO report_fleet VALUES (7, '[\"one\"]');
-                 {insert}, fleet, numbers) VALUES ('{uuid}', 'Complete', 0, 'nearest', 0, 0, 7, zeroblob(13))"
+                "INSERT INTO store_list VALUES ('h', '[\"one\"]');
+                 {insert}, stores, rows) VALUES ('{uuid}', 'Complete', 0, 'nearest', 0, 0, 'h', zeroblob(13))"
             ),
             "not those of its stores",
         ),

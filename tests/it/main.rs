@@ -22,7 +22,7 @@ mod pages;
 mod properties;
 mod schemas;
 mod splits;
-mod standing;
+mod store_status;
 mod stress;
 mod tidy;
 mod webdriver;

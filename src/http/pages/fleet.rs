@@ -11,21 +11,20 @@ use super::words::{self, Wall};
 use super::{area, heat, lane, load};
 use crate::db::generation;
 use crate::error::Result;
-use crate::fleet_view::{FleetView, Part, Sum};
+use crate::fleet_view::{FleetView, Section, Sum};
 use crate::http::App;
 use crate::http::asked;
 use crate::http::facts::encoded;
 use crate::http::request::Request;
 use crate::http::response::Response;
 use crate::uptime::business_hours::ZoneTable;
-use crate::uptime::glance::{Glance, VOUCHED_FROM};
 use crate::uptime::interval::DAY;
 use crate::uptime::overview::Overview;
 use crate::uptime::row::hours;
-use crate::uptime::standing::Standing;
-use crate::uptime::state::State;
-use crate::uptime::timeline::reach;
-use crate::uptime::window::windows;
+use crate::uptime::store_state::StoreState;
+use crate::uptime::store_status::StoreStatus;
+use crate::uptime::store_summary::{StoreSummary, VOUCHED_FROM};
+use crate::uptime::window::{Window, reach};
 
 /// How many stores or owners a list on this page has; the rest are a link away.
 const ROWS_MAX: usize = 8;
@@ -45,8 +44,8 @@ pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     if view.labels.is_empty() {
         return load::first_visit(app);
     }
-    let part = view.part(group);
-    let own = group.map(|_| view.overview_of(&part.places));
+    let part = view.section(group);
+    let own = group.map(|group| view.overview_of(group));
     let overview = own.as_ref().unwrap_or(&view.overview);
     let body = body(&frame, &view, &part, overview, group);
     let title = group.unwrap_or("Fleet");
@@ -56,16 +55,16 @@ pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
 fn body(
     frame: &Frame,
     view: &FleetView,
-    part: &Part,
+    part: &Section,
     overview: &Overview,
     group: Option<&str>,
 ) -> Markup {
     let as_of = view.question.as_of;
-    let [_, _, week] = windows(as_of);
+    let week = Window::Week.before(as_of);
     let zone = ZoneTable::new(frame.zone(), week);
     let wall = Wall::new(&zone);
     let owners = view.owners();
-    let open = in_state(view, part, |state| state != State::Closed).count();
+    let open = in_state(view, part, |state| state != StoreState::Closed).count();
     html! {
         (hatches())
         div.head {
@@ -121,14 +120,14 @@ fn owner_query(group: Option<&str>) -> String {
 
 fn in_state<'a>(
     view: &'a FleetView,
-    part: &'a Part,
-    fits: impl Fn(State) -> bool + 'a,
+    part: &'a Section,
+    fits: impl Fn(StoreState) -> bool + 'a,
 ) -> impl Iterator<Item = usize> + 'a {
     let places = part.places.iter().copied();
-    places.filter(move |&place| fits(view.overview.glances[place].state))
+    places.filter(move |&place| fits(view.overview.summaries[place].state))
 }
 
-fn owner_menu(owners: &[(&str, Part)], group: Option<&str>) -> Markup {
+fn owner_menu(owners: &[(&str, Section)], group: Option<&str>) -> Markup {
     if owners.is_empty() || owners.len() > OWNERS_IN_MENU_MAX {
         return html! { @if group.is_some() { p { a href="/" { "All owners" } } } };
     }
@@ -146,14 +145,14 @@ fn owner_menu(owners: &[(&str, Part)], group: Option<&str>) -> Markup {
     }
 }
 
-fn cards(view: &FleetView, part: &Part, open: usize, wall: &Wall<'_>) -> Markup {
-    let count = |wanted: State| in_state(view, part, move |state| state == wanted).count();
+fn cards(view: &FleetView, part: &Section, open: usize, wall: &Wall<'_>) -> Markup {
+    let count = |wanted: StoreState| in_state(view, part, move |state| state == wanted).count();
     let (online, offline, unsure) = (
-        count(State::Online),
-        count(State::Offline),
-        count(State::NotSure),
+        count(StoreState::Online),
+        count(StoreState::Offline),
+        count(StoreState::NotSure),
     );
-    let [_, _, week] = windows(view.question.as_of);
+    let week = Window::Week.before(view.question.as_of);
     let outages = view.outages.clip(week);
     html! {
         div.cards.four {
@@ -161,9 +160,9 @@ fn cards(view: &FleetView, part: &Part, open: usize, wall: &Wall<'_>) -> Markup 
                 h2 { "Online now" }
                 p.big { (words::count(online)) " " small { "of " (words::count(open)) " open" } }
                 p.under {
-                    @if offline > 0 { (words::counted(offline, State::Offline)) " " }
-                    @if unsure > 0 { (words::counted(unsure, State::NotSure)) }
-                    @if offline + unsure == 0 && open > 0 { (words::state(State::Online, "")) " all of them" }
+                    @if offline > 0 { (words::counted(offline, StoreState::Offline)) " " }
+                    @if unsure > 0 { (words::counted(unsure, StoreState::NotSure)) }
+                    @if offline + unsure == 0 && open > 0 { (words::state(StoreState::Online, "")) " all of them" }
                     @if open == 0 { "every store is closed" }
                 }
             }
@@ -219,15 +218,16 @@ fn trend(week: &Sum, before: &Sum) -> Markup {
 }
 
 /// Stores offline in their business hours, the longest first.
-fn attention(view: &FleetView, part: &Part, group: Option<&str>) -> Markup {
-    let mut offline: Vec<usize> = in_state(view, part, |state| state == State::Offline).collect();
-    offline.sort_by_key(|&place| view.overview.glances[place].offline_since);
+fn attention(view: &FleetView, part: &Section, group: Option<&str>) -> Markup {
+    let mut offline: Vec<usize> =
+        in_state(view, part, |state| state == StoreState::Offline).collect();
+    offline.sort_by_key(|&place| view.overview.summaries[place].offline_since);
     let more = offline.len().saturating_sub(ROWS_MAX);
     html! {
         section.card aria-labelledby="attention" {
             h2 #attention { "Needs attention now" }
             @if offline.is_empty() {
-                p.calm { (words::state(State::Online, "")) " No store that anybody can see is offline in its business hours." }
+                p.calm { (words::state(StoreState::Online, "")) " No store that anybody can see is offline in its business hours." }
             } @else {
                 ul.attention {
                     @for &place in offline.iter().take(ROWS_MAX) { (needs(view, place)) }
@@ -243,7 +243,7 @@ fn attention(view: &FleetView, part: &Part, group: Option<&str>) -> Markup {
 fn needs(view: &FleetView, place: usize) -> Markup {
     let (store, glance, as_of) = (
         view.store(place),
-        &view.overview.glances[place],
+        &view.overview.summaries[place],
         view.question.as_of,
     );
     let mut scratch = Vec::new();
@@ -252,7 +252,7 @@ fn needs(view: &FleetView, place: usize) -> Markup {
         .history
         .of(store.key, reach(as_of), &mut scratch);
     let pattern = &view.inputs.fleet.patterns()[store.pattern];
-    let standing = Standing::new(polls, pattern, view.question);
+    let standing = StoreStatus::new(polls, pattern, view.question);
     let wall = Wall::new(&standing.zone);
     let since = glance.offline_since.unwrap_or(as_of);
     let before = standing
@@ -267,7 +267,7 @@ fn needs(view: &FleetView, place: usize) -> Markup {
                 p { (view.labels[place].group) }
             }
             p.how {
-                (words::state(State::Offline, &format!(" {}", words::length(as_of - since))))
+                (words::state(StoreState::Offline, &format!(" {}", words::length(as_of - since))))
                 span.since {
                     @if before { "since before " } @else { "since " }
                     @if as_of - since > DAY { (wall.stamp(since)) } @else { (wall.short(since)) }
@@ -281,9 +281,9 @@ fn needs(view: &FleetView, place: usize) -> Markup {
 }
 
 /// The stores with the most downtime in the week.
-fn worst(view: &FleetView, part: &Part, group: Option<&str>) -> Markup {
+fn worst(view: &FleetView, part: &Section, group: Option<&str>) -> Markup {
     let downtime = |place: &usize| {
-        let total = &view.overview.glances[*place].totals[2];
+        let total = &view.overview.summaries[*place].totals[Window::Week];
         total.known().map_or(0, |(_, downtime)| downtime)
     };
     let mut places: Vec<usize> = part.places.clone();
@@ -302,7 +302,7 @@ fn worst(view: &FleetView, part: &Part, group: Option<&str>) -> Markup {
                     } }
                     tbody {
                         @for place in places.into_iter().take(ROWS_MAX) {
-                            @let glance = &view.overview.glances[place];
+                            @let glance = &view.overview.summaries[place];
                             tr {
                                 th scope="row" { a href={"/stores/" (encoded(&view.store(place).id))} { (view.name(place)) } }
                                 td.number { (hours(downtime(&place))) " h" }
@@ -319,8 +319,8 @@ fn worst(view: &FleetView, part: &Part, group: Option<&str>) -> Markup {
 }
 
 /// The share of the week online, marked where nobody can vouch for it.
-pub fn online(glance: &Glance) -> Markup {
-    let share = glance.totals[2].share();
+pub fn online(glance: &StoreSummary) -> Markup {
+    let share = glance.totals[Window::Week].share();
     html! {
         @if !glance.is_vouched() {
             span.state.not-sure { span.mark aria-hidden="true" {} "not sure" }
@@ -331,11 +331,12 @@ pub fn online(glance: &Glance) -> Markup {
 }
 
 /// The stores that nobody can vouch for, the least seen first.
-fn not_sure(view: &FleetView, part: &Part, group: Option<&str>, frame: &Frame) -> Markup {
-    let glance = |place: &usize| &view.overview.glances[*place];
+fn not_sure(view: &FleetView, part: &Section, group: Option<&str>, frame: &Frame) -> Markup {
+    let glance = |place: &usize| &view.overview.summaries[*place];
     let seen = |place: &usize| glance(place).seen().map_or(0, |share| share.hundredths);
     let mut places: Vec<usize> = part.places.clone();
-    places.retain(|place| !glance(place).is_vouched() || glance(place).state == State::NotSure);
+    places
+        .retain(|place| !glance(place).is_vouched() || glance(place).state == StoreState::NotSure);
     places.sort_by_key(seen);
     let total = places.len();
     html! {
@@ -370,7 +371,7 @@ fn not_sure(view: &FleetView, part: &Part, group: Option<&str>, frame: &Frame) -
     }
 }
 
-fn why_not_sure(glance: &Glance, as_of: i64) -> String {
+fn why_not_sure(glance: &StoreSummary, as_of: i64) -> String {
     match (glance.last_poll, glance.seen()) {
         (None, _) => "no poll in 8 days".to_owned(),
         (Some(_), Some(seen)) if seen.hundredths < VOUCHED_FROM => format!("seen {seen} %"),
@@ -378,7 +379,7 @@ fn why_not_sure(glance: &Glance, as_of: i64) -> String {
     }
 }
 
-fn by_owner(mut owners: Vec<(&str, Part)>) -> Markup {
+fn by_owner(mut owners: Vec<(&str, Section)>) -> Markup {
     let total = owners.len();
     owners.sort_by_key(|(_, part)| std::cmp::Reverse(part.week.downtime));
     html! {

@@ -17,7 +17,8 @@ use crate::http::request::Request;
 use crate::http::response::Response;
 use crate::http::store_list::{Asked, Sort};
 use crate::uptime::row::hours;
-use crate::uptime::state::State;
+use crate::uptime::store_state::StoreState;
+use crate::uptime::window::Window;
 
 /// How many stores a page shows.
 const PAGE_STORES: usize = 50;
@@ -70,7 +71,7 @@ fn as_of(frame: &Frame, view: &FleetView) -> Markup {
 
 fn filters(view: &FleetView, asked: &Asked) -> Markup {
     let owners = view.owners();
-    let states = State::ALL.map(|state| (state.as_str().replace(' ', "-"), state.as_str()));
+    let states = StoreState::ALL.map(|state| (state.as_str().replace(' ', "-"), state.as_str()));
     html! {
         form.filters.screen action="/stores" method="get" role="search" {
             div { label for="q" { "Name or id" } input #q type="search" name="q" value=(asked.text); }
@@ -154,7 +155,7 @@ fn row(view: &FleetView, place: usize) -> Markup {
     let (store, label, glance) = (
         view.store(place),
         &view.labels[place],
-        &view.overview.glances[place],
+        &view.overview.summaries[place],
     );
     let as_of = view.question.as_of;
     let pattern = &view.inputs.fleet.patterns()[store.pattern];
@@ -174,7 +175,7 @@ fn row(view: &FleetView, place: usize) -> Markup {
             td.least { (label.group) }
             td { (words::state(glance.state, &since)) }
             td.number.least {
-                @match glance.totals[2].known() {
+                @match glance.totals[Window::Week].known() {
                     Some((_, downtime)) => { (hours(downtime)) " h" }
                     None => { "unknown" }
                 }

@@ -1,7 +1,6 @@
-//! What is known of one store after another at `as_of`: kept flips, and what came in since.
+//! The flip reader: the flips of one store after another at `as_of`, from the kept ones and recent polls.
 //!
-//! It decides when flips that are kept may be used, and never what they mean. It must never know
-//! windows.
+//! It alone decides when kept flips may be used.
 
 use std::sync::Arc;
 
@@ -11,27 +10,28 @@ use super::history::{History, place};
 use super::interval::Micros;
 use super::pass::{Flip, Known, walk};
 use super::poll::Poll;
-use super::timeline::{Interpolation, reach};
+use super::timeline::Interpolation;
+use super::window::reach;
 
-/// Tells of stores; cheapest in the order of their keys, since a block is looked up once.
-pub struct Teller<'a> {
+/// Reads flips; cheapest in the order of the stores' keys, since a block is looked up once.
+pub struct FlipReader<'a> {
     fleet: &'a Fleet,
     business: &'a Arc<BusinessTime>,
     history: &'a History,
     as_of: Micros,
     rule: Interpolation,
-    /// The block that was asked about last, and its flips.
+    /// The block of the last store, and its flips.
     block: Option<usize>,
     kept: Arc<BlockFlips>,
-    /// Whether there is nothing else to know of its stores.
+    /// Whether the kept flips are all there is to know of its stores.
     is_all_kept: bool,
-    /// Room for the polls and flips of a store that has more to it than what is kept.
+    /// Room for the polls and flips of a store that has more than its kept ones.
     polls: Vec<Poll>,
     flips: Vec<Flip>,
 }
 
-impl<'a> Teller<'a> {
-    /// A teller of what `history` has on the stores of `fleet`, whose business time is `business`.
+impl<'a> FlipReader<'a> {
+    /// A reader of `history` for the stores of `fleet`, whose business time is `business`.
     pub fn new(
         fleet: &'a Fleet,
         business: &'a Arc<BusinessTime>,
@@ -53,7 +53,7 @@ impl<'a> Teller<'a> {
         }
     }
 
-    /// What is known of one store.
+    /// The flips and the last counted poll of one store at `as_of`.
     pub fn of(&mut self, store: &Store) -> Known<'_> {
         let (block, slot) = place(store.key);
         if self.block != Some(block) {
@@ -75,7 +75,7 @@ impl<'a> Teller<'a> {
         self.flips.clear();
         self.polls.clear();
         let from = if last <= self.as_of && late[0].1.at() > last {
-            // The usual case: all that came in lately is later than what is kept.
+            // The usual case: all recent polls are later than the kept flips.
             let late = late.iter().map(|&(_, poll)| poll);
             self.polls
                 .extend(late.take_while(|poll| poll.at() <= self.as_of));

@@ -1,20 +1,19 @@
-//! The fast glance at a store beside its plain standing, for any hours and polls.
-//!
-//! It must never know how either is made.
+//! A store's summary, the fast form, beside its status, the plain one, for any hours and polls.
 
 use chrono_tz::Tz;
 use proptest::prelude::*;
 
 use store_monitor::uptime::business_hours::{Pattern, WeeklyRow};
 use store_monitor::uptime::fleet::{BusinessTime, Fleet};
-use store_monitor::uptime::glance::Glance;
 use store_monitor::uptime::interval::{DAY, HOUR, Intervals, MINUTE, Micros};
+use store_monitor::uptime::pass::WindowMarks;
 use store_monitor::uptime::poll::{Poll, Status};
 use store_monitor::uptime::report::Question;
 use store_monitor::uptime::segment::Condition;
-use store_monitor::uptime::standing::Standing;
-use store_monitor::uptime::timeline::{Interpolation, REACH};
-use store_monitor::uptime::window::WindowTotal;
+use store_monitor::uptime::store_status::StoreStatus;
+use store_monitor::uptime::store_summary::StoreSummary;
+use store_monitor::uptime::timeline::Interpolation;
+use store_monitor::uptime::window::{REACH, Window, WindowTotal};
 
 /// 2026-11-04, in the week after clocks went back in America.
 const NOON: Micros = 20_761 * DAY + 12 * HOUR;
@@ -40,7 +39,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_glance_is_the_standing_made_fast(
+    fn a_summary_is_the_status_made_fast(
         zone in proptest::sample::select(&[Tz::America__New_York, Tz::UTC, Tz::Asia__Kolkata, Tz::Australia__Lord_Howe]),
         rows in rows(),
         polls in polls(),
@@ -54,28 +53,28 @@ proptest! {
             .map(|(before, active)| (as_of - before, active))
             .filter(|(at, _)| (as_of - REACH..=as_of).contains(at))
             .collect();
-        let status = |active| if active { Status::Active } else { Status::Inactive };
-        let polls: Vec<Poll> = instants.into_iter().map(|(at, active)| Poll::new(at, status(active))).collect();
+        let answer = |active| if active { Status::Active } else { Status::Inactive };
+        let polls: Vec<Poll> = instants.into_iter().map(|(at, active)| Poll::new(at, answer(active))).collect();
         let fleet = Fleet::new([(1, Box::from("a"), Pattern { zone, rows })]);
         let pattern = &fleet.patterns()[0];
-        let standing = Standing::new(&polls, pattern, question);
+        let status = StoreStatus::new(&polls, pattern, question);
         let business = BusinessTime::new(&fleet, BusinessTime::span_for(as_of));
         let open = business.of(0);
         let mut down = Vec::new();
-        let glance = Glance::new(&polls, open, &open.marks(as_of), question, &mut Vec::new(), |piece| down.push(piece));
+        let summary = StoreSummary::new(&polls, open, &WindowMarks::new(open, as_of), question, &mut Vec::new(), |piece| down.push(piece));
 
-        prop_assert_eq!(glance.totals, standing.row.totals);
-        prop_assert_eq!(glance.coverage, standing.row.coverage[2]);
-        prop_assert_eq!(glance.state, standing.state);
-        prop_assert_eq!(glance.last_poll, standing.last_poll());
-        prop_assert_eq!(glance.is_vouched(), standing.is_vouched());
-        prop_assert_eq!(glance.offline_since, standing.offline_since());
+        prop_assert_eq!(summary.totals, status.row.totals);
+        prop_assert_eq!(summary.coverage, status.row.coverage[Window::Week]);
+        prop_assert_eq!(summary.state, status.state);
+        prop_assert_eq!(summary.last_poll, status.last_poll());
+        prop_assert_eq!(summary.is_vouched(), status.is_vouched());
+        prop_assert_eq!(summary.offline_since, status.offline_since());
 
         let of = |wanted: Condition| -> Micros {
-            let segments = standing.segments.iter().filter(|one| one.condition == wanted);
+            let segments = status.segments.iter().filter(|one| one.condition == wanted);
             segments.map(|one| one.stretch.length()).sum()
         };
-        let downtime = match standing.row.totals[2] {
+        let downtime = match status.row.totals[Window::Week] {
             WindowTotal::Known { uptime, downtime } => {
                 prop_assert_eq!(of(Condition::Online), uptime);
                 prop_assert_eq!(of(Condition::Offline), downtime);
@@ -89,8 +88,8 @@ proptest! {
         };
         prop_assert_eq!(down.iter().map(|piece| piece.length()).sum::<Micros>(), downtime);
         prop_assert_eq!(Intervals::union_of(down).length(), downtime);
-        prop_assert_eq!(standing.incidents.iter().map(|one| one.downtime).sum::<Micros>(), downtime);
-        for pair in standing.incidents.windows(2) {
+        prop_assert_eq!(status.incidents.iter().map(|one| one.downtime).sum::<Micros>(), downtime);
+        for pair in status.incidents.windows(2) {
             prop_assert!(pair[0].stretch.end < pair[1].stretch.start && !pair[0].open);
         }
     }

@@ -1,37 +1,36 @@
-//! A store at a glance: what a list of thousands of stores shows of each, in one quick walk.
+//! A store's summary: what a list of thousands of stores shows of each, in one quick walk.
 //!
-//! The fast form of [`Standing`](super::standing::Standing): a property test compares the two. It must
-//! never know how many stores there are.
+//! The fast form of [`StoreStatus`](super::store_status::StoreStatus): a property test compares the two.
 
-use super::fleet::{OpenTime, WindowMarks};
 use super::interval::{Interval, Micros};
-use super::pass::{self, Known};
+use super::open_time::OpenTime;
+use super::pass::{self, Known, WindowMarks};
 use super::poll::Poll;
 use super::report::Question;
-use super::state::State;
+use super::store_state::StoreState;
 use super::timeline::Interpolation;
-use super::window::{Coverage, Share, WindowTotal, windows};
+use super::window::{Coverage, PerWindow, Share, Window, WindowTotal};
 
-/// A store whose week was seen less than this, in hundredths of a per cent, can be vouched for by nobody.
+/// Where less of a store's week was seen than this, in hundredths of a per cent, nobody can be sure of it.
 pub const VOUCHED_FROM: Micros = 5_000;
 
 /// What a list shows of a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Glance {
-    /// The last hour, day and week.
-    pub totals: [WindowTotal; 3],
-    /// How much of the week somebody saw; none without business time in it.
+pub struct StoreSummary {
+    /// Uptime and downtime of each window.
+    pub totals: PerWindow<WindowTotal>,
+    /// How much of the week was seen; none without business time in it.
     pub coverage: Option<Coverage>,
     /// How it is at `as_of`.
-    pub state: State,
+    pub state: StoreState,
     /// Since when, where it is offline: the first instant of its open incident.
     pub offline_since: Option<Micros>,
     /// Its last poll within reach of `as_of`, counted or not.
     pub last_poll: Option<Poll>,
 }
 
-impl Glance {
-    /// A store's glance, and its downtime in the last week, piece by piece, given to `down`.
+impl StoreSummary {
+    /// A store's summary, and its downtime in the last week, piece by piece, given to `down`.
     ///
     /// `polls` are sorted, one an instant, and all within reach of the question's `as_of`; `marks` are
     /// those of `open` at the same instant; `counted` is room to work in.
@@ -44,9 +43,11 @@ impl Glance {
         mut down: impl FnMut(Interval),
     ) -> Self {
         let Question { as_of, rule } = question;
-        let [_, _, week] = windows(as_of);
-        count(polls, open, counted);
-        let state = State::at(counted, open.intervals(), as_of);
+        let week = Window::Week.before(as_of);
+        let reach = Window::Week.counted(as_of);
+        let older = polls.iter().take_while(|poll| poll.at() < reach.start);
+        count(&polls[older.count()..], open, counted);
+        let state = StoreState::at(counted, open.intervals(), as_of);
         // The last run of downtime: since when, and how far. Closed time does not part it.
         let mut run: Option<Interval> = None;
         for_each_down(counted, rule, |stretch| {
@@ -69,24 +70,24 @@ impl Glance {
             totals: pass::totals(known, marks, as_of),
             coverage: Coverage::of(counted, open, week),
             state,
-            offline_since: (state == State::Offline).then_some(since),
+            offline_since: (state == StoreState::Offline).then_some(since),
             last_poll: polls.last().copied(),
         }
     }
 
-    /// The share of the week's business time that somebody saw.
+    /// The share of the week's business time that was seen.
     pub fn seen(&self) -> Option<Share> {
         self.coverage.and_then(Coverage::share)
     }
 
-    /// Whether somebody can vouch for the week's numbers.
+    /// Whether the week has enough polls to be sure of its numbers.
     pub fn is_vouched(&self) -> bool {
-        is_vouched(&self.totals[2], self.coverage)
+        is_vouched(&self.totals[Window::Week], self.coverage)
     }
 }
 
-/// Whether somebody can vouch for a total: something is known, and half of it was seen. Of a window
-/// without business time there is nothing to vouch for.
+/// Whether a total has enough polls to be sure of it: something is known, and half of it was seen. A
+/// window without business time needs none.
 pub fn is_vouched(total: &WindowTotal, coverage: Option<Coverage>) -> bool {
     let seen = coverage.and_then(Coverage::share);
     match total {

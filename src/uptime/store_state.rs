@@ -1,6 +1,4 @@
-//! The state of a store at `as_of`: what somebody who must act on it wants to know first.
-//!
-//! It must never know how a state is drawn or worded beyond its one name.
+//! The state of a store at `as_of`: the first thing that people who must act want to know.
 
 use super::interval::{HOUR, Intervals, Micros};
 use super::poll::Poll;
@@ -10,10 +8,10 @@ pub const SURE_WITHIN: Micros = 3 * HOUR;
 
 /// How a store is at one instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum State {
+pub enum StoreState {
     /// In business hours, and its last counted poll was inactive.
     Offline,
-    /// In business hours, but nobody has seen it for three hours.
+    /// In business hours, but no poll has seen it for three hours.
     NotSure,
     /// In business hours, and its last counted poll was active.
     Online,
@@ -21,8 +19,8 @@ pub enum State {
     Closed,
 }
 
-impl State {
-    /// Every state, the one that needs somebody first.
+impl StoreState {
+    /// Every state, the most urgent first.
     pub const ALL: [Self; 4] = [Self::Offline, Self::NotSure, Self::Online, Self::Closed];
 
     /// The state at `as_of` by the polls that count, sorted, and the business time around it.
@@ -61,35 +59,35 @@ mod tests {
     use super::super::poll::Status::{Active, Inactive};
     use super::*;
 
-    fn state(poll: Option<Poll>, as_of: Micros) -> State {
+    fn state(poll: Option<Poll>, as_of: Micros) -> StoreState {
         let open = Intervals::union_of(vec![Interval::new(0, 10 * HOUR)]);
-        State::at(poll.as_slice(), &open, as_of)
+        StoreState::at(poll.as_slice(), &open, as_of)
     }
 
     #[test]
     fn a_closed_store_is_closed_whatever_was_answered() {
         assert_eq!(
             state(Some(Poll::new(9 * HOUR, Active)), 10 * HOUR),
-            State::Closed
+            StoreState::Closed
         );
-        assert_eq!(state(None, -1), State::Closed);
+        assert_eq!(state(None, -1), StoreState::Closed);
     }
 
     #[test]
     fn three_hours_without_a_poll_are_still_sure() {
         let polled = |status| Some(Poll::new(HOUR, status));
-        assert_eq!(state(polled(Active), 4 * HOUR), State::Online);
-        assert_eq!(state(polled(Inactive), 4 * HOUR), State::Offline);
-        assert_eq!(state(polled(Inactive), 4 * HOUR + 1), State::NotSure);
-        assert_eq!(state(None, HOUR), State::NotSure);
+        assert_eq!(state(polled(Active), 4 * HOUR), StoreState::Online);
+        assert_eq!(state(polled(Inactive), 4 * HOUR), StoreState::Offline);
+        assert_eq!(state(polled(Inactive), 4 * HOUR + 1), StoreState::NotSure);
+        assert_eq!(state(None, HOUR), StoreState::NotSure);
     }
 
     #[test]
     fn a_state_is_found_by_its_name() {
-        for state in State::ALL {
-            assert_eq!(State::from_name(state.as_str()), Some(state));
+        for state in StoreState::ALL {
+            assert_eq!(StoreState::from_name(state.as_str()), Some(state));
         }
-        assert_eq!(State::from_name("not-sure"), Some(State::NotSure));
-        assert_eq!(State::from_name("up"), None);
+        assert_eq!(StoreState::from_name("not-sure"), Some(StoreState::NotSure));
+        assert_eq!(StoreState::from_name("up"), None);
     }
 }

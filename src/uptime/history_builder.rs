@@ -1,13 +1,11 @@
-//! Gathering: polls of many stores, in any order, into a history.
+//! The history builder: polls of many stores, in any order, laid out as a history.
 //!
-//! Polls are gathered by block and then laid out by store, a block at a time, so that both steps write to
-//! few places at once. What lies by block already ([`ByBlock`]) is laid out straight from where it lies.
-//! What is gathered is short-lived and as large as what stays: it lies in slabs so
-//! large that the system takes each back as a whole when it is dropped. It must never know where polls
-//! come from.
+//! Polls are gathered by block and then laid out by store, a block at a time, so that both steps write
+//! to few places at once. Polls that lie by block already ([`ByBlock`]) are laid out straight from where
+//! they lie. Gathered polls are short-lived and as many as those that stay: they lie in slabs so large
+//! that the system takes each back as a whole when it is dropped.
 
-use std::panic::resume_unwind;
-use std::thread;
+use crate::parallel;
 
 use super::fleet::StoreKey;
 use super::history::{BLOCK_STORES, History, place, slot_byte};
@@ -157,34 +155,29 @@ impl Builder {
         })
     }
 
-    /// The history of what lies by block, and what was pushed to any of the builders, laid out on
-    /// `threads` threads. No poll may be in two of them.
+    /// The history of all polls of `by_block` and `parts`, laid out on `threads` threads. No poll may be
+    /// in two of them.
     pub fn finish(by_block: &[impl ByBlock], parts: &[Self], threads: usize) -> History {
         let blocks = parts.iter().map(|part| part.blocks.len());
         let blocks = blocks.chain(by_block.iter().map(ByBlock::blocks)).max();
-        let blocks: Vec<usize> = (0..blocks.unwrap_or(0)).collect();
-        let lay_out = |share: &[usize]| -> Vec<_> {
-            let lay_out = |&block: &usize| lay_out(by_block, parts, block);
-            share.iter().map(lay_out).collect()
-        };
-        let mut shares = blocks.chunks(blocks.len().div_ceil(threads.max(1)).max(1));
-        let first = shares.next().unwrap_or(&[]);
-        thread::scope(|scope| {
-            let others: Vec<_> = shares
-                .map(|share| scope.spawn(move || lay_out(share)))
-                .collect();
-            let mut laid_out = lay_out(first);
-            for other in others {
-                laid_out.extend(other.join().unwrap_or_else(|panic| resume_unwind(panic)));
-            }
-            History::from_blocks(laid_out)
-        })
+        let blocks = 0..blocks.unwrap_or(0);
+        let lay_out = |block| lay_out(by_block, parts, block);
+        History::from_blocks(parallel::map(threads, blocks, lay_out))
     }
 }
 
-/// A counting sort of a block's polls by store; it keeps the order within each, which is mostly that of
-/// time already: what was pushed is newer than what lay by block. Returns where each store's polls end,
-/// and the polls.
+/// A history of polls in any order, no store twice at one instant.
+pub fn history_of(polls: impl IntoIterator<Item = (StoreKey, Poll)>) -> History {
+    let mut builder = Builder::default();
+    for (store, poll) in polls {
+        builder.push(store, poll);
+    }
+    Builder::finish(&[()], &[builder], 1)
+}
+
+/// A counting sort of a block's polls by store. It keeps the order within each, which is mostly that of
+/// time: pushed polls are newer than those that lay by block. Returns where each store's polls end, and
+/// the polls.
 fn lay_out(by_block: &[impl ByBlock], parts: &[Builder], block: usize) -> (Vec<u32>, Vec<Poll>) {
     let groups = || by_block.iter().flat_map(|part| part.groups(block));
     let chunks = || parts.iter().flat_map(|part| part.chunks(block));
@@ -235,7 +228,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_pushed_to_several_builders_is_one_history_on_any_number_of_threads() {
+    fn polls_pushed_to_several_builders_are_one_history_on_any_number_of_threads() {
         let mut parts = [Builder::default(), Builder::default()];
         let count = 3 * CHUNK_POLLS + 7;
         for number in 0..count {
