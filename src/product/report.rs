@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rusqlite::Connection;
 
-use super::{Order, Product};
+use super::kind::{Order, Product};
 use crate::error::Result;
 use crate::hot_window::{HotWindow, Inputs};
 use crate::parallel;

@@ -1,13 +1,10 @@
-//! CSV: the fields of RFC 4180, and rows of numbers with two decimals.
+//! CSV: a line for each row of a product, its numbers with two decimals.
 //!
 //! # Why it is fast
 //! There are no more than 16,801 numbers of hundredths in a report: each is written once per process,
 //! and from then on copied, eight bytes at a time.
 
-use std::borrow::Cow;
 use std::sync::LazyLock;
-
-use memchr::{memchr, memchr3};
 
 use super::store_list::StoreList;
 use crate::parallel;
@@ -44,22 +41,6 @@ fn text_length(hundredths: u16) -> usize {
     let known = 5 + usize::from(hundredths >= 1000) + usize::from(hundredths >= 10_000);
     // The unknown number is beyond both.
     known - 6 * usize::from(hundredths == UNKNOWN)
-}
-
-/// Whether a text must be quoted to be a field.
-pub fn is_quoted(text: &str) -> bool {
-    let text = text.as_bytes();
-    memchr3(b',', b'"', b'\n', text).is_some() || memchr(b'\r', text).is_some()
-}
-
-/// A text as a field, quoted only where RFC 4180 asks for it.
-///
-/// A text such as `=1+1` is a legal id and stays as it is: spreadsheets must import the column as text.
-pub fn field(text: &str) -> Cow<'_, str> {
-    match is_quoted(text) {
-        true => format!("\"{}\"", text.replace('"', "\"\"")).into(),
-        false => text.into(),
-    }
 }
 
 /// The first line of a report.
