@@ -9,6 +9,7 @@
 //! slower one gets a row that says `Running`, and is completed by another commit. The CSV is rendered
 //! while the rows are on their way to the disk. Old reports are forgotten after, in a commit of their own.
 
+mod job;
 mod recent;
 mod worker;
 
@@ -28,16 +29,15 @@ use crate::db::reports::{self, Kept};
 pub use crate::db::reports::{Report, ReportState};
 use crate::db::writer::Writer;
 use crate::error::{Error, Result};
+use crate::product::restore;
 pub use crate::product::{Kind, Order};
-use crate::product::{Product, restore};
 pub use crate::render::Format;
 use crate::uptime::interval::Micros;
 use crate::uptime::timeline::Interpolation;
+pub use job::Recipe;
+use job::{Job, Permit, Task};
 use recent::RecentProducts;
-use worker::{Job, Task, Worker};
-
-/// How a worker makes a product, reading the database through its own connection.
-pub type Recipe = Arc<dyn Fn(&mut Connection, &Order) -> Result<Arc<dyn Product>> + Send + Sync>;
+use worker::Worker;
 
 /// How long a trigger waits for its report before it gets a row that says `Running`: a moment to a person,
 /// and time enough for a chain of many thousand stores.
@@ -90,25 +90,7 @@ impl JobRequest {
     }
 }
 
-/// A place among the jobs that wait for a worker, given back when it is dropped.
-#[derive(Debug)]
-struct Permit(Arc<AtomicUsize>);
-
-impl Permit {
-    /// A permit, and how many there were before.
-    fn take(waiting: &Arc<AtomicUsize>) -> (Self, usize) {
-        let before = waiting.fetch_add(1, Ordering::SeqCst);
-        (Self(Arc::clone(waiting)), before)
-    }
-}
-
-impl Drop for Permit {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
-    }
-}
-
-/// The queue and what it shares with the pool.
+/// The queue, and the state that it shares with the pool.
 #[derive(Clone)]
 pub struct Jobs {
     queue: Sender<(Permit, Job)>,

@@ -14,14 +14,19 @@ const RECENT_BYTES_MAX: usize = 16 << 20;
 /// A made product and its CSV, which its worker renders, or the first client to fetch it sooner.
 #[derive(Debug)]
 pub(super) struct Recent {
-    pub(super) product: Arc<dyn Product>,
+    product: Arc<dyn Product>,
+    /// How long its CSV is.
+    pub(super) csv_bytes: usize,
     csv: OnceLock<Arc<Vec<u8>>>,
 }
 
 impl Recent {
     pub(super) fn new(product: Arc<dyn Product>) -> Self {
-        let csv = OnceLock::new();
-        Self { product, csv }
+        Self {
+            csv_bytes: product.bytes(Format::Csv),
+            product,
+            csv: OnceLock::new(),
+        }
     }
 
     pub(super) fn render(&self, format: Format) -> Arc<Vec<u8>> {
@@ -31,7 +36,7 @@ impl Recent {
     }
 
     fn bytes(&self) -> usize {
-        self.product.bytes(Format::Csv) + self.product.rows().len()
+        self.csv_bytes + self.product.rows().len()
     }
 }
 

@@ -2,87 +2,23 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
-use crossbeam_channel::{Receiver, Sender};
+use crossbeam_channel::Receiver;
 use rusqlite::Connection;
-use uuid::Uuid;
 
+use super::job::{Job, Permit, Recipe, Task};
 use super::recent::{Recent, RecentProducts};
-use super::{Permit, Recipe};
 use crate::clock;
 use crate::db::connection::open_reader;
-use crate::db::polls;
 use crate::db::reports::{self, ReportState, Rows, Triggered};
 use crate::db::writer::{self, Writer};
 use crate::error::{Error, Result};
-use crate::product::{Kind, Order, Product};
+use crate::product::Product;
 use crate::render::Format;
 use crate::uptime::interval::Micros;
-use crate::uptime::report::Question;
-use crate::uptime::timeline::Interpolation;
-
-/// A product to be made. Where no instant was given, the first to need it takes the newest poll's: mostly
-/// the worker, who reads the database anyway.
-#[derive(Debug)]
-pub(super) struct Task {
-    pub(super) id: Uuid,
-    pub(super) kind: Kind,
-    pub(super) parameters: String,
-    pub(super) as_of: OnceLock<Micros>,
-    pub(super) rule: Interpolation,
-    pub(super) triggered_at: Micros,
-}
-
-impl Task {
-    /// Fixes the instant, as `db` sees the newest poll if none was given.
-    pub(super) fn fix(&self, db: &Connection) -> Result<()> {
-        if self.as_of.get().is_none() {
-            let newest = polls::newest(db)?.unwrap_or(self.triggered_at);
-            // Of two who come here at once one is right.
-            let _ = self.as_of.set(newest);
-        }
-        Ok(())
-    }
-
-    /// The instant and the rule; where no poll could be read, the instant of the trigger.
-    fn question(&self) -> Question {
-        let as_of = self.as_of.get().copied().unwrap_or(self.triggered_at);
-        let rule = self.rule;
-        Question { as_of, rule }
-    }
-
-    fn order(&self) -> Order {
-        Order {
-            kind: self.kind,
-            question: self.question(),
-            parameters: self.parameters.clone(),
-        }
-    }
-
-    /// The part of its record that is known from its trigger on.
-    pub(super) fn triggered(&self) -> Triggered {
-        Triggered {
-            id: self.id,
-            kind: self.kind.as_str().to_owned(),
-            parameters: self.parameters.clone(),
-            question: self.question(),
-            triggered_at: self.triggered_at,
-        }
-    }
-}
-
-/// A task in the queue, or in a worker's hands.
-#[derive(Debug)]
-pub(super) struct Job {
-    pub(super) task: Arc<Task>,
-    /// Told how it ended, once that is durable; the trigger may have stopped listening.
-    pub(super) ended: Sender<ReportState>,
-    /// Set when the trigger was answered that there is no such report.
-    pub(super) refused: Arc<AtomicBool>,
-}
 
 /// One thread of the pool.
 pub(super) struct Worker {
@@ -170,12 +106,12 @@ impl Worker {
     fn complete(&self, job: Job, product: Arc<dyn Product>, finished_at: Micros) -> Result<()> {
         let made = Arc::new(Recent::new(Arc::clone(&product)));
         let (recent, durable) = (Arc::clone(&self.recent), Arc::clone(&made));
-        let id = job.task.id;
+        let (id, csv_bytes) = (job.task.id, made.csv_bytes);
         let keep = move |db: &Connection, triggered: &Triggered| {
             let rows = Rows {
                 stores: product.stores(),
                 rows: product.rows(),
-                csv_bytes: product.bytes(Format::Csv),
+                csv_bytes,
             };
             reports::complete(db, triggered, rows, finished_at)
         };

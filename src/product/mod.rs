@@ -3,9 +3,9 @@
 //! A product is a file here and a line in [`Kind`]; the compiler then asks how it is made and restored.
 //! It is kept as its rows, and the list of their stores once for all products that have the same.
 
+mod kind;
 pub mod report;
 
-use std::fmt::Debug;
 use std::sync::Arc;
 
 use rusqlite::Connection;
@@ -14,61 +14,9 @@ use uuid::Uuid;
 use crate::db::reports::{self, Kept};
 use crate::error::{Error, Result};
 use crate::hot_window::HotWindow;
-use crate::render::Format;
 use crate::render::store_list::StoreList;
-use crate::uptime::report::Question;
+pub use kind::{Kind, Order, Product};
 use report::FleetReport;
-
-/// The kind of a product.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Kind {
-    /// Uptime and downtime of every store in the last hour, day and week.
-    #[default]
-    Report,
-}
-
-impl Kind {
-    /// Every kind.
-    pub const ALL: [Self; 1] = [Self::Report];
-
-    /// The word that the database and callers use.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Report => "report",
-        }
-    }
-
-    /// The kind by its word.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
-    }
-}
-
-/// A product to be made: its kind and all that decides its numbers.
-#[derive(Clone, Debug)]
-pub struct Order {
-    /// What to make.
-    pub kind: Kind,
-    /// The instant and the rule.
-    pub question: Question,
-    /// Further parameters of its kind, as a JSON object; `{}` for a report.
-    pub parameters: String,
-}
-
-/// A product that is made.
-pub trait Product: Debug + Send + Sync {
-    /// The stores that it has rows of.
-    fn stores(&self) -> &StoreList;
-
-    /// Its rows, as they are kept.
-    fn rows(&self) -> &[u8];
-
-    /// How long it is in a format, in bytes.
-    fn bytes(&self, format: Format) -> usize;
-
-    /// The product as a file.
-    fn render(&self, format: Format) -> Vec<u8>;
-}
 
 /// Makes a product of the data in memory and the database.
 ///

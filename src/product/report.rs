@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use rusqlite::Connection;
 
-use super::{Order, Product};
+use super::kind::{Order, Product};
 use crate::error::Result;
 use crate::hot_window::{HotWindow, Inputs};
 use crate::parallel;
+use crate::render::Format;
+use crate::render::csv::{report, report_bytes};
 use crate::render::store_list::StoreList;
-use crate::render::{Format, csv};
 use crate::uptime::report::{Question, rows};
 use crate::uptime::row::Cells;
 
@@ -65,14 +66,14 @@ impl Product for FleetReport {
 
     fn bytes(&self, format: Format) -> usize {
         match format {
-            Format::Csv => csv::report_bytes(&self.stores, &self.rows),
+            Format::Csv => report_bytes(&self.stores, &self.rows),
         }
     }
 
     fn render(&self, format: Format) -> Vec<u8> {
         let threads = parallel::threads().min(1 + self.rows.len() / THREAD_ROWS);
         match format {
-            Format::Csv => csv::report(&self.stores, &self.rows, threads),
+            Format::Csv => report(&self.stores, &self.rows, threads),
         }
     }
 }

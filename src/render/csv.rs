@@ -1,13 +1,10 @@
-//! CSV: the fields of RFC 4180, and rows of numbers with two decimals.
+//! CSV: a line for each row of a product, its numbers with two decimals.
 //!
 //! # Why it is fast
 //! There are no more than 16,801 numbers of hundredths in a report: each is written once per process,
 //! and from then on copied, eight bytes at a time.
 
-use std::borrow::Cow;
 use std::sync::LazyLock;
-
-use memchr::{memchr, memchr3};
 
 use super::store_list::StoreList;
 use crate::parallel;
@@ -24,7 +21,10 @@ const NUMBERS_BYTES: usize = COLUMNS * 7 + 1 + 1;
 /// A comma and a number as text: the text from the first byte on, its length in the last.
 type Text = [u8; 8];
 
-static TEXTS: LazyLock<Vec<Text>> = LazyLock::new(|| (0..=HUNDREDTHS_MAX).map(text).collect());
+static TEXTS: LazyLock<Vec<Text>> = LazyLock::new(|| {
+    let most = u16::try_from(HUNDREDTHS_MAX).unwrap_or(UNKNOWN);
+    (0..=most).map(text).collect()
+});
 
 /// A comma and a number of hundredths.
 fn text(hundredths: u16) -> Text {
@@ -44,22 +44,6 @@ fn text_length(hundredths: u16) -> usize {
     let known = 5 + usize::from(hundredths >= 1000) + usize::from(hundredths >= 10_000);
     // The unknown number is beyond both.
     known - 6 * usize::from(hundredths == UNKNOWN)
-}
-
-/// Whether a text must be quoted to be a field.
-pub fn is_quoted(text: &str) -> bool {
-    let text = text.as_bytes();
-    memchr3(b',', b'"', b'\n', text).is_some() || memchr(b'\r', text).is_some()
-}
-
-/// A text as a field, quoted only where RFC 4180 asks for it.
-///
-/// A text such as `=1+1` is a legal id and stays as it is: spreadsheets must import the column as text.
-pub fn field(text: &str) -> Cow<'_, str> {
-    match is_quoted(text) {
-        true => format!("\"{}\"", text.replace('"', "\"\"")).into(),
-        false => text.into(),
-    }
 }
 
 /// The first line of a report.
@@ -133,14 +117,13 @@ mod tests {
 
     #[test]
     fn every_number_has_two_decimals() {
-        for number in 0..=HUNDREDTHS_MAX {
-            let text = TEXTS[usize::from(number)];
+        for (number, text) in (0_u16..).zip(TEXTS.iter()) {
             let text = String::from_utf8_lossy(&text[1..usize::from(text[7])]).into_owned();
             assert_eq!(text, format!("{}.{:02}", number / 100, number % 100));
             assert_eq!(text, hours(Micros::from(number) * HOUR / 100));
             assert_eq!(text_length(number), 1 + text.len());
         }
-        assert_eq!(hours(7 * DAY), "168.00");
+        assert_eq!((hours(7 * DAY), TEXTS.len()), ("168.00".to_owned(), 16_801));
     }
 
     #[test]
@@ -160,7 +143,11 @@ mod tests {
     fn a_long_report_is_the_same_on_any_number_of_threads() {
         let ids: Vec<_> = (0..3 * PART_ROWS + 1).map(|id| id.to_string()).collect();
         let stores = StoreList::new(ids.iter().map(String::as_str));
-        let rows: Vec<Cells> = (0..ids.len()).map(|row| [(row % 64) as u8; 12]).collect();
+        let rows: Vec<Cells> = (0..64)
+            .cycle()
+            .take(ids.len())
+            .map(|cell| [cell; 12])
+            .collect();
         let csv = report(&stores, &rows, 1);
         assert_eq!(csv.len(), report_bytes(&stores, &rows));
         assert!(report(&stores, &rows, 3) == csv);

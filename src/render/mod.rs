@@ -4,6 +4,7 @@
 //! for its form in it.
 
 pub mod csv;
+mod csv_field;
 pub mod store_list;
 
 /// A form in which a product can be had.

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 
 use sha2::{Digest, Sha256};
 
-use super::csv;
+use super::csv_field::{field, is_quoted};
 
 /// Ids of stores, and the texts that follow from them, each made once.
 #[derive(Debug, Default)]
@@ -47,8 +47,8 @@ impl StoreList {
     /// The ids as fields of CSV, quoted where they must be.
     pub fn csv_fields(&self) -> &Texts {
         let quoted = self.fields.get_or_init(|| {
-            let all = csv::is_quoted(&self.ids.text);
-            all.then(|| self.ids.from(0).map(csv::field).collect())
+            let all = is_quoted(&self.ids.text);
+            all.then(|| self.ids.from(0).map(field).collect())
         });
         quoted.as_ref().unwrap_or(&self.ids)
     }

@@ -15,7 +15,7 @@ pub type Cells = [u8; 2 * COLUMNS];
 pub const UNKNOWN: u16 = u16::MAX;
 
 /// The largest number that a row can have: the longest window, whole.
-pub const HUNDREDTHS_MAX: u16 = {
+pub const HUNDREDTHS_MAX: Micros = {
     let (mut most, mut next) = (0, 0);
     while next < Window::ALL.len() {
         let window = Window::ALL[next];
@@ -27,7 +27,7 @@ pub const HUNDREDTHS_MAX: u16 = {
         most < UNKNOWN as Micros,
         "a window this long needs wider cells, and a kind of report that says so"
     );
-    most as u16
+    most
 };
 
 /// The numbers of a store's totals, halves rounded up.
