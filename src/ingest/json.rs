@@ -6,7 +6,7 @@
 //!
 //! | what is wrong | said as |
 //! | --- | --- |
-//! | a line or element that is no JSON, or JSON but no object; two objects; a comma too many | row, `json` |
+//! | a line that is no JSON; a line or element that is JSON but no object | row, `json` |
 //! | a field that is missing or null (but a store's `name` or `group` may be null: it is empty) | row, `few_fields` |
 //! | a field that is there twice, by whatever spelling | row, `many_fields` |
 //! | `true`, an array or an object in place of a text; an id such as `1.0` or `1e3` | row, the code of the field: `store_id_empty`, `timestamp`, `status`, `day`, `time`, `zone`; `json` for `name` and `group` |
@@ -19,12 +19,11 @@
 //! | not even an array, or a line | file, `empty` |
 //! | the first row is of another kind | file, `wrong_kind` |
 //! | no array where one was announced; CSV in place of lines of JSON | file, `header` |
-//! | a string that nothing closes before the array ends | file, `unclosed_quote` |
-//! | an array that ends too early or too late, brackets that do not match | file, `json` |
+//! | a syntax error in an array, in an element or between two | file, `json` |
 
 use std::io::Read;
 
-use super::elements::Elements;
+use super::array::Elements;
 use super::header::{Kind, Layout};
 use super::input::Input;
 use super::object::{self, Flaw, Object};

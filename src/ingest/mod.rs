@@ -9,7 +9,7 @@
 //! | [`row`] | any other record | a typed row, or one reason why not |
 //! | [`zone_alias`] | | the zone names that are only other names |
 //! | [`problem`] | | what can be wrong, and how it is said |
-//! | [`elements`] | the text of a JSON array | its elements and the lines they start on |
+//! | [`array`] | the text of a JSON array | its elements and the lines they start on |
 //! | [`object`] | a JSON object | fields |
 //! | [`json`] | a reader of JSON, a line or an element a row | typed rows |
 //! | [`parser`] | a reader of CSV, or of either | all of the above in one |
@@ -64,9 +64,10 @@
 //! after the start to the end, and is what all the rest waits for.
 
 mod ahead;
+pub mod array;
 pub mod batch;
 pub mod blocks;
-pub mod elements;
+
 pub mod fields;
 pub mod header;
 pub mod inflow;

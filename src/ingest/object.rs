@@ -213,15 +213,18 @@ fn parse<'a>(text: &'a str, kind: Kind) -> Result<Found<'a>, Flaw<'a>> {
                 let reason = "a control character inside a string (escape it, or leave it out)";
                 return Flaw::whole(Code::ControlChar, reason.to_owned());
             }
-            let what = error.to_string();
-            // Its place is counted from where the object begins: of no use to whoever reads this.
-            let place = format!(" at line {} column {}", error.line(), error.column());
-            let what = what.strip_suffix(&place).unwrap_or(&what);
             Flaw::whole(
                 Code::Json,
-                format!("no JSON object: {}", excerpt(what.as_bytes())),
+                format!("no JSON object: {}", without_place(&error)),
             )
         })
+}
+
+/// An error in words, without its place, which counts from the beginning of the object.
+pub(super) fn without_place(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    excerpt(text.strip_suffix(&place).unwrap_or(&text).as_bytes())
 }
 
 struct FoundVisitor(Kind);
