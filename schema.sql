@@ -12,7 +12,7 @@
 -- is there already.
 
 PRAGMA application_id = 0x53746F72; -- "Stor"
-PRAGMA user_version = 5;
+PRAGMA user_version = 6;
 
 -- A store exists once any source names it.
 CREATE TABLE IF NOT EXISTS store (
@@ -46,32 +46,6 @@ CREATE TABLE IF NOT EXISTS packed_fleet (
     one        INTEGER PRIMARY KEY CHECK (one = 1),
     generation INTEGER NOT NULL,
     fleet      BLOB NOT NULL
-) STRICT;
-
--- A load too large for one transaction, whose write-ahead log would outgrow everything else. Its polls
--- land apart, in many transactions, where no reader looks; then one small transaction sets `landed`, and
--- from that moment on they count, each in the place of what `poll` has for its store and instant; and in
--- many more they move there. All three tables are empty but during such a load, or behind one that was
--- killed, which the next to write takes up again.
-CREATE TABLE IF NOT EXISTS landing (
-    one       INTEGER PRIMARY KEY CHECK (one = 1), -- there is one at a time
-    landed    INTEGER NOT NULL CHECK (landed IN (0, 1)),
-    new       INTEGER NOT NULL, -- polls that have moved and were not there before
-    replaced  INTEGER NOT NULL, -- … that were there with the other status
-    unchanged INTEGER NOT NULL  -- … that were there
-) STRICT;
-
-CREATE TABLE IF NOT EXISTS landing_poll (
-    at     INTEGER NOT NULL,
-    store  INTEGER NOT NULL, -- store.key, or landing_store.key
-    active INTEGER NOT NULL CHECK (active IN (0, 1)),
-    PRIMARY KEY (at, store)
-) STRICT, WITHOUT ROWID;
-
--- The stores that it names, with the keys that they have or will have.
-CREATE TABLE IF NOT EXISTS landing_store (
-    key      INTEGER PRIMARY KEY,
-    store_id TEXT NOT NULL UNIQUE
 ) STRICT;
 
 -- Weekly hours as they were loaded: overlaps and seams are united when computed, never here.
@@ -133,12 +107,7 @@ SELECT store.store_id,
        strftime('%Y-%m-%d %H:%M:%S', poll.at / 1000000, 'unixepoch')
            || printf('.%06d UTC', poll.at % 1000000) AS timestamp_utc,
        iif(poll.active, 'active', 'inactive') AS status
-FROM (SELECT at, store, active FROM poll WHERE NOT EXISTS (
-          SELECT 1 FROM landing_poll JOIN landing ON landed
-          WHERE landing_poll.at = poll.at AND landing_poll.store = poll.store)
-      UNION ALL
-      SELECT at, store, active FROM landing_poll JOIN landing ON landed) AS poll
-JOIN store ON store.key = poll.store;
+FROM poll JOIN store ON store.key = poll.store;
 
 DROP VIEW IF EXISTS business_hours_readable;
 CREATE VIEW business_hours_readable AS

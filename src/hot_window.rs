@@ -23,7 +23,7 @@ use rusqlite::Connection;
 use crate::db::connection::open_reader;
 use crate::db::generation::{self, Generation};
 use crate::db::polls::PollChange;
-use crate::db::writer::Telling;
+use crate::db::writer::{Follow, Telling};
 use crate::db::{self, fleet, polls};
 use crate::error::Result;
 use crate::uptime::fleet::{BusinessTime, Fleet};
@@ -105,15 +105,17 @@ pub struct HotWindow {
     telling: Telling,
 }
 
-impl HotWindow {
-    /// A window that is empty, and told of changes by the writer of this telling.
-    pub fn told_by(telling: Telling) -> Self {
-        Self {
-            telling,
-            ..Self::default()
-        }
+impl Follow for Arc<HotWindow> {
+    fn follow(&self, change: PollChange) {
+        self.note(change);
     }
 
+    fn telling(&self) -> Telling {
+        self.telling.clone()
+    }
+}
+
+impl HotWindow {
     /// Reads what the newest report would need, so that the first one need not wait for it.
     ///
     /// # Errors

@@ -23,9 +23,7 @@
 //! # A poll's way from the file to the report
 //! [`ingest::parser`] makes a typed row of a line, in a long file on every core, block by block
 //! ([`ingest::blocks`]); [`ingest::batch::read`] judges it beside the other rows of its call and sorts
-//! it; [`ingest::load::write`] gives it to [`db::polls::add`], in one transaction with all the others,
-//! unless they are so many that they go by [`db::landing`], or the database is new and takes them while
-//! others are still parsed ([`ingest::inflow`]). A report asks
+//! it; [`ingest::load::write`] gives it to [`db::polls::add`], in one transaction with all the others. A report asks
 //! [`hot_window::HotWindow::inputs`], which has the poll in memory or reads it with
 //! [`db::polls::history`]; [`uptime::report::Report::new`] asks [`uptime::known::Teller`] what the store's
 //! polls come to: [`uptime::pass::walk`] finds their flips, unless an earlier report did,

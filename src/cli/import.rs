@@ -18,7 +18,6 @@ use crate::db::connection::{create, open_reader, open_writer};
 use crate::db::{packed, packed_fleet, retention};
 use crate::error::{Error, Result};
 use crate::ingest::batch::{self, Batch, Source, SourceNote};
-use crate::ingest::inflow;
 use crate::ingest::load::{self, Summary};
 use crate::ingest::problem::BadRow;
 use crate::uptime::interval::{DAY, Micros};
@@ -70,7 +69,6 @@ fn prune(options: &Options) -> Result<()> {
     // Only what exists can be pruned: a mistyped name must not make a database.
     drop(open_reader(&options.database.file)?);
     let mut db = open_writer(&options.database.file)?;
-    load::recover(&mut db, &options.database.file)?;
     let before = match (options.prune_before, options.keep_days) {
         (None, Some(days)) => retention::cut(&db, days)?,
         (before, _) => before,
@@ -166,34 +164,22 @@ fn load(options: &Options, reject: &mut dyn FnMut(&str, BadRow) -> Result<()>) -
         bar.set_message("writing");
         Ok(())
     };
-    let written = match existing {
-        Some(mut db) => batch::read(sources, latest, folder, &mut reject)
-            .map_err(Error::from)
-            .and_then(|batch| {
-                accept(&batch)?;
-                write(&mut db, file, batch)
-            }),
-        None => inflow::fill(sources, latest, folder, &mut reject, accept, |inflow| {
-            create(file, |db| {
-                let summary = db::write(db, |db| inflow.write(db))?;
-                pack(db);
-                Ok(summary)
-            })
-        })
-        .map_err(Error::from),
-    };
+    let read = batch::read(sources, latest, folder, &mut reject);
+    let written = read.map_err(Error::from).and_then(|batch| {
+        accept(&batch)?;
+        match existing {
+            Some(mut db) => write(&mut db, batch),
+            None => create(file, |db| write(db, batch)),
+        }
+    });
     bar.finish_and_clear();
     tracing::debug!(elapsed = ?began.elapsed(), "written");
     written
 }
 
 /// Writes a batch, which readers of the database see whole or not at all.
-fn write(db: &mut Connection, file: &Path, batch: Batch) -> Result<Summary> {
-    let summary = if load::is_large(db, &batch)? {
-        load::write_large(db, file, batch, |_, summary| Ok(summary))
-    } else {
-        db::write(db, |db| load::write(db, batch))
-    }?;
+fn write(db: &mut Connection, batch: Batch) -> Result<Summary> {
+    let summary = db::write(db, |db| load::write(db, batch))?;
     pack(db);
     Ok(summary)
 }

@@ -20,7 +20,6 @@ use crate::fleet_view::FleetViews;
 use crate::hot_window::HotWindow;
 use crate::http::guard::Hosts;
 use crate::http::{self, Capacity, Clock, Server, Shared};
-use crate::ingest::load;
 use crate::jobs::{Jobs, Limits, Made};
 use crate::team::Team;
 use crate::uptime::report::Question;
@@ -146,10 +145,9 @@ pub fn serve(file: &Path, options: &ServerOptions, ready: impl FnOnce(SocketAddr
         )));
     }
     let listener = http::bind(options.listen)?;
-    let (writer, writer_thread) = Writer::start(open_writer(file)?)?;
+    let hot = Arc::new(HotWindow::default());
+    let (writer, writer_thread) = Writer::start(open_writer(file)?, Arc::clone(&hot))?;
 
-    recover_in_background(writer.clone(), file)?;
-    let hot = Arc::new(HotWindow::told_by(writer.telling()));
     let views = Arc::new(FleetViews::default());
     warm_in_background(Arc::clone(&hot), Arc::clone(&views), file)?;
     let cores = thread::available_parallelism().map_or(1, usize::from);
@@ -228,22 +226,6 @@ pub fn serve(file: &Path, options: &ServerOptions, ready: impl FnOnce(SocketAddr
         );
     }
     Ok(())
-}
-
-/// Takes up a large load that was killed; what it has to say is right meanwhile.
-fn recover_in_background(mut writer: Writer, file: &Path) -> Result<()> {
-    let file = file.to_owned();
-    let recover = move || {
-        if let Err(error) = load::recover(&mut writer, &file) {
-            tracing::error!(%error, "a load that was cut short could not be taken up; the next start tries again");
-        }
-    };
-    let thread = thread::Builder::new()
-        .name("recover".to_owned())
-        .spawn(recover);
-    thread
-        .map(drop)
-        .map_err(|error| Error::failed("cannot start a thread").because(error))
 }
 
 /// Loads what reports and the first page need while the server answers already.

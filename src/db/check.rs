@@ -28,19 +28,6 @@ pub fn findings(db: &Connection) -> Result<Vec<String>> {
             "business hours of a store key that no store has",
         ),
         (
-            "SELECT DISTINCT store FROM landing_poll WHERE store NOT IN (
-                 SELECT key FROM store UNION ALL SELECT key FROM landing_store)",
-            "polls of a large load, of a store key that no store has",
-        ),
-        (
-            "SELECT store_id FROM landing_store JOIN store USING (store_id) WHERE landing_store.key <> store.key",
-            "two keys for store",
-        ),
-        (
-            "SELECT store.store_id FROM landing_store JOIN store USING (key) WHERE landing_store.store_id <> store.store_id",
-            "a key that another store has, for",
-        ),
-        (
             "SELECT key FROM store WHERE key NOT BETWEEN 0 AND 4294967295",
             "a store key that is not a 32-bit number",
         ),

@@ -21,10 +21,10 @@ const SCHEMA: &str = include_str!("../../schema.sql");
 const APPLICATION_ID: i32 = 0x5374_6F72;
 
 /// The version of the schema that this program writes and reads.
-const SCHEMA_VERSION: i32 = 5;
+const SCHEMA_VERSION: i32 = 6;
 
 /// What the schema's own statements cannot do to a database older than a version.
-const UPGRADES: [(i32, &str); 2] = [
+const UPGRADES: [(i32, &str); 3] = [
     (
         4,
         // The bytes of packed hours meant something else: they are packed anew.
@@ -35,6 +35,18 @@ const UPGRADES: [(i32, &str); 2] = [
      UPDATE report SET csv_bytes = length(csv);",
     ),
     (5, "ALTER TABLE report ADD COLUMN shared BLOB;"),
+    (
+        6,
+        // Large loads used to land beside `poll`. One that had landed counts, one that had not never was.
+        "CREATE TABLE IF NOT EXISTS landing (one INTEGER PRIMARY KEY, landed INTEGER);
+     CREATE TABLE IF NOT EXISTS landing_poll (at INTEGER, store INTEGER, active INTEGER);
+     INSERT INTO poll (at, store, active)
+         SELECT at, store, active FROM landing_poll WHERE EXISTS (SELECT 1 FROM landing WHERE landed)
+         ON CONFLICT DO UPDATE SET active = excluded.active;
+     DROP TABLE landing;
+     DROP TABLE landing_poll;
+     DROP TABLE IF EXISTS landing_store;",
+    ),
 ];
 
 /// The size of a new database's pages. Twice SQLite's default reads a window of polls and keeps a
@@ -42,7 +54,7 @@ const UPGRADES: [(i32, &str); 2] = [
 pub const PAGE_BYTES: u32 = 8192;
 
 /// How long a connection waits for another process's lock before it says so.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+pub const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How often a database that is being made is written to the disk.
 const FLUSH_PERIOD: Duration = Duration::from_millis(50);

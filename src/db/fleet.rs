@@ -10,7 +10,7 @@ use foldhash::fast::RandomState;
 use rusqlite::functions::{Aggregate, Context, FunctionFlags};
 use rusqlite::{Connection, OptionalExtension, Row};
 
-use super::{Changed, generation, landing, packed, packed_fleet};
+use super::{Changed, generation, packed, packed_fleet};
 use crate::civil;
 use crate::error::{Error, Result};
 use crate::uptime::business_hours::{WeeklyRow, ZONE_DEFAULT};
@@ -296,8 +296,10 @@ pub fn keys(db: &Connection, ids: &[Box<str>]) -> Result<(Vec<StoreKey>, u64)> {
         return Ok((keys, 0));
     }
     new.sort_unstable_by(|&a, &b| ids[a].as_bytes().cmp(ids[b].as_bytes()));
-    let insert = format!("INSERT INTO store (store_id, key) VALUES (?1, {FREE_KEY}) RETURNING key");
-    let mut insert = db.prepare_cached(&insert)?;
+    let mut insert = db.prepare_cached(
+        "INSERT INTO store (store_id, key)
+         VALUES (?1, 1 + (SELECT coalesce(max(key), 0) FROM store)) RETURNING key",
+    )?;
     for &place in &new {
         keys[place] = insert.query_row([&ids[place]], |row| row.get(0))?;
     }
@@ -331,31 +333,6 @@ fn scan(db: &Connection, ids: &[Box<str>]) -> Result<Vec<Option<StoreKey>>> {
         if let Some(&place) = places.get(text(row, 0)?) {
             keys[place] = Some(row.get(1)?);
         }
-    }
-    Ok(keys)
-}
-
-/// The key for a new store `?1`: the one that a load on its way keeps for it, or one that nobody has.
-const FREE_KEY: &str = "coalesce(
-    (SELECT key FROM landing_store WHERE store_id = ?1),
-    1 + max((SELECT coalesce(max(key), 0) FROM store), (SELECT coalesce(max(key), 0) FROM landing_store)))";
-
-/// As [`keys`], for a load on its way: its stores are kept in `landing_store`, and so are the keys of
-/// those that are new.
-///
-/// # Errors
-/// When the database cannot be written.
-pub(super) fn reserve_keys(db: &Connection, ids: &[Box<str>]) -> Result<Vec<StoreKey>> {
-    let mut places: Vec<usize> = (0..ids.len()).collect();
-    places.sort_unstable_by(|&a, &b| ids[a].as_bytes().cmp(ids[b].as_bytes()));
-    let insert = format!(
-        "INSERT INTO landing_store (store_id, key) VALUES (?1,
-             coalesce((SELECT key FROM store WHERE store_id = ?1), {FREE_KEY})) RETURNING key"
-    );
-    let mut insert = db.prepare_cached(&insert)?;
-    let mut keys = vec![0; ids.len()];
-    for place in places {
-        keys[place] = insert.query_row([&ids[place]], |row| row.get(0))?;
     }
     Ok(keys)
 }
@@ -480,8 +457,7 @@ pub fn delete(db: &Connection, id: &str) -> Result<Option<u64>> {
         return Ok(None);
     };
     db.execute("DELETE FROM business_hours WHERE store = ?1", [key])?;
-    let landed = landing::forget_store(db, key)?;
-    let polls = db.execute("DELETE FROM poll WHERE store = ?1", [key])? as u64 + landed;
+    let polls = db.execute("DELETE FROM poll WHERE store = ?1", [key])? as u64;
     packed::forget(db, Interval::new(Micros::MIN, Micros::MAX))?;
     db.execute("DELETE FROM store WHERE key = ?1", [key])?;
     generation::advance(db, generation::Kind::Fleet)?;

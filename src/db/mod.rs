@@ -1,7 +1,7 @@
 //! The record: one SQLite file, its schema in `schema.sql`.
 //!
 //! In reading order: [`connection`] opens it; [`generation`] tells when what was read is stale;
-//! [`fleet`] and [`polls`] hold the inputs, [`landing`] brings in very many of them at once,
+//! [`fleet`] and [`polls`] hold the inputs,
 //! [`packed`] is a copy of the newest that is read faster, and [`packed_fleet`] one of all stores;
 //! [`reports`] holds the jobs and their results;
 //! [`idempotency`] what was answered; [`retention`] forgets; [`writer`] is a
@@ -15,10 +15,10 @@
 
 pub mod check;
 pub mod connection;
+pub mod disk;
 pub mod fleet;
 pub mod generation;
 pub mod idempotency;
-pub mod landing;
 pub mod packed;
 mod packed_bytes;
 pub mod packed_fleet;

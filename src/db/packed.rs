@@ -10,7 +10,7 @@
 use rusqlite::{Connection, OptionalExtension};
 
 use super::packed_bytes::{PackedHours, pack, span_of};
-use super::{Changed, Changes, landing, polls};
+use super::{Changed, Changes, polls};
 use crate::error::{Error, Result};
 use crate::uptime::fleet::StoreKey;
 use crate::uptime::interval::{HOUR, Interval, Micros};
@@ -53,8 +53,7 @@ impl<'db> Packing<'db> {
             hour: None,
             packer: None,
             touched: Vec::new(),
-            // What has landed is not among the rows yet: then nothing is packed.
-            in_order: !landing::has_landed(db)?,
+            in_order: true,
         })
     }
 
@@ -152,34 +151,30 @@ pub(super) fn read(
     mut rows: impl FnMut(Interval) -> Result<()>,
 ) -> Result<PackedHours> {
     let range = [hour_of(span.start), hour_of(span.end)];
-    let mut packed = PackedHours::with_capacity(span, 0);
     let mut from = span.start;
-    // What has landed is not in the packed hours.
-    if !landing::has_landed(view)? {
-        // In one piece of memory, which goes back to the system as a whole.
-        let mut bytes = view.prepare_cached(
-            "SELECT coalesce(sum(length(polls)), 0) FROM packed_hour WHERE hour BETWEEN ?1 AND ?2",
-        )?;
-        packed = PackedHours::with_capacity(span, bytes.query_row(range, |row| row.get(0))?);
-        let mut select = view.prepare_cached(
-            "SELECT hour, polls FROM packed_hour WHERE hour BETWEEN ?1 AND ?2 ORDER BY hour",
-        )?;
-        let mut hours = select.query(range)?;
-        while let Some(row) = hours.next()? {
-            let hour = row.get(0)?;
-            let inside = span_of(hour).intersection(span);
-            if inside.is_empty() {
-                continue;
-            }
-            if from < inside.start {
-                rows(Interval::new(from, inside.start))?;
-            }
-            let bytes = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
-            if !packed.add(hour, bytes) {
-                return Err(damaged(hour));
-            }
-            from = inside.end;
+    // In one piece of memory, which goes back to the system as a whole.
+    let mut bytes = view.prepare_cached(
+        "SELECT coalesce(sum(length(polls)), 0) FROM packed_hour WHERE hour BETWEEN ?1 AND ?2",
+    )?;
+    let mut packed = PackedHours::with_capacity(span, bytes.query_row(range, |row| row.get(0))?);
+    let mut select = view.prepare_cached(
+        "SELECT hour, polls FROM packed_hour WHERE hour BETWEEN ?1 AND ?2 ORDER BY hour",
+    )?;
+    let mut hours = select.query(range)?;
+    while let Some(row) = hours.next()? {
+        let hour = row.get(0)?;
+        let inside = span_of(hour).intersection(span);
+        if inside.is_empty() {
+            continue;
         }
+        if from < inside.start {
+            rows(Interval::new(from, inside.start))?;
+        }
+        let bytes = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
+        if !packed.add(hour, bytes) {
+            return Err(damaged(hour));
+        }
+        from = inside.end;
     }
     if from < span.end {
         rows(Interval::new(from, span.end))?;
@@ -212,9 +207,6 @@ pub fn pack_all(changes: &mut impl Changes) -> Result<()> {
 /// Packs the oldest hour from `from` on that could be packed and is not: newer polls have come in, so
 /// that its own are all there, as far as anybody can tell. Returns which one it was.
 fn pack_next(db: &Connection, from: i64) -> Result<Option<i64>> {
-    if landing::has_landed(db)? {
-        return Ok(None);
-    }
     let Some(newest) = polls::newest(db)?.map(hour_of) else {
         return Ok(None);
     };

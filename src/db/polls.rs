@@ -7,12 +7,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use rusqlite::functions::{Aggregate, Context, FunctionFlags};
-use rusqlite::{CachedStatement, Connection, OptionalExtension};
+use rusqlite::{CachedStatement, Connection};
 
 use super::connection::open_reader;
 use super::packed::{self, Packing};
 use super::packed_bytes::PackedHours;
-use super::{Changed, generation, landing};
+use super::{Changed, generation};
 use crate::error::Result;
 use crate::uptime::fleet::StoreKey;
 use crate::uptime::gather::Builder;
@@ -56,15 +56,8 @@ pub struct Added {
 /// # Errors
 /// When the database cannot be read.
 pub fn newest(db: &Connection) -> Result<Option<Micros>> {
-    let newest = |table| {
-        db.prepare_cached(&format!("SELECT max(at) FROM {table}"))?
-            .query_row([], |row| row.get(0))
-    };
-    let settled: Option<Micros> = newest("poll")?;
-    if landing::has_landed(db)? {
-        return Ok(settled.max(newest("landing_poll")?));
-    }
-    Ok(settled)
+    let mut select = db.prepare_cached("SELECT max(at) FROM poll")?;
+    Ok(select.query_row([], |row| row.get(0))?)
 }
 
 /// The instant of the first poll within `span`; none where there is no poll.
@@ -72,18 +65,8 @@ pub fn newest(db: &Connection) -> Result<Option<Micros>> {
 /// # Errors
 /// When the database cannot be read.
 pub fn first(db: &Connection, span: Interval) -> Result<Option<Micros>> {
-    let first = |table| -> Result<Option<Micros>> {
-        let first = format!("SELECT min(at) FROM {table} WHERE at >= ?1 AND at < ?2");
-        let mut select = db.prepare_cached(&first)?;
-        Ok(select.query_row([span.start, span.end], |row| row.get(0))?)
-    };
-    let settled = first("poll")?;
-    let landed = if landing::has_landed(db)? {
-        first("landing_poll")?
-    } else {
-        None
-    };
-    Ok(settled.into_iter().chain(landed).min())
+    let mut select = db.prepare_cached("SELECT min(at) FROM poll WHERE at >= ?1 AND at < ?2")?;
+    Ok(select.query_row([span.start, span.end], |row| row.get(0))?)
 }
 
 /// Every poll within `span`, by store, as `view` sees them; read on up to `threads` threads.
@@ -170,12 +153,10 @@ fn read_part(view: &Connection, span: Interval) -> Result<ReadPart> {
     let gathered = Gathered::default();
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DIRECTONLY;
     view.create_aggregate_function("gather_polls", 3, flags, gathered.clone())?;
-    let select = format!(
-        "SELECT gather_polls(at, store, active) FROM {} WHERE at >= ?1 AND at < ?2",
-        landing::source(view)?
-    );
     let packed = packed::read(view, span, |span| {
-        let mut select = view.prepare_cached(&select)?;
+        let mut select = view.prepare_cached(
+            "SELECT gather_polls(at, store, active) FROM poll WHERE at >= ?1 AND at < ?2",
+        )?;
         Ok(select.query_row([span.start, span.end], |_| Ok(()))?)
     })?;
     view.remove_function("gather_polls", 3)?;
@@ -236,11 +217,8 @@ pub fn for_each_within(
     span: Interval,
     mut each: impl FnMut(Micros, StoreKey, Status) -> Result<()>,
 ) -> Result<()> {
-    let select = format!(
-        "SELECT at, store, active FROM {} WHERE at >= ?1 AND at < ?2 ORDER BY at",
-        landing::source(db)?
-    );
-    let mut select = db.prepare(&select)?;
+    let mut select =
+        db.prepare("SELECT at, store, active FROM poll WHERE at >= ?1 AND at < ?2 ORDER BY at")?;
     let mut rows = select.query([span.start, span.end])?;
     while let Some(row) = rows.next()? {
         each(row.get(0)?, row.get(1)?, status(row.get(2)?))?;
@@ -253,11 +231,8 @@ pub fn for_each_within(
 /// # Errors
 /// When the database cannot be read.
 pub fn is_stored(db: &Connection, store: StoreKey, poll: Poll) -> Result<bool> {
-    let select = format!(
-        "SELECT 1 FROM {} WHERE at = ?1 AND store = ?2 AND active = ?3",
-        landing::source(db)?
-    );
-    let mut select = db.prepare_cached(&select)?;
+    let mut select =
+        db.prepare_cached("SELECT 1 FROM poll WHERE at = ?1 AND store = ?2 AND active = ?3")?;
     Ok(select.exists((poll.at(), store, poll.is_active()))?)
 }
 
@@ -285,50 +260,31 @@ pub fn add(
     adding.finish()
 }
 
-/// Polls on their way into the database, as for [`add`], which come one by one.
-pub struct Adding<'db> {
+/// Polls on their way into the database.
+struct Adding<'db> {
     db: &'db Connection,
     insert: Upsert<'db>,
     packing: Packing<'db>,
-    has_landed: bool,
     /// Polls that wait until there are as many as one statement carries.
     chunk: Vec<(StoreKey, Poll)>,
     changed: Changed,
-    /// The polls for memory to follow; none where they are too many, or nobody does.
+    /// The polls for memory to follow; none where they are too many.
     followed: Option<Vec<(StoreKey, Poll)>>,
 }
 
 impl<'db> Adding<'db> {
-    /// No poll yet.
-    ///
-    /// # Errors
-    /// When the database cannot be read.
-    pub fn new(db: &'db Connection) -> Result<Self> {
+    fn new(db: &'db Connection) -> Result<Self> {
         Ok(Self {
             db,
             insert: Upsert::prepare(db, INSERT_ROWS)?,
             packing: Packing::new(db)?,
-            has_landed: landing::has_landed(db)?,
             chunk: Vec::with_capacity(INSERT_ROWS),
             changed: Changed::default(),
             followed: Some(Vec::new()),
         })
     }
 
-    /// The same, where no memory follows the database.
-    #[must_use]
-    pub fn unfollowed(self) -> Self {
-        Self {
-            followed: None,
-            ..self
-        }
-    }
-
-    /// Adds a poll.
-    ///
-    /// # Errors
-    /// As [`add`].
-    pub fn push(&mut self, store: StoreKey, poll: Poll) -> Result<()> {
+    fn push(&mut self, store: StoreKey, poll: Poll) -> Result<()> {
         self.chunk.push((store, poll));
         if self.chunk.len() == INSERT_ROWS {
             self.write(None)?;
@@ -338,9 +294,6 @@ impl<'db> Adding<'db> {
 
     /// Writes the polls that wait, by a statement for fewer rows if there is one.
     fn write(&mut self, fewer: Option<Upsert<'_>>) -> Result<()> {
-        if self.has_landed {
-            landing::settle(self.db, &self.chunk)?;
-        }
         self.packing.before(&self.chunk)?;
         let changed = match fewer {
             Some(mut fewer) => fewer.run(&self.chunk)?,
@@ -358,11 +311,7 @@ impl<'db> Adding<'db> {
         Ok(())
     }
 
-    /// What was added.
-    ///
-    /// # Errors
-    /// As [`add`].
-    pub fn finish(mut self) -> Result<Added> {
+    fn finish(mut self) -> Result<Added> {
         if !self.chunk.is_empty() {
             let fewer = Upsert::prepare(self.db, self.chunk.len())?;
             self.write(Some(fewer))?;
@@ -383,39 +332,6 @@ impl<'db> Adding<'db> {
             change,
         })
     }
-}
-
-/// The status of `store` at an instant; none where it has no poll then. What has landed is not looked at.
-///
-/// # Errors
-/// When the database cannot be read.
-pub fn settled(db: &Connection, at: Micros, store: StoreKey) -> Result<Option<Status>> {
-    let mut select = db.prepare_cached("SELECT active FROM poll WHERE at = ?1 AND store = ?2")?;
-    let found = select.query_row((at, store), |row| row.get(0)).optional()?;
-    Ok(found.map(status))
-}
-
-/// Forgets all polls, and leaves their stores.
-///
-/// # Errors
-/// When the database cannot be written.
-pub fn clear(db: &Connection) -> Result<()> {
-    db.execute("DELETE FROM poll", [])?;
-    packed::forget(db, ALL_TIME)?;
-    generation::advance(db, generation::Kind::Polls)
-}
-
-/// Inserts polls that are not there into `table`, many a statement.
-pub(super) fn insert_in_chunks(
-    db: &Connection,
-    table: &str,
-    polls: &[(StoreKey, Poll)],
-) -> Result<()> {
-    let statement = |rows| format!("INSERT INTO {table} VALUES {}", values(rows));
-    for chunk in polls.chunks(INSERT_ROWS) {
-        execute(&mut db.prepare_cached(&statement(chunk.len()))?, chunk)?;
-    }
-    Ok(())
 }
 
 /// Placeholders for the values of so many polls.

@@ -5,23 +5,30 @@
 //! one takes nothing with it. It must never know what a change means.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use rusqlite::hooks::Wal;
 use rusqlite::{Connection, TransactionBehavior};
 
+use super::connection::BUSY_TIMEOUT;
+use super::polls::PollChange;
 use crate::error::{Error, Result};
 
 /// How many changes may wait before the next is turned away.
 const QUEUE_CHANGES_MAX: usize = 1024;
 
-/// How long a client's change waits to be begun. Another process may have the write lock for long, and
-/// whoever waits keeps a thread from those who only read.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How long a client's change waits to be begun while another process or a large load has the write lock.
+pub const PATIENCE: Duration = BUSY_TIMEOUT;
+
+/// How long it waits where many wait already: each keeps a thread from clients that only read.
+const PATIENCE_OF_MANY: Duration = Duration::from_secs(2);
+
+/// How many changes may wait longer than that.
+pub const PATIENT_CHANGES_MAX: usize = 32;
 
 /// How many pages of the write-ahead log are worth a checkpoint; the number that SQLite has, too.
 const CHECKPOINT_PAGES: i32 = 1000;
@@ -37,10 +44,31 @@ type Change = Box<dyn FnOnce(Result<&Connection, &Error>) -> Answer + Send>;
 type Answer = Box<dyn FnOnce(&Result<()>) + Send>;
 
 /// A handle to the writer thread; clones share it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Writer {
     queue: Sender<Change>,
-    telling: Telling,
+    follower: Arc<dyn Follow>,
+    /// How many changes wait longer than [`PATIENCE_OF_MANY`].
+    patient: Arc<AtomicUsize>,
+    patience: Duration,
+}
+
+/// Memory that follows the polls of the database.
+pub trait Follow: Send + Sync + 'static {
+    /// Takes polls that are durable; called in the order of the commits.
+    fn follow(&self, change: PollChange);
+
+    /// The lock that the writer holds from each commit until it was followed.
+    fn telling(&self) -> Telling;
+}
+
+/// No memory follows.
+impl Follow for () {
+    fn follow(&self, _: PollChange) {}
+
+    fn telling(&self) -> Telling {
+        Telling::default()
+    }
 }
 
 /// Whether the writer is between a commit and the last of those who hear of it.
@@ -67,13 +95,15 @@ impl Writer {
     ///
     /// # Errors
     /// When the machine gives no thread.
-    pub fn start(db: Connection) -> Result<(Self, JoinHandle<Connection>)> {
-        Self::start_with(db, QUEUE_CHANGES_MAX)
+    pub fn start(db: Connection, follower: impl Follow) -> Result<(Self, JoinHandle<Connection>)> {
+        Self::start_with(db, follower, QUEUE_CHANGES_MAX, PATIENCE)
     }
 
     fn start_with(
         mut db: Connection,
+        follower: impl Follow,
         changes_max: usize,
+        patience: Duration,
     ) -> Result<(Self, JoinHandle<Connection>)> {
         let (queue, changes) = bounded(changes_max);
         // In the place of SQLite's own checkpoint, which those would wait for whose change is durable.
@@ -83,18 +113,18 @@ impl Writer {
             told.store(pages, Ordering::Relaxed);
             Ok(())
         }))?;
-        let telling = Telling::default();
-        let tells = telling.clone();
+        let telling = follower.telling();
         let thread = thread::Builder::new()
             .name("writer".to_owned())
-            .spawn(move || run(db, &changes, &log_pages, &tells))
+            .spawn(move || run(db, &changes, &log_pages, &telling))
             .map_err(|error| Error::failed("cannot start the writer thread").because(error))?;
-        Ok((Self { queue, telling }, thread))
-    }
-
-    /// For readers to wait until those were told whose changes they see.
-    pub fn telling(&self) -> Telling {
-        self.telling.clone()
+        let writer = Self {
+            queue,
+            follower: Arc::new(follower),
+            patient: Arc::default(),
+            patience,
+        };
+        Ok((writer, thread))
     }
 
     /// Runs `change` and waits until it is durable, however many changes wait before it.
@@ -124,7 +154,7 @@ impl Writer {
     }
 
     /// As [`write`](Self::write), but turns the change away when too many wait already, or when it has
-    /// waited for two seconds and is not begun.
+    /// waited for [`PATIENCE`] and is not begun.
     ///
     /// # Errors
     /// [`ErrorKind::Unavailable`](crate::error::ErrorKind) when it is turned away, and so has changed
@@ -136,12 +166,25 @@ impl Writer {
         self.try_write_then(change, |_| {})
     }
 
-    /// As [`try_write`](Self::try_write), and shows the result to `then` once it is durable: in the
-    /// order of the commits, and before the caller hears of it.
+    /// As [`try_write`](Self::try_write), of a change that may add polls: memory follows them before the
+    /// caller hears that they are durable.
     ///
     /// # Errors
     /// Those of `try_write`.
-    pub fn try_write_then<T: Send + 'static>(
+    pub fn try_load<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&Connection) -> Result<(T, Option<PollChange>)> + Send + 'static,
+    ) -> Result<T> {
+        let follower = Arc::clone(&self.follower);
+        let follow = move |(_, change): &mut (T, Option<PollChange>)| {
+            if let Some(change) = change.take() {
+                follower.follow(change);
+            }
+        };
+        self.try_write_then(change, follow).map(|(done, _)| done)
+    }
+
+    fn try_write_then<T: Send + 'static>(
         &self,
         change: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
         then: impl FnOnce(&mut T) + Send + 'static,
@@ -153,7 +196,7 @@ impl Writer {
             }
             TrySendError::Disconnected(_) => stopping(),
         })?;
-        outcome.wait_or_take_back()
+        outcome.wait_or_take_back(&self.patient, self.patience)
     }
 }
 
@@ -220,16 +263,24 @@ impl<T> Outcome<T> {
         self.told.recv().unwrap_or_else(stopped)
     }
 
-    fn wait_or_take_back(&self) -> Result<T> {
-        match self.told.recv_timeout(PATIENCE) {
-            Err(RecvTimeoutError::Timeout) if !self.claimed.swap(true, Ordering::SeqCst) => {
-                Err(Error::unavailable(
-                    "somebody else is writing for long, so nothing was changed (try again in a second)",
-                ))
-            }
-            Err(_) => self.wait(),
-            Ok(outcome) => outcome,
+    fn wait_or_take_back(&self, patient: &AtomicUsize, patience: Duration) -> Result<T> {
+        let short = patience.min(PATIENCE_OF_MANY);
+        if let Ok(outcome) = self.told.recv_timeout(short) {
+            return outcome;
         }
+        if patient.fetch_add(1, Ordering::SeqCst) < PATIENT_CHANGES_MAX
+            && let Ok(outcome) = self.told.recv_timeout(patience - short)
+        {
+            patient.fetch_sub(1, Ordering::SeqCst);
+            return outcome;
+        }
+        patient.fetch_sub(1, Ordering::SeqCst);
+        if self.claimed.swap(true, Ordering::SeqCst) {
+            return self.wait();
+        }
+        Err(Error::unavailable(
+            "a large load or another process has been writing for long, so nothing was changed (try again in a second)",
+        ))
     }
 }
 
@@ -308,6 +359,8 @@ fn in_savepoint<T>(db: &Connection, change: impl FnOnce(&Connection) -> Result<T
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use super::*;
     use crate::error::ErrorKind;
 
@@ -315,7 +368,7 @@ mod tests {
     fn who_comes_to_a_full_queue_is_turned_away_and_nobody_who_waits_is() {
         let db = Connection::open_in_memory().unwrap();
         db.execute_batch("CREATE TABLE written (number)").unwrap();
-        let (writer, thread) = Writer::start_with(db, 3).unwrap();
+        let (writer, thread) = Writer::start_with(db, (), 3, PATIENCE).unwrap();
         let write = |number: i64| {
             let sql = "INSERT INTO written VALUES (?1)";
             writer.try_write(move |db| Ok(db.execute(sql, [number])?))
@@ -355,14 +408,65 @@ mod tests {
     }
 
     #[test]
+    fn a_change_waits_for_a_long_one_and_is_taken_back_only_after_its_patience() {
+        for (patience, is_made) in [(PATIENCE, true), (Duration::ZERO, false)] {
+            let db = Connection::open_in_memory().unwrap();
+            db.execute_batch("CREATE TABLE written (number)").unwrap();
+            let (writer, thread) = Writer::start_with(db, (), 3, patience).unwrap();
+            let (go_on, may_go_on) = bounded::<()>(0);
+            let (at_work, is_at_work) = bounded(1);
+            let long = move |_: &Connection| {
+                at_work.send(()).unwrap();
+                may_go_on.recv().unwrap();
+                Ok(())
+            };
+            let long = writer.queue(long, |()| {}).unwrap();
+            is_at_work.recv().unwrap();
+            let insert = |db: &Connection| Ok(db.execute("INSERT INTO written VALUES (1)", [])?);
+            let change = thread::scope(|scope| {
+                let change = scope.spawn(|| writer.try_write(insert));
+                if is_made {
+                    // It waits beyond the short patience of many.
+                    let deadline = Instant::now() + PATIENCE;
+                    while writer.patient.load(Ordering::SeqCst) == 0 {
+                        assert!(Instant::now() < deadline);
+                        thread::yield_now();
+                    }
+                    go_on.send(()).unwrap();
+                    return change.join().unwrap();
+                }
+                let change = change.join().unwrap();
+                go_on.send(()).unwrap();
+                change
+            });
+            long.wait().unwrap();
+            assert_eq!(change.is_ok(), is_made);
+            drop(writer);
+            let db = thread.join().unwrap();
+            let count = db.query_row("SELECT count(*) FROM written", [], |row| row.get(0));
+            assert_eq!(count, Ok(i64::from(is_made)));
+        }
+    }
+
+    struct Told(Telling);
+
+    impl Follow for Told {
+        fn follow(&self, _: PollChange) {}
+
+        fn telling(&self) -> Telling {
+            self.0.clone()
+        }
+    }
+
+    #[test]
     fn who_sees_a_commit_and_waits_for_the_telling_sees_what_was_told() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("a.db");
         let db = Connection::open(&file).unwrap();
         db.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE written (number)")
             .unwrap();
-        let (writer, _) = Writer::start(db).unwrap();
-        let telling = writer.telling();
+        let telling = Telling::default();
+        let (writer, _) = Writer::start(db, Told(telling.clone())).unwrap();
         let (at_work, is_at_work) = bounded(1);
         let (go_on, may_go_on) = bounded::<()>(0);
         let was_told = Arc::new(AtomicBool::new(false));

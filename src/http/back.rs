@@ -376,7 +376,7 @@ mod tests {
     fn a_guarded_port_answers_nobody_but_the_door() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("store-monitor.db");
-        let (writer, _) = Writer::start(open_writer(&file).unwrap()).unwrap();
+        let (writer, _) = Writer::start(open_writer(&file).unwrap(), ()).unwrap();
         let recipe = Arc::new(|_: &mut _, _| Ok(Made::default()));
         let (jobs, _) =
             Jobs::start(file.clone(), writer.clone(), Limits::default(), recipe).unwrap();

@@ -3,22 +3,19 @@
 //! It must never know how rows are read, judged or kept.
 
 use std::io::{self, Read};
-use std::sync::Arc;
 
 use flate2::Crc;
 use rusqlite::Connection;
 use serde_json::{Map, Value, json};
 
+use super::App;
 use super::request::Request;
 use super::response::Response;
-use super::{App, Shared};
 use crate::clock;
 use crate::db::idempotency::{self, Earlier};
-use crate::db::polls as kept;
 use crate::error::{Error, Result};
 use crate::ingest::batch::{self, Batch, ReadError, Source};
 use crate::ingest::header::Kind;
-use crate::ingest::inflow::{self, Inflow};
 use crate::ingest::load::{self, Summary};
 use crate::ingest::parser::Format;
 use crate::ingest::problem::{BadFile, BadRow, Code, excerpt};
@@ -86,7 +83,6 @@ fn take(app: &mut App, request: &mut Request<'_>, kind: Kind) -> Result<Response
         }
     };
     let key = key(request)?;
-    let fills = fills(app, kind, request.body_bytes, is_packed, key.as_deref())?;
 
     let mut bad_rows = Vec::new();
     let mut head = Vec::new();
@@ -117,27 +113,6 @@ fn take(app: &mut App, request: &mut Request<'_>, kind: Kind) -> Result<Response
         }
         Ok(())
     };
-    let is_refused = |batch: &Batch| batch.rejected > 0 && !skip;
-    if fills {
-        let mut rejected = 0;
-        let accept = |batch: &Batch| match is_refused(batch) {
-            true => {
-                rejected = batch.rejected;
-                Err(Error::invalid("some rows are bad"))
-            }
-            false => Ok(()),
-        };
-        let folder = app.shared.folder();
-        let filled = inflow::fill([source], latest, folder, &mut reject, accept, |inflow| {
-            fill(&app.shared, inflow)
-        });
-        return match filled {
-            Ok(summary) => Ok(answered(&accepted(&summary, bad_rows).to_string(), false)),
-            Err(_) if body.bytes > bytes_max => Ok(too_large(bytes_max)),
-            Err(_) if rejected > 0 => Ok(refused_rows(rejected, bad_rows)),
-            Err(error) => unread(error),
-        };
-    }
     let read = batch::read([source], latest, app.shared.folder(), &mut reject);
     let (bytes, crc) = (body.bytes, body.crc.sum());
     let batch = match read {
@@ -145,7 +120,7 @@ fn take(app: &mut App, request: &mut Request<'_>, kind: Kind) -> Result<Response
         Err(_) if bytes > bytes_max => return Ok(too_large(bytes_max)),
         Err(error) => return unread(error),
     };
-    if is_refused(&batch) {
+    if batch.rejected > 0 && !skip {
         return Ok(refused_rows(batch.rejected, bad_rows));
     }
     let fingerprint = format!(
@@ -159,32 +134,6 @@ fn take(app: &mut App, request: &mut Request<'_>, kind: Kind) -> Result<Response
         at: clock::machine_us(),
     });
     write(app, batch, bad_rows, identity)
-}
-
-/// Whether a body is to be written while it is read: if there are no polls yet to compare its own to, and it
-/// is not so long that it must be written in several transactions. Whoever names a request waits until it
-/// is known whether it came before.
-fn fills(
-    app: &mut App,
-    kind: Kind,
-    body_bytes: Option<u64>,
-    is_packed: bool,
-    key: Option<&str>,
-) -> Result<bool> {
-    let fits = body_bytes.is_some_and(load::fits) && !is_packed;
-    Ok(kind == Kind::Polls && fits && key.is_none() && kept::newest(app.db()?)?.is_none())
-}
-
-/// Fills the database, which has no polls, in one transaction.
-fn fill(shared: &Shared, inflow: Inflow) -> Result<Summary> {
-    let hot = Arc::clone(&shared.hot);
-    let note = move |summary: &mut Summary| {
-        if let Some(change) = summary.change.take() {
-            hot.note(change);
-        }
-    };
-    let write = move |db: &Connection| inflow.write(db);
-    shared.writer.try_write_then(write, note)
 }
 
 /// What is said of a body that could not be read to its end.
@@ -228,53 +177,20 @@ fn write(
     bad_rows: Vec<Value>,
     identity: Option<Identity>,
 ) -> Result<Response> {
-    let earlier = identity.clone();
-    let finish = move |db: &Connection, summary: &Summary| {
-        let answer = accepted(summary, bad_rows).to_string();
+    let (answer, is_earlier) = app.shared.writer.try_load(move |db| {
+        if let Some(identity) = &identity
+            && let Some(answer) = identity.earlier(db)?
+        {
+            return Ok(((answer, true), None));
+        }
+        let mut summary = load::write(db, batch)?;
+        let answer = accepted(&summary, bad_rows).to_string();
         if let Some(identity) = &identity {
             identity.keep(db, &answer)?;
         }
-        Ok(answer)
-    };
-    if load::is_large(app.db()?, &batch)? {
-        return write_large(app, batch, earlier.as_ref(), finish);
-    }
-    let hot = Arc::clone(&app.shared.hot);
-    let (answer, is_earlier, _) = app.shared.writer.try_write_then(
-        move |db| {
-            if let Some(identity) = &earlier
-                && let Some(answer) = identity.earlier(db)?
-            {
-                return Ok((answer, true, None));
-            }
-            let mut summary = load::write(db, batch)?;
-            Ok((finish(db, &summary)?, false, summary.change.take()))
-        },
-        move |(_, _, change)| {
-            if let Some(change) = change.take() {
-                hot.note(change);
-            }
-        },
-    )?;
+        Ok(((answer, false), summary.change.take()))
+    })?;
     Ok(answered(&answer, is_earlier))
-}
-
-/// As [`write`], in many transactions; memory reads what they wrote when it is next asked.
-fn write_large(
-    app: &mut App,
-    batch: Batch,
-    identity: Option<&Identity>,
-    finish: impl FnOnce(&Connection, &Summary) -> Result<String> + Send + 'static,
-) -> Result<Response> {
-    if let Some(identity) = identity
-        && let Some(answer) = identity.earlier(app.db()?)?
-    {
-        return Ok(answered(&answer, true));
-    }
-    let last = move |db: &Connection, summary| finish(db, &summary);
-    let mut writer = app.shared.writer.clone();
-    let answer = load::write_large(&mut writer, &app.shared.file, batch, last)?;
-    Ok(answered(&answer, false))
 }
 
 fn answered(answer: &str, is_earlier: bool) -> Response {

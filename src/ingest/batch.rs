@@ -20,7 +20,7 @@ use super::parser::{Format, Parser, Rows};
 use super::problem::{BadFile, BadRow, Code, InputError, Note, Notes};
 use super::row::{Parsed, Row, conflict};
 use super::runs::{PollRow, Runs};
-use super::sorter::{Chunk, Gather, Gathered, Sorter};
+use super::sorter::Sorter;
 use crate::db::fleet::Label;
 use crate::error::{Error, Result};
 use crate::uptime::business_hours::WeeklyRow;
@@ -95,7 +95,7 @@ pub struct Batch {
 
 impl Batch {
     pub(super) fn take_polls(&mut self) -> Runs {
-        mem::replace(&mut self.polls, Runs::new(Path::new("")))
+        mem::take(&mut self.polls)
     }
 }
 
@@ -168,34 +168,17 @@ pub fn read_at<'a>(
     folder: &Path,
     reject: &mut dyn FnMut(&str, BadRow) -> Result<()>,
 ) -> Result<Batch, ReadError> {
-    let gathered = Gathered::new(folder);
-    let (gathered, batch) = read_into(gathered, pace, sources, latest, reject)?;
-    Ok(Batch {
-        ids: gathered.ids,
-        polls: gathered.polls,
-        ..batch
-    })
-}
-
-/// [`read_at`] that gives ids and polls to `gather`, chunk by chunk: the batch has none.
-pub(super) fn read_into<'a, G: Gather>(
-    gather: G,
-    pace: Pace,
-    sources: impl IntoIterator<Item = Source<'a>>,
-    latest: Micros,
-    reject: &mut dyn FnMut(&str, BadRow) -> Result<()>,
-) -> Result<(G, Batch), ReadError> {
     thread::scope(|scope| {
-        let mut sorter = Sorter::new(scope, gather);
+        let mut sorter = Sorter::new(scope, Runs::new(folder));
         let crew = Crew::new(scope, pace, latest);
         let mut reader = Reader::new(latest, crew, reject, |chunk| sorter.push(chunk));
         let read = sources
             .into_iter()
             .try_for_each(|source| reader.source(source));
         let (last, batch) = reader.finish();
-        // Where both failed, the parser stopped because the gatherer had.
-        let gather = sorter.finish(last)?;
-        read.map(|()| (gather, batch))
+        // Where both failed, the parser stopped because the sorter had.
+        let polls = sorter.finish(last)?;
+        read.map(|()| Batch { polls, ..batch })
     })
 }
 
@@ -213,7 +196,7 @@ struct Reader<'r, 'scope, 'env, S> {
     batch: Batch,
 }
 
-impl<'r, 'scope, 'env, S: FnMut(Chunk) -> Result<()>> Reader<'r, 'scope, 'env, S> {
+impl<'r, 'scope, 'env, S: FnMut(Vec<PollRow>) -> Result<()>> Reader<'r, 'scope, 'env, S> {
     fn new(
         latest: Micros,
         crew: Crew<'scope, 'env>,
@@ -222,7 +205,7 @@ impl<'r, 'scope, 'env, S: FnMut(Chunk) -> Result<()>> Reader<'r, 'scope, 'env, S
     ) -> Self {
         let batch = Batch {
             ids: Vec::new(),
-            polls: Runs::new(Path::new("")),
+            polls: Runs::default(),
             hours: HashMap::new(),
             zones: HashMap::new(),
             labels: HashMap::new(),
@@ -362,9 +345,9 @@ impl<'r, 'scope, 'env, S: FnMut(Chunk) -> Result<()>> Reader<'r, 'scope, 'env, S
             // What came before it goes before it.
             let chunk = mem::take(&mut self.chunk);
             if !chunk.is_empty() {
-                self.send(chunk)?;
+                (self.send)(chunk)?;
             }
-            self.send(block.polls)?;
+            (self.send)(block.polls)?;
         }
         for mut bad in block.bad {
             bad.line += before;
@@ -372,11 +355,6 @@ impl<'r, 'scope, 'env, S: FnMut(Chunk) -> Result<()>> Reader<'r, 'scope, 'env, S
             (self.reject)(name, bad)?;
         }
         Ok(block.lines)
-    }
-
-    fn send(&mut self, polls: Vec<PollRow>) -> Result<()> {
-        let ids = self.ids.take_new();
-        (self.send)(Chunk { ids, polls })
     }
 
     fn span(&mut self, from: Micros, to: Micros) {
@@ -403,7 +381,7 @@ impl<'r, 'scope, 'env, S: FnMut(Chunk) -> Result<()>> Reader<'r, 'scope, 'env, S
                 if self.chunk.len() == CHUNK_ROWS {
                     let next = Vec::with_capacity(CHUNK_ROWS);
                     let polls = mem::replace(&mut self.chunk, next);
-                    self.send(polls)?;
+                    (self.send)(polls)?;
                 }
                 Ok(None)
             }
@@ -481,10 +459,9 @@ impl<'r, 'scope, 'env, S: FnMut(Chunk) -> Result<()>> Reader<'r, 'scope, 'env, S
         }
     }
 
-    /// The last chunk, and all but ids and polls.
-    fn finish(mut self) -> (Chunk, Batch) {
-        let ids = self.ids.take_new();
-        let polls = self.chunk;
-        (Chunk { ids, polls }, self.batch)
+    /// The last chunk, and everything but the polls.
+    fn finish(mut self) -> (Vec<PollRow>, Batch) {
+        self.batch.ids = self.ids.take_new();
+        (self.chunk, self.batch)
     }
 }

@@ -7,7 +7,6 @@ use std::iter::Peekable;
 use super::problem::{Code, Notes};
 use super::runs::PollRow;
 use crate::error::Result;
-use crate::uptime::interval::Micros;
 use crate::uptime::poll::Poll;
 
 /// A poll that stands, and what it stands for.
@@ -29,40 +28,18 @@ pub struct Odd {
     pub notes: Notes,
     /// How many rows said what the row before them had said.
     pub repeats: u64,
-    /// How many said otherwise.
-    pub corrections: u64,
-    /// The key of the first of them all, in the order of keys.
-    first: Option<(Micros, u32)>,
 }
 
 impl Odd {
     /// Takes `next`, which stands for the same as `row` before it.
     fn add(&mut self, row: PollRow, next: PollRow) {
-        self.first.get_or_insert(next.key());
         let code = if next.poll == row.poll {
             self.repeats += 1;
             Code::Duplicate
         } else {
-            self.corrections += 1;
             Code::Replaced
         };
         self.notes.add(code, Some(next.line.into()));
-    }
-
-    /// What was odd about these rows and `later` ones, in the order in which it would have been noted had
-    /// all been sorted together: by keys, and at one key these before those.
-    pub(super) fn and(self, later: Self) -> Self {
-        let is_earlier =
-            later.first.is_some() && self.first.is_none_or(|first| later.first < Some(first));
-        let (mut one, two) = if is_earlier {
-            (later, self)
-        } else {
-            (self, later)
-        };
-        one.notes.merge(&two.notes);
-        one.repeats += two.repeats;
-        one.corrections += two.corrections;
-        one
     }
 }
 

@@ -1,37 +1,20 @@
-//! Loading: a judged batch into the database, all or nothing.
-//!
-//! [`write()`] does it in the transaction that the caller holds. A batch of [`is_large`] size goes by
-//! [`write_large`], in many: see [`landing`]. It must never know files, terminals or HTTP.
+//! Loading: a judged batch into the database, all or nothing, in the one transaction that the caller holds.
 
-use std::collections::HashMap;
-use std::path::Path;
-use std::thread::{self, Scope};
+use std::thread;
 
 use rusqlite::Connection;
 
 use super::ahead::Ahead;
 use super::batch::{Batch, SourceNote};
 use super::last_in::{LastIn, Odd, Standing};
-use super::late::{self, Early};
-use super::runs::{Merge, Runs};
-use crate::db::connection::PAGE_BYTES;
-use crate::db::fleet;
-use crate::db::landing::{self, Turn};
+use super::runs::Runs;
+use crate::db::Changed;
 use crate::db::polls::{self, PollChange};
-use crate::db::{Changed, Changes};
+use crate::db::{disk, fleet};
 use crate::error::Result;
 use crate::uptime::fleet::StoreKey;
 use crate::uptime::interval::Micros;
 use crate::uptime::poll::Poll;
-
-/// How large the write-ahead log of one transaction may grow.
-const LOG_BYTES_MAX: u64 = 192 << 20;
-
-/// What a new poll takes in the log where many land side by side, pages that are only touched included.
-const LOG_BYTES_A_POLL: u64 = 32;
-
-/// How many polls of a large load one transaction lands.
-const LANDED_POLLS: usize = 100_000;
 
 /// From how many polls on they are merged on a thread of their own, a little ahead of the database.
 const POLLS_AHEAD_MIN: u64 = 1 << 16;
@@ -89,72 +72,21 @@ impl Summary {
 /// Writes a batch; the caller holds the transaction.
 ///
 /// # Errors
-/// When the database cannot be written: the transaction must then be rolled back.
-pub fn write(db: &Connection, batch: Batch) -> Result<Summary> {
-    write_rest(db, batch, Stores::default(), None)
-}
-
-/// The stores of a call, by their places in its list of ids.
-#[derive(Debug, Default)]
-pub(super) struct Stores {
-    pub(super) keys: Vec<StoreKey>,
-    /// How many of them no source had named before.
-    new: u64,
-}
-
-impl Stores {
-    /// Adds those that come next in the list.
-    pub(super) fn add(&mut self, db: &Connection, ids: &[Box<str>]) -> Result<()> {
-        let (keys, new) = fleet::keys(db, ids)?;
-        self.keys.extend(keys);
-        self.new += new;
-        Ok(())
-    }
-}
-
-/// Writes a batch whose first ids are `stores` already, and some of whose polls are written.
-pub(super) fn write_rest(
-    db: &Connection,
-    mut batch: Batch,
-    mut stores: Stores,
-    early: Option<Early>,
-) -> Result<Summary> {
-    let mut summary = Summary::new(&mut batch);
-    stores.add(db, &batch.ids)?;
-    summary.stores_new = stores.new;
-    summary.count(write_fleet(db, &batch, &stores.keys)?);
-    let polls = batch.take_polls();
-    let odd = match early {
-        None => write_polls(db, &stores.keys, polls, &mut summary)?,
-        Some(Early::Written { new, odd }) => {
-            let late = late::add(db, &stores.keys, polls)?;
-            summary.accepted += new + late.new;
-            let odd = odd.and(late.odd);
-            summary.replaced += odd.corrections;
-            odd
-        }
-        Some(Early::TakenBack { polls: early, odd }) => {
-            summary.replaced += odd.corrections;
-            let polls = early.followed_by(polls)?;
-            odd.and(write_polls(db, &stores.keys, polls, &mut summary)?)
-        }
+/// When the disk has too little room for the polls, or the database cannot be written: the transaction must
+/// then be rolled back.
+pub fn write(db: &Connection, mut batch: Batch) -> Result<Summary> {
+    let is_late = match (batch.span, polls::newest(db)?) {
+        (Some((first, _)), Some(newest)) => first <= newest,
+        _ => false,
     };
+    disk::require(db, batch.polls.len(), is_late)?;
+    let mut summary = Summary::new(&mut batch);
+    let (keys, stores_new) = fleet::keys(db, &batch.ids)?;
+    summary.stores_new = stores_new;
+    summary.count(write_fleet(db, &batch, &keys)?);
+    let odd = write_polls(db, &keys, batch.take_polls(), &mut summary)?;
     summary.count_odd(&odd, &batch.polls_source);
     Ok(summary)
-}
-
-/// The polls that stand, sorted.
-fn standing<'scope>(
-    scope: &'scope Scope<'scope, '_>,
-    polls: Runs,
-) -> Result<Ahead<'scope, LastIn<Merge>>> {
-    let is_long = polls.len() >= POLLS_AHEAD_MIN;
-    let standing = LastIn::of(polls.into_sorted()?);
-    Ok(if is_long {
-        Ahead::there(scope, standing)
-    } else {
-        Ahead::Here(standing)
-    })
 }
 
 /// Writes the polls that stand, and says what was odd about the others.
@@ -165,7 +97,12 @@ fn write_polls(
     summary: &mut Summary,
 ) -> Result<Odd> {
     thread::scope(|scope| {
-        let mut standing = standing(scope, polls)?;
+        let is_long = polls.len() >= POLLS_AHEAD_MIN;
+        let sorted = LastIn::of(polls.into_sorted()?);
+        let mut standing = match is_long {
+            true => Ahead::there(scope, sorted),
+            false => Ahead::Here(sorted),
+        };
         let mut corrected = Changed::default();
         let polls = standing.by_ref().map(|standing| {
             let Standing {
@@ -216,152 +153,4 @@ fn judge(db: &Connection, store: StoreKey, poll: Poll, corrections: u64) -> Resu
         changed.replaced = corrections;
     }
     Ok(changed)
-}
-
-/// Whether one transaction with all of the batch could make the log larger than it should be: by its
-/// polls, or by the pages that polls touch which come in among older ones.
-///
-/// # Errors
-/// When the database cannot be read.
-pub fn is_large(db: &Connection, batch: &Batch) -> Result<bool> {
-    let polls = batch.polls.len();
-    let log_bytes = |pages: u64| polls * LOG_BYTES_A_POLL + pages * u64::from(PAGE_BYTES);
-    if log_bytes(polls) <= LOG_BYTES_MAX {
-        return Ok(false);
-    }
-    let newest = polls::newest(db)?;
-    let is_late = batch
-        .span
-        .is_some_and(|(first, _)| newest.is_some_and(|newest| first <= newest));
-    let touched = if is_late {
-        polls.min(db.pragma_query_value(None, "page_count", |row| row.get(0))?)
-    } else {
-        0
-    };
-    Ok(log_bytes(touched) > LOG_BYTES_MAX)
-}
-
-/// Whether one transaction can take all rows of so many bytes of text, whatever they are: a poll is longer
-/// there than in the log.
-pub const fn fits(text_bytes: u64) -> bool {
-    text_bytes <= LOG_BYTES_MAX
-}
-
-/// Writes a large batch in many transactions; readers see all of it at once, as soon as it is durable.
-///
-/// `file` is the database's. `last` is told the summary in the last of the transactions, and its answer
-/// is returned. A load that ends early has done nothing, or all of it.
-///
-/// # Errors
-/// When the database cannot be written, or another large load does not end; those of `last`.
-pub fn write_large<T: Send + 'static>(
-    db: &mut impl Changes,
-    file: &Path,
-    batch: Batch,
-    last: impl FnOnce(&Connection, Summary) -> Result<T> + Send + 'static,
-) -> Result<T> {
-    let turn = Turn::wait(file)?;
-    while db.change(landing::recover)? {}
-    let written = land(db, batch, last);
-    if written.is_err() {
-        // What is left is cleared away now if it can be, else by whoever comes next.
-        while db.change(landing::recover).unwrap_or(false) {}
-    }
-    drop(turn);
-    written
-}
-
-/// The transactions of [`write_large`].
-fn land<T: Send + 'static>(
-    db: &mut impl Changes,
-    mut batch: Batch,
-    last: impl FnOnce(&Connection, Summary) -> Result<T> + Send + 'static,
-) -> Result<T> {
-    let mut summary = Summary::new(&mut batch);
-    let ids = std::mem::take(&mut batch.ids);
-    let keys = db.change(move |db| landing::begin(db, &ids))?;
-
-    let polls = batch.take_polls();
-    let source = &batch.polls_source;
-    thread::scope(|scope| land_polls(scope, db, &keys, polls, source, &mut summary))?;
-
-    let (changed, stores_new) = db.change(move |db| {
-        let stores_new = landing::publish(db)?;
-        Ok((write_fleet(db, &batch, &keys)?, stores_new))
-    })?;
-    summary.count(changed);
-    summary.stores_new = stores_new;
-    let mut rest = Some((summary, last));
-    loop {
-        let given = rest.take();
-        let (back, answer) = db.change(move |db| {
-            let Some(moved) = landing::move_some(db)? else {
-                return Ok((given, None));
-            };
-            let answer = given.map(|(mut summary, last)| {
-                summary.count(moved);
-                last(db, summary)
-            });
-            Ok((None, answer.transpose()?))
-        })?;
-        rest = back;
-        if let Some(answer) = answer {
-            return Ok(answer);
-        }
-    }
-}
-
-/// Lands the polls, where nobody sees them yet.
-fn land_polls<'scope>(
-    scope: &'scope Scope<'scope, '_>,
-    db: &mut impl Changes,
-    keys: &[StoreKey],
-    polls: Runs,
-    source: &str,
-    summary: &mut Summary,
-) -> Result<()> {
-    let mut standing = standing(scope, polls)?;
-    loop {
-        let (mut polls, mut corrected) = (Vec::new(), HashMap::new());
-        for standing in standing.by_ref().take(LANDED_POLLS) {
-            let standing = standing?;
-            let poll = (keys[standing.store as usize], standing.poll);
-            polls.push(poll);
-            if standing.corrections > 0 {
-                corrected.insert(poll, standing.corrections);
-            }
-        }
-        if polls.is_empty() {
-            break;
-        }
-        let changed = db.change(move |db| {
-            landing::add(db, &polls)?;
-            let mut changed = Changed::default();
-            for ((store, poll), corrections) in corrected {
-                changed += judge(db, store, poll, corrections)?;
-            }
-            Ok(changed)
-        })?;
-        summary.count(changed);
-    }
-    summary.count_odd(&standing.finish().odd, source);
-    Ok(())
-}
-
-/// Takes up what a large load left behind that was killed: it is cleared away, or moved on.
-///
-/// Another process that is at it is left alone.
-///
-/// # Errors
-/// When the database cannot be written.
-pub fn recover(db: &mut impl Changes, file: &Path) -> Result<()> {
-    if !db.change(landing::is_under_way)? {
-        return Ok(());
-    }
-    let Some(turn) = Turn::take(file)? else {
-        return Ok(());
-    };
-    while db.change(landing::recover)? {}
-    drop(turn);
-    Ok(())
 }

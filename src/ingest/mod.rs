@@ -22,9 +22,6 @@
 //! | `ahead` | what an iterator gives | the same, made on a thread of its own |
 //! | [`batch`] | the inputs of a call | every good row of them, judged beside the others |
 //! | [`load`] | a batch | the database, all or nothing |
-//! | [`watermark`] | polls as they come | those that are in order, sorted, early |
-//! | `late` | polls that were too late for that | the database, like all others |
-//! | [`inflow`] | the inputs of a call | a database without polls, written while they are read |
 //!
 //! It must never know HTTP, terminals or the clock. Everything above `runs` in the table knows
 //! neither SQLite nor threads, and looks at one row at a time.
@@ -57,11 +54,8 @@
 //! where SQLite copies the finished table from another file, cell by cell and without a look at a value,
 //! it takes 155.
 //!
-//! Where there are polls already, writing does not begin before the last row is read: a bad one refuses
-//! them all, and whoever has the write lock keeps others waiting. A new or empty database is written while
-//! its first polls are read, if they come nearly in order of time ([`inflow`]): they are put in order (29)
-//! on the way from the parsers to the writer, which then has a core to itself from a thirtieth of a second
-//! after the start to the end, and is what all the rest waits for.
+//! Writing begins when the last row is read: a bad row refuses the whole call, and the write lock keeps others
+//! waiting.
 
 mod ahead;
 pub mod array;
@@ -70,12 +64,10 @@ pub mod blocks;
 
 pub mod fields;
 pub mod header;
-pub mod inflow;
 pub mod input;
 pub mod interner;
 pub mod json;
 pub mod last_in;
-mod late;
 pub mod load;
 pub mod object;
 mod overlap;
@@ -87,5 +79,4 @@ pub mod runs;
 mod sorter;
 #[cfg(test)]
 mod trickle;
-pub mod watermark;
 pub mod zone_alias;

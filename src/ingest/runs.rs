@@ -113,7 +113,7 @@ pub(super) fn sorted(mut rows: Vec<PollRow>) -> Vec<PollRow> {
 }
 
 /// Rows on their way to being sorted.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Runs {
     /// Where spooled runs go: beside the database, whose disk must have room for them anyway.
     folder: PathBuf,
@@ -136,11 +136,6 @@ impl Runs {
             spooled: Vec::new(),
             rows: 0,
         }
-    }
-
-    /// No rows yet, to be spooled to the same folder.
-    pub(super) fn beside(&self) -> Self {
-        Self::new(&self.folder)
     }
 
     /// Takes a chunk of rows that come after all before it.
@@ -169,25 +164,6 @@ impl Runs {
     /// Whether no row was taken.
     pub fn is_empty(&self) -> bool {
         self.rows == 0
-    }
-
-    /// How many of them are in memory.
-    pub(super) fn len_in_memory(&self) -> usize {
-        self.memory_rows
-    }
-
-    /// These rows, and behind them those of `later`.
-    ///
-    /// # Errors
-    /// When the spool cannot be written.
-    pub(super) fn followed_by(mut self, later: Self) -> Result<Self> {
-        // Spooled runs go before those in memory: so must all of these.
-        self.spool().map_err(unspooled)?;
-        self.spooled.extend(later.spooled);
-        self.memory = later.memory;
-        self.memory_rows = later.memory_rows;
-        self.rows += later.rows;
-        Ok(self)
     }
 
     /// Every row, sorted by instant and store.
@@ -372,35 +348,6 @@ mod tests {
         let in_memory = sorted(usize::MAX);
         assert!(in_memory.is_sorted_by_key(|row| (row.key(), row.line)));
         assert_eq!(in_memory, sorted(100));
-    }
-
-    #[test]
-    fn rows_that_follow_others_come_behind_them_wherever_either_are_kept() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let runs = |lines: std::ops::Range<u32>, memory_rows_max| {
-            let mut runs = Runs {
-                memory_rows_max,
-                ..Runs::new(folder.path())
-            };
-            for line in lines {
-                let row = PollRow {
-                    poll: Poll::new(i64::from(line % 3), Status::Active),
-                    store: 0,
-                    line,
-                };
-                runs.push(vec![row]).expect("room");
-            }
-            runs
-        };
-        for (earlier, later) in [(1, 1), (4, 4), (100, 4), (4, 100), (100, 100)] {
-            let both = runs(0..10, earlier).followed_by(runs(10..20, later));
-            let both = both.expect("room");
-            assert_eq!(both.len(), 20);
-            let sorted = both.into_sorted().expect("room");
-            let sorted = sorted.collect::<Result<Vec<_>>>().expect("readable");
-            assert_eq!(sorted.len(), 20);
-            assert!(sorted.is_sorted_by_key(|row| (row.key(), row.line)));
-        }
     }
 
     #[test]

@@ -53,7 +53,7 @@ fn main() -> Result<()> {
     }
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("store-monitor.db");
-    let (writer, _) = Writer::start(open_writer(&file)?)?;
+    let (writer, _) = Writer::start(open_writer(&file)?, ())?;
     let recipe = Arc::new(|_: &mut _, question| {
         // The id of its one store is that long.
         let pattern = Pattern {

@@ -230,7 +230,8 @@ fn in_a_thousand_bursts_each_is_answered() {
 
 /// A server in this process with a single handler and a report of eight million bytes, and its address.
 fn with_one_handler(home: &Home) -> (HttpServer, Client) {
-    let (writer, _) = Writer::start(open_writer(&home.database()).expect("a database")).unwrap();
+    let (writer, _) =
+        Writer::start(open_writer(&home.database()).expect("a database"), ()).unwrap();
     let recipe = Arc::new(|_: &mut _, question| {
         // The id of its one store is that long.
         let pattern = Pattern {

@@ -482,7 +482,7 @@ fn nonsense_on_a_connection_harms_nobody_else() {
 
 /// Starts jobs on a new database.
 fn jobs(file: &Path, limits: Limits, recipe: Recipe) -> (Jobs, Writer) {
-    let (writer, _) = Writer::start(open_writer(file).expect("a database")).expect("a writer");
+    let (writer, _) = Writer::start(open_writer(file).expect("a database"), ()).expect("a writer");
     let (jobs, _) = Jobs::start(file.to_owned(), writer.clone(), limits, recipe).expect("a pool");
     (jobs, writer)
 }

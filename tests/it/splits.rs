@@ -14,12 +14,13 @@ use rusqlite::Connection;
 use serde_json::json;
 use store_monitor::civil::{format_rfc3339, format_utc};
 use store_monitor::db;
-use store_monitor::export;
 use store_monitor::ingest::batch::{self, Source};
 use store_monitor::ingest::header::Kind;
 use store_monitor::ingest::load::{self, Summary};
 use store_monitor::ingest::parser::Format;
 use store_monitor::uptime::interval::{DAY, HOUR, MINUTE, Micros};
+
+use crate::harness::exports_of;
 
 /// Ids that some shape or other must take care of.
 const IDS: [&str; 8] = [
@@ -300,8 +301,8 @@ fn memory() -> Connection {
     db
 }
 
-/// Loads one call; `large` is how very many rows are loaded.
-fn load(db: &mut Connection, inputs: &[Input], large: Option<&std::path::Path>) -> Summary {
+/// Loads one call.
+fn load(db: &mut Connection, inputs: &[Input]) -> Summary {
     let folder = std::env::temp_dir();
     let source = |input: &Input| Source {
         expected: Some(input.kind),
@@ -311,25 +312,7 @@ fn load(db: &mut Connection, inputs: &[Input], large: Option<&std::path::Path>) 
     let sources: Vec<_> = inputs.iter().map(source).collect();
     let batch = batch::read(sources, FIRST + DAY, &folder, &mut |_, bad| panic!("{bad}"));
     let batch = batch.expect("good input");
-    let summary = match large {
-        Some(file) => load::write_large(db, file, batch, |_, summary| Ok(summary)),
-        None => db::write(db, |db| load::write(db, batch)),
-    };
-    summary.expect("a database in memory")
-}
-
-fn exports(db: &Connection) -> [String; 4] {
-    let print = |write: fn(&Connection, &mut Vec<u8>) -> store_monitor::error::Result<()>| {
-        let mut bytes = Vec::new();
-        write(db, &mut bytes).expect("an export");
-        String::from_utf8(bytes).expect("text")
-    };
-    [
-        print(|db, out| export::polls(db, out)),
-        print(|db, out| export::business_hours(db, out)),
-        print(|db, out| export::timezones(db, out)),
-        print(|db, out| export::stores(db, out)),
-    ]
+    db::write(db, |db| load::write(db, batch)).expect("a database in memory")
 }
 
 proptest! {
@@ -348,26 +331,24 @@ proptest! {
         }
         let last: Vec<_> = last.into_values().collect();
         let mut plain = memory();
-        load(&mut plain, &inputs(&last, &mut dice), None);
-        let expected = exports(&plain);
+        load(&mut plain, &inputs(&last, &mut dice));
+        let expected = exports_of(&plain);
         let polls = last.iter().filter(|word| word.kind() == Kind::Polls).count();
-        prop_assert_eq!(expected[0].lines().count(), 1 + polls);
+        let lines = expected[0].iter().filter(|&&byte| byte == b'\n').count();
+        prop_assert_eq!(lines, 1 + polls);
 
         let said = with_repeats(shuffled(&words, &mut dice), &mut dice);
-        let folder = tempfile::tempdir().expect("a folder");
-        let file = folder.path().join("store-monitor.db");
         let mut db = memory();
         for call in calls(said, &mut dice) {
             let inputs = inputs(&call, &mut dice);
-            let large = dice.one_in(4).then_some(&*file);
             let rows: u64 = inputs.iter().map(|input| input.rows).sum();
-            let done = load(&mut db, &inputs, large);
+            let done = load(&mut db, &inputs);
             prop_assert_eq!(done.accepted + done.unchanged + done.replaced, rows);
             while dice.one_in(3) {
-                let again = load(&mut db, &inputs, dice.one_in(4).then_some(&*file));
+                let again = load(&mut db, &inputs);
                 prop_assert_eq!((again.accepted, again.replaced, again.unchanged), (0, 0, rows));
             }
         }
-        prop_assert_eq!(exports(&db), expected);
+        prop_assert_eq!(exports_of(&db), expected);
     }
 }

@@ -5,7 +5,6 @@
 
 use std::io::Read;
 use std::path::Path;
-use std::sync::Arc;
 
 use maud::{Markup, html};
 
@@ -203,15 +202,11 @@ fn take(
     if batch.rejected > 0 && !skip {
         return Ok(Outcome::BadRows(batch.rejected));
     }
-    let hot = Arc::clone(&app.shared.hot);
-    let summary = app.shared.writer.try_write_then(
-        move |db| load::write(db, batch),
-        move |summary| {
-            if let Some(change) = summary.change.take() {
-                hot.note(change);
-            }
-        },
-    )?;
+    let summary = app.shared.writer.try_load(move |db| {
+        let mut summary = load::write(db, batch)?;
+        let change = summary.change.take();
+        Ok((summary, change))
+    })?;
     Ok(Outcome::Loaded(summary))
 }
 

@@ -1,0 +1,118 @@
+//! The disk that a load needs, checked before it begins: a transaction that fails for want of room takes all of
+//! its rows back, after minutes in which others waited for it.
+
+use std::path::Path;
+
+use rusqlite::Connection;
+
+use crate::error::{Error, Result};
+
+/// How many bytes a new poll adds to the database file, its share of half-full pages included.
+const FILE_BYTES_A_POLL: u64 = 32;
+
+/// How many bytes it adds to the write-ahead log of its transaction.
+const LOG_BYTES_A_POLL: u64 = 36;
+
+/// Below so many bytes nothing is checked: the log takes as much between two checkpoints anyway.
+const UNCHECKED_BYTES: u64 = 64 << 20;
+
+/// The bytes that one transaction with `polls` new polls may take on the disk. Where they come in among older
+/// ones (`is_late`), each may rewrite a page of its own.
+fn needed(db: &Connection, polls: u64, is_late: bool) -> Result<u64> {
+    let number = |pragma| db.pragma_query_value(None, pragma, |row| row.get::<_, u64>(0));
+    let mut bytes = polls * FILE_BYTES_A_POLL;
+    let mode: String = db.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
+    if mode == "wal" {
+        bytes += polls * LOG_BYTES_A_POLL;
+        if is_late {
+            bytes += polls.min(number("page_count")?) * number("page_size")?;
+        }
+    }
+    Ok(bytes)
+}
+
+/// Refuses a load for which the disk of the database has no room.
+///
+/// # Errors
+/// [`ErrorKind::Unavailable`](crate::error::ErrorKind) when there is too little, with both figures.
+pub fn require(db: &Connection, polls: u64, is_late: bool) -> Result<()> {
+    let needed = needed(db, polls, is_late)?;
+    let folder = db.path().and_then(|file| Path::new(file).parent());
+    let Some(folder) = folder.filter(|_| needed > UNCHECKED_BYTES) else {
+        return Ok(());
+    };
+    match free(folder) {
+        Some(free) if free < needed => Err(Error::unavailable(format!(
+            "loading {polls} polls needs up to {} MiB in {}, where {} MiB are free, so nothing was written \
+             (free some space, or load fewer at a time)",
+            needed >> 20,
+            folder.display(),
+            free >> 20
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// How many bytes this process may still write to the disk of `folder`; none where the system does not say.
+#[cfg(unix)]
+fn free(folder: &Path) -> Option<u64> {
+    let disk = rustix::fs::statvfs(folder).ok()?;
+    Some(disk.f_bavail.saturating_mul(disk.f_frsize))
+}
+
+#[cfg(not(unix))]
+fn free(_: &Path) -> Option<u64> {
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::super::connection::open_writer;
+    use super::super::{polls, write};
+    use super::*;
+    use crate::uptime::poll::{Poll, Status};
+
+    #[test]
+    fn a_load_takes_no_more_than_was_asked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a.db");
+        let mut db = open_writer(&file).unwrap();
+        let bytes = || -> u64 {
+            let files = fs::read_dir(folder.path()).unwrap();
+            files
+                .map(|file| file.unwrap().metadata().unwrap().len())
+                .sum()
+        };
+        let instant = |minute: i64| 1_700_000_000_000_000 + minute * 60_000_000;
+        // The first are new, the second lie in between.
+        let count = 200_000_i64;
+        for (offset, is_late) in [(0, false), (1, true)] {
+            let before = bytes();
+            let needed = needed(&db, count.unsigned_abs(), is_late).unwrap();
+            let rows = (0..count).map(|number| {
+                let store = u32::try_from(number % 50).unwrap();
+                Ok((
+                    store,
+                    Poll::new(instant(number / 50 * 2 + offset), Status::Active),
+                ))
+            });
+            write(&mut db, |db| polls::add(db, rows)).unwrap();
+            db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
+                .unwrap();
+            let taken = bytes() - before;
+            assert!(taken <= needed, "{taken} of {needed}");
+            assert!(is_late || taken > needed / 2, "{taken} of {needed}");
+        }
+    }
+
+    #[test]
+    fn a_load_that_no_disk_can_hold_is_refused_before_it_begins() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = open_writer(&folder.path().join("a.db")).unwrap();
+        let error = require(&db, 1 << 50, false).unwrap_err();
+        assert!(error.to_string().contains("free some space"), "{error}");
+        assert!(require(&db, 1_000_000, false).is_ok());
+    }
+}
