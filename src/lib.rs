@@ -46,7 +46,7 @@
 //! - No function of [`uptime`] can fail, reads a clock or does I/O.
 //! - uptime + downtime = business time, to the microsecond, in every window of every store.
 //! - Nothing but [`db::writer`] (in a server) or [`db::write`] (in a command) changes the database.
-//! - What is derived ([`db::packed`], [`db::packed_fleet`], [`uptime::flips`]) may be missing at any time,
+//! - What is derived ([`db::packed`], [`uptime::flips`]) may be missing at any time,
 //!   and never wrong: it goes with the rows it was made from.
 //! - A report is in the database before its id is given out, and complete only once its numbers are.
 

@@ -1,11 +1,11 @@
-//! `check`: integrity of the database and of every stored invariant.
+//! `check`: the integrity of the database and of every stored invariant.
 
 use super::{Database, output};
 use crate::db::check;
 use crate::db::connection::open_reader;
 use crate::error::{Error, Result};
 
-/// What `check` can be told.
+/// The options of `check`.
 #[derive(Debug, clap::Args)]
 pub struct Options {
     #[command(flatten)]

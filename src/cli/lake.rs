@@ -9,7 +9,7 @@ use indicatif::ProgressBar;
 use super::output;
 use crate::civil;
 use crate::db;
-use crate::db::connection::open_reader;
+use crate::db::connection::{folder_of, open_reader};
 use crate::error::{Error, Result};
 use crate::export::lake::{self, Fill};
 
@@ -102,10 +102,7 @@ fn make_folder(folder: &Path) -> io::Result<()> {
     if folder.is_dir() {
         return Ok(());
     }
-    let above = match folder.parent() {
-        Some(above) if !above.as_os_str().is_empty() => above,
-        _ => Path::new("."),
-    };
+    let above = folder_of(folder);
     make_folder(above)?;
     match fs::create_dir(folder) {
         // Another process may have been quicker.

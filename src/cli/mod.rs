@@ -14,10 +14,11 @@ pub mod output;
 pub mod report;
 pub mod serve;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::db::connection::folder_of;
 use crate::error::Result;
 
 /// How long were your stores really online during their business hours?
@@ -103,14 +104,6 @@ pub fn run(command_line: CommandLine) -> Result<()> {
         Command::Export(options) => export::run(&options),
         Command::Check(options) => check::run(&options),
         Command::Generate(options) => generate::run(&options),
-    }
-}
-
-/// Where what does not fit elsewhere is kept for a while: beside the database.
-fn folder_of(file: &Path) -> &Path {
-    match file.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
     }
 }
 

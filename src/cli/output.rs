@@ -8,6 +8,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use super::behind;
+use crate::db::connection::folder_of;
 use crate::error::{Error, Result};
 
 /// Gives `write` a writer to stdout; a reader that has seen enough and left is no error.
@@ -86,10 +87,7 @@ pub fn to_file(file: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()>) ->
     }
     let place = fs::canonicalize(file);
     let file = place.as_deref().unwrap_or(file);
-    let folder = match file.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
+    let folder = folder_of(file);
     // Hidden: whoever reads all files of a folder passes over it.
     let mut name = OsString::from(".");
     name.push(file.file_name().unwrap_or_default());

@@ -14,7 +14,7 @@ use signal_hook::iterator::Signals;
 use super::Database;
 use crate::db::connection::{open_reader, open_writer};
 use crate::db::writer::Writer;
-use crate::db::{packed, packed_fleet, polls, retention};
+use crate::db::{forget, packed, polls};
 use crate::error::{Error, Result};
 use crate::fleet_view::FleetViews;
 use crate::hot_window::HotWindow;
@@ -192,7 +192,7 @@ pub fn serve(file: &Path, options: &ServerOptions, ready: impl FnOnce(SocketAddr
         .keep_days
         .map(|days| keep_days(file, writer.clone(), days));
     let retention = retention.transpose()?;
-    let packing = pack_in_background(writer.clone(), file)?;
+    let packing = pack_in_background(writer.clone())?;
 
     let signal = signals.forever().next();
     tracing::info!(signal = signal.unwrap_or_default(), "stopping");
@@ -253,18 +253,15 @@ fn warm_in_background(hot: Arc<HotWindow>, views: Arc<FleetViews>, file: &Path) 
 }
 
 /// Packs the hours that have passed, at the start and from time to time, until the sender is dropped.
-///
-/// The fleet, too, when it has changed.
-fn pack_in_background(mut writer: Writer, file: &Path) -> Result<Sender<()>> {
-    let file = file.to_owned();
+fn pack_in_background(writer: Writer) -> Result<Sender<()>> {
     let (running, stopped) = bounded::<()>(0);
     let pack = move || {
-        let mut pack = || {
-            packed::pack_all(&mut writer)?;
-            match packed_fleet::pack(&mut open_reader(&file)?)? {
-                Some(fleet) => packed_fleet::keep(&mut writer, fleet),
-                None => Ok(()),
+        let pack = || -> Result<()> {
+            let mut from = i64::MIN;
+            while let Some(hour) = writer.write(move |db| packed::pack_next(db, from))? {
+                from = hour + 1;
             }
+            Ok(())
         };
         loop {
             if let Err(error) = pack() {
@@ -305,12 +302,12 @@ fn keep_days(file: &Path, writer: Writer, days: u32) -> Result<Sender<()>> {
 
 /// Forgets old polls, a transaction at a time so that others get their turn.
 fn prune(file: &Path, writer: &Writer, days: u32) -> Result<()> {
-    let Some(before) = retention::cut(&open_reader(file)?, days)? else {
+    let Some(before) = forget::cut(&open_reader(file)?, days)? else {
         return Ok(());
     };
     let mut total = 0;
     loop {
-        let polls = writer.write(move |db| retention::prune_some(db, before))?;
+        let polls = writer.write(move |db| forget::prune_some(db, before))?;
         total += polls;
         if polls == 0 {
             break;

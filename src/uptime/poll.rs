@@ -30,7 +30,12 @@ pub struct Poll(i64);
 impl Poll {
     /// The answer `status` at the instant `at`, which must lie within 146,000 years of 1970.
     pub const fn new(at: Micros, status: Status) -> Self {
-        Self((at << 1) | matches!(status, Status::Active) as i64)
+        Self::from_row(at, matches!(status, Status::Active))
+    }
+
+    /// The poll that the database stores as an instant and a flag.
+    pub const fn from_row(at: Micros, active: bool) -> Self {
+        Self((at << 1) | active as i64)
     }
 
     /// The instant.
@@ -69,6 +74,7 @@ mod tests {
             for status in [Status::Active, Status::Inactive] {
                 let poll = Poll::new(at, status);
                 assert_eq!((poll.at(), poll.status()), (at, status));
+                assert_eq!(poll, Poll::from_row(at, poll.is_active()));
             }
         }
     }

@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 
-use super::business_hours::{ZoneTable, open_intervals};
-use super::fleet::{BusinessTime, Fleet, Pattern, PatternIndex, Store, WindowMarks};
+use super::business_hours::{Pattern, ZoneTable};
+use super::fleet::{BusinessTime, Fleet, PatternIndex, Store, WindowMarks};
 use super::history::{BLOCK_STORES, History};
 use super::interval::{DAY, Interval, Intervals, Micros};
 use super::known::Teller;
@@ -60,7 +60,7 @@ impl ReportRow {
     pub fn new(polls: &[Poll], pattern: &Pattern, question: Question) -> Self {
         let Question { as_of, rule } = question;
         let span = Interval::new(as_of - REACH, as_of + DAY);
-        let open = open_intervals(&ZoneTable::new(pattern.zone, span), &pattern.rows, span);
+        let open = pattern.open(&ZoneTable::new(pattern.zone, span), span);
         let counted = counted(polls, &open, as_of);
         let timeline = Timeline::new(&counted, rule, span);
         Self::measure(&counted, timeline.as_ref(), &open, as_of)

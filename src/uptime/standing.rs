@@ -3,9 +3,8 @@
 //! The page of a store, its JSON and its badge all read this. It must never know names, words or
 //! drawing, nor where polls came from.
 
-use super::business_hours::{ZoneTable, open_intervals};
+use super::business_hours::{Pattern, ZoneTable};
 use super::evidence::Evidence;
-use super::fleet::Pattern;
 use super::glance::is_vouched;
 use super::incident::{Incident, incidents};
 use super::interval::{DAY, Interval, Intervals, Micros};
@@ -48,7 +47,7 @@ impl Standing {
         let Question { as_of, rule } = question;
         let span = Interval::new(as_of - REACH, as_of + DAY);
         let zone = ZoneTable::new(pattern.zone, span);
-        let open = open_intervals(&zone, &pattern.rows, span);
+        let open = pattern.open(&zone, span);
         let counted = counted(polls, &open, as_of);
         let timeline = Timeline::new(&counted, rule, span);
         let windows = windows(as_of);

@@ -721,16 +721,24 @@ fn check_finds_what_was_planted() {
             "polls of a store key",
         ),
         (
-            "INSERT INTO business_hours VALUES (99999, 0, '09:00:00', '10:00:00')",
+            "INSERT INTO store_hours SELECT 99999, '', min(key) FROM schedule",
             "business hours of a store key",
+        ),
+        (
+            "UPDATE store_hours SET schedule = 99999 WHERE store = (SELECT max(store) FROM store_hours)",
+            "business hours of a schedule that is not there",
+        ),
+        (
+            "INSERT INTO schedule (week) VALUES ('[]')",
+            "a schedule that no store keeps",
         ),
         (
             "UPDATE store SET timezone = 'Mars/Olympus' WHERE key = (SELECT max(key) FROM store)",
             "`Mars/Olympus`",
         ),
         (
-            "UPDATE business_hours SET end_local = 'noon' WHERE store = (SELECT max(store) FROM business_hours)",
-            "`noon`",
+            "UPDATE schedule SET week = '[[0,\"09:00:00\",\"noon\"]]' WHERE key = (SELECT max(key) FROM schedule)",
+            "noon",
         ),
         (
             "UPDATE store SET name = NULL WHERE key = (SELECT max(key) FROM store)",
@@ -879,7 +887,10 @@ fn the_map_of_the_schema_can_be_read_by_any_sqlite_tool() {
         db.query_row(&select, [], |row| row.get(0)).expect(what)
     };
     assert_eq!(count("polls_readable"), count("poll"));
-    assert_eq!(count("business_hours_readable"), count("business_hours"));
+    let hours = String::from_utf8(home.print(&["export", "business-hours"])).expect("text");
+    let hours = i64::try_from(hours.lines().count() - 1).expect("few");
+    assert_eq!(count("business_hours_readable"), hours);
+    assert!(count("schedule") < count("store_hours"));
     assert_eq!(count("reports_readable"), 0);
     let first: String = db
         .query_row("SELECT min(timestamp_utc) FROM polls_readable", [], |row| {

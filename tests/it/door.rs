@@ -12,7 +12,8 @@ use store_monitor::db::connection::open_writer;
 use store_monitor::db::writer::Writer;
 use store_monitor::http::{Capacity, Server as HttpServer, Shared, bind};
 use store_monitor::jobs::{Jobs, Limits, Made};
-use store_monitor::uptime::fleet::{BusinessTime, Fleet, Pattern};
+use store_monitor::uptime::business_hours::Pattern;
+use store_monitor::uptime::fleet::{BusinessTime, Fleet};
 use store_monitor::uptime::report::Report;
 use store_monitor::uptime::side_by_side::Threads;
 

@@ -18,7 +18,6 @@ use store_monitor::http::{Capacity, Server as HttpServer, Shared, bind};
 use store_monitor::jobs::{Jobs, Limits, Made, Recipe};
 use store_monitor::uptime::interval::{DAY, MINUTE};
 use store_monitor::uptime::report::{HEADER, Question};
-use store_monitor::uptime::rows::Rows;
 use store_monitor::uptime::timeline::Interpolation;
 use uuid::Uuid;
 
@@ -302,64 +301,6 @@ fn the_stores_of_reports_are_kept_once_and_go_with_the_last_of_them() {
     // From the database it is what it was from memory.
     assert_eq!(start().get(&format!("/get_report/{id}")).body, csv);
     assert!(String::from_utf8_lossy(&csv).contains("\"a, \"\"new\"\" one\","));
-}
-
-#[test]
-fn a_database_of_an_older_version_keeps_its_reports_and_forgets_what_was_packed_otherwise() {
-    let home = Home::seeded();
-    let server = Server::start(&home);
-    let id = server.trigger("");
-    let before = server.wait_for_report(&id).body;
-    server.terminate();
-    home.sqlite()
-        .execute_batch(
-            "UPDATE report SET csv = CAST('as it was' AS BLOB);
-             DROP VIEW reports_readable;
-             ALTER TABLE report DROP COLUMN csv_bytes;
-             ALTER TABLE report DROP COLUMN fleet;
-             ALTER TABLE report DROP COLUMN numbers;
-             ALTER TABLE report DROP COLUMN shared;
-             DROP TABLE report_fleet;
-             DROP TABLE packed_fleet;
-             UPDATE packed_hour SET polls = x'02';
-             PRAGMA user_version = 3;",
-        )
-        .expect("an older version");
-    let server = Server::start(&home);
-    assert_eq!(server.get(&format!("/get_report/{id}")).text(), "as it was");
-    let facts = server.get(&format!("/api/reports/{id}")).json();
-    assert_eq!(facts["csv_bytes"], "as it was".len());
-    assert_eq!(server.report(""), home.print(&["report"]));
-    assert_eq!(server.report(""), before);
-    assert_eq!(home.print(&["check"]), b"ok\n");
-}
-
-#[test]
-fn a_database_whose_reports_have_a_row_for_each_store_keeps_them() {
-    let home = Home::seeded();
-    let server = Server::start(&home);
-    let id = server.trigger("");
-    let before = server.wait_for_report(&id).body;
-    server.terminate();
-    let db = home.sqlite();
-    let (own, shared): (Vec<u8>, Vec<u8>) = db
-        .query_row("SELECT numbers, shared FROM report", [], |row| {
-            Ok((row.get(0)?, row.get(1)?))
-        })
-        .expect("a report");
-    let stores = before.iter().filter(|&&byte| byte == b'\n').count() - 1;
-    let rows = Rows::from_bytes(stores, &own, Some(&shared)).expect("its rows");
-    let each: Vec<u8> = rows.iter().flatten().copied().collect();
-    assert_eq!(each.len(), 12 * stores);
-    db.execute("UPDATE report SET numbers = ?1", [each])
-        .expect("all rows");
-    db.execute_batch("ALTER TABLE report DROP COLUMN shared; PRAGMA user_version = 4;")
-        .expect("an older version");
-    drop(db);
-    let server = Server::start(&home);
-    assert_eq!(server.get(&format!("/get_report/{id}")).body, before);
-    assert_eq!(server.report(""), before);
-    assert_eq!(home.print(&["check"]), b"ok\n");
 }
 
 #[test]

@@ -19,6 +19,7 @@ mod live;
 mod outages;
 mod pages;
 mod properties;
+mod schemas;
 mod splits;
 mod standing;
 mod stress;

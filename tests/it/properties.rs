@@ -19,8 +19,8 @@ use store_monitor::civil::{format_local_time, format_utc, parse_instant};
 use store_monitor::db::{fleet, polls};
 use store_monitor::ingest::batch::{self, Source};
 use store_monitor::ingest::load;
-use store_monitor::uptime::business_hours::{WeeklyRow, ZoneTable, open_intervals};
-use store_monitor::uptime::fleet::{BusinessTime, Fleet, Pattern, StoreKey};
+use store_monitor::uptime::business_hours::{Pattern, WeeklyRow, ZoneTable};
+use store_monitor::uptime::fleet::{BusinessTime, Fleet, StoreKey};
 use store_monitor::uptime::gather::Builder;
 use store_monitor::uptime::history::History;
 use store_monitor::uptime::interval::{DAY, HOUR, Interval, Intervals, MINUTE, Micros, SECOND};
@@ -111,7 +111,8 @@ impl Case {
 }
 
 fn open(zone: Tz, rows: &[WeeklyRow], span: Interval) -> Intervals {
-    open_intervals(&ZoneTable::new(zone, span), rows, span)
+    let rows = rows.to_vec();
+    Pattern { zone, rows }.open(&ZoneTable::new(zone, span), span)
 }
 
 fn offset(zone: Tz, at: Micros) -> Micros {

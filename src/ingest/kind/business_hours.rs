@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use super::field::{Fault, RowNotes, text};
 use super::input_kind::{Column, Description, InputKind, Verdict, id_of};
 use crate::civil::{format_local_time, parse_local_time};
-use crate::db::{Changed, fleet};
+use crate::db::{Changed, schedules, store_keys};
 use crate::error::Result;
 use crate::ingest::fields::Fields;
 use crate::ingest::problem::{Code, Notes, excerpt};
@@ -73,14 +73,14 @@ impl InputKind for BusinessHours {
         let rows = |(&store, rows): (&u32, &BTreeMap<WeeklyRow, u64>)| {
             (keys[store as usize], rows.keys().copied().collect())
         };
-        fleet::replace_hours(db, self.0.iter().map(rows))
+        schedules::replace(db, self.0.iter().map(rows))
     }
 
     /// Ordered by store id, day and times.
     fn export(db: &Connection, each: &mut dyn FnMut(&[&[u8]]) -> Result<()>) -> Result<()> {
-        let ids = fleet::ids(db)?;
+        let ids = store_keys::ids(db)?;
         let mut rows: Vec<(&str, WeeklyRow)> = Vec::new();
-        fleet::for_each_hours(db, |store, row| {
+        schedules::for_each(db, |store, row| {
             rows.push((id_of(&ids, store)?, row));
             Ok(())
         })?;

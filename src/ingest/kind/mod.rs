@@ -18,10 +18,10 @@ pub use input_kind::{Column, Description, Need};
 pub(super) use input_kind::{InputKind, Verdict};
 pub use polls::EARLIEST_US;
 
-use super::fields::{FIELDS_MAX, Fields};
-use super::problem::Notes;
 use crate::db::Changed;
 use crate::error::Result;
+use crate::ingest::fields::{FIELDS_MAX, Fields};
+use crate::ingest::problem::Notes;
 use crate::uptime::business_hours::WeeklyRow;
 use crate::uptime::fleet::StoreKey;
 use crate::uptime::interval::Micros;

@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use super::field::{Fault, RowNotes, text};
 use super::input_kind::{Column, Description, InputKind, Verdict, id_of};
 use crate::civil::{self, format_utc, parse_timestamp_bytes};
-use crate::db::{Changed, fleet, polls};
+use crate::db::{Changed, polls, store_keys};
 use crate::error::Result;
 use crate::ingest::fields::Fields;
 use crate::ingest::problem::{Code, excerpt};
@@ -64,7 +64,7 @@ impl InputKind for Polls {
 
     /// Ordered by instant and store id.
     fn export(db: &Connection, each: &mut dyn FnMut(&[&[u8]]) -> Result<()>) -> Result<()> {
-        let ids = fleet::ids(db)?;
+        let ids = store_keys::ids(db)?;
         let mut timestamp = Vec::new();
         let mut write = |at: Micros, polls: &mut Vec<(&str, Status)>| -> Result<()> {
             // The table orders one instant's polls by key, which is the order in which stores came in.

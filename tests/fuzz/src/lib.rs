@@ -12,10 +12,9 @@ use std::io::{self, Read};
 use serde::de::IgnoredAny;
 use serde_json::Value;
 use store_monitor::civil::{format_local_time, format_utc};
-use store_monitor::ingest::kind::{Kind, Value};
-use store_monitor::ingest::rows::{Format, Row, Rows};
+use store_monitor::ingest::kind::{self, Kind};
 use store_monitor::ingest::problem::{Code, InputError, Outcome};
-
+use store_monitor::ingest::rows::{Format, Row, Rows};
 
 /// 2100-01-01T00:00:00Z: instants after it are refused.
 const LATEST_US: i64 = 4_102_444_800_000_000;
@@ -127,13 +126,15 @@ fn csv_of(row: &Row<'_>) -> String {
     let quoted = |text: &str| format!("\"{}\"", text.replace('"', "\"\""));
     let id = quoted(row.store_id);
     match row.value {
-        Value::Polls(poll) => format!("{id},{},{}", format_utc(poll.at()), poll.status().as_str()),
-        Value::BusinessHours(row) => {
+        kind::Value::Polls(poll) => {
+            format!("{id},{},{}", format_utc(poll.at()), poll.status().as_str())
+        }
+        kind::Value::BusinessHours(row) => {
             let [start, end] = [row.start_us_local, row.end_us_local].map(format_local_time);
             format!("{id},{},{start},{end}", row.weekday)
         }
-        Value::Timezones(zone) => format!("{id},{zone}"),
-        Value::Stores([name, group]) => format!("{id},{},{}", quoted(name), quoted(group)),
+        kind::Value::Timezones(zone) => format!("{id},{zone}"),
+        kind::Value::Stores([name, group]) => format!("{id},{},{}", quoted(name), quoted(group)),
     }
 }
 
