@@ -17,6 +17,7 @@
 //! | [`uptime`] | the pure core: what every number means | SQLite, HTTP, CSV files, the clock |
 //! | [`parallel`] | fork and join | what the work is |
 //! | [`team`] | threads that wait to lend a hand | what the work is |
+//! | [`docs`] | the guides as text | who shows them |
 //! | [`civil`], [`clock`] | instants as text; the machine's clock | everything above, and of the core only its unit of time |
 //! | [`error`] | what went wrong, and what to do | who shows it |
 //!
@@ -56,6 +57,7 @@ pub mod civil;
 pub mod cli;
 pub mod clock;
 pub mod db;
+pub mod docs;
 pub mod error;
 pub mod export;
 pub mod fleet_view;

@@ -7,6 +7,7 @@ mod catalogue;
 mod commands;
 mod crash;
 mod differential;
+mod docs;
 mod door;
 mod door_limits;
 mod golden;
