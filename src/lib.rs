@@ -23,7 +23,7 @@
 //! | [`error`] | what went wrong, and what to do | who shows it |
 //!
 //! # A poll's way from the file to the report
-//! [`ingest::parser`] makes a typed row of a line, in a long file on every core, block by block
+//! [`ingest::rows`] makes a typed row of a line, in a long file on every core, block by block
 //! ([`ingest::blocks`]); [`ingest::batch::read`] judges it beside the other rows of its call and sorts
 //! it; [`ingest::load::write`] gives it to [`db::polls::add`], in one transaction with all the others. A report asks
 //! [`hot_window::HotWindow::inputs`], which has the poll in memory or reads it with
