@@ -57,26 +57,28 @@ CREATE TABLE IF NOT EXISTS store_hours (
     PRIMARY KEY (store, valid_from)
 ) STRICT, WITHOUT ROWID;
 
--- One report: a row before its id is given out, so that a restart finds it.
+-- One report, or another product of the same queue: a row before its id is given out, so that a restart
+-- finds it.
 CREATE TABLE IF NOT EXISTS report (
     id            TEXT PRIMARY KEY, -- a UUID
     state         TEXT NOT NULL CHECK (state IN ('Running', 'Complete', 'Failed')),
+    kind          TEXT NOT NULL DEFAULT 'report',
+    parameters    TEXT NOT NULL DEFAULT '{}', -- a JSON object: what its kind needs beside the next two
     as_of         INTEGER NOT NULL,
     interpolation TEXT NOT NULL CHECK (interpolation IN ('nearest', 'previous')),
     triggered_at  INTEGER NOT NULL,
     finished_at   INTEGER, -- NULL while Running
     error         TEXT,    -- why it Failed
-    csv           BLOB,    -- once Complete, if the schema was older than 4; NULL since: `numbers` have it
+    csv           BLOB,    -- the CSV itself, if a schema older than 4 kept it; NULL since: `rows` have it
     csv_bytes     INTEGER, -- how long its CSV is, once Complete
-    fleet         INTEGER, -- report_fleet.generation: the stores that it has rows of, once Complete
-    numbers       BLOB,    -- the rows of those that share none, and
-    shared        BLOB     -- what stores share rows, and these; src/uptime/rows.rs explains both
+    stores        TEXT,    -- store_list.hash: the stores that it has rows of, once Complete
+    rows          BLOB     -- once Complete; src/uptime/row.rs explains those of a report
 ) STRICT;
 
 -- The stores of reports, once for all that have the same.
-CREATE TABLE IF NOT EXISTS report_fleet (
-    generation INTEGER PRIMARY KEY, -- of the fleet, when the reports were made
-    store_ids  TEXT NOT NULL        -- a JSON array, in the order of the rows
+CREATE TABLE IF NOT EXISTS store_list (
+    hash      TEXT PRIMARY KEY, -- SHA-256 of store_ids, in hexadecimal digits
+    store_ids TEXT NOT NULL     -- a JSON array, in the order of the rows
 ) STRICT;
 
 CREATE INDEX IF NOT EXISTS report_by_age ON report (triggered_at, id);
@@ -123,6 +125,7 @@ JOIN json_each(schedule.week) AS row;
 DROP VIEW IF EXISTS reports_readable;
 CREATE VIEW reports_readable AS
 SELECT id,
+       kind,
        state,
        strftime('%Y-%m-%d %H:%M:%S', as_of / 1000000, 'unixepoch')
            || printf('.%06d UTC', as_of % 1000000) AS as_of,

@@ -1,11 +1,10 @@
-//! The fleet as people look at it: an overview with names and owners, kept as long as it is true.
+//! The fleet view: an overview with names and owners, kept as long as it is true.
 //!
-//! It must never know HTTP or how anything is drawn. What is kept is good for one generation of the
-//! database, one instant and one rule; thousands of stores are walked once for all who look.
+//! A view is good for one generation of the database, one instant and one rule. Thousands of stores are
+//! walked once for all clients that look.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
 
 use rusqlite::Connection;
 
@@ -14,13 +13,13 @@ use crate::db::generation::{self, Generation};
 use crate::db::{self, polls};
 use crate::error::Result;
 use crate::hot_window::{HotWindow, Inputs};
-use crate::uptime::fleet::{BusinessTime, Store, StoreKey};
+use crate::parallel::threads;
+use crate::uptime::fleet::{BusinessTime, Fleet, Store, StoreKey};
 use crate::uptime::interval::{DAY, Intervals, Micros};
 use crate::uptime::outage;
 use crate::uptime::overview::Overview;
 use crate::uptime::report::Question;
-use crate::uptime::timeline::reach;
-use crate::uptime::window::{Coverage, Share, WindowTotal};
+use crate::uptime::window::{Coverage, Share, Window, WindowTotal, reach};
 
 /// How many views are kept: both rules at one instant.
 const VIEWS_MAX: usize = 2;
@@ -37,9 +36,9 @@ pub struct Sum {
     pub uptime: Micros,
     /// Business time offline.
     pub downtime: Micros,
-    /// Business time that somebody saw.
+    /// Business time near a counted poll.
     pub seen: Micros,
-    /// Business time, of stores of which nothing is known, too.
+    /// All business time, also of stores of which nothing is known.
     pub business: Micros,
 }
 
@@ -58,7 +57,7 @@ impl Sum {
         Share::new(self.uptime, self.uptime + self.downtime)
     }
 
-    /// The share of business time that somebody saw.
+    /// The share of business time near a counted poll.
     pub fn coverage(&self) -> Option<Share> {
         Share::new(self.seen, self.business)
     }
@@ -70,11 +69,11 @@ pub struct FleetView {
     generation: Generation,
     /// The instant and the rule.
     pub question: Question,
-    /// What it was made of.
+    /// The inputs that it was made of.
     pub inputs: Inputs,
     /// Every store's name and owner, in the order of the fleet's stores; empty where no source has any.
     pub labels: Vec<Label>,
-    /// Every store at a glance, in the same order.
+    /// Every store's summary, in the same order.
     pub overview: Overview,
     /// Each store's week before this one, and how much of it was seen, in the same order.
     pub before: Vec<(WindowTotal, Option<Coverage>)>,
@@ -82,9 +81,9 @@ pub struct FleetView {
     pub outages: Intervals,
 }
 
-/// A part of a fleet: the stores of one owner, or all.
+/// A section of a fleet: the stores of one owner, or all.
 #[derive(Debug)]
-pub struct Part {
+pub struct FleetPart {
     /// Their places in the fleet, in its order.
     pub places: Vec<usize>,
     /// This week.
@@ -107,7 +106,6 @@ impl FleetView {
             polls::history(&view, reach(earlier.as_of), threads())?
         };
         let stores = inputs.fleet.stores();
-        let all: Vec<&Store> = stores.iter().collect();
         let before = if earlier_polls.is_empty() {
             let unknown = (WindowTotal::Closed, None);
             vec![unknown; stores.len()]
@@ -115,10 +113,9 @@ impl FleetView {
             let span = BusinessTime::span_for(earlier.as_of);
             let business = BusinessTime::new(&inputs.fleet, span);
             let fleet = &inputs.fleet;
-            let overview =
-                Overview::new(fleet, &all, &business, &earlier_polls, earlier, threads());
-            let week = overview.glances.iter();
-            week.map(|glance| (glance.totals[2], glance.coverage))
+            let overview = Overview::new(fleet, &business, &earlier_polls, earlier, threads());
+            let week = overview.summaries.iter();
+            week.map(|store| (store.totals[Window::Week], store.coverage))
                 .collect()
         };
         let label = |store: &Store| names.remove(&store.key).unwrap_or_default();
@@ -126,7 +123,7 @@ impl FleetView {
             generation,
             question,
             labels: stores.iter().map(label).collect(),
-            overview: overview_of(&inputs, &all, question),
+            overview: overview_of(&inputs, &inputs.fleet, question),
             before,
             outages: outages(&inputs, question.as_of),
             inputs,
@@ -147,20 +144,20 @@ impl FleetView {
     }
 
     /// The stores of the owner `group`, or all.
-    pub fn part(&self, group: Option<&str>) -> Part {
+    pub fn part(&self, group: Option<&str>) -> FleetPart {
         let belongs = |place: &usize| group.is_none_or(|group| self.labels[*place].group == group);
         self.sum((0..self.labels.len()).filter(belongs).collect())
     }
 
-    fn sum(&self, places: Vec<usize>) -> Part {
+    fn sum(&self, places: Vec<usize>) -> FleetPart {
         let (mut week, mut before) = (Sum::default(), Sum::default());
         for &place in &places {
-            let glance = &self.overview.glances[place];
-            week.add(&glance.totals[2], glance.coverage);
+            let store = &self.overview.summaries[place];
+            week.add(&store.totals[Window::Week], store.coverage);
             let (total, coverage) = &self.before[place];
             before.add(total, *coverage);
         }
-        Part {
+        FleetPart {
             places,
             week,
             before,
@@ -168,7 +165,7 @@ impl FleetView {
     }
 
     /// The stores of each owner, by name; those without one are left out.
-    pub fn owners(&self) -> Vec<(&str, Part)> {
+    pub fn owners(&self) -> Vec<(&str, FleetPart)> {
         let mut owners: HashMap<&str, Vec<usize>> = HashMap::new();
         for (place, label) in self.labels.iter().enumerate() {
             if !label.group.is_empty() {
@@ -183,10 +180,16 @@ impl FleetView {
         owners
     }
 
-    /// When in the week the downtime of these stores fell.
-    pub fn overview_of(&self, places: &[usize]) -> Overview {
-        let stores: Vec<&Store> = places.iter().map(|&place| self.store(place)).collect();
-        overview_of(&self.inputs, &stores, self.question)
+    /// When in the week the downtime of the owner's stores fell.
+    pub fn overview_of(&self, group: &str) -> Overview {
+        let mut labels = self.labels.iter();
+        // The fleet's stores are passed in its order, which is that of the labels.
+        let belongs = |_: &&Store| labels.next().is_some_and(|label| label.group == group);
+        overview_of(
+            &self.inputs,
+            &self.inputs.fleet.only(belongs),
+            self.question,
+        )
     }
 }
 
@@ -195,10 +198,9 @@ pub fn outages(inputs: &Inputs, as_of: Micros) -> Intervals {
     outage::outages(&inputs.fleet, &inputs.business, &inputs.history, as_of)
 }
 
-fn overview_of(inputs: &Inputs, stores: &[&Store], question: Question) -> Overview {
+fn overview_of(inputs: &Inputs, fleet: &Fleet, question: Question) -> Overview {
     Overview::new(
-        &inputs.fleet,
-        stores,
+        fleet,
         &inputs.business,
         &inputs.history,
         question,
@@ -206,11 +208,7 @@ fn overview_of(inputs: &Inputs, stores: &[&Store], question: Question) -> Overvi
     )
 }
 
-fn threads() -> usize {
-    thread::available_parallelism().map_or(1, usize::from)
-}
-
-/// The views that were looked at lately.
+/// The latest views.
 #[derive(Debug, Default)]
 pub struct FleetViews {
     kept: Mutex<Vec<Arc<FleetView>>>,
@@ -231,15 +229,12 @@ impl FleetViews {
         let generation = generation::current(db)?;
         // A panic while making one leaves the others as they are.
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let same = |view: &&Arc<FleetView>| {
-            view.generation == generation
-                && view.question.as_of == question.as_of
-                && view.question.rule == question.rule
-        };
+        let same =
+            |view: &&Arc<FleetView>| view.generation == generation && view.question == question;
         if let Some(view) = kept.iter().find(same) {
             return Ok(Arc::clone(view));
         }
-        // What is out of date goes first: it holds memory that the new one can use.
+        // Outdated views go first: they hold memory that the new one can use.
         kept.retain(|view| view.generation == generation);
         kept.truncate(VIEWS_MAX - 1);
         let view = Arc::new(FleetView::new(db, hot, question)?);

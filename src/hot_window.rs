@@ -1,22 +1,16 @@
 //! The hot window: the polls of the last eight days in memory, and the fleet they belong to.
 //!
-//! It must never know HTTP or how a report is computed. The database stays the record: whatever is
-//! here was read from it, and is good for as long as its [`Generation`] stands.
+//! The database stays the record: whatever is here was read from it, and is good for as long as its
+//! [`Generation`] stands.
 //!
 //! # Where the time of a start goes
-//! Counted by callgrind for 14,000 stores and 2.4 million polls, from the start of `report` to its end:
-//! 143 million instructions, of which reading packed hours and laying them out takes 45 %, the walk over
-//! all polls and the CSV 23 %, the stores and their hours 7 %, business time 3 %; the rest is SQLite's and
-//! the process's own. Fleet and polls are read side by side, the polls in parts, each through a connection
-//! of its own; blocks are laid out on every core, straight from the bytes that the database holds. With
-//! weekly hours read from their 90,000 rows and polls gathered one by one it was 450 million, with every
-//! poll read from its row 2,700 million. As much of the time as in instructions lies in fresh memory: of
-//! 9,400 page faults three fifths are the polls, a third the packed bytes.
+//! Into reading packed hours and laying out their polls, mostly; then into the walk over all polls. Fleet
+//! and polls are read side by side, the polls in parts, each through a connection of its own. Blocks are
+//! laid out on every core, straight from the bytes that the database holds. As much of the time as in
+//! instructions lies in fresh memory: three fifths of it are the polls, a third the packed bytes.
 
-use std::panic::resume_unwind;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
 
 use rusqlite::Connection;
 
@@ -26,12 +20,12 @@ use crate::db::polls::PollChange;
 use crate::db::writer::{Follow, Telling};
 use crate::db::{self, fleet, polls};
 use crate::error::Result;
-use crate::uptime::fleet::{BusinessTime, Fleet};
+use crate::parallel;
+use crate::render::store_list::StoreList;
+use crate::uptime::fleet::{BusinessTime, Fleet, Store};
 use crate::uptime::history::History;
 use crate::uptime::interval::{HOUR, Interval, Micros};
-use crate::uptime::report::{Question, Report};
-use crate::uptime::side_by_side::SideBySide;
-use crate::uptime::timeline::{REACH, reach};
+use crate::uptime::window::{REACH, reach};
 
 /// How much longer than a report's reach the window is: a report that was triggered shortly before
 /// newer polls came in is still made from memory.
@@ -43,10 +37,10 @@ const WAITING_POLLS_MAX: usize = 1 << 18;
 /// Everything a report is made of, as the database had it at one moment.
 #[derive(Clone, Debug)]
 pub struct Inputs {
-    /// Every store.
+    /// Every store, or those that a product is restricted to.
     pub fleet: Arc<Fleet>,
-    /// The generation of the fleet that this is.
-    pub fleet_generation: i64,
+    /// The ids of these stores.
+    pub stores: Arc<StoreList>,
     /// Its business time, expanded over the day of the report.
     pub business: Arc<BusinessTime>,
     /// Polls, at least all within reach of the report's `as_of`.
@@ -54,23 +48,35 @@ pub struct Inputs {
 }
 
 impl Inputs {
-    /// The report, computed side by side.
-    pub fn report(&self, question: Question, side_by_side: &impl SideBySide) -> Report {
-        Report::new(
-            &self.fleet,
-            &self.business,
-            &self.history,
-            question,
-            side_by_side,
-        )
+    /// The inputs of these; `business` is of `fleet` or of the whole that it is a part of.
+    pub fn new(fleet: Arc<Fleet>, business: Arc<BusinessTime>, history: Arc<History>) -> Self {
+        Self {
+            stores: list(&fleet),
+            fleet,
+            business,
+            history,
+        }
+    }
+
+    /// The same inputs for the stores that `keep` keeps.
+    #[must_use]
+    pub fn only(&self, keep: impl FnMut(&&Store) -> bool) -> Self {
+        let (business, history) = (Arc::clone(&self.business), Arc::clone(&self.history));
+        Self::new(self.fleet.only(keep).into(), business, history)
     }
 }
 
-/// What is in memory, and since when it is so.
+fn list(fleet: &Fleet) -> Arc<StoreList> {
+    Arc::new(StoreList::new(
+        fleet.stores().iter().map(|store| &*store.id),
+    ))
+}
+
+/// The contents of the memory, and the generation of the database that they are of.
 #[derive(Debug, Default)]
 struct Loaded {
     generation: Generation,
-    fleet: Option<Arc<Fleet>>,
+    fleet: Option<(Arc<Fleet>, Arc<StoreList>)>,
     business: Option<Arc<BusinessTime>>,
     /// The polls of this span are all here.
     span: Option<Interval>,
@@ -116,7 +122,7 @@ impl Follow for Arc<HotWindow> {
 }
 
 impl HotWindow {
-    /// Reads what the newest report would need, so that the first one need not wait for it.
+    /// Reads the inputs of the newest report, so that the first one need not wait for them.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -127,7 +133,7 @@ impl HotWindow {
 
     /// Takes note of a change that is durable; to be called in the order of the commits.
     ///
-    /// Never waits for a report: what cannot be followed at once waits for the next one.
+    /// Never waits for a report: a change that cannot be followed at once waits for the next one.
     pub fn note(&self, change: PollChange) {
         let mut changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
         changes.push(change);
@@ -141,7 +147,7 @@ impl HotWindow {
         }
         match self.loaded.try_lock() {
             Ok(mut loaded) => loaded.follow(changes.drain(..)),
-            // Somebody is loading, and may be for long: reading again will cost less than following.
+            // A load is under way, and may take long: reading again will cost less than following.
             Err(_) => changes.clear(),
         }
     }
@@ -152,7 +158,7 @@ impl HotWindow {
 
     /// The inputs of a report at `as_of`, as the database has them now.
     ///
-    /// What is stale is read again first, by one caller while others wait for it. A report that ends
+    /// Stale parts are read again first, by one caller while others wait for it. A report that ends
     /// before the window begins reads its own range and leaves the window as it is.
     ///
     /// # Errors
@@ -168,20 +174,20 @@ impl HotWindow {
             let read = read_all(&view, span, as_of)?;
             *loaded = Loaded {
                 generation: now,
-                fleet: Some(read.fleet),
+                fleet: Some((read.fleet, read.stores)),
                 business: Some(read.business),
                 span: Some(span),
                 history: read.history,
             };
         }
-        let fleet = match &loaded.fleet {
-            Some(fleet) if loaded.generation.fleet == now.fleet => Arc::clone(fleet),
+        let (fleet, stores) = match &loaded.fleet {
+            Some(fleet) if loaded.generation.fleet == now.fleet => fleet.clone(),
             _ => {
-                let fleet = Arc::new(fleet::load(&view)?);
+                let fleet = fleet::load(&view)?;
+                let stores = list(&fleet);
                 loaded.business = None;
-                loaded.fleet = Some(Arc::clone(&fleet));
                 loaded.generation.fleet = now.fleet;
-                fleet
+                loaded.fleet.insert((Arc::new(fleet), stores)).clone()
             }
         };
         let day = BusinessTime::span_for(as_of);
@@ -199,7 +205,7 @@ impl HotWindow {
         };
         loaded.follow(self.waiting());
         if loaded.generation.polls < now.polls {
-            // What the view sees and nobody was told of yet is a moment away; to read again takes long.
+            // A change that the view sees is told in a moment; to read everything again takes long.
             self.telling.wait();
             loaded.follow(self.waiting());
         }
@@ -209,7 +215,7 @@ impl HotWindow {
             tracing::debug!("polls are read again: another process wrote, or too many came in");
             let newest = polls::newest(&view)?.unwrap_or(as_of);
             let span = Interval::new(newest - REACH - SLACK, newest + 1);
-            loaded.history = Arc::new(polls::history(&view, span, threads())?);
+            loaded.history = Arc::new(polls::history(&view, span, parallel::threads())?);
             loaded.span = Some(span);
             loaded.generation.polls = now.polls;
         }
@@ -219,20 +225,15 @@ impl HotWindow {
             Arc::clone(&loaded.history)
         } else {
             drop(loaded);
-            Arc::new(polls::history(&view, span, threads())?)
+            Arc::new(polls::history(&view, span, parallel::threads())?)
         };
         Ok(Inputs {
             fleet,
-            fleet_generation: now.fleet,
+            stores,
             business,
             history,
         })
     }
-}
-
-/// How many threads read polls.
-fn threads() -> usize {
-    thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// The inputs of one report at `as_of`, read from the database for it alone.
@@ -255,26 +256,19 @@ fn read_all(view: &Connection, span: Interval, as_of: Micros) -> Result<Inputs> 
     let read_fleet = |file: &Path| -> Result<Option<(Fleet, BusinessTime)>> {
         let mut db = open_reader(file)?;
         let view = db::read(&mut db)?;
-        // Somebody may have written between the two views.
+        // Another write may lie between the two views.
         (generation::current(&view)? == generation)
             .then(|| load(&view))
             .transpose()
     };
-    thread::scope(|scope| {
-        let fleet = view
-            .path()
-            .map(|file| scope.spawn(|| read_fleet(Path::new(file))));
-        let history = polls::history(view, span, threads());
-        let fleet = fleet.map(|fleet| fleet.join().unwrap_or_else(|panic| resume_unwind(panic)));
-        let (fleet, business) = match fleet.transpose()?.flatten() {
-            Some(read) => read,
-            None => load(view)?,
-        };
-        Ok(Inputs {
-            fleet: Arc::new(fleet),
-            fleet_generation: generation.fleet,
-            business: Arc::new(business),
-            history: Arc::new(history?),
-        })
-    })
+    let file = view.path().map(Path::new);
+    let (fleet, history) = parallel::join(
+        || file.map(read_fleet),
+        || polls::history(view, span, parallel::threads()),
+    );
+    let (fleet, business) = match fleet.transpose()?.flatten() {
+        Some(read) => read,
+        None => load(view)?,
+    };
+    Ok(Inputs::new(fleet.into(), business.into(), history?.into()))
 }

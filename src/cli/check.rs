@@ -4,6 +4,7 @@ use super::{Database, output};
 use crate::db::check;
 use crate::db::connection::open_reader;
 use crate::error::{Error, Result};
+use crate::product;
 
 /// The options of `check`.
 #[derive(Debug, clap::Args)]
@@ -18,7 +19,9 @@ pub struct Options {
 /// When something is wrong with the database, or it cannot be read at all.
 pub fn run(options: &Options) -> Result<()> {
     let file = &options.database.file;
-    let findings = check::findings(&open_reader(file)?)?;
+    let db = open_reader(file)?;
+    let mut findings = check::findings(&db)?;
+    findings.extend(product::findings(&db)?);
     let failed = |error: std::io::Error| Error::failed("stdout cannot be written").because(error);
     output::to_stdout(|out| {
         for finding in &findings {

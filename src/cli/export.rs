@@ -3,34 +3,68 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use rusqlite::Connection;
+use clap::{ArgMatches, Args, Command, FromArgMatches, Subcommand};
 
 use super::{Database, folder_of, lake, output};
 use crate::db;
 use crate::db::connection::open_reader;
 use crate::error::{Error, Result};
 use crate::export;
+use crate::ingest::kind::Kind;
 
-/// What can be exported.
-#[derive(Debug, clap::Subcommand)]
-enum What {
-    /// Print every poll
-    Polls,
-    /// Print every row of weekly hours
-    BusinessHours,
-    /// Print every store's time zone
-    Timezones,
-    /// Print every store's name and group
-    Stores,
-    /// Write files by day, which DuckDB, ClickHouse, Spark, Trino and BigQuery read as they are
+/// What can be exported: rows of one kind, or a lake. The kinds' subcommands follow from their list.
+#[derive(Debug)]
+enum Subject {
+    Rows(Kind),
     Lake(lake::Options),
+}
+
+impl Subcommand for Subject {
+    fn augment_subcommands(command: Command) -> Command {
+        let kind = |kind: Kind| {
+            let description = kind.description();
+            Command::new(description.slug).about(description.export_about)
+        };
+        let about = "Write files by day, which DuckDB, ClickHouse, Spark, Trino and BigQuery read as they are";
+        command
+            .subcommand_required(true)
+            .arg_required_else_help(true)
+            .subcommands(Kind::ALL.map(kind))
+            .subcommand(lake::Options::augment_args(Command::new("lake")).about(about))
+    }
+
+    fn augment_subcommands_for_update(command: Command) -> Command {
+        Self::augment_subcommands(command)
+    }
+
+    fn has_subcommand(name: &str) -> bool {
+        name == "lake" || Kind::of_slug(name).is_some()
+    }
+}
+
+impl FromArgMatches for Subject {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        match matches.subcommand() {
+            Some(("lake", matches)) => lake::Options::from_arg_matches(matches).map(Self::Lake),
+            other => {
+                let kind = other.and_then(|(name, _)| Kind::of_slug(name));
+                let missing = || clap::Error::new(clap::error::ErrorKind::MissingSubcommand);
+                kind.map(Self::Rows).ok_or_else(missing)
+            }
+        }
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
 }
 
 /// What `export` can be told.
 #[derive(Debug, clap::Args)]
 pub struct Options {
     #[command(subcommand)]
-    what: What,
+    subject: Subject,
 
     /// Write to this file in place of stdout; it appears whole or not at all
     #[arg(long, env = "STORE_MONITOR_OUTPUT", value_name = "FILE", global = true)]
@@ -40,34 +74,28 @@ pub struct Options {
     database: Database,
 }
 
-/// Writes one kind of data, as a view of the database has it.
-type Export = fn(&Connection, &mut dyn Write) -> Result<()>;
-
 /// Prints one kind of data, or writes a lake, from one consistent view of the database.
 ///
 /// # Errors
 /// When the database cannot be read or the output not be written.
 pub fn run(options: &Options) -> Result<()> {
     let file = &options.database.file;
-    let export: Export = match &options.what {
-        What::Polls => |view, out| export::polls(view, out),
-        What::BusinessHours => |view, out| export::business_hours(view, out),
-        What::Timezones => |view, out| export::timezones(view, out),
-        What::Stores => |view, out| export::stores(view, out),
-        What::Lake(_) if options.output.is_some() => {
+    let kind = match &options.subject {
+        Subject::Rows(kind) => *kind,
+        Subject::Lake(_) if options.output.is_some() => {
             let reason = "a lake is a folder of files (leave --output away, and name DIR)";
             return Err(Error::invalid(reason));
         }
-        What::Lake(options) => return lake::run(options, file),
+        Subject::Lake(options) => return lake::run(options, file),
     };
     let mut db = open_reader(file)?;
     // The view lasts as long as the database is read, and no longer.
     let write = |out: &mut dyn Write| {
         let view = db::read(&mut db)?;
-        export(&view, out)
+        export::rows(kind, &view, out)
     };
     match &options.output {
         Some(file) => output::to_file(file, write),
-        None => output::to_stdout_behind(folder_of(&options.database.file), write),
+        None => output::to_stdout_buffered(folder_of(&options.database.file), write),
     }
 }

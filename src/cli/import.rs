@@ -1,4 +1,4 @@
-//! `import`: CSV files into the database, all or nothing, with a word on everything that was odd.
+//! `import`: CSV files into the database, all or nothing, with a note on everything unusual.
 
 use std::fs::File;
 use std::io::{self, IsTerminal, Read, Write};
@@ -17,18 +17,16 @@ use crate::db;
 use crate::db::connection::{create, open_reader, open_writer};
 use crate::db::{forget, packed};
 use crate::error::{Error, Result};
-use crate::ingest::batch::{self, Batch, Source, SourceNote};
+use crate::ingest::batch::{BAD_ROWS_TOLD, Batch, Refusal, Source, SourceNote};
+use crate::ingest::import::{self, OnBadRow};
 use crate::ingest::load::{self, Summary};
 use crate::ingest::problem::BadRow;
-use crate::uptime::interval::{DAY, Micros};
-
-/// How many bad rows are told; all are counted.
-const BAD_ROWS_TOLD: u64 = 100;
+use crate::uptime::interval::Micros;
 
 /// What `import` can be told.
 #[derive(Debug, clap::Args)]
 pub struct Options {
-    /// CSV files, plain or gzip'd; `-` is stdin
+    /// CSV files, plain or gzipped; `-` is stdin
     #[arg(required_unless_present_any = ["prune_before", "keep_days"], value_name = "FILE")]
     files: Vec<PathBuf>,
 
@@ -80,7 +78,7 @@ fn prune(options: &Options) -> Result<()> {
 
 fn import(options: &Options) -> Result<()> {
     let summary = match &options.rejects {
-        None => refuse_bad_rows(options),
+        None => load(options, OnBadRow::Refuse, &mut |_, _| Ok(())),
         Some(file) => {
             let mut summary = Summary::default();
             output::to_file(file, |out| {
@@ -94,17 +92,6 @@ fn import(options: &Options) -> Result<()> {
     Ok(())
 }
 
-fn refuse_bad_rows(options: &Options) -> Result<Summary> {
-    let mut count = 0;
-    load(options, &mut |name, bad| {
-        count += 1;
-        if count <= BAD_ROWS_TOLD {
-            eprintln!("{}", bad.in_file(name));
-        }
-        Ok(())
-    })
-}
-
 fn take_good_rows(options: &Options, out: &mut dyn Write) -> Result<Summary> {
     let unwritten =
         |error: csv::Error| Error::failed("the rejects file cannot be written").because(error);
@@ -112,21 +99,12 @@ fn take_good_rows(options: &Options, out: &mut dyn Write) -> Result<Summary> {
     rejects
         .write_record(["file", "line", "column", "code", "value", "reason", "row"])
         .map_err(unwritten)?;
-    let summary = load(options, &mut |name, bad| {
+    let summary = load(options, OnBadRow::Skip, &mut |name, bad| {
         let line = bad.line.to_string();
         let column = bad.column.unwrap_or_default();
-        let record = [
-            name,
-            &line,
-            column,
-            bad.code.as_str(),
-            &bad.value,
-            &bad.reason,
-        ];
-        let record = record
-            .into_iter()
-            .map(str::as_bytes)
-            .chain([bad.raw.as_slice()]);
+        let (code, value, reason) = (bad.code.as_str(), &bad.value, &bad.reason);
+        let fields = [name, &line, column, code, value, reason].map(str::as_bytes);
+        let record = fields.into_iter().chain([&*bad.raw]);
         rejects.write_record(record).map_err(unwritten)
     })?;
     rejects.flush().map_err(|error| unwritten(error.into()))?;
@@ -135,7 +113,11 @@ fn take_good_rows(options: &Options, out: &mut dyn Write) -> Result<Summary> {
 
 /// Reads all files, then writes what they say; a new database is made only once there is something
 /// to write.
-fn load(options: &Options, reject: &mut dyn FnMut(&str, BadRow) -> Result<()>) -> Result<Summary> {
+fn load(
+    options: &Options,
+    on_bad_row: OnBadRow,
+    reject: &mut dyn FnMut(&str, BadRow) -> Result<()>,
+) -> Result<Summary> {
     let file = &options.database.file;
     let existing = if file.exists() {
         Some(open_writer(file)?)
@@ -153,24 +135,15 @@ fn load(options: &Options, reject: &mut dyn FnMut(&str, BadRow) -> Result<()>) -
         watched: Some(&rows),
         ..Source::new(input.name, bar.wrap_read(input.bytes))
     });
-    let (latest, folder) = (clock::machine_us() + DAY, folder_of(file));
-    let mut reject = |name: &str, bad| bar.suspend(|| reject(name, bad));
-    let accept = |batch: &Batch| {
-        tracing::debug!(elapsed = ?began.elapsed(), "read and sorted");
-        if options.rejects.is_none() && batch.rejected > 0 {
-            return Err(refused(batch));
-        }
-        bar.set_style(style("{spinner} {msg} {elapsed}"));
-        bar.set_message("writing");
-        Ok(())
-    };
-    let read = batch::read(sources, latest, folder, &mut reject);
-    let written = read.map_err(Error::from).and_then(|batch| {
-        accept(&batch)?;
-        match existing {
-            Some(mut db) => write(&mut db, batch),
-            None => create(file, |db| write(db, batch)),
-        }
+    let (at, folder) = (clock::machine_us(), folder_of(file));
+    let read = import::read(sources, at, folder, || Ok(on_bad_row), reject);
+    tracing::debug!(elapsed = ?began.elapsed(), "read and sorted");
+    bar.set_style(style("{spinner} {msg} {elapsed}"));
+    bar.set_message("writing");
+    let read = read.map_err(|refusal| bar.suspend(|| refused(refusal)));
+    let written = read.and_then(|batch| match existing {
+        Some(mut db) => write(&mut db, batch),
+        None => create(file, |db| write(db, batch)),
     });
     bar.finish_and_clear();
     tracing::debug!(elapsed = ?began.elapsed(), "written");
@@ -192,8 +165,15 @@ fn pack(db: &mut Connection) {
     }
 }
 
-fn refused(batch: &Batch) -> Error {
-    let (count, more) = (batch.rejected, batch.rejected.saturating_sub(BAD_ROWS_TOLD));
+/// Lists the bad rows, if they are why the call is refused.
+fn refused(refusal: Refusal) -> Error {
+    let Refusal::Rows { count, told } = refusal else {
+        return refusal.into();
+    };
+    for row in &told {
+        eprintln!("{}", row.bad.in_file(&row.source));
+    }
+    let more = count.saturating_sub(BAD_ROWS_TOLD as u64);
     let rows = if count == 1 {
         "1 row was".to_owned()
     } else {
@@ -217,10 +197,14 @@ pub fn load_all<'a>(
     db: &mut Connection,
     sources: impl IntoIterator<Item = Source<'a>>,
 ) -> Result<Summary> {
-    let latest = clock::machine_us() + DAY;
-    let batch = batch::read(sources, latest, &std::env::temp_dir(), &mut |name, bad| {
-        Err(Error::invalid(bad.in_file(name).to_string()))
-    })?;
+    let folder = std::env::temp_dir();
+    let batch = import::read(
+        sources,
+        clock::machine_us(),
+        &folder,
+        || Ok(OnBadRow::Refuse),
+        &mut |_, _| Ok(()),
+    )?;
     db::write(db, |db| load::write(db, batch))
 }
 

@@ -1,7 +1,6 @@
 //! `report`: the report CSV, computed here and now.
 
 use std::path::PathBuf;
-use std::thread;
 
 use super::{Database, output};
 use crate::civil;
@@ -10,12 +9,15 @@ use crate::db::connection::open_reader;
 use crate::db::polls;
 use crate::error::{Error, Result};
 use crate::hot_window::read_inputs;
+use crate::parallel::threads;
+use crate::product::Product;
+use crate::product::report::FleetReport;
+use crate::render::Format;
 use crate::uptime::interval::Micros;
 use crate::uptime::report::Question;
-use crate::uptime::side_by_side::Threads;
 use crate::uptime::timeline::Interpolation;
 
-/// What `report` can be told.
+/// The options of `report`.
 #[derive(Debug, clap::Args)]
 pub struct Options {
     /// The instant at which the windows end, such as `2026-11-08 20:00:00 UTC` [default: the newest
@@ -64,10 +66,9 @@ pub fn run(options: &Options) -> Result<()> {
         as_of,
         rule: options.interpolation,
     };
-    let threads = thread::available_parallelism().map_or(1, usize::from);
     let inputs = read_inputs(&mut db, as_of)?;
-    let csv = inputs.report(question, &Threads(threads)).csv(threads);
-    // The process ends next, and the system takes memory back faster than piece by piece.
+    let csv = FleetReport::new(&inputs, question, threads()).render(Format::Csv);
+    // The process ends next, and the system takes all its memory back at once.
     std::mem::forget(inputs);
     let write = |out: &mut dyn std::io::Write| {
         out.write_all(&csv)

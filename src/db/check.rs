@@ -4,7 +4,7 @@
 
 use rusqlite::Connection;
 
-use super::{packed, reports, schedules};
+use super::{packed, schedules};
 use crate::error::Result;
 
 /// How many findings of one kind are listed; the rest are counted.
@@ -47,8 +47,8 @@ pub fn findings(db: &Connection) -> Result<Vec<String>> {
             "a name without a group, or the other way round, of store",
         ),
         (
-            "SELECT id FROM report WHERE (state = 'Complete') <> (csv IS NOT NULL OR numbers IS NOT NULL)",
-            "a complete report without its numbers, or numbers of one that is not, id",
+            "SELECT id FROM report WHERE (state = 'Complete') <> (csv IS NOT NULL OR rows IS NOT NULL)",
+            "a complete report without its rows, or rows of one that is not, id",
         ),
         (
             "SELECT id FROM report WHERE (state = 'Failed') <> (error IS NOT NULL)",
@@ -96,11 +96,6 @@ pub fn findings(db: &Connection) -> Result<Vec<String>> {
         },
         &mut findings,
     )?;
-    for id in reports::wrong(db)? {
-        findings.push(format!(
-            "a report whose numbers are not those of its stores, id {id}"
-        ));
-    }
     for hour in packed::wrong(db)? {
         findings.push(format!(
             "the packed polls of the hour {hour} are not those of its rows (DELETE FROM packed_hour in the sqlite3 shell mends it)"

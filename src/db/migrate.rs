@@ -5,6 +5,7 @@
 
 use rusqlite::Connection;
 
+use super::reports;
 use crate::error::Result;
 
 /// The schema, with the application id and version it sets.
@@ -59,6 +60,9 @@ pub(super) fn migrate(db: &Connection, version: i32) -> Result<()> {
     }
     if is_older(5) {
         db.execute_batch(TO_5)?;
+    }
+    if is_older(6) {
+        reports::migrate_to_6(db)?;
     }
     db.execute_batch(SCHEMA)?;
     if is_older(6) {

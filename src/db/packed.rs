@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::uptime::fleet::StoreKey;
 use crate::uptime::interval::{HOUR, Interval, Micros};
 use crate::uptime::poll::Poll;
-use crate::uptime::timeline::REACH;
+use crate::uptime::window::REACH;
 
 /// An hour with fewer polls is not packed: to read its rows takes some microseconds.
 const PACKED_POLLS_MIN: usize = 32;
@@ -60,8 +60,8 @@ impl<'db> Packing<'db> {
         })
     }
 
-    /// To be called before the chunk is written.
-    pub(super) fn before(&mut self, chunk: &[(StoreKey, Poll)]) -> Result<()> {
+    /// To be called before the chunk is written. Returns whether no hour that it touches had polls before.
+    pub(super) fn before(&mut self, chunk: &[(StoreKey, Poll)]) -> Result<bool> {
         for &(store, poll) in chunk {
             let hour = hour_of(poll.at());
             if self.hour != Some(hour) {
@@ -78,7 +78,7 @@ impl<'db> Packing<'db> {
                 polls.push((store, poll));
             }
         }
-        Ok(())
+        Ok(self.touched.is_empty())
     }
 
     /// To be called after the chunk was written.

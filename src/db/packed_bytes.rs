@@ -13,8 +13,8 @@
 //! Numbers take four bytes, the lowest first: five bytes a poll, where a row takes some twenty.
 
 use crate::uptime::fleet::StoreKey;
-use crate::uptime::gather::{ByBlock, Group};
 use crate::uptime::history::BLOCK_STORES;
+use crate::uptime::history_builder::{ByBlock, Group};
 use crate::uptime::interval::{HOUR, Interval, Micros};
 use crate::uptime::poll::{Poll, Status};
 

@@ -73,44 +73,78 @@ pub fn is_stored(db: &Connection, store: StoreKey, poll: Poll) -> Result<bool> {
     Ok(select.exists((poll.at(), store, poll.is_active()))?)
 }
 
-/// The two statements that add a fixed number of rows.
+/// The statements that add a fixed number of rows, each prepared when it is first needed.
 pub(super) struct Upsert<'db> {
+    db: &'db Connection,
+    rows: usize,
+    /// Adds polls of hours that had none: SQLite need not look for each before it adds it.
+    add: Option<CachedStatement<'db>>,
     /// Adds the polls that are new, and leaves the others.
-    insert: CachedStatement<'db>,
+    insert: Option<CachedStatement<'db>>,
     /// Corrects the polls that are there with the other status.
-    replace: CachedStatement<'db>,
+    correct: Option<CachedStatement<'db>>,
 }
 
 impl<'db> Upsert<'db> {
-    pub(super) fn prepare(db: &'db Connection, rows: usize) -> Result<Self> {
-        let values = vec!["(?, ?, ?)"; rows].join(", ");
-        let insert = format!("INSERT INTO poll VALUES {values} ON CONFLICT DO NOTHING");
-        let replace = format!(
-            "INSERT INTO poll VALUES {values}
-             ON CONFLICT DO UPDATE SET active = excluded.active WHERE active <> excluded.active"
-        );
-        Ok(Self {
-            insert: db.prepare_cached(&insert)?,
-            replace: db.prepare_cached(&replace)?,
-        })
+    pub(super) fn new(db: &'db Connection, rows: usize) -> Self {
+        Self {
+            db,
+            rows,
+            add: None,
+            insert: None,
+            correct: None,
+        }
     }
 
-    /// Adds as many polls as were prepared for.
-    pub(super) fn run(&mut self, chunk: &[(StoreKey, Poll)]) -> Result<Changed> {
-        let rows = chunk.len() as u64;
-        let new = execute(&mut self.insert, chunk)?;
-        // Repeats are rare: only then is it worth telling corrections from polls that were there.
-        let replaced = if new < rows {
-            execute(&mut self.replace, chunk)?
-        } else {
-            0
-        };
+    /// Adds as many polls as were said, no store twice at one instant; `are_new` says that none is there.
+    pub(super) fn run(&mut self, chunk: &[(StoreKey, Poll)], are_new: bool) -> Result<Changed> {
+        let (db, rows) = (self.db, chunk.len() as u64);
+        let values = || vec!["(?, ?, ?)"; self.rows].join(", ");
+        if are_new {
+            let add = prepare(db, &mut self.add, || {
+                format!("INSERT OR REPLACE INTO poll VALUES {}", values())
+            })?;
+            return Ok(Changed {
+                new: execute(add, chunk)?,
+                ..Changed::default()
+            });
+        }
+        let insert = prepare(db, &mut self.insert, || {
+            format!(
+                "INSERT INTO poll VALUES {} ON CONFLICT DO NOTHING",
+                values()
+            )
+        })?;
+        let new = execute(insert, chunk)?;
+        let mut replaced = 0;
+        if new < rows {
+            let correct = prepare(db, &mut self.correct, || {
+                format!(
+                    "INSERT INTO poll VALUES {}
+                     ON CONFLICT DO UPDATE SET active = excluded.active WHERE active <> excluded.active",
+                    values()
+                )
+            })?;
+            replaced = execute(correct, chunk)?;
+        }
         Ok(Changed {
             new,
             replaced,
             unchanged: rows - new - replaced,
         })
     }
+}
+
+/// The statement in its place, prepared if it is not there yet.
+fn prepare<'db, 's>(
+    db: &'db Connection,
+    place: &'s mut Option<CachedStatement<'db>>,
+    sql: impl FnOnce() -> String,
+) -> Result<&'s mut CachedStatement<'db>> {
+    Ok(match place {
+        Some(prepared) => prepared,
+        none => none.insert(db.prepare_cached(&sql())?),
+    })
 }
 
 /// Runs a statement that takes three values a poll; returns how many rows it changed.

@@ -17,8 +17,8 @@ use super::{Changed, generation};
 use crate::error::Result;
 use crate::parallel;
 use crate::uptime::fleet::StoreKey;
-use crate::uptime::gather::Builder;
 use crate::uptime::history::History;
+use crate::uptime::history_builder::Builder;
 use crate::uptime::interval::Interval;
 use crate::uptime::poll::Poll;
 
@@ -174,7 +174,7 @@ pub fn add(
     db: &Connection,
     polls: impl IntoIterator<Item = Result<(StoreKey, Poll)>>,
 ) -> Result<Added> {
-    let mut insert = Upsert::prepare(db, INSERT_ROWS)?;
+    let mut insert = Upsert::new(db, INSERT_ROWS);
     let mut packing = Packing::new(db)?;
     let mut changed = Changed::default();
     // None once they are too many for memory to follow.
@@ -185,11 +185,11 @@ pub fn add(
         for poll in polls.by_ref().take(INSERT_ROWS) {
             chunk.push(poll?);
         }
-        packing.before(&chunk)?;
+        let are_new = packing.before(&chunk)?;
         let chunk_changed = match chunk.len() {
             0 => break,
-            INSERT_ROWS => insert.run(&chunk)?,
-            fewer => Upsert::prepare(db, fewer)?.run(&chunk)?,
+            INSERT_ROWS => insert.run(&chunk, are_new)?,
+            fewer => Upsert::new(db, fewer).run(&chunk, are_new)?,
         };
         packing.after(chunk_changed)?;
         changed += chunk_changed;

@@ -1,19 +1,17 @@
-//! Reports in the database: a row before the id is given out, the numbers once they are made.
+//! Jobs' records and products: a row before the id is given out, the product's rows once it is made.
 //!
-//! A report is kept as its numbers ([`Rows`]), and the ids of their stores once for all reports of the same
-//! fleet: an eighth of its CSV or so, which is an eighth of what a commit must write.
-//! It must never know how a report is made.
+//! A product is kept as the bytes of its rows, and the ids of their stores once for all products of the
+//! same: a third of its CSV, which is a third of the bytes that a commit must write.
 
 use std::collections::BTreeSet;
 
-use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row};
 use uuid::Uuid;
 
 use crate::error::{Error, Result};
+use crate::render::store_list::StoreList;
 use crate::uptime::interval::Micros;
-use crate::uptime::report::{self, Question};
-use crate::uptime::rows::Rows;
+use crate::uptime::report::Question;
 use crate::uptime::timeline::Interpolation;
 
 /// How far a report has come.
@@ -21,7 +19,7 @@ use crate::uptime::timeline::Interpolation;
 pub enum ReportState {
     /// Waiting for a worker, or being made.
     Running,
-    /// Made: its numbers are in the database.
+    /// Made: its rows are in the database.
     Complete,
     /// It could not be made; the report says why.
     Failed,
@@ -47,12 +45,16 @@ impl ReportState {
     }
 }
 
-/// What a report is from its trigger on.
-#[derive(Clone, Copy, Debug)]
+/// A report as it was triggered.
+#[derive(Clone, Debug)]
 pub struct Triggered {
-    /// What callers ask for it by.
+    /// The id that callers use.
     pub id: Uuid,
-    /// What it answers.
+    /// The kind of product.
+    pub kind: String,
+    /// Its parameters beside the question, a JSON object.
+    pub parameters: String,
+    /// The instant and the rule.
     pub question: Question,
     /// When it was triggered, by the machine's clock.
     pub triggered_at: Micros,
@@ -61,11 +63,15 @@ pub struct Triggered {
 /// The record of a report: everything but its rows.
 #[derive(Clone, Debug)]
 pub struct Report {
-    /// What callers ask for it by.
+    /// The id that callers use.
     pub id: Uuid,
     /// How far it has come.
     pub state: ReportState,
-    /// What it answers; fixed when it was triggered.
+    /// The kind of product.
+    pub kind: String,
+    /// Its parameters beside the question, a JSON object.
+    pub parameters: String,
+    /// The instant and the rule, fixed when it was triggered.
     pub question: Question,
     /// When it was triggered, by the machine's clock.
     pub triggered_at: Micros,
@@ -77,29 +83,57 @@ pub struct Report {
     pub csv_bytes: Option<u32>,
 }
 
-const COLUMNS: &str =
-    "id, state, as_of, interpolation, triggered_at, finished_at, error, csv_bytes";
+/// A made product's part of its record.
+#[derive(Clone, Copy, Debug)]
+pub struct Rows<'a> {
+    /// The stores that it has rows of.
+    pub stores: &'a StoreList,
+    /// The rows.
+    pub rows: &'a [u8],
+    /// How long its CSV is.
+    pub csv_bytes: usize,
+}
+
+/// A product as it was kept.
+#[derive(Clone, Debug)]
+pub enum Kept {
+    /// The CSV itself, by a schema older than 4.
+    Csv(Vec<u8>),
+    /// Its rows.
+    Rows {
+        /// The kind of product.
+        kind: String,
+        /// The JSON of its store list; empty where that is missing.
+        stores: String,
+        /// The rows.
+        rows: Vec<u8>,
+    },
+}
+
+const COLUMNS: &str = "id, state, kind, parameters, as_of, interpolation,
+                       triggered_at, finished_at, error, csv_bytes";
 
 fn report(row: &Row<'_>) -> rusqlite::Result<Report> {
-    let state = ReportState::from_word(row.get_ref(1)?.as_str()?);
-    let rule = Interpolation::from_name(row.get_ref(3)?.as_str()?).unwrap_or_default();
+    let rule = Interpolation::from_name(row.get_ref(5)?.as_str()?).unwrap_or_default();
     Ok(Report {
         id: id(row)?,
-        state,
+        state: ReportState::from_word(row.get_ref(1)?.as_str()?),
+        kind: row.get(2)?,
+        parameters: row.get(3)?,
         question: Question {
-            as_of: row.get(2)?,
+            as_of: row.get(4)?,
             rule,
         },
-        triggered_at: row.get(4)?,
-        finished_at: row.get(5)?,
-        error: row.get(6)?,
-        csv_bytes: row.get(7)?,
+        triggered_at: row.get(6)?,
+        finished_at: row.get(7)?,
+        error: row.get(8)?,
+        csv_bytes: row.get(9)?,
     })
 }
 
 /// The id in the first column.
 fn id(row: &Row<'_>) -> rusqlite::Result<Uuid> {
-    // One that is none is for `check` to tell.
+    // A malformed one is for `check` to report.
     Ok(Uuid::try_parse(row.get_ref(0)?.as_str()?).unwrap_or_default())
 }
 
@@ -107,72 +141,79 @@ fn id(row: &Row<'_>) -> rusqlite::Result<Uuid> {
 ///
 /// # Errors
 /// When the database cannot be written.
-pub fn add(db: &Connection, triggered: Triggered) -> Result<()> {
-    let Triggered {
-        id,
-        question: Question { as_of, rule },
-        triggered_at,
-    } = triggered;
+pub fn add(db: &Connection, triggered: &Triggered) -> Result<()> {
+    let Question { as_of, rule } = triggered.question;
     db.prepare_cached(
-        "INSERT INTO report (id, state, as_of, interpolation, triggered_at)
-         VALUES (?1, 'Running', ?2, ?3, ?4)
+        "INSERT INTO report (id, state, kind, parameters, as_of, interpolation, triggered_at)
+         VALUES (?1, 'Running', ?2, ?3, ?4, ?5, ?6)
          ON CONFLICT (id) DO NOTHING",
     )?
-    .execute((id.to_string(), as_of, rule.as_str(), triggered_at))?;
+    .execute((
+        triggered.id.to_string(),
+        &triggered.kind,
+        &triggered.parameters,
+        as_of,
+        rule.as_str(),
+        triggered.triggered_at,
+    ))?;
     Ok(())
 }
 
-/// Keeps a report that is made, whether it has a row or not. `fleet` is the generation of its stores.
+/// Keeps a product that is made, whether its report has a row or not.
 ///
 /// # Errors
 /// When the database cannot be written.
 pub fn complete(
     db: &Connection,
-    triggered: Triggered,
-    report: &report::Report,
-    fleet: i64,
+    triggered: &Triggered,
+    made: Rows<'_>,
     finished_at: Micros,
 ) -> Result<()> {
-    let mut known = db.prepare_cached("SELECT 1 FROM report_fleet WHERE generation = ?1")?;
-    if !known.exists([fleet])? {
-        let ids = report.fleet().stores().iter().map(|store| &*store.id);
-        let ids = serde_json::Value::from_iter(ids).to_string();
-        db.prepare_cached("INSERT INTO report_fleet (generation, store_ids) VALUES (?1, ?2)")?
-            .execute((fleet, ids))?;
-    }
-    let Triggered {
-        id,
-        question: Question { as_of, rule },
-        triggered_at,
-    } = triggered;
+    keep_list(db, made.stores)?;
+    let Question { as_of, rule } = triggered.question;
+    // In one statement: mostly the report has no row yet.
     db.prepare_cached(
-        "INSERT INTO report (id, state, as_of, interpolation, triggered_at,
-                             finished_at, csv_bytes, fleet, numbers, shared)
-         VALUES (?1, 'Complete', ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+        "INSERT INTO report (id, state, kind, parameters, as_of, interpolation, triggered_at,
+                             finished_at, csv_bytes, stores, rows)
+         VALUES (?1, 'Complete', ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
          ON CONFLICT (id) DO UPDATE SET
              state = excluded.state, finished_at = excluded.finished_at,
-             csv_bytes = excluded.csv_bytes, fleet = excluded.fleet,
-             numbers = excluded.numbers, shared = excluded.shared",
+             csv_bytes = excluded.csv_bytes, stores = excluded.stores, rows = excluded.rows",
     )?
     .execute((
-        id.to_string(),
+        triggered.id.to_string(),
+        &triggered.kind,
+        &triggered.parameters,
         as_of,
         rule.as_str(),
-        triggered_at,
+        triggered.triggered_at,
         finished_at,
-        report.csv_bytes(),
-        fleet,
-        report.rows().own_bytes(),
-        report.rows().shared_bytes(),
+        made.csv_bytes,
+        made.stores.hash(),
+        made.rows,
     ))?;
     Ok(())
 }
 
-/// Keeps the reason why a report could not be made, whether it has a row or not.
+fn keep_list(db: &Connection, stores: &StoreList) -> rusqlite::Result<()> {
+    let mut known = db.prepare_cached("SELECT 1 FROM store_list WHERE hash = ?1")?;
+    if !known.exists([stores.hash()])? {
+        db.prepare_cached("INSERT INTO store_list (hash, store_ids) VALUES (?1, ?2)")?
+            .execute((stores.hash(), stores.json()))?;
+    }
+    Ok(())
+}
+
+/// Keeps the reason why a product could not be made, whether its report has a row or not.
 ///
 /// # Errors
 /// When the database cannot be written.
-pub fn fail(db: &Connection, triggered: Triggered, error: &str, finished_at: Micros) -> Result<()> {
+pub fn fail(
+    db: &Connection,
+    triggered: &Triggered,
+    error: &str,
+    finished_at: Micros,
+) -> Result<()> {
     add(db, triggered)?;
     db.prepare_cached(
         "UPDATE report SET state = 'Failed', finished_at = ?2, error = ?3 WHERE id = ?1",
@@ -181,7 +222,7 @@ pub fn fail(db: &Connection, triggered: Triggered, error: &str, finished_at: Mic
     Ok(())
 }
 
-/// Forgets the oldest finished reports beyond the newest `keep`; returns which.
+/// Forgets the oldest finished reports beyond the newest `keep` and returns their ids.
 ///
 /// # Errors
 /// When the database cannot be written.
@@ -189,21 +230,21 @@ pub fn forget_old(db: &Connection, keep: u32) -> Result<Vec<Uuid>> {
     let mut delete = db.prepare_cached(
         "DELETE FROM report WHERE state <> 'Running' AND rowid IN (
              SELECT rowid FROM report ORDER BY triggered_at DESC, id DESC LIMIT -1 OFFSET ?1)
-         RETURNING id, fleet",
+         RETURNING id, stores",
     )?;
-    let (mut ids, mut fleets) = (Vec::new(), BTreeSet::new());
+    let (mut ids, mut lists) = (Vec::new(), BTreeSet::new());
     let mut rows = delete.query([keep])?;
     while let Some(row) = rows.next()? {
         ids.push(id(row)?);
-        fleets.extend(row.get::<_, Option<i64>>(1)?);
+        lists.extend(row.get::<_, Option<String>>(1)?);
     }
     // One after the other, and only those: a look through all reports would read a page of each.
     let mut delete = db.prepare_cached(
-        "DELETE FROM report_fleet WHERE generation = ?1
-         AND NOT EXISTS (SELECT 1 FROM report WHERE fleet = ?1)",
+        "DELETE FROM store_list WHERE hash = ?1
+         AND NOT EXISTS (SELECT 1 FROM report WHERE stores = ?1)",
     )?;
-    for fleet in fleets {
-        delete.execute([fleet])?;
+    for list in lists {
+        delete.execute([list])?;
     }
     Ok(ids)
 }
@@ -225,61 +266,35 @@ pub fn find(db: &Connection, id: Uuid) -> Result<Report> {
     })
 }
 
-/// The CSV of a report; none unless it is complete.
-///
-/// # Errors
-/// When the database cannot be read, or the report is damaged.
-pub fn csv(db: &Connection, id: Uuid) -> Result<Option<Vec<u8>>> {
-    let mut select = db.prepare_cached(
-        "SELECT csv, numbers, shared, (SELECT store_ids FROM report_fleet WHERE generation = fleet)
-         FROM report WHERE id = ?1",
-    )?;
-    let mut rows = select.query([id.to_string()])?;
-    let Some(row) = rows.next()? else {
-        return Ok(None);
-    };
-    if let Some(csv) = row.get(0)? {
-        return Ok(Some(csv));
-    }
-    if row.get_ref(1)? == ValueRef::Null {
-        return Ok(None);
-    }
-    let (ids, rows) = kept_rows(row)?
-        .ok_or_else(|| Error::failed(format!("report {id} is damaged (`check` tells how)")))?;
-    Ok(Some(report::csv(ids.iter().map(String::as_str), &rows)))
-}
-
-/// The stores of a report and their rows, from the columns `numbers`, `shared` and `store_ids` that follow
-/// the first; none if they do not belong together.
-fn kept_rows(row: &Row<'_>) -> Result<Option<(Vec<String>, Rows)>> {
-    let (own, shared) = (row.get_ref(1)?.as_blob(), row.get_ref(2)?.as_blob_or_null());
-    let ids = row.get_ref(3)?.as_str().ok();
-    let ids = ids.and_then(|ids| serde_json::from_str::<Vec<String>>(ids).ok());
-    Ok(match (ids, own, shared) {
-        (Some(ids), Ok(own), Ok(shared)) => {
-            Rows::from_bytes(ids.len(), own, shared).map(|rows| (ids, rows))
-        }
-        _ => None,
-    })
-}
-
-/// The ids of the reports whose numbers are not those of their stores.
+/// The product of a report; none unless it is complete.
 ///
 /// # Errors
 /// When the database cannot be read.
-pub fn wrong(db: &Connection) -> Result<Vec<String>> {
-    let mut select = db.prepare(
-        "SELECT id, numbers, shared, store_ids FROM report LEFT JOIN report_fleet ON generation = fleet
-         WHERE numbers IS NOT NULL",
+pub fn kept(db: &Connection, id: Uuid) -> Result<Option<Kept>> {
+    let mut select = db.prepare_cached(
+        "SELECT csv, kind, rows, coalesce((SELECT store_ids FROM store_list WHERE hash = stores), '')
+         FROM report WHERE id = ?1 AND state = 'Complete'",
     )?;
-    let mut rows = select.query([])?;
-    let mut wrong = Vec::new();
-    while let Some(row) = rows.next()? {
-        if kept_rows(row)?.is_none() {
-            wrong.push(row.get(0)?);
-        }
-    }
-    Ok(wrong)
+    let kept = |row: &Row<'_>| {
+        Ok(match row.get(0)? {
+            Some(csv) => Kept::Csv(csv),
+            None => Kept::Rows {
+                kind: row.get(1)?,
+                rows: row.get::<_, Option<_>>(2)?.unwrap_or_default(),
+                stores: row.get(3)?,
+            },
+        })
+    };
+    Ok(select.query_row([id.to_string()], kept).optional()?)
+}
+
+/// The ids of all complete reports.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn complete_ids(db: &Connection) -> Result<Vec<Uuid>> {
+    let mut select = db.prepare("SELECT id FROM report WHERE state = 'Complete'")?;
+    Ok(select.query_map([], id)?.collect::<rusqlite::Result<_>>()?)
 }
 
 /// The newest reports first, at most `limit`, from those triggered before `before` if it is given.
@@ -323,17 +338,92 @@ pub fn unfinished(db: &Connection) -> Result<Vec<Triggered>> {
         format!("SELECT {COLUMNS} FROM report WHERE state = 'Running' ORDER BY triggered_at, id");
     let mut select = db.prepare(&select)?;
     let reports = select.query_map([], |row| {
-        let Report {
-            id,
-            question,
-            triggered_at,
-            ..
-        } = report(row)?;
+        let report = report(row)?;
         Ok(Triggered {
-            id,
-            question,
-            triggered_at,
+            id: report.id,
+            kind: report.kind,
+            parameters: report.parameters,
+            question: report.question,
+            triggered_at: report.triggered_at,
         })
     })?;
     Ok(reports.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Brings the reports of schemas up to 5 to the form of 6, in the caller's transaction.
+///
+/// Schemas older than 4 have the CSV itself, which stays.
+///
+/// Schema 4 has the rows of all stores in `numbers`. Schema 5 has there only those that no other store
+/// shares; `shared` has for each store the number of its shared row, or [`u16::MAX`], and these rows.
+///
+/// # Errors
+/// When the database cannot be read or written.
+pub fn migrate_to_6(db: &Connection) -> rusqlite::Result<()> {
+    db.execute_batch(
+        // The schema makes the views anew; SQLite drops no column while one of them names a table that is gone.
+        "DROP VIEW IF EXISTS reports_readable;
+         DROP VIEW IF EXISTS polls_readable;
+         DROP VIEW IF EXISTS business_hours_readable;
+         CREATE TABLE IF NOT EXISTS report_fleet (generation INTEGER PRIMARY KEY, store_ids TEXT);
+         ALTER TABLE report ADD COLUMN kind TEXT NOT NULL DEFAULT 'report';
+         ALTER TABLE report ADD COLUMN parameters TEXT NOT NULL DEFAULT '{}';
+         ALTER TABLE report ADD COLUMN stores TEXT;
+         ALTER TABLE report ADD COLUMN rows BLOB;
+         CREATE TABLE store_list (hash TEXT PRIMARY KEY, store_ids TEXT NOT NULL) STRICT;",
+    )?;
+    let mut select = db.prepare(
+        "SELECT report.rowid, numbers, shared, coalesce(store_ids, '')
+         FROM report LEFT JOIN report_fleet ON generation = fleet WHERE numbers IS NOT NULL",
+    )?;
+    let mut update = db.prepare("UPDATE report SET stores = ?2, rows = ?3 WHERE rowid = ?1")?;
+    let mut reports = select.query([])?;
+    while let Some(row) = reports.next()? {
+        let key: i64 = row.get(0)?;
+        let (own, shared) = (
+            row.get_ref(1)?.as_blob()?,
+            row.get_ref(2)?.as_blob_or_null()?,
+        );
+        let stores = StoreList::from_json(row.get_ref(3)?.as_str()?).unwrap_or_default();
+        let rows = shared.map_or(own.into(), |shared| own_rows(stores.len(), own, shared));
+        keep_list(db, &stores)?;
+        update.execute((key, stores.hash(), rows))?;
+    }
+    drop(reports);
+    drop((select, update));
+    db.execute_batch(
+        "ALTER TABLE report DROP COLUMN fleet;
+         ALTER TABLE report DROP COLUMN numbers;
+         ALTER TABLE report DROP COLUMN shared;
+         DROP TABLE IF EXISTS report_fleet;",
+    )
+}
+
+/// The rows of all stores of a report of schema 5; those of a damaged one end early, which `check` tells.
+fn own_rows(stores: usize, own: &[u8], shared: &[u8]) -> Vec<u8> {
+    const ROW_BYTES: usize = 12;
+    let mut own = own.chunks_exact(ROW_BYTES);
+    let (numbers, shared) = shared.split_at_checked(2 * stores).unwrap_or_default();
+    let (numbers, _) = numbers.as_chunks();
+    let row = |&number: &[u8; 2]| match u16::from_le_bytes(number) {
+        u16::MAX => own.next(),
+        number => shared.chunks_exact(ROW_BYTES).nth(number.into()),
+    };
+    numbers.iter().map_while(row).flatten().copied().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_that_schema_5_shared_are_each_stores_own_again() {
+        let rows = [[1; 12], [2; 12], [3; 12]];
+        let numbers = [[1, 0], [255, 255], [0, 0], [1, 0]].as_flattened().to_vec();
+        let shared = [numbers, rows[1..].as_flattened().to_vec()].concat();
+        let all = [rows[2], rows[0], rows[1], rows[2]];
+        assert_eq!(own_rows(4, &rows[0], &shared), all.as_flattened());
+        assert_eq!(own_rows(4, &[], &shared), rows[2]);
+        assert!(own_rows(400, &rows[0], &shared).is_empty());
+    }
 }

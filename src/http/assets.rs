@@ -8,6 +8,7 @@ use super::request::Request;
 use super::response::Response;
 use super::response_filters::fnv1a;
 use crate::error::{Error, Result};
+use crate::ingest::kind::Kind;
 
 /// A file that pages load.
 struct Asset {
@@ -72,58 +73,16 @@ pub fn get(_app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     Ok(answer.cached("public, max-age=31536000, immutable"))
 }
 
-/// A sample of an input file.
-pub struct Sample {
-    /// The name of its rows.
-    pub title: &'static str,
-    /// Their meaning.
-    pub about: &'static str,
-    /// Its name.
-    pub file: &'static str,
-    /// Its rows, with the header.
-    pub text: &'static str,
-}
-
-/// A sample of each kind, in the order of the steps of a first visit.
-pub const SAMPLES: [Sample; 4] = [
-    Sample {
-        title: "Polls",
-        about: "Whether a store answered, and when",
-        file: "polls.csv",
-        text: include_str!("assets/polls.csv"),
-    },
-    Sample {
-        title: "Business hours",
-        about: "When a store means to be open, by its own clock; day 0 is Monday. Without any it is always open",
-        file: "business_hours.csv",
-        text: include_str!("assets/business_hours.csv"),
-    },
-    Sample {
-        title: "Time zones",
-        about: "Where a store is. Without one it is in America/Chicago",
-        file: "timezones.csv",
-        text: include_str!("assets/timezones.csv"),
-    },
-    Sample {
-        title: "Stores",
-        about: "What people call a store, and who owns it (optional)",
-        file: "stores.csv",
-        text: include_str!("assets/stores.csv"),
-    },
-];
-
-/// `GET /samples/NAME`.
+/// `GET /samples/NAME`: a sample of each kind of input.
 pub fn sample(_app: &mut App, request: &mut Request<'_>) -> Result<Response> {
-    let found = SAMPLES.iter().find(|sample| sample.file == request.id);
-    let sample = found.ok_or_else(|| {
-        let names = SAMPLES.map(|sample| sample.file).join(", ");
+    let kinds = Kind::ALL.map(Kind::description);
+    let found = kinds.iter().find(|kind| kind.sample_file == request.id);
+    let kind = found.ok_or_else(|| {
+        let names = kinds.map(|kind| kind.sample_file).join(", ");
         Error::not_found(format!("there is no such sample (there are {names})"))
     })?;
-    let file = format!("attachment; filename=\"{}\"", sample.file);
-    let answer = Response::new(
-        200,
-        "text/csv; charset=utf-8",
-        sample.text.as_bytes().to_vec(),
-    );
+    let file = format!("attachment; filename=\"{}\"", kind.sample_file);
+    let text = kind.sample.as_bytes().to_vec();
+    let answer = Response::new(200, "text/csv; charset=utf-8", text);
     Ok(answer.with("Content-Disposition", file).revalidated())
 }

@@ -7,6 +7,7 @@ use super::query;
 use super::request::Request;
 use super::response::Response;
 use crate::error::Result;
+use crate::uptime::window::Window;
 
 /// How wide a character of the badge's font is, about, in hundredths of a pixel.
 const CHARACTER_WIDTH: usize = 660;
@@ -16,7 +17,7 @@ const LABEL: &str = "online, 7 days";
 /// The badge: a per cent, or `not sure`.
 pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let shown = query::store(app, request)?;
-    let total = &shown.standing.row.totals[2];
+    let total = &shown.standing.row.totals[Window::Week];
     let vouched = shown.standing.is_vouched();
     let (value, colour) = match total.share() {
         Some(share) if vouched && share.hundredths >= 9_500 => (format!("{share} %"), "#1f7a50"),

@@ -9,11 +9,11 @@ use super::request::Request;
 use super::response::Response;
 use crate::civil;
 use crate::error::Result;
-use crate::fleet_view::{FleetView, Part};
+use crate::fleet_view::{FleetPart, FleetView};
 use crate::uptime::interval::HOUR;
 use crate::uptime::overview::Overview;
-use crate::uptime::state::State;
-use crate::uptime::window::windows;
+use crate::uptime::store_state::StoreState;
+use crate::uptime::window::Window;
 
 /// The fleet, or with `group` the stores of one owner.
 pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
@@ -21,9 +21,9 @@ pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let group = request.field("group")?;
     let view = query::fleet(app, question)?;
     let part = view.part(group);
-    let own = group.map(|_| view.overview_of(&part.places));
+    let own = group.map(|group| view.overview_of(group));
     let overview = own.as_ref().unwrap_or(&view.overview);
-    let [_, _, week] = windows(question.as_of);
+    let week = Window::Week.before(question.as_of);
     let mut hours = Vec::new();
     let mut start = week.start;
     for load in &overview.hours {
@@ -32,7 +32,7 @@ pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
         hours.push(hour);
         start += HOUR;
     }
-    let owner = |(name, part): &(&str, Part)| {
+    let owner = |(name, part): &(&str, FleetPart)| {
         json!({
             "group": name,
             "last_week": json::sum(&part.week),
@@ -61,12 +61,12 @@ pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
 }
 
 /// How many stores are in each state.
-fn states(view: &FleetView, part: &Part) -> Value {
-    let count = |state: State| {
-        let here = |place: &&usize| view.overview.glances[**place].state == state;
+fn states(view: &FleetView, part: &FleetPart) -> Value {
+    let count = |state: StoreState| {
+        let here = |place: &&usize| view.overview.summaries[**place].state == state;
         part.places.iter().filter(here).count()
     };
-    State::ALL
+    StoreState::ALL
         .into_iter()
         .map(|state| (state.as_str().replace(' ', "_"), Value::from(count(state))))
         .collect()

@@ -1,6 +1,4 @@
-//! Rows over HTTP: polls, business hours, time zones and stores, taken whole or not at all.
-//!
-//! It must never know how rows are read, judged or kept.
+//! Rows over HTTP: the inputs of the API, taken whole or not at all.
 
 use std::io::{self, Read};
 
@@ -14,18 +12,13 @@ use super::response::Response;
 use crate::clock;
 use crate::db::idempotency::{self, Earlier};
 use crate::error::{Error, Result};
-use crate::ingest::batch::{self, Batch, ReadError, Source};
-use crate::ingest::header::Kind;
+use crate::ingest::batch::{Batch, Refusal, Source, SourceBadRow, SourceNote};
+use crate::ingest::import::{self, OnBadRow};
+use crate::ingest::kind::Kind;
 use crate::ingest::load::{self, Summary};
-use crate::ingest::parser::Format;
-use crate::ingest::problem::{BadFile, BadRow, Code, excerpt};
-use crate::uptime::interval::{DAY, Micros};
-
-/// How many bad rows an answer tells; all are counted.
-const BAD_ROWS_TOLD: usize = 100;
-
-/// How many times as long as it was sent a body may be when it is unpacked.
-const UNPACKED_FACTOR: u64 = 8;
+use crate::ingest::problem::{BadFile, Code, excerpt};
+use crate::ingest::rows::Format;
+use crate::uptime::interval::Micros;
 
 /// How gzip begins.
 const GZIP: [u8; 2] = [0x1f, 0x8b];
@@ -33,28 +26,11 @@ const GZIP: [u8; 2] = [0x1f, 0x8b];
 /// The longest `Idempotency-Key`.
 const KEY_BYTES_MAX: usize = 255;
 
-/// `POST /api/polls`.
-pub fn polls(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
-    take(app, request, Kind::Polls)
-}
-
-/// `POST /api/business-hours`.
-pub fn business_hours(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
-    take(app, request, Kind::BusinessHours)
-}
-
-/// `POST /api/timezones`.
-pub fn timezones(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
-    take(app, request, Kind::Timezones)
-}
-
-/// `POST /api/stores`.
-pub fn stores(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
-    take(app, request, Kind::Stores)
-}
-
-/// Takes the body's rows; answers 200 once they are durable.
-fn take(app: &mut App, request: &mut Request<'_>, kind: Kind) -> Result<Response> {
+/// `POST /api/polls` and its siblings, one for each kind of input: takes the body's rows, and answers 200
+/// once they are durable.
+pub fn post(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
+    let slug = request.path.trim_start_matches("/api/");
+    let kind = Kind::of_slug(slug).ok_or_else(|| Error::not_found("there are no such rows"))?;
     let bytes_max = app.site.body_bytes_max;
     if request.body_bytes.is_some_and(|bytes| bytes > bytes_max) {
         return Ok(too_large(bytes_max));
@@ -72,19 +48,9 @@ fn take(app: &mut App, request: &mut Request<'_>, kind: Kind) -> Result<Response
             return Ok(unknown_type(request, "Content-Encoding", detail));
         }
     };
-    let skip = match request.field("on_bad_row")? {
-        None | Some("refuse") => false,
-        Some("skip") => true,
-        Some(other) => {
-            let other = other.escape_debug();
-            return Err(Error::invalid(format!(
-                "unknown on_bad_row `{other}` (expected `refuse` or `skip`)"
-            )));
-        }
-    };
+    let on_bad_row = OnBadRow::parse(request.field("on_bad_row")?)?;
     let key = key(request)?;
 
-    let mut bad_rows = Vec::new();
     let mut head = Vec::new();
     if is_packed {
         let head_bytes = GZIP.len() as u64;
@@ -103,45 +69,35 @@ fn take(app: &mut App, request: &mut Request<'_>, kind: Kind) -> Result<Response
     let source = Source {
         expected: Some(kind),
         format,
-        bytes_max: bytes_max.saturating_mul(UNPACKED_FACTOR),
-        ..Source::new("the body", &mut body)
+        ..import::upload("the body", &mut body, bytes_max)
     };
-    let latest = clock::machine_us() + DAY;
-    let mut reject = |_: &str, bad| {
-        if bad_rows.len() < BAD_ROWS_TOLD {
-            bad_rows.push(describe(&bad));
-        }
-        Ok(())
-    };
-    let read = batch::read([source], latest, app.site.folder(), &mut reject);
+    let at = clock::machine_us();
+    let read = import::read(
+        [source],
+        at,
+        app.site.folder(),
+        || Ok(on_bad_row),
+        &mut |_, _| Ok(()),
+    );
     let (bytes, crc) = (body.bytes, body.crc.sum());
     let batch = match read {
         Ok(batch) => batch,
         Err(_) if bytes > bytes_max => return Ok(too_large(bytes_max)),
-        Err(error) => return unread(error),
+        Err(Refusal::Rows { count, told }) => return Ok(refused_rows(count, &told)),
+        Err(Refusal::File { file, .. }) => return Ok(refused_file(&file)),
+        Err(Refusal::Failed(error)) => return Err(error),
     };
-    if batch.rejected > 0 && !skip {
-        return Ok(refused_rows(batch.rejected, bad_rows));
-    }
     let fingerprint = format!(
         "{} {} {bytes} {crc:08x}",
         kind.as_str(),
-        if skip { "skip" } else { "refuse" }
+        on_bad_row.as_str()
     );
     let identity = key.map(|key| Identity {
         key,
         fingerprint,
-        at: clock::machine_us(),
+        at,
     });
-    write(app, batch, bad_rows, identity)
-}
-
-/// What is said of a body that could not be read to its end.
-fn unread(error: ReadError) -> Result<Response> {
-    match error {
-        ReadError::Refused { file, .. } => Ok(refused_file(&file)),
-        ReadError::Failed(error) => Err(error),
-    }
+    write(app, batch, identity)
 }
 
 /// What makes a request the same as another: its `Idempotency-Key`, and what came with it.
@@ -171,12 +127,7 @@ impl Identity {
 
 /// Writes the batch and answers; a request that was answered before under the same key is answered so
 /// again.
-fn write(
-    app: &mut App,
-    batch: Batch,
-    bad_rows: Vec<Value>,
-    identity: Option<Identity>,
-) -> Result<Response> {
+fn write(app: &mut App, batch: Batch, identity: Option<Identity>) -> Result<Response> {
     let (answer, is_earlier) = app.site.writer.try_load(move |db| {
         if let Some(identity) = &identity
             && let Some(answer) = identity.earlier(db)?
@@ -184,7 +135,7 @@ fn write(
             return Ok(((answer, true), None));
         }
         let mut summary = load::write(db, batch)?;
-        let answer = accepted(&summary, bad_rows).to_string();
+        let answer = accepted(&summary).to_string();
         if let Some(identity) = &identity {
             identity.keep(db, &answer)?;
         }
@@ -202,8 +153,8 @@ fn answered(answer: &str, is_earlier: bool) -> Response {
     }
 }
 
-fn accepted(summary: &Summary, bad_rows: Vec<Value>) -> Value {
-    let note = |note: &batch::SourceNote| json!({"code": note.note.code.as_str(), "count": note.note.count, "line": note.note.line});
+fn accepted(summary: &Summary) -> Value {
+    let note = |SourceNote { note, .. }: &SourceNote| json!({"code": note.code.as_str(), "count": note.count, "line": note.line});
     let mut answer = json!({
         "accepted": summary.accepted,
         "unchanged": summary.unchanged,
@@ -212,12 +163,12 @@ fn accepted(summary: &Summary, bad_rows: Vec<Value>) -> Value {
         "notes": summary.notes.iter().map(note).collect::<Vec<_>>(),
     });
     if summary.rejected > 0 {
-        answer["errors"] = Value::Array(bad_rows);
+        answer["errors"] = summary.bad_rows.iter().map(describe).collect();
     }
     answer
 }
 
-fn describe(bad: &BadRow) -> Value {
+fn describe(SourceBadRow { bad, .. }: &SourceBadRow) -> Value {
     json!({
         "line": bad.line,
         "column": bad.column,
@@ -228,7 +179,7 @@ fn describe(bad: &BadRow) -> Value {
     })
 }
 
-fn refused_rows(count: u64, bad_rows: Vec<Value>) -> Response {
+fn refused_rows(count: u64, told: &[SourceBadRow]) -> Response {
     let rows = if count == 1 {
         "1 row is".to_owned()
     } else {
@@ -237,7 +188,7 @@ fn refused_rows(count: u64, bad_rows: Vec<Value>) -> Response {
     let detail = format!(
         "{rows} bad, so nothing was written (correct them, or take the good rows with ?on_bad_row=skip)"
     );
-    problem(422, &detail, count, bad_rows)
+    problem(422, &detail, count, told.iter().map(describe).collect())
 }
 
 fn refused_file(file: &BadFile) -> Response {
@@ -261,8 +212,7 @@ fn refused_file(file: &BadFile) -> Response {
     )
 }
 
-/// A body that is said to be gzip and is not: what it is instead is anybody's guess, even where it looks
-/// like text.
+/// A body that is said to be gzip and is not, even where it looks like text.
 fn not_packed() -> Response {
     refused_file(&BadFile {
         line: None,
@@ -285,7 +235,8 @@ fn unknown_type(request: &Request<'_>, name: &str, detail: &str) -> Response {
 
 /// The answer to a body of rows that is longer than `bytes_max`.
 pub(super) fn too_large(bytes_max: u64) -> Response {
-    let detail = format!("a body may have {bytes_max} bytes at most (send it in parts, or gzip'd)");
+    let detail =
+        format!("a body may have {bytes_max} bytes at most (send it in parts, or gzipped)");
     let error = json!({
         "line": null,
         "column": null,

@@ -6,22 +6,15 @@ use serde_json::{Value, json};
 use crate::civil;
 use crate::fleet_view::{FleetView, Sum};
 use crate::uptime::evidence::Evidence;
-use crate::uptime::glance::Glance;
 use crate::uptime::incident::Incident;
 use crate::uptime::interval::{Interval, Micros};
 use crate::uptime::overview::Load;
 use crate::uptime::poll::Poll;
 use crate::uptime::row::{Figures, hours};
 use crate::uptime::segment::Segment;
-use crate::uptime::standing::Standing;
-use crate::uptime::window::{Coverage, Share, WindowTotal, windows};
-
-/// The API's names of the three windows, and the unit of each.
-const WINDOWS: [(&str, &str); 3] = [
-    ("last_hour", "minutes"),
-    ("last_day", "hours"),
-    ("last_week", "hours"),
-];
+use crate::uptime::store_status::StoreStatus;
+use crate::uptime::store_summary::StoreSummary;
+use crate::uptime::window::{Coverage, PerWindow, Share, Window, WindowTotal};
 
 /// A figure as a number: the text is the one the report writes.
 fn number(text: &str) -> Value {
@@ -58,18 +51,21 @@ fn evidence(evidence: Option<Evidence>) -> Value {
     })
 }
 
-/// The three windows, in the report's unit and exactly. Without business time they say zero, and where nothing is
+/// The windows, in the report's unit and exactly. Without business time they say zero, and where nothing is
 /// known null. `more` adds members to each.
-fn windows_of(totals: &[WindowTotal; 3], as_of: Micros, more: impl Fn(usize, &mut Value)) -> Value {
-    let figures = Figures::of(totals);
-    let stretches = windows(as_of);
-    let windows = WINDOWS.iter().enumerate().map(|(which, (name, unit))| {
-        let (total, figures) = (&totals[which], figures[which].as_ref());
-        let known = total.known();
+fn windows_of(
+    totals: &PerWindow<WindowTotal>,
+    as_of: Micros,
+    more: impl Fn(Window, &mut Value),
+) -> Value {
+    let windows = Window::ALL.map(|one| {
+        let (total, stretch) = (&totals[one], one.before(as_of));
+        let (known, figures) = (total.known(), Figures::of(total, one));
+        let figures = figures.as_ref();
         let mut window = json!({
-            "from": civil::format_rfc3339(stretches[which].start),
-            "to": civil::format_rfc3339(stretches[which].end),
-            "unit": unit,
+            "from": civil::format_rfc3339(stretch.start),
+            "to": civil::format_rfc3339(stretch.end),
+            "unit": one.unit().as_str(),
             "uptime": figures.map(|figures| number(&figures.uptime)),
             "downtime": figures.map(|figures| number(&figures.downtime)),
             "uptime_us": known.map(|(uptime, _)| uptime),
@@ -77,10 +73,13 @@ fn windows_of(totals: &[WindowTotal; 3], as_of: Micros, more: impl Fn(usize, &mu
             "business_us": total.business(),
             "per_cent": per_cent(total.share()),
         });
-        more(which, &mut window);
-        ((*name).to_owned(), window)
+        more(one, &mut window);
+        (format!("last_{}", one.name()), window)
     });
-    windows.collect::<serde_json::Map<_, _>>().into()
+    windows
+        .into_iter()
+        .collect::<serde_json::Map<_, _>>()
+        .into()
 }
 
 fn poll(poll: Option<Poll>) -> Value {
@@ -90,12 +89,12 @@ fn poll(poll: Option<Poll>) -> Value {
     )
 }
 
-/// The three windows of one store.
-pub fn store_windows(standing: &Standing) -> Value {
+/// The windows of one store.
+pub fn store_windows(standing: &StoreStatus) -> Value {
     let row = &standing.row;
-    windows_of(&row.totals, standing.question.as_of, |which, window| {
-        window["coverage"] = coverage(row.coverage[which]);
-        window["polls"] = evidence(standing.evidence[which]);
+    windows_of(&row.totals, standing.question.as_of, |one, window| {
+        window["coverage"] = coverage(row.coverage[one]);
+        window["polls"] = evidence(standing.evidence[one]);
     })
 }
 
@@ -131,9 +130,9 @@ pub fn segment(segment: &Segment) -> Value {
 /// One store of a list.
 pub fn listed(view: &FleetView, place: usize) -> Value {
     let (store, label) = (view.store(place), &view.labels[place]);
-    let glance: &Glance = &view.overview.glances[place];
-    let told = windows_of(&glance.totals, view.question.as_of, |which, window| {
-        if which == 2 {
+    let glance: &StoreSummary = &view.overview.summaries[place];
+    let told = windows_of(&glance.totals, view.question.as_of, |one, window| {
+        if one == Window::Week {
             window["coverage"] = coverage(glance.coverage);
         }
     });
@@ -152,12 +151,12 @@ pub fn listed(view: &FleetView, place: usize) -> Value {
 }
 
 /// A store's last poll, counted or not.
-pub fn last_poll(standing: &Standing) -> Value {
+pub fn last_poll(standing: &StoreStatus) -> Value {
     poll(standing.last_poll())
 }
 
 /// A store's polls within reach, the oldest first.
-pub fn polls(standing: &Standing) -> Value {
+pub fn polls(standing: &StoreStatus) -> Value {
     let told = |&poll: &Poll| {
         json!({
             "at": civil::format_rfc3339(poll.at()),

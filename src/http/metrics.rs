@@ -1,6 +1,4 @@
 //! `GET /metrics`: the server's numbers as Prometheus text.
-//!
-//! It must never know what is done about them.
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -9,17 +7,17 @@ use super::app::App;
 use super::request::Request;
 use super::response::Response;
 use crate::db::polls;
-use crate::db::reports::{self, ReportState};
 use crate::error::Result;
+use crate::jobs::ReportState;
 use crate::uptime::interval::SECOND;
 
 /// The numbers, read now.
 pub fn get(app: &mut App, _request: &mut Request<'_>) -> Result<Response> {
     let hot = Arc::clone(&app.site.hot);
-    let waiting = app.site.jobs.waiting();
+    let jobs = app.site.jobs.clone();
     let db = app.db()?;
     let newest = polls::newest(db)?;
-    let reports = reports::counts(db)?;
+    let reports = jobs.counts(db)?;
     let mut text = String::new();
     let mut gauge = |name: &str, help: &str, values: &[(&str, i64)]| {
         let _ = writeln!(
@@ -61,7 +59,7 @@ pub fn get(app: &mut App, _request: &mut Request<'_>) -> Result<Response> {
         (label, found.map_or(0, |&(_, count)| count))
     });
     gauge("reports", "Reports that the database keeps.", &kept);
-    let waiting = i64::try_from(waiting).unwrap_or(i64::MAX);
+    let waiting = i64::try_from(jobs.waiting()).unwrap_or(i64::MAX);
     gauge(
         "reports_waiting",
         "Reports that wait for a thread.",

@@ -1,17 +1,14 @@
 //! Forms with files, as browsers send them: `multipart/form-data` (RFC 7578), read part by part.
 //!
-//! A file may be larger than memory, so each part goes to a file of its own that nobody else sees. It
-//! must never know what the files are about.
+//! A file may be larger than memory: a part's bytes are read where they stand in the body, in their order.
 
-use std::fs::File;
-use std::io::{Read, Seek, Write};
-use std::path::Path;
+use std::io::{self, Read};
 
 use memchr::memmem;
 
 use crate::error::{Error, Result};
 
-/// How much of the body is looked at together.
+/// How much of the body is read at once.
 const CHUNK_BYTES: usize = 1 << 16;
 
 /// How long the header of one part may be.
@@ -20,17 +17,13 @@ const HEADER_BYTES_MAX: usize = 8 << 10;
 /// How many parts a form may have.
 const PARTS_MAX: usize = 32;
 
-/// One field of a form.
+/// The head of one field of a form.
 #[derive(Debug)]
 pub struct Part {
-    /// What the form calls it.
+    /// The field's name.
     pub name: String,
-    /// What the file is called where it came from; none for a field without a file.
+    /// The name of the file where it came from; none for a field without a file.
     pub file_name: Option<String>,
-    /// Its bytes, from the first.
-    pub file: File,
-    /// How many they are.
-    pub bytes: u64,
 }
 
 /// The boundary that a media type names; none where it is no form with files.
@@ -48,98 +41,54 @@ pub fn boundary(content_type: &str) -> Option<String> {
     (1..=70).contains(&value.len()).then(|| value.to_owned())
 }
 
-/// Reads every part of `body` into a file in `folder`.
-///
-/// # Errors
-/// When the body is no such form, ends early, or a file cannot be written.
-pub fn read(body: &mut dyn Read, boundary: &str, folder: &Path) -> Result<Vec<Part>> {
-    let mut body = Window {
-        body,
-        // The first delimiter stands at the very start, as if a line had ended before it.
-        held: b"\r\n".to_vec(),
-    };
-    let delimiter = format!("\r\n--{boundary}").into_bytes();
-    body.copy_until(&delimiter, &mut std::io::sink())?;
-    let mut parts = Vec::new();
-    loop {
-        let mut after = Vec::new();
-        body.copy_until(b"\r\n", &mut after)?;
-        if after.trim_ascii_end() == b"--" {
-            return Ok(parts);
+/// A form: [`Form::next_part`] goes to the next part, and reading the form gives that part's bytes.
+pub struct Form<'a> {
+    body: &'a mut (dyn Read + Send),
+    /// What stands before and after each part.
+    delimiter: Vec<u8>,
+    /// Bytes of the body: those before `start` are used up, those before `sure` belong to the part.
+    held: Vec<u8>,
+    start: usize,
+    sure: usize,
+    in_part: bool,
+    parts: usize,
+    is_cut: bool,
+}
+
+impl<'a> Form<'a> {
+    /// The form that `body` is.
+    pub fn new(body: &'a mut (dyn Read + Send), boundary: &str) -> Self {
+        Self {
+            body,
+            delimiter: format!("\r\n--{boundary}").into_bytes(),
+            // The first delimiter stands at the very start, as if a line had ended before it.
+            held: b"\r\n".to_vec(),
+            start: 0,
+            sure: 0,
+            in_part: true,
+            parts: 0,
+            is_cut: false,
         }
-        if parts.len() == PARTS_MAX {
+    }
+
+    /// Passes over the rest of a part and reads the head of the next one; `None` at the form's end.
+    ///
+    /// # Errors
+    /// When the body is no such form or ends early.
+    pub fn next_part(&mut self) -> Result<Option<Part>> {
+        io::copy(self, &mut io::sink()).map_err(|_| cut())?;
+        if self.line()?.trim_ascii_end() == b"--" {
+            return Ok(None);
+        }
+        if self.parts == PARTS_MAX {
             let detail =
                 format!("the form has more than {PARTS_MAX} fields (send fewer files at once)");
             return Err(Error::invalid(detail));
         }
-        let (name, file_name) = body.header()?;
-        let failed = |error| Error::failed("an upload cannot be kept").because(error);
-        let mut file = tempfile::tempfile_in(folder).map_err(failed)?;
-        let bytes = body.copy_until(&delimiter, &mut file)?;
-        file.rewind().map_err(failed)?;
-        parts.push(Part {
-            name,
-            file_name,
-            file,
-            bytes,
-        });
-    }
-}
-
-/// A body of which a little is held.
-struct Window<'a> {
-    body: &'a mut dyn Read,
-    held: Vec<u8>,
-}
-
-impl Window<'_> {
-    /// Holds more; false at the body's end.
-    fn fill(&mut self) -> Result<bool> {
-        let start = self.held.len();
-        self.held.resize(start + CHUNK_BYTES, 0);
-        let read = self.body.read(&mut self.held[start..]);
-        self.held.truncate(start + *read.as_ref().unwrap_or(&0));
-        let count = read.map_err(|error| Error::invalid("the upload broke off").because(error))?;
-        Ok(count > 0)
-    }
-
-    /// Gives everything before `end` to `out`, passes over `end` itself, and returns how much it was.
-    fn copy_until(&mut self, end: &[u8], out: &mut dyn Write) -> Result<u64> {
-        let mut copied = 0;
+        self.parts += 1;
+        let (mut name, mut file_name, mut total) = (None, None, 0);
         loop {
-            let found = memmem::find(&self.held, end);
-            // What may be the beginning of `end` is held back.
-            let sure = found.unwrap_or(self.held.len().saturating_sub(end.len() - 1));
-            out.write_all(&self.held[..sure])
-                .map_err(|error| Error::failed("an upload cannot be kept").because(error))?;
-            copied += sure as u64;
-            self.held.drain(..sure + found.map_or(0, |_| end.len()));
-            if found.is_some() {
-                return Ok(copied);
-            }
-            if !self.fill()? {
-                // The last delimiter may lack its line end.
-                if end == b"\r\n" {
-                    let rest = std::mem::take(&mut self.held);
-                    if !rest.is_empty() && out.write_all(&rest).is_ok() {
-                        return Ok(copied + rest.len() as u64);
-                    }
-                }
-                return Err(Error::invalid(
-                    "the upload ended before its last part (send it again)",
-                ));
-            }
-        }
-    }
-
-    /// The name of the part that follows, and that of its file.
-    fn header(&mut self) -> Result<(String, Option<String>)> {
-        let mut name = None;
-        let mut file_name = None;
-        let mut total = 0;
-        loop {
-            let mut line = Vec::new();
-            self.copy_until(b"\r\n", &mut line)?;
+            let line = self.line()?;
             if line.is_empty() {
                 break;
             }
@@ -155,9 +104,88 @@ impl Window<'_> {
                 file_name = parameter(value, "filename");
             }
         }
+        (self.in_part, self.sure) = (true, self.start);
         let name = name.ok_or_else(|| Error::invalid("a part of the upload has no name"))?;
-        Ok((name, file_name))
+        Ok(Some(Part { name, file_name }))
     }
+
+    /// The error that a body which ended inside a part deserves; reading the part has failed then.
+    pub fn cut(&self) -> Option<Error> {
+        self.is_cut.then(cut)
+    }
+
+    /// Holds more; false at the body's end.
+    fn fill(&mut self) -> io::Result<bool> {
+        self.held.drain(..self.start);
+        self.sure = self.sure.saturating_sub(self.start);
+        self.start = 0;
+        let length = self.held.len();
+        self.held.resize(length + CHUNK_BYTES, 0);
+        let read = self.body.read(&mut self.held[length..]);
+        self.held.truncate(length + *read.as_ref().unwrap_or(&0));
+        Ok(read? > 0)
+    }
+
+    /// The line that comes next, without its end; the last one of a body may lack it.
+    fn line(&mut self) -> Result<Vec<u8>> {
+        loop {
+            let held = &self.held[self.start..];
+            let end = memmem::find(held, b"\r\n");
+            if end.is_some() || held.len() > HEADER_BYTES_MAX {
+                let line = held[..end.unwrap_or(held.len())].to_vec();
+                self.start += line.len() + 2;
+                self.start = self.start.min(self.held.len());
+                return Ok(line);
+            }
+            if !self.fill().map_err(|_| cut())? {
+                let line = std::mem::take(&mut self.held);
+                self.sure = 0;
+                return if line.is_empty() {
+                    Err(cut())
+                } else {
+                    Ok(line)
+                };
+            }
+        }
+    }
+}
+
+impl Read for Form<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.in_part && self.start == self.sure {
+            let held = &self.held[self.start..];
+            match memmem::find(held, &self.delimiter) {
+                Some(0) => {
+                    self.start += self.delimiter.len();
+                    self.in_part = false;
+                }
+                Some(end) => self.sure += end,
+                // What may be the beginning of a delimiter is held back.
+                None if held.len() >= self.delimiter.len() => {
+                    self.sure += held.len() + 1 - self.delimiter.len();
+                }
+                None => {
+                    let filled = self.fill();
+                    if !matches!(filled, Ok(true)) {
+                        self.is_cut = true;
+                        filled?;
+                        return Err(io::ErrorKind::UnexpectedEof.into());
+                    }
+                }
+            }
+        }
+        if !self.in_part {
+            return Ok(0);
+        }
+        let count = buffer.len().min(self.sure - self.start);
+        buffer[..count].copy_from_slice(&self.held[self.start..self.start + count]);
+        self.start += count;
+        Ok(count)
+    }
+}
+
+fn cut() -> Error {
+    Error::invalid("the upload ended before its last part (send it again)")
 }
 
 /// A quoted parameter of a header field; browsers write a quote in it as `%22`.
@@ -177,16 +205,17 @@ fn parameter(value: &str, name: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn parts(body: &[u8]) -> Result<Vec<(String, Option<String>, String)>> {
-        let folder = tempfile::tempdir().expect("a folder");
-        let read = read(&mut &body[..], "XX", folder.path())?;
-        let text = |mut part: Part| {
+    fn parts(mut body: &[u8]) -> Result<Vec<(String, Option<String>, String)>> {
+        let mut form = Form::new(&mut body, "XX");
+        let mut parts = Vec::new();
+        while let Some(part) = form.next_part()? {
             let mut text = String::new();
-            part.file.read_to_string(&mut text).expect("text");
-            assert_eq!(text.len() as u64, part.bytes);
-            (part.name, part.file_name, text)
-        };
-        Ok(read.into_iter().map(text).collect())
+            let read = form.read_to_string(&mut text);
+            assert_eq!(read.is_err(), form.cut().is_some());
+            read.map_err(|_| cut())?;
+            parts.push((part.name, part.file_name, text));
+        }
+        Ok(parts)
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::civil;
 use crate::error::Result;
 use crate::fleet_view;
 use crate::uptime::interval::{Interval, MINUTE};
-use crate::uptime::timeline::REACH;
+use crate::uptime::outage::REACH;
 
 /// The outages of the eight days before `as_of`, in their order.
 ///

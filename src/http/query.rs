@@ -16,8 +16,9 @@ use crate::uptime::business_hours::Pattern;
 use crate::uptime::fleet::Store;
 use crate::uptime::interval::{Intervals, MINUTE, Micros};
 use crate::uptime::report::Question;
-use crate::uptime::standing::Standing;
-use crate::uptime::timeline::{Interpolation, reach};
+use crate::uptime::store_status::StoreStatus;
+use crate::uptime::timeline::Interpolation;
+use crate::uptime::window::reach;
 
 /// The rule that the query names, or the default.
 ///
@@ -87,7 +88,7 @@ pub struct StoreView {
     /// Its zone as it was written; none where no source names one.
     pub zone_written: Option<String>,
     /// Its status, windows and incidents.
-    pub standing: Standing,
+    pub standing: StoreStatus,
     /// When the poller was out in the eight days before.
     pub outages: Intervals,
 }
@@ -124,7 +125,7 @@ pub fn store(app: &mut App, request: &Request<'_>) -> Result<StoreView> {
     let (label, zone_written) = fleet::written(db, store.key)?;
     let pattern = inputs.fleet.patterns()[store.pattern].clone();
     Ok(StoreView {
-        standing: standing(&inputs, &store, question),
+        standing: status(&inputs, &store, question),
         outages: outages(&inputs, question.as_of),
         label: label.unwrap_or_default(),
         store,
@@ -134,9 +135,9 @@ pub fn store(app: &mut App, request: &Request<'_>) -> Result<StoreView> {
 }
 
 /// The status of a store and the polls it rests on.
-pub fn standing(inputs: &Inputs, store: &Store, question: Question) -> Standing {
+pub fn status(inputs: &Inputs, store: &Store, question: Question) -> StoreStatus {
     let (mut scratch, reach) = (Vec::new(), reach(question.as_of));
     let polls = inputs.history.of(store.key, reach, &mut scratch);
     let pattern = &inputs.fleet.patterns()[store.pattern];
-    Standing::new(polls, pattern, question)
+    StoreStatus::new(polls, pattern, question)
 }

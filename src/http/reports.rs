@@ -1,6 +1,4 @@
-//! Reports over HTTP: trigger one, fetch it, look back at those that were made.
-//!
-//! It must never know how reports are computed or queued.
+//! Reports over HTTP: trigger one, fetch it, list those that were made.
 
 use std::sync::Arc;
 
@@ -11,12 +9,12 @@ use super::app::App;
 use super::request::Request;
 use super::response::Response;
 use crate::civil;
-use crate::db::reports::{self, Report, ReportState};
 use crate::error::{Error, Result};
+use crate::jobs::{Format, JobRequest, Report, ReportState};
 use crate::uptime::interval::Micros;
 use crate::uptime::timeline::Interpolation;
 
-/// The field of every answer about a report that says what became of it.
+/// The field of every answer about a report that has its state.
 const STATE: &str = "Report-Status";
 
 /// How many reports one page of the history holds, at most.
@@ -37,7 +35,7 @@ pub fn trigger(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
         None => Interpolation::default(),
     };
     let jobs = app.site.jobs.clone();
-    let (id, state) = jobs.trigger(app.db()?, as_of, rule)?;
+    let (id, state) = jobs.trigger(app.db()?, JobRequest::report(as_of, rule))?;
     let answer = Response::json(202, &json!({"report_id": id.to_string()}));
     Ok(answer
         .with("Location", format!("/get_report/{id}"))
@@ -53,12 +51,12 @@ pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
         id => id,
     };
     let id = parse_id(id)?;
-    if let Some(csv) = app.site.jobs.recent_csv(id) {
+    if let Some(csv) = app.site.jobs.recent(id, Format::Csv) {
         return Ok(complete(id, csv));
     }
-    let report = reports::find(app.db()?, id)?;
+    let report = find(app, id)?;
     match report.state {
-        ReportState::Complete => kept(app, id),
+        ReportState::Complete => file(app, id),
         ReportState::Running => Ok(with_state(
             Response::json(200, &json!({"status": "Running"})),
             &report,
@@ -72,9 +70,9 @@ pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
 
 /// `GET /api/reports/ID.csv`: the CSV; 404 with the reason while there is none.
 pub fn csv(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
-    let report = reports::find(app.db()?, parse_id(&request.id)?)?;
+    let report = find(app, parse_id(&request.id)?)?;
     if report.state == ReportState::Complete {
-        return kept(app, report.id);
+        return file(app, report.id);
     }
     let state = report.state.as_str();
     let detail = format!(
@@ -86,7 +84,7 @@ pub fn csv(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
 
 /// `GET /api/reports/ID`: one report's facts.
 pub fn facts(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
-    let report = reports::find(app.db()?, parse_id(&request.id)?)?;
+    let report = find(app, parse_id(&request.id)?)?;
     Ok(with_state(Response::json(200, &describe(&report)), &report))
 }
 
@@ -106,12 +104,8 @@ pub fn list(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
         None => PAGE_REPORTS_MAX,
     };
     let before = request.field("before")?.map(parse_id).transpose()?;
-    let db = app.db()?;
-    let before = match before {
-        Some(id) => Some((reports::find(db, id)?.triggered_at, id)),
-        None => None,
-    };
-    let page = reports::list(db, before, limit)?;
+    let jobs = app.site.jobs.clone();
+    let page = jobs.list(app.db()?, before, limit)?;
     let full = page.len() == usize::try_from(limit).unwrap_or(usize::MAX);
     let next = page
         .last()
@@ -121,22 +115,24 @@ pub fn list(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     Ok(Response::json(200, &json!({"reports": page, "next": next})))
 }
 
-/// The CSV of a complete report: from memory, or made again of what the database has.
-fn kept(app: &mut App, id: Uuid) -> Result<Response> {
-    let csv = match app.site.jobs.recent_csv(id) {
-        Some(csv) => csv,
-        None => Arc::new(
-            reports::csv(app.db()?, id)?
-                .ok_or_else(|| Error::failed(format!("report {id} is complete without a CSV")))?,
-        ),
-    };
+fn find(app: &mut App, id: Uuid) -> Result<Report> {
+    let jobs = app.site.jobs.clone();
+    jobs.find(app.db()?, id)
+}
+
+/// The CSV of a complete report.
+fn file(app: &mut App, id: Uuid) -> Result<Response> {
+    let jobs = app.site.jobs.clone();
+    let csv = jobs.file(app.db()?, id, Format::Csv)?;
+    let csv =
+        csv.ok_or_else(|| Error::not_found(format!("report {id} was forgotten meanwhile")))?;
     Ok(complete(id, csv))
 }
 
 /// The CSV itself, as a file to keep.
 fn complete(id: Uuid, csv: Arc<Vec<u8>>) -> Response {
     let file = format!("attachment; filename=\"report-{id}.csv\"");
-    Response::new(200, "text/csv; charset=utf-8", csv)
+    Response::new(200, Format::Csv.media_type(), csv)
         .with("Content-Disposition", file)
         .with(STATE, ReportState::Complete.as_str())
 }
@@ -153,6 +149,7 @@ fn describe(report: &Report) -> Value {
         .map(|finished_at| finished_at - report.triggered_at);
     json!({
         "report_id": id,
+        "kind": report.kind,
         "status": report.state.as_str(),
         "as_of": civil::format_rfc3339(report.question.as_of),
         "interpolation": report.question.rule.as_str(),

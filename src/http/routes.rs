@@ -152,11 +152,11 @@ pub const ROUTES: &[Route] = &[
         .answers(200, "The CSV.", CSV).problems(&[400, 404]),
     get("reports", "/api/reports/{id}", reports::facts, "reportFacts", "One report's facts.").needs(Read).id(REPORT)
         .answers(200, "State, as_of, rule, times, size.", OBJECT).problems(&[400, 404]),
-    rows("/api/polls", intake::polls, "addPolls", "Takes polls: store_id, timestamp_utc, status.").needs(Ingest),
-    rows("/api/business-hours", intake::business_hours, "replaceBusinessHours", HOURS_SUMMARY).needs(Admin),
-    rows("/api/timezones", intake::timezones, "replaceTimezones", "Takes time zones: store_id, timezone_str.")
+    rows("/api/polls", intake::post, "addPolls", "Takes polls: store_id, timestamp_utc, status.").needs(Ingest),
+    rows("/api/business-hours", intake::post, "replaceBusinessHours", HOURS_SUMMARY).needs(Admin),
+    rows("/api/timezones", intake::post, "replaceTimezones", "Takes time zones: store_id, timezone_str.")
         .needs(Admin),
-    rows("/api/stores", intake::stores, "replaceStores", "Takes names and owners: store_id, name, group.")
+    rows("/api/stores", intake::post, "replaceStores", "Takes names and owners: store_id, name, group.")
         .needs(Admin),
     get("facts", "/api/fleet", fleet::get, "fleet", "The fleet: states, the week and the one before, by owner, by hour, by weekday and hour.")
         .needs(Read).takes(&[AS_OF, RULE, OWNER]).answers(200, "The fleet.", OBJECT).problems(&[400]),
@@ -197,6 +197,8 @@ pub const ROUTES: &[Route] = &[
     Route::new("POST", "pages", "/load", pages::load::post, "loadForm", "The form of /load: files, whole or not at all.")
         .needs(Admin).body(Body::Files("LoadForm")).answers(200, "Loaded.", &[]).problems(&[400, 403, 413, 415])
         .pages(&[(422, "Bad rows, as a table.")]),
+    page("/docs", pages::docs::list, "guidesPage", "The list of guides."),
+    page("/docs/{id}", pages::docs::get, "guidePage", "One guide.").id("Its name.").problems(&[404]),
     get("pages", "/assets/{id}", assets::get, "asset", "A file that pages load.")
         .id("Its name, with a hash of its contents.").answers(200, "The asset.", &[("*/*", "")]).problems(&[404]),
     get("pages", "/samples/{id}", assets::sample, "sample", "A sample of an input file.").id("Its name.")

@@ -8,7 +8,8 @@ use super::request::Request;
 use crate::error::{Error, Result};
 use crate::fleet_view::FleetView;
 use crate::uptime::interval::Micros;
-use crate::uptime::state::State;
+use crate::uptime::store_state::StoreState;
+use crate::uptime::window::Window;
 
 /// The orders of a list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -69,7 +70,7 @@ pub struct StoreQuery {
     /// The owner; none for all.
     pub group: Option<String>,
     /// The state; none for all.
-    pub state: Option<State>,
+    pub state: Option<StoreState>,
     /// Only stores with too few polls in their week to be sure.
     pub unvouched: bool,
     /// The order.
@@ -105,7 +106,7 @@ impl StoreQuery {
             Some("unvouched") => (None, true),
             Some(name) => {
                 let expected = "`online`, `offline`, `closed`, `not-sure` or `unvouched`";
-                let state = State::from_name(name);
+                let state = StoreState::from_name(name);
                 (
                     Some(state.ok_or_else(|| unknown("state", name, expected))?),
                     false,
@@ -167,7 +168,7 @@ impl StoreQuery {
     pub fn places(&self, view: &FleetView) -> Vec<usize> {
         let text = self.text.to_lowercase();
         let fits = |place: &usize| {
-            let (label, glance) = (&view.labels[*place], &view.overview.glances[*place]);
+            let (label, glance) = (&view.labels[*place], &view.overview.summaries[*place]);
             self.group
                 .as_ref()
                 .is_none_or(|group| label.group == *group)
@@ -186,20 +187,28 @@ impl StoreQuery {
                 (owner.is_empty(), owner, view.name(place).to_lowercase())
             }),
             Sort::State => self.sort_by(&mut places, |place| {
-                let glance = &view.overview.glances[place];
+                let glance = &view.overview.summaries[place];
                 (glance.state, glance.offline_since)
             }),
             Sort::Downtime => self.sort_known(&mut places, |place| {
-                Some(view.overview.glances[place].totals[2].known()?.1)
+                Some(
+                    view.overview.summaries[place].totals[Window::Week]
+                        .known()?
+                        .1,
+                )
             }),
             Sort::Online => self.sort_known(&mut places, |place| {
-                Some(view.overview.glances[place].totals[2].share()?.hundredths)
+                Some(
+                    view.overview.summaries[place].totals[Window::Week]
+                        .share()?
+                        .hundredths,
+                )
             }),
             Sort::Coverage => self.sort_known(&mut places, |place| {
-                Some(view.overview.glances[place].seen()?.hundredths)
+                Some(view.overview.summaries[place].seen()?.hundredths)
             }),
             Sort::LastPoll => self.sort_known(&mut places, |place| {
-                Some(view.overview.glances[place].last_poll?.at())
+                Some(view.overview.summaries[place].last_poll?.at())
             }),
         }
         places

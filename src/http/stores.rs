@@ -13,7 +13,7 @@ use crate::civil;
 use crate::db::forget;
 use crate::error::{Error, Result};
 use crate::uptime::business_hours::WeeklyRow;
-use crate::uptime::window::windows;
+use crate::uptime::window::Window;
 
 /// How many stores a page of the list has, unless the caller says otherwise.
 const PAGE_STORES: usize = 100;
@@ -75,7 +75,7 @@ pub fn facts(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
 /// days. The pieces of a condition sum to the week's number.
 pub fn timeline(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let shown = query::store(app, request)?;
-    let [_, _, week] = windows(shown.standing.question.as_of);
+    let week = Window::Week.before(shown.standing.question.as_of);
     let mut told = describe(&shown);
     told["from"] = civil::format_rfc3339(week.start).into();
     told["to"] = civil::format_rfc3339(week.end).into();

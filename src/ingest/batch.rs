@@ -1,10 +1,8 @@
 //! Judging: every row of a call's inputs, read beside the others, sorted, ready to be written.
 //!
-//! It needs no database, so a long input keeps nobody waiting. It must never know SQLite, terminals
-//! or HTTP; [`load`](super::load) writes what comes out.
+//! It needs no database, so a long input keeps no other call waiting.
 
-use std::collections::btree_map::{BTreeMap, Entry};
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::io::Read;
 use std::mem;
 use std::path::Path;
@@ -12,32 +10,30 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
-use super::blocks::{Block, Crew, Pace};
-use super::header::Kind;
+use super::blocks::{Block, Division, ParserPool};
 use super::interner::Interner;
-use super::overlap::overlapping;
-use super::parser::{Format, Parser, Rows};
+use super::kind::{Collected, Kind, Value, Verdict};
 use super::problem::{BadFile, BadRow, Code, InputError, Note, Notes};
-use super::row::{Parsed, Row, conflict};
+use super::rows::{Format, Row, Rows};
 use super::runs::{PollRow, Runs};
 use super::sorter::Sorter;
-use crate::db::fleet::Label;
 use crate::error::{Error, Result};
-use crate::uptime::business_hours::WeeklyRow;
 use crate::uptime::interval::Micros;
-use crate::uptime::poll::Poll;
+
+/// How many bad rows an answer lists; all are counted.
+pub const BAD_ROWS_TOLD: usize = 100;
 
 /// How many polls are handed over at once to be sorted while the next are parsed.
 const CHUNK_ROWS: usize = 1 << 18;
 
-/// How many rows are read between two words to those who watch.
+/// How many rows are read between two updates of [`Source::watched`].
 const WATCHED_ROWS: u64 = 4096;
 
 /// One input: a name to call it by, and its bytes.
 pub struct Source<'a> {
-    /// What errors and notes call it.
+    /// Its name in errors and notes.
     pub name: String,
-    /// The bytes, plain or gzip'd.
+    /// The bytes, plain or gzipped.
     pub bytes: Box<dyn Read + Send + 'a>,
     /// What it must be; none: its header tells, so it is CSV.
     pub expected: Option<Kind>,
@@ -45,7 +41,7 @@ pub struct Source<'a> {
     pub format: Format,
     /// How many bytes of text it may have, unpacked.
     pub bytes_max: u64,
-    /// Told of every few thousand rows that were read, for those who watch.
+    /// Counts the rows that were read, for a progress bar.
     pub watched: Option<&'a AtomicU64>,
 }
 
@@ -72,19 +68,28 @@ pub struct SourceNote {
     pub note: Note,
 }
 
+/// A bad row of one of a call's inputs.
+#[derive(Clone, Debug)]
+pub struct SourceBadRow {
+    /// The input's name.
+    pub source: String,
+    /// The row.
+    pub bad: BadRow,
+}
+
 /// Everything that good rows of a call's inputs say, ready to be written.
+#[derive(Default)]
 pub struct Batch {
     /// The ids that rows name; a store is a place in this list.
     pub(super) ids: Vec<Box<str>>,
     pub(super) polls: Runs,
-    /// Each row once, with the line it stands on first.
-    pub(super) hours: HashMap<u32, BTreeMap<WeeklyRow, u64>>,
-    pub(super) zones: HashMap<u32, Box<str>>,
-    pub(super) labels: HashMap<u32, Label>,
+    pub(super) collected: Collected,
     /// Rows that repeat one of the same call, and so change nothing.
     pub(super) repeats: u64,
     /// Rows that were refused.
     pub rejected: u64,
+    /// The first [`BAD_ROWS_TOLD`] of them.
+    pub bad_rows: Vec<SourceBadRow>,
     /// What was normalised, by input.
     pub notes: Vec<SourceNote>,
     /// From the first poll to the last, in microseconds since 1970 UTC; none without polls.
@@ -99,24 +104,31 @@ impl Batch {
     }
 }
 
-/// Why a call's inputs were not read to their end.
+/// Why the inputs of a call are not taken.
 #[derive(Debug)]
-pub enum ReadError {
+pub enum Refusal {
     /// One of them is no input at all: the caller's mistake.
-    Refused {
+    File {
         /// Its name.
         source: String,
         /// What is wrong with it.
         file: BadFile,
     },
+    /// Some rows are bad, and the call does not allow for any.
+    Rows {
+        /// How many.
+        count: u64,
+        /// The first [`BAD_ROWS_TOLD`] of them.
+        told: Vec<SourceBadRow>,
+    },
     /// The disk, the connection or the program failed.
     Failed(Error),
 }
 
-impl ReadError {
+impl Refusal {
     fn new(source: &str, error: InputError) -> Self {
         match error {
-            InputError::Refused(file) => Self::Refused {
+            InputError::Refused(file) => Self::File {
                 source: source.to_owned(),
                 file,
             },
@@ -125,17 +137,22 @@ impl ReadError {
     }
 }
 
-impl From<Error> for ReadError {
+impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
         Self::Failed(error)
     }
 }
 
-impl From<ReadError> for Error {
-    fn from(error: ReadError) -> Self {
-        match error {
-            ReadError::Refused { source, file } => InputError::Refused(file).in_file(&source),
-            ReadError::Failed(error) => error,
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::File { source, file } => InputError::Refused(file).in_file(&source),
+            Refusal::Rows { count, told } => {
+                let first = told.first();
+                let first = first.map(|row| row.bad.in_file(&row.source));
+                Self::invalid(format!("{count} bad rows: {}", first.unwrap_or_default()))
+            }
+            Refusal::Failed(error) => error,
         }
     }
 }
@@ -153,106 +170,88 @@ pub fn read<'a>(
     latest: Micros,
     folder: &Path,
     reject: &mut dyn FnMut(&str, BadRow) -> Result<()>,
-) -> Result<Batch, ReadError> {
-    read_at(Pace::default(), sources, latest, folder, reject)
+) -> Result<Batch, Refusal> {
+    read_by(Division::default(), sources, latest, folder, reject)
 }
 
-/// [`read`] that divides long inputs as `pace` says, which changes nothing of what comes out.
+/// [`read`] that divides long inputs in a given way, which changes nothing of what comes out.
 ///
 /// # Errors
 /// As for [`read`].
-pub fn read_at<'a>(
-    pace: Pace,
+pub fn read_by<'a>(
+    division: Division,
     sources: impl IntoIterator<Item = Source<'a>>,
     latest: Micros,
     folder: &Path,
     reject: &mut dyn FnMut(&str, BadRow) -> Result<()>,
-) -> Result<Batch, ReadError> {
+) -> Result<Batch, Refusal> {
     thread::scope(|scope| {
         let mut sorter = Sorter::new(scope, Runs::new(folder));
-        let crew = Crew::new(scope, pace, latest);
-        let mut reader = Reader::new(latest, crew, reject, |chunk| sorter.push(chunk));
+        let mut reader = Reader {
+            places: vec![Vec::new(); division.threads],
+            pool: ParserPool::new(scope, division, latest),
+            ids: Interner::default(),
+            send: |chunk| sorter.push(chunk),
+            latest,
+            reject,
+            batch: Batch::default(),
+        };
         let read = sources
             .into_iter()
             .try_for_each(|source| reader.source(source));
-        let (last, batch) = reader.finish();
+        let Reader {
+            mut ids, mut batch, ..
+        } = reader;
         // Where both failed, the parser stopped because the sorter had.
-        let polls = sorter.finish(last)?;
-        read.map(|()| Batch { polls, ..batch })
+        batch.polls = sorter.finish(mem::take(&mut batch.collected.polls.0))?;
+        batch.ids = ids.take_new();
+        read.map(|()| batch)
     })
 }
 
 /// The parsing half of [`read`].
 struct Reader<'r, 'scope, 'env, S> {
-    crew: Crew<'scope, 'env>,
+    pool: ParserPool<'scope, 'env>,
     ids: Interner,
-    /// For each thread of the crew, the places of the ids that it has met.
+    /// For each thread of the pool, the places of the ids that it has met.
     places: Vec<Vec<u32>>,
-    chunk: Vec<PollRow>,
-    /// Hands a chunk over.
+    /// Hands a chunk of polls over.
     send: S,
     latest: Micros,
     reject: &'r mut dyn FnMut(&str, BadRow) -> Result<()>,
     batch: Batch,
 }
 
-impl<'r, 'scope, 'env, S: FnMut(Vec<PollRow>) -> Result<()>> Reader<'r, 'scope, 'env, S> {
-    fn new(
-        latest: Micros,
-        crew: Crew<'scope, 'env>,
-        reject: &'r mut dyn FnMut(&str, BadRow) -> Result<()>,
-        send: S,
-    ) -> Self {
-        let batch = Batch {
-            ids: Vec::new(),
-            polls: Runs::default(),
-            hours: HashMap::new(),
-            zones: HashMap::new(),
-            labels: HashMap::new(),
-            repeats: 0,
-            rejected: 0,
-            notes: Vec::new(),
-            span: None,
-            polls_source: String::new(),
-        };
-        Self {
-            places: vec![Vec::new(); crew.pace().threads],
-            crew,
-            ids: Interner::default(),
-            chunk: Vec::new(),
-            send,
-            latest,
-            reject,
-            batch,
-        }
-    }
-
-    fn source(&mut self, source: Source<'_>) -> Result<(), ReadError> {
+impl<S: FnMut(Vec<PollRow>) -> Result<()>> Reader<'_, '_, '_, S> {
+    fn source(&mut self, source: Source<'_>) -> Result<(), Refusal> {
         let name = source.name;
-        let in_file = |error| ReadError::new(&name, error);
-        let mut parser = Rows::open_limited(
+        let in_file = |error| Refusal::new(&name, error);
+        let (format, expected) = (source.format, source.expected);
+        let mut input = Rows::open(
             source.bytes,
-            source.format,
-            source.expected,
+            format,
+            expected,
             self.latest,
             source.bytes_max,
         )
         .map_err(in_file)?;
-        if parser.kind() == Kind::Polls {
+        let kind = input.kind();
+        if kind == Kind::Polls {
             self.batch.polls_source.clone_from(&name);
         }
-        let (mut notes, mut rows) = (Notes::default(), 0);
-        let pace = self.crew.pace();
-        let mut rows_left = pace.rows_before;
+        let Division {
+            threads,
+            rows_before,
+            ..
+        } = self.pool.division;
+        let divides = kind == Kind::Polls && format == Format::Csv && threads > 1;
+        let (mut notes, mut rows, mut rows_left) = (Notes::default(), 0, rows_before);
         loop {
-            if rows_left == 0
-                && pace.threads > 1
-                && let Some(parser) = parser.csv_polls()
-            {
-                self.blocks(parser, &name, source.watched)?;
-                rows_left = pace.rows_before.max(1);
+            if divides && rows_left == 0 {
+                self.blocks(&mut input, &name, source.watched)?;
+                rows_left = rows_before.max(1);
             }
-            let Some(parsed) = parser.next_row().map_err(in_file)? else {
+            let Some(row) = input.next_row().map_err(in_file)? else {
                 break;
             };
             rows_left = rows_left.saturating_sub(1);
@@ -262,24 +261,16 @@ impl<'r, 'scope, 'env, S: FnMut(Vec<PollRow>) -> Result<()>> Reader<'r, 'scope, 
             {
                 watched.fetch_add(mem::take(&mut rows), Ordering::Relaxed);
             }
-            let bad = match parsed {
-                Parsed::Row { line, row, raw } => {
-                    self.row(line, row, &mut notes)?.map(|bad| BadRow {
-                        raw: raw.to_vec(),
-                        ..bad
-                    })
-                }
-                Parsed::Bad(bad) => Some(*bad),
+            let bad = match row {
+                Ok(row) => self.row(row, &mut notes)?,
+                Err(bad) => Some(bad),
             };
             if let Some(bad) = bad {
-                self.batch.rejected += 1;
-                (self.reject)(&name, bad)?;
+                self.bad(&name, *bad)?;
             }
         }
-        if parser.kind() == Kind::BusinessHours {
-            self.overlaps(&mut notes);
-        }
-        notes.merge(&parser.notes());
+        self.batch.collected.note(kind, &mut notes);
+        notes.merge(&input.notes());
         let note = |note| SourceNote {
             source: name.clone(),
             note,
@@ -291,22 +282,21 @@ impl<'r, 'scope, 'env, S: FnMut(Vec<PollRow>) -> Result<()>> Reader<'r, 'scope, 
     /// Takes all rows that can be parsed in blocks from here on.
     fn blocks(
         &mut self,
-        parser: &mut Parser<impl Read>,
+        input: &mut Rows<impl Read>,
         name: &str,
         watched: Option<&AtomicU64>,
-    ) -> Result<(), ReadError> {
-        let in_file = |error| ReadError::new(name, error);
-        let layout = Arc::new(parser.layout().clone());
-        let bytes_min = self.crew.pace().block_bytes;
+    ) -> Result<(), Refusal> {
+        let layout = Arc::new(input.layout().clone());
+        let bytes_min = self.pool.division.block_bytes;
         let (mut blocks, mut spare) = (VecDeque::new(), Vec::new());
         let mut more = true;
         loop {
-            while more && blocks.len() < self.crew.blocks_max() {
+            while more && blocks.len() < self.pool.blocks_max() {
                 let mut lines = spare.pop().unwrap_or_default();
-                let bytes = parser.take_lines(bytes_min, &mut lines);
+                let bytes = input.take_lines(bytes_min, &mut lines);
                 more = bytes >= bytes_min;
                 if bytes > 0 {
-                    blocks.push_back(self.crew.parse(lines, bytes, &layout));
+                    blocks.push_back(self.pool.parse(lines, bytes, &layout));
                 }
             }
             let Some(block) = blocks.pop_front() else {
@@ -315,11 +305,11 @@ impl<'r, 'scope, 'env, S: FnMut(Vec<PollRow>) -> Result<()>> Reader<'r, 'scope, 
             let block = block
                 .recv()
                 .map_err(|_| Error::failed("the rows could not be parsed"))?
-                .map_err(in_file)?;
+                .map_err(|error| Refusal::new(name, error))?;
             if let Some(watched) = watched {
-                watched.fetch_add(block.taken.rows, Ordering::Relaxed);
+                watched.fetch_add(block.counts.rows, Ordering::Relaxed);
             }
-            spare.push(self.block(block, parser, name)?);
+            spare.push(self.block(block, input, name)?);
         }
     }
 
@@ -327,10 +317,10 @@ impl<'r, 'scope, 'env, S: FnMut(Vec<PollRow>) -> Result<()>> Reader<'r, 'scope, 
     fn block(
         &mut self,
         mut block: Block,
-        parser: &mut Parser<impl Read>,
+        input: &mut Rows<impl Read>,
         name: &str,
-    ) -> Result<Vec<u8>, ReadError> {
-        let before = parser.pass(&block.taken);
+    ) -> Result<Vec<u8>, Refusal> {
+        let before = input.pass(&block.counts);
         let places = &mut self.places[block.thread];
         for id in block.ids {
             places.push(self.ids.place(&id)?);
@@ -343,7 +333,7 @@ impl<'r, 'scope, 'env, S: FnMut(Vec<PollRow>) -> Result<()>> Reader<'r, 'scope, 
         if let (Some(first), Some(last)) = (block.polls.first(), block.polls.last()) {
             self.span(first.poll.at(), last.poll.at());
             // What came before it goes before it.
-            let chunk = mem::take(&mut self.chunk);
+            let chunk = mem::take(&mut self.batch.collected.polls.0);
             if !chunk.is_empty() {
                 (self.send)(chunk)?;
             }
@@ -351,8 +341,7 @@ impl<'r, 'scope, 'env, S: FnMut(Vec<PollRow>) -> Result<()>> Reader<'r, 'scope, 
         }
         for mut bad in block.bad {
             bad.line += before;
-            self.batch.rejected += 1;
-            (self.reject)(name, bad)?;
+            self.bad(name, bad)?;
         }
         Ok(block.lines)
     }
@@ -363,105 +352,36 @@ impl<'r, 'scope, 'env, S: FnMut(Vec<PollRow>) -> Result<()>> Reader<'r, 'scope, 
     }
 
     /// Takes one good row; gives it back as a bad one where it contradicts another of the same call.
-    fn row(&mut self, line: u64, row: Row<'_>, notes: &mut Notes) -> Result<Option<BadRow>> {
-        match row {
-            Row::Poll {
-                store_id,
-                at,
-                status,
-            } => {
-                let store = self.ids.place(store_id)?;
-                let line = u32::try_from(line).unwrap_or(u32::MAX);
-                self.chunk.push(PollRow {
-                    poll: Poll::new(at, status),
-                    store,
-                    line,
-                });
-                self.span(at, at);
-                if self.chunk.len() == CHUNK_ROWS {
-                    let next = Vec::with_capacity(CHUNK_ROWS);
-                    let polls = mem::replace(&mut self.chunk, next);
-                    (self.send)(polls)?;
-                }
-                Ok(None)
+    fn row(&mut self, row: Row<'_>, notes: &mut Notes) -> Result<Option<Box<BadRow>>> {
+        let store = self.ids.place(row.store_id)?;
+        match self.batch.collected.take(store, row.line, row.value) {
+            Verdict::New => {}
+            Verdict::Repeat => {
+                self.batch.repeats += 1;
+                notes.add(Code::Duplicate, Some(row.line));
             }
-            Row::Hours {
-                store_id,
-                weekday,
-                start_us_local,
-                end_us_local,
-            } => {
-                let store = self.ids.place(store_id)?;
-                let row = WeeklyRow {
-                    weekday,
-                    start_us_local,
-                    end_us_local,
-                };
-                match self.batch.hours.entry(store).or_default().entry(row) {
-                    Entry::Occupied(_) => self.repeat(notes, line),
-                    Entry::Vacant(place) => {
-                        place.insert(line);
-                    }
-                }
-                Ok(None)
-            }
-            Row::Zone { store_id, zone } => {
-                let store = self.ids.place(store_id)?;
-                let known = self.batch.zones.get(&store);
-                if known.is_some_and(|known| **known != *zone) {
-                    return Ok(known.map(|known| conflict(line, "timezone_str", zone, known)));
-                }
-                if known.is_some() {
-                    self.repeat(notes, line);
-                } else {
-                    self.batch.zones.insert(store, zone.into());
-                }
-                Ok(None)
-            }
-            Row::Store {
-                store_id,
-                name,
-                group,
-            } => {
-                let store = self.ids.place(store_id)?;
-                let label = Label {
-                    name: name.to_owned(),
-                    group: group.to_owned(),
-                };
-                match self.batch.labels.get(&store) {
-                    Some(known) if known.name != label.name => {
-                        return Ok(Some(conflict(line, "name", name, &known.name)));
-                    }
-                    Some(known) if known.group != label.group => {
-                        return Ok(Some(conflict(line, "group", group, &known.group)));
-                    }
-                    Some(_) => self.repeat(notes, line),
-                    None => {
-                        self.batch.labels.insert(store, label);
-                    }
-                }
-                Ok(None)
+            Verdict::Conflict(bad) => {
+                let raw = row.raw.to_vec();
+                return Ok(Some(Box::new(BadRow { raw, ..*bad })));
             }
         }
-    }
-
-    fn repeat(&mut self, notes: &mut Notes, line: u64) {
-        self.batch.repeats += 1;
-        notes.add(Code::Duplicate, Some(line));
-    }
-
-    /// Notes stores whose rows overlap: they are united when computed and kept as written.
-    fn overlaps(&mut self, notes: &mut Notes) {
-        for rows in self.batch.hours.values() {
-            if let Some(line) = overlapping(rows) {
-                notes.add(Code::Overlap, Some(line));
+        if let Value::Polls(poll) = row.value {
+            self.span(poll.at(), poll.at());
+            let chunk = &mut self.batch.collected.polls.0;
+            if chunk.len() == CHUNK_ROWS {
+                let next = Vec::with_capacity(CHUNK_ROWS);
+                (self.send)(mem::replace(chunk, next))?;
             }
         }
+        Ok(None)
     }
 
-    /// The last chunk, and everything but the polls.
-    fn finish(mut self) -> (Vec<PollRow>, Batch) {
-        self.batch.ids = self.ids.take_new();
-        (self.chunk, self.batch)
+    fn bad(&mut self, name: &str, bad: BadRow) -> Result<()> {
+        self.batch.rejected += 1;
+        if self.batch.bad_rows.len() < BAD_ROWS_TOLD {
+            let (source, bad) = (name.to_owned(), bad.clone());
+            self.batch.bad_rows.push(SourceBadRow { source, bad });
+        }
+        (self.reject)(name, bad)
     }
 }

@@ -1,29 +1,26 @@
 //! Blocks: the lines of a long file of polls, parsed on several threads, given back in their order.
 //!
-//! A block is whole lines without a quote, so each can be split where it stands; whatever else comes is
-//! for the general path (see `take_lines` of [`Records`](super::records::Records)). Inside a block the
-//! rows are read by the very parser that reads all others. It only counts its lines from 1, and its
-//! stores in an order of its own: whoever takes the block back knows what came before it.
-//!
-//! It must never know files, nor what becomes of a row.
+//! A block is whole lines without a quote, so each can be split where it stands; the general path takes all
+//! others (see [`Records::take_lines`](super::records::Records)). [`Rows`] reads a block as it reads any
+//! input. It counts lines from 1, and stores in the order in which its thread met them: who takes the
+//! block back knows what came before it.
 
 use std::io;
-use std::num::NonZero;
 use std::sync::Arc;
-use std::thread::{self, Scope};
+use std::thread::Scope;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::header::Layout;
 use super::interner::Interner;
-use super::parser::{Parser, Taken};
+use super::kind::Value;
 use super::problem::{BadRow, InputError};
-use super::row::{Parsed, Row};
+use super::rows::{Counts, Rows};
 use super::runs::{PollRow, sorted};
+use crate::parallel;
 use crate::uptime::interval::Micros;
-use crate::uptime::poll::Poll;
 
-/// More threads than these would wait for the disk, or for whoever takes the rows.
+/// More threads than these would wait for the disk, or for the thread that takes the blocks back.
 const THREADS_MAX: usize = 4;
 
 /// About how long a poll is in a file; ids are mostly longer than a few digits.
@@ -31,21 +28,20 @@ const ROW_BYTES: usize = 48;
 
 /// How a long input is divided.
 #[derive(Clone, Copy, Debug)]
-pub struct Pace {
+pub struct Division {
     /// How many threads parse; with fewer than two, nothing is divided.
     pub threads: usize,
     /// How large a block is at least, unless the input ends or cannot be cut.
     pub block_bytes: usize,
-    /// How many rows are read on the caller's thread before the first block, and again behind whatever
+    /// How many rows are read on the caller's thread before the first block, and again after lines that
     /// could not be cut: a small input should not wait for threads.
     pub rows_before: u64,
 }
 
-impl Default for Pace {
+impl Default for Division {
     fn default() -> Self {
-        let cores = thread::available_parallelism().map_or(1, NonZero::get);
         Self {
-            threads: cores.min(THREADS_MAX),
+            threads: parallel::threads().min(THREADS_MAX),
             block_bytes: 1 << 20,
             rows_before: 1 << 14,
         }
@@ -62,14 +58,13 @@ pub(super) struct Block {
     pub(super) thread: usize,
     /// The rows that were refused, in their order.
     pub(super) bad: Vec<BadRow>,
-    /// All else.
-    pub(super) taken: Taken,
+    pub(super) counts: Counts,
     /// The memory of the lines, to be used again.
     pub(super) lines: Vec<u8>,
 }
 
 /// Lines on their way to a thread, and where their block is waited for.
-struct Job {
+struct Unparsed {
     lines: Vec<u8>,
     bytes: usize,
     layout: Arc<Layout>,
@@ -77,33 +72,33 @@ struct Job {
 }
 
 /// The threads that parse blocks; there are none before the first block.
-pub(super) struct Crew<'scope, 'env> {
+pub(super) struct ParserPool<'scope, 'env> {
     scope: &'scope Scope<'scope, 'env>,
-    pace: Pace,
-    latest_us: Micros,
-    jobs: Option<Sender<Job>>,
+    pub(super) division: Division,
+    latest: Micros,
+    queue: Option<Sender<Unparsed>>,
 }
 
-impl<'scope, 'env> Crew<'scope, 'env> {
-    pub(super) fn new(scope: &'scope Scope<'scope, 'env>, pace: Pace, latest_us: Micros) -> Self {
+impl<'scope, 'env> ParserPool<'scope, 'env> {
+    pub(super) fn new(
+        scope: &'scope Scope<'scope, 'env>,
+        division: Division,
+        latest: Micros,
+    ) -> Self {
         Self {
             scope,
-            pace,
-            latest_us,
-            jobs: None,
+            division,
+            latest,
+            queue: None,
         }
-    }
-
-    pub(super) fn pace(&self) -> Pace {
-        self.pace
     }
 
     /// How many blocks keep all threads busy while one is taken back.
     pub(super) fn blocks_max(&self) -> usize {
-        self.pace.threads * 2
+        self.division.threads * 2
     }
 
-    /// Has the first `bytes` bytes of `lines` parsed; the block comes out of what is returned.
+    /// Has the first `bytes` bytes of `lines` parsed; the block comes out of the receiver.
     pub(super) fn parse(
         &mut self,
         lines: Vec<u8>,
@@ -112,82 +107,74 @@ impl<'scope, 'env> Crew<'scope, 'env> {
     ) -> Receiver<Result<Block, InputError>> {
         let (answer, block) = bounded(1);
         let layout = Arc::clone(layout);
-        let job = Job {
+        let unparsed = Unparsed {
             lines,
             bytes,
             layout,
             answer,
         };
-        let jobs = self.jobs.take().unwrap_or_else(|| self.start());
+        let queue = self.queue.take().unwrap_or_else(|| self.start());
         // A thread that takes no more has panicked: then no block comes either.
-        let _ = jobs.send(job);
-        self.jobs = Some(jobs);
+        let _ = queue.send(unparsed);
+        self.queue = Some(queue);
         block
     }
 
-    fn start(&self) -> Sender<Job> {
-        let (jobs, queue) = bounded::<Job>(self.blocks_max());
-        for thread in 0..self.pace.threads {
-            let (queue, latest_us) = (queue.clone(), self.latest_us);
+    fn start(&self) -> Sender<Unparsed> {
+        let (send, queue) = bounded::<Unparsed>(self.blocks_max());
+        for thread in 0..self.division.threads {
+            let (queue, latest) = (queue.clone(), self.latest);
             self.scope.spawn(move || {
                 let mut ids = Interner::default();
-                for job in queue {
-                    let parser = Parser::of_lines(
-                        job.lines,
-                        job.bytes,
-                        job.layout.as_ref().clone(),
-                        latest_us,
-                    );
-                    let block =
-                        parser.and_then(|parser| parse(parser, job.bytes, thread, &mut ids));
-                    // Nobody waits for it any more where the call has failed.
-                    let _ = job.answer.send(block);
+                for Unparsed {
+                    lines,
+                    bytes,
+                    layout,
+                    answer,
+                } in queue
+                {
+                    let layout = layout.as_ref().clone();
+                    let rows = Rows::of_lines(lines, bytes, layout, latest);
+                    let block = rows.and_then(|rows| parse(rows, bytes, thread, &mut ids));
+                    // It is not waited for where the call has failed.
+                    let _ = answer.send(block);
                 }
             });
         }
-        jobs
+        send
     }
 }
 
 /// Reads every row of a block.
 fn parse(
-    mut parser: Parser<io::Empty>,
+    mut rows: Rows<io::Empty>,
     bytes: usize,
     thread: usize,
     ids: &mut Interner,
 ) -> Result<Block, InputError> {
     let mut polls = Vec::with_capacity(bytes / ROW_BYTES);
     let mut bad = Vec::new();
-    while let Some(parsed) = parser.next_row()? {
-        match parsed {
-            Parsed::Row {
-                line,
-                row:
-                    Row::Poll {
-                        store_id,
-                        at,
-                        status,
-                    },
-                ..
-            } => polls.push(PollRow {
-                poll: Poll::new(at, status),
-                store: ids.place(store_id).map_err(io::Error::other)?,
-                line: u32::try_from(line).unwrap_or(u32::MAX),
-            }),
-            Parsed::Row { .. } => {}
-            Parsed::Bad(row) => bad.push(*row),
+    while let Some(row) = rows.next_row()? {
+        match row {
+            Ok(row) => {
+                if let Value::Polls(poll) = row.value {
+                    let store = ids.place(row.store_id).map_err(io::Error::other)?;
+                    polls.push(PollRow::new(store, row.line, poll));
+                }
+            }
+            Err(row) => bad.push(*row),
         }
     }
     // Here the rows are still in the processor's cache.
     let mut polls = sorted(polls);
     polls.shrink_to_fit();
-    let (taken, lines) = parser.finish();
+    let (counts, lines) = rows.finish();
     Ok(Block {
         polls,
         ids: ids.take_new(),
         thread,
         bad,
-        taken,
+        counts,
         lines,
     })
 }
@@ -200,7 +187,7 @@ mod tests {
     use flate2::{Compression, write::GzEncoder};
     use proptest::prelude::*;
 
-    use super::super::batch::{Batch, ReadError, Source, read_at};
+    use super::super::batch::{Batch, Refusal, Source, read_by};
     use super::super::problem::Note;
     use super::super::trickle::Trickle;
     use super::*;
@@ -209,7 +196,7 @@ mod tests {
     /// 2026-01-01T00:00:00Z.
     const LATEST_US: Micros = 1_767_225_600_000_000;
 
-    const SERIAL: Pace = Pace {
+    const SERIAL: Division = Division {
         threads: 1,
         block_bytes: 1,
         rows_before: 0,
@@ -227,7 +214,7 @@ mod tests {
         refused: Option<String>,
     }
 
-    fn read(files: &[&[u8]], step: usize, pace: Pace) -> Said {
+    fn read(files: &[&[u8]], step: usize, division: Division) -> Said {
         let sources = files
             .iter()
             .zip(1..)
@@ -237,7 +224,7 @@ mod tests {
             bad.push((name.to_owned(), row));
             Ok(())
         };
-        let batch = read_at(pace, sources, LATEST_US, Path::new("."), &mut reject);
+        let batch = read_by(division, sources, LATEST_US, Path::new("."), &mut reject);
         match batch {
             Ok(mut batch) => {
                 let sorted = batch.take_polls().into_sorted().expect("memory");
@@ -255,22 +242,26 @@ mod tests {
                     refused: None,
                 }
             }
-            Err(ReadError::Refused { source, file }) => Said {
+            Err(Refusal::File { source, file }) => Said {
                 ids: Vec::new(),
                 polls: Vec::new(),
                 bad,
                 rejected: 0,
                 span: None,
                 notes: Vec::new(),
-                refused: Some(file.in_file(&source).to_string()),
+                refused: Some(file.in_file(&source)),
             },
-            Err(ReadError::Failed(error)) => panic!("{error}"),
+            Err(refusal) => panic!("{refusal:?}"),
         }
     }
 
-    fn check(files: &[&[u8]], step: usize, pace: Pace) {
+    fn check(files: &[&[u8]], step: usize, division: Division) {
         let serial = read(files, usize::MAX, SERIAL);
-        assert_eq!(read(files, step, pace), serial, "{pace:?}, by {step}");
+        assert_eq!(
+            read(files, step, division),
+            serial,
+            "{division:?}, by {step}"
+        );
     }
 
     /// A line of a file of polls; few stores and instants, so that rows repeat and contradict.
@@ -326,11 +317,13 @@ mod tests {
         })
     }
 
-    fn pace() -> impl Strategy<Value = Pace> {
-        (2..5_usize, 1..400_usize, 0..9_u64).prop_map(|(threads, block_bytes, rows_before)| Pace {
-            threads,
-            block_bytes,
-            rows_before,
+    fn division() -> impl Strategy<Value = Division> {
+        (2..5_usize, 1..400_usize, 0..9_u64).prop_map(|(threads, block_bytes, rows_before)| {
+            Division {
+                threads,
+                block_bytes,
+                rows_before,
+            }
         })
     }
 
@@ -339,20 +332,20 @@ mod tests {
         fn blocks_of_any_size_on_any_threads_say_what_one_thread_says(
             files in prop::collection::vec(file(), 1..3),
             step in 1..200_usize,
-            pace in pace(),
+            division in division(),
         ) {
             let files: Vec<_> = files.iter().map(|file| file.as_bytes()).collect();
-            check(&files, step, pace);
+            check(&files, step, division);
         }
 
         #[test]
         fn whatever_the_bytes_are(
             text in "[1a,\"\n\r\0é ]{0,80}",
             step in 1..20_usize,
-            pace in pace(),
+            division in division(),
         ) {
             let file = format!("store_id,timestamp_utc,status\n{text}");
-            check(&[file.as_bytes()], step, pace);
+            check(&[file.as_bytes()], step, division);
         }
     }
 
@@ -363,13 +356,13 @@ mod tests {
             let long = "x".repeat(length);
             let file = format!("store_id,timestamp_utc,status\n{row}{long}\n{row}{row}");
             for block_bytes in [1, 100, 1 << 20] {
-                let pace = Pace {
+                let division = Division {
                     threads: 2,
                     block_bytes,
                     rows_before: 1,
                 };
-                check(&[file.as_bytes()], usize::MAX, pace);
-                check(&[file.as_bytes()], 4099, pace);
+                check(&[file.as_bytes()], usize::MAX, division);
+                check(&[file.as_bytes()], 4099, division);
             }
         }
     }
@@ -385,16 +378,16 @@ mod tests {
         packed.write_all(file.as_bytes()).unwrap();
         let packed = packed.finish().unwrap();
         for block_bytes in [1000, 1 << 20] {
-            let pace = Pace {
+            let division = Division {
                 threads: 3,
                 block_bytes,
                 rows_before: 2,
             };
-            check(&[&packed], 4099, pace);
+            check(&[&packed], 4099, division);
             let torn = &packed[..packed.len() - 9];
-            let said = read(&[torn], 4099, pace);
+            let said = read(&[torn], 4099, division);
             assert!(said.refused.is_some() && said.bad.len() == 1);
-            check(&[torn], 4099, pace);
+            check(&[torn], 4099, division);
         }
     }
 }

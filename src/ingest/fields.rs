@@ -1,13 +1,11 @@
-//! From the bytes of a record to its fields.
-//!
-//! It must never know what a field means, nor meet a record whose quotes are not in order.
+//! From the bytes of a record, whose quotes must be in order, to its fields.
 
 use memchr::memchr_iter;
 
 /// The most fields that any kind of row has.
 pub const FIELDS_MAX: usize = 4;
 
-/// The fields of one record that somebody asked for, each at its slot.
+/// The fields of one record that its kind has columns for, each at its slot.
 pub type Fields<'a> = [&'a [u8]; FIELDS_MAX];
 
 /// Splits a record without quotes: `slots` says for each column where its field goes, if

@@ -1,84 +1,15 @@
 //! From a header record to the kind of input it heads, and where its columns are.
-//!
-//! It must never know what stands below a header.
 
 use super::fields::{FIELDS_MAX, split_all};
+use super::kind::{Column, Kind};
 use super::problem::{BadFile, Code, Notes, excerpt};
 use super::records::{Record, Shape};
-
-/// What an input is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
-    /// Who answered what, when.
-    Polls,
-    /// When stores mean to be open.
-    BusinessHours,
-    /// Where stores are.
-    Timezones,
-    /// What people call stores, and who owns them.
-    Stores,
-}
-
-/// The names that one column may have: the first is what messages call it.
-pub type Column = &'static [&'static str];
-
-const STORE_ID: Column = &["store_id"];
-const DAY: Column = &["day", "dayOfWeek", "day_of_week"];
-
-impl Kind {
-    /// Every kind; of two that a header fits equally well, the first is meant.
-    pub const ALL: [Self; 4] = [
-        Self::BusinessHours,
-        Self::Polls,
-        Self::Stores,
-        Self::Timezones,
-    ];
-
-    /// What people call it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Polls => "polls",
-            Self::BusinessHours => "business hours",
-            Self::Timezones => "time zones",
-            Self::Stores => "stores",
-        }
-    }
-
-    /// The columns it must have; a column's place here is its slot among the fields.
-    pub const fn columns(self) -> &'static [Column] {
-        match self {
-            Self::Polls => &[STORE_ID, &["timestamp_utc"], &["status"]],
-            Self::BusinessHours => &[STORE_ID, DAY, &["start_time_local"], &["end_time_local"]],
-            Self::Timezones => &[STORE_ID, &["timezone_str"]],
-            Self::Stores => &[STORE_ID, &["name"], &["group"]],
-        }
-    }
-
-    /// Where the field of a column goes, by the column's name, and whether the name is spelled as it
-    /// should be; nowhere when nobody asked for such a column.
-    pub(super) fn slot(self, name: &str) -> Option<(usize, bool)> {
-        let spelled = |is: &dyn Fn(&str) -> bool| {
-            let mut columns = self.columns().iter();
-            columns.position(|column| column.iter().any(|known| is(known)))
-        };
-        if let Some(slot) = spelled(&|known| known == name) {
-            return Some((slot, true));
-        }
-        let name = name.trim();
-        spelled(&|known| known.eq_ignore_ascii_case(name)).map(|slot| (slot, false))
-    }
-
-    pub(super) fn header(self) -> String {
-        let names: Vec<_> = self.columns().iter().map(|column| column[0]).collect();
-        names.join(",")
-    }
-}
 
 /// A header, understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
     kind: Kind,
-    /// For each column of the file, the slot of its field, if anybody wants it.
+    /// For each column of the file, the slot of its field; none for a column of no use.
     slots: Vec<Option<u8>>,
     /// For each slot, how the header calls it.
     names: [&'static str; FIELDS_MAX],
@@ -86,8 +17,8 @@ pub struct Layout {
 
 impl Layout {
     /// Reads a header; a kind that is `expected` is the only one taken. Of several kinds whose
-    /// columns are all there, the one with the most columns is meant. What is odd but clear goes
-    /// to `notes`.
+    /// columns are all there, the one with the most columns is meant. Unusual but unambiguous names are
+    /// accepted and noted.
     ///
     /// # Errors
     /// When no kind, or not the expected one, can be made out, with the code that says why.
@@ -128,14 +59,17 @@ impl Layout {
         let columns: Vec<Option<&'static str>> = names.iter().map(|name| known(name)).collect();
 
         let fits = |kind: Kind| {
-            kind.columns()
-                .iter()
-                .all(|column| columns.iter().flatten().any(|name| column.contains(name)))
+            kind.required().all(|column| {
+                columns
+                    .iter()
+                    .flatten()
+                    .any(|name| column.names.contains(name))
+            })
         };
         let widest = |fits: &dyn Fn(Kind) -> bool| {
             let kinds = Kind::ALL.into_iter().filter(|&kind| fits(kind));
             // Of equals, `max_by_key` would take the last.
-            kinds.rev().max_by_key(|kind| kind.columns().len())
+            kinds.rev().max_by_key(|kind| kind.required().count())
         };
         let kind = match expected.filter(|&kind| fits(kind)) {
             Some(kind) => Some(kind),
@@ -164,7 +98,7 @@ impl Layout {
         for (index, (name, written)) in columns.iter().zip(&names).enumerate() {
             let slot = name.and_then(|name| {
                 let columns = (0u8..).zip(kind.columns());
-                let mut of_name = columns.filter(|(_, column)| column.contains(&name));
+                let mut of_name = columns.filter(|(_, column)| column.names.contains(&name));
                 of_name.next().map(|(slot, _)| (slot, name))
             });
             let is_twin = |other: &&str| other.trim().eq_ignore_ascii_case(written.trim());
@@ -202,7 +136,7 @@ impl Layout {
     pub fn of(kind: Kind) -> Self {
         let mut names = [""; FIELDS_MAX];
         for (name, column) in names.iter_mut().zip(kind.columns()) {
-            *name = column[0];
+            *name = column.name();
         }
         Self {
             kind,
@@ -219,12 +153,7 @@ impl Layout {
         self.kind
     }
 
-    /// How many fields a row must have.
-    pub fn width(&self) -> usize {
-        self.slots.len()
-    }
-
-    /// For each column of the file, the slot of its field, if anybody wants it.
+    /// For each column of the file, the slot of its field; none for a column of no use.
     pub(super) fn slots(&self) -> &[Option<u8>] {
         &self.slots
     }
@@ -240,7 +169,7 @@ fn known(name: &str) -> Option<&'static str> {
     let name = name.trim();
     Kind::ALL
         .iter()
-        .flat_map(|kind| kind.columns().iter().copied().flatten())
+        .flat_map(|kind| kind.columns().iter().flat_map(|column| column.names))
         .find(|known| known.eq_ignore_ascii_case(name))
         .copied()
 }
@@ -295,15 +224,15 @@ fn refuse_unknown(
         );
     };
     let missing = |kind: Kind| -> Vec<&'static str> {
-        let columns = kind.columns().iter();
-        columns
-            .filter(|column| !column.iter().any(|name| known.contains(name)))
-            .map(|column| column[0])
+        let is_missing = |column: &&Column| !column.names.iter().any(|name| known.contains(name));
+        kind.required()
+            .filter(is_missing)
+            .map(Column::name)
             .collect()
     };
     let nearest = Kind::ALL
         .into_iter()
-        .min_by_key(|&kind| (missing(kind).len(), usize::MAX - kind.columns().len()));
+        .min_by_key(|&kind| (missing(kind).len(), usize::MAX - kind.required().count()));
     let kind = expected.or(nearest).unwrap_or(Kind::Polls);
     refuse(
         Code::MissingColumn,

@@ -1,7 +1,7 @@
 //! From the bytes of a file to the bytes of its text: gzip unpacked, a byte order mark dropped,
 //! and what is no text at all refused.
 //!
-//! It must never know records, columns or rows, nor hold more of a file than its head.
+//! No more of a file than its head is held.
 
 use std::io::{self, Read};
 

@@ -1,6 +1,4 @@
 //! Store ids by the number of their first appearance.
-//!
-//! It must never know what an id names.
 
 use std::collections::HashMap;
 

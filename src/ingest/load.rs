@@ -5,12 +5,12 @@ use std::thread;
 use rusqlite::Connection;
 
 use super::ahead::Ahead;
-use super::batch::{Batch, SourceNote};
+use super::batch::{Batch, SourceBadRow, SourceNote};
 use super::last_in::{LastIn, Odd, Standing};
 use super::runs::Runs;
 use crate::db::Changed;
 use crate::db::polls::{self, PollChange};
-use crate::db::{disk, fleet, schedules, store_keys};
+use crate::db::{disk, store_keys};
 use crate::error::Result;
 use crate::uptime::fleet::StoreKey;
 use crate::uptime::interval::Micros;
@@ -30,6 +30,8 @@ pub struct Summary {
     pub replaced: u64,
     /// Rows that were refused.
     pub rejected: u64,
+    /// The first [`BAD_ROWS_TOLD`](super::batch::BAD_ROWS_TOLD) of them.
+    pub bad_rows: Vec<SourceBadRow>,
     /// Stores that no source had named before.
     pub stores_new: u64,
     /// From the first poll to the last, in microseconds since 1970 UTC; none without polls.
@@ -46,6 +48,7 @@ impl Summary {
         Self {
             unchanged: batch.repeats,
             rejected: batch.rejected,
+            bad_rows: std::mem::take(&mut batch.bad_rows),
             span: batch.span,
             notes: std::mem::take(&mut batch.notes),
             ..Self::default()
@@ -83,7 +86,7 @@ pub fn write(db: &Connection, mut batch: Batch) -> Result<Summary> {
     let mut summary = Summary::new(&mut batch);
     let (keys, stores_new) = store_keys::keys(db, &batch.ids)?;
     summary.stores_new = stores_new;
-    summary.count(write_fleet(db, &batch, &keys)?);
+    summary.count(batch.collected.write(db, &keys)?);
     let odd = write_polls(db, &keys, batch.take_polls(), &mut summary)?;
     summary.count_odd(&odd, &batch.polls_source);
     Ok(summary)
@@ -122,25 +125,6 @@ fn write_polls(
         summary.count(corrected);
         Ok(standing.finish().odd)
     })
-}
-
-/// Writes what a batch says of stores themselves.
-fn write_fleet(db: &Connection, batch: &Batch, keys: &[StoreKey]) -> Result<Changed> {
-    let key = |store: u32| keys[store as usize];
-    let hours = batch.hours.iter();
-    let hours = hours.map(|(&store, rows)| (key(store), rows.keys().copied().collect()));
-    let zones = batch
-        .zones
-        .iter()
-        .map(|(&store, zone)| (key(store), &**zone));
-    let labels = batch
-        .labels
-        .iter()
-        .map(|(&store, label)| (key(store), label));
-    let mut changed = schedules::replace(db, hours)?;
-    changed += fleet::replace_zones(db, zones)?;
-    changed += fleet::replace_labels(db, labels)?;
-    Ok(changed)
 }
 
 /// What rows come to that corrected another of the same call, the last of them being `poll`: a call

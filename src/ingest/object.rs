@@ -1,7 +1,4 @@
 //! From one JSON object to the fields of a row.
-//!
-//! It must never know lines, nor what a field means beyond the JSON type it may have: which texts
-//! are good is the same question for CSV.
 
 use std::fmt;
 
@@ -10,140 +7,85 @@ use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::fields::{FIELDS_MAX, Fields};
-use super::header::Kind;
+use super::kind::{Column, Fault, Kind, Need, RowNotes};
 use super::problem::{Code, excerpt};
+use super::records::{Record, Shape};
 
-/// The fields of an object, each at its slot.
-pub struct Object<'a> {
-    /// Their texts.
-    pub fields: Fields<'a>,
-    /// Some name was in other letter case, or had spaces around it.
-    pub header_case: bool,
-    /// Some name was one that nobody asked for.
-    pub extra_column: bool,
-}
-
-/// Why an object has no such fields.
-pub struct Flaw<'a> {
-    /// The slot at fault, when one is.
-    pub slot: Option<usize>,
-    /// What is wrong.
-    pub code: Code,
-    /// The value at fault, as it is written.
-    pub value: &'a [u8],
-    /// What is wrong, as a sentence.
-    pub reason: String,
-}
-
-impl<'a> Flaw<'a> {
-    fn whole(code: Code, reason: String) -> Self {
-        Self {
-            slot: None,
-            code,
-            value: b"",
-            reason,
-        }
-    }
-
-    fn of(slot: usize, code: Code, value: &'a [u8], reason: String) -> Self {
-        Self {
-            slot: Some(slot),
-            code,
-            value,
-            reason,
-        }
-    }
-}
-
-/// Reads the object in `bytes`; `scratch` may be anything and is reused from row to row.
+/// Reads the object that a record is; `scratch` may be anything and is reused from row to row.
 ///
 /// # Errors
 /// When this is no object, or one from which the fields of a `kind` cannot be told.
-pub fn read<'a>(
-    bytes: &'a [u8],
+pub(super) fn read<'a>(
+    record: Record<'a>,
     kind: Kind,
     scratch: &'a mut Vec<u8>,
-) -> Result<Object<'a>, Flaw<'a>> {
-    let Ok(text) = std::str::from_utf8(bytes) else {
+    notes: &mut RowNotes,
+) -> Result<Fields<'a>, Fault<'a>> {
+    if record.shape == Shape::TooLong {
+        let reason = "longer than 64 KiB (is a line end or a bracket missing?)";
+        return Err(Fault::whole(Code::LineTooLong, reason));
+    }
+    let Ok(text) = std::str::from_utf8(record.bytes) else {
         let reason = "there are bytes that are not UTF-8 (save the file as UTF-8)";
-        return Err(Flaw::whole(Code::NotUtf8, reason.to_owned()));
+        return Err(Fault::whole(Code::NotUtf8, reason));
     };
     let found = parse(text, kind)?;
     let columns = kind.columns();
     if let Some(slot) = found.twice {
-        let reason = format!("`{}` is there twice (leave one out)", columns[slot][0]);
-        return Err(Flaw::of(slot, Code::ManyFields, b"", reason));
+        let reason = format!("`{}` is there twice (leave one out)", columns[slot].name());
+        return Err(Fault::of(slot, b"", Code::ManyFields, reason));
     }
     for (slot, column) in columns.iter().enumerate() {
-        let name = column[0];
+        let name = column.name();
         match found.values[slot].map(RawValue::get) {
-            None => {
-                let reason = format!("no `{name}` (expected {})", expected(kind));
-                return Err(Flaw::of(slot, Code::FewFields, b"", reason));
+            None if column.need != Need::Nothing => {
+                let names = kind.required().map(|column| format!("`{}`", column.name()));
+                let names: Vec<_> = names.collect();
+                let reason = format!("no `{name}` (expected {})", names.join(", "));
+                return Err(Fault::of(slot, b"", Code::FewFields, reason));
             }
-            Some("null") if !may_be_empty(kind, slot) => {
+            Some("null") if column.need == Need::Value => {
                 let reason = format!("`{name}` is null (give it a value)");
-                return Err(Flaw::of(slot, Code::FewFields, b"null", reason));
+                return Err(Fault::of(slot, b"null", Code::FewFields, reason));
             }
-            Some(_) => {}
+            _ => {}
         }
     }
     // Ranges first: while `scratch` grows, nothing may borrow from it.
     scratch.clear();
     let mut texts = [Text::Written(""); FIELDS_MAX];
-    for (slot, text) in texts.iter_mut().enumerate().take(columns.len()) {
-        if let Some(value) = found.values[slot] {
-            *text = self::text(value.get(), kind, slot, scratch)?;
+    for (slot, column) in columns.iter().enumerate() {
+        let value = found.values[slot].map(RawValue::get);
+        if let Some(value) = value.filter(|&value| value != "null") {
+            texts[slot] = self::text(value, slot, column, scratch)?;
+        }
+    }
+    for (is, code) in [
+        (found.header_case, Code::HeaderCase),
+        (found.extra_column, Code::ExtraColumn),
+    ] {
+        if is {
+            notes.add(code);
         }
     }
     let scratch: &'a [u8] = scratch;
-    Ok(Object {
-        fields: texts.map(|text| match text {
-            Text::Written(text) => text.as_bytes(),
-            Text::Unescaped(from, to) => &scratch[from..to],
-        }),
-        header_case: found.header_case,
-        extra_column: found.extra_column,
-    })
+    Ok(texts.map(|text| match text {
+        Text::Written(text) => text.as_bytes(),
+        Text::Unescaped(from, to) => &scratch[from..to],
+    }))
 }
 
 /// The kind whose fields an object has, whatever their values are; none when that is no kind's.
-pub fn kind_of(bytes: &[u8]) -> Option<Kind> {
+pub(super) fn kind_of(bytes: &[u8]) -> Option<Kind> {
     let text = std::str::from_utf8(bytes).ok()?;
     Kind::ALL.into_iter().find(|&kind| {
         let found = parse(text, kind);
-        let is_whole =
-            |found: &Found| found.values.iter().flatten().count() == kind.columns().len();
-        found.as_ref().is_ok_and(is_whole)
+        let has_all = |found: &Found| {
+            let mut columns = kind.columns().iter().zip(&found.values);
+            columns.all(|(column, value)| value.is_some() || column.need == Need::Nothing)
+        };
+        found.as_ref().is_ok_and(has_all)
     })
-}
-
-/// The names of a kind's fields, as messages list them.
-fn expected(kind: Kind) -> String {
-    let names: Vec<_> = kind
-        .columns()
-        .iter()
-        .map(|column| format!("`{}`", column[0]))
-        .collect();
-    names.join(", ")
-}
-
-/// A store's name and group: no value at all says the same as an empty one.
-fn may_be_empty(kind: Kind, slot: usize) -> bool {
-    kind == Kind::Stores && slot > 0
-}
-
-/// What is said of a value that is no text and no number.
-fn code_of(kind: Kind, slot: usize) -> Code {
-    match (kind, slot) {
-        (_, 0) => Code::StoreIdEmpty,
-        (Kind::Polls, 1) => Code::Timestamp,
-        (Kind::Polls, _) => Code::Status,
-        (Kind::BusinessHours, 1) => Code::Day,
-        (Kind::BusinessHours, _) => Code::Time,
-        (Kind::Timezones, _) => Code::Zone,
-        (Kind::Stores, _) => Code::Json,
-    }
 }
 
 /// Where the text of a field is.
@@ -158,41 +100,35 @@ enum Text<'a> {
 /// The text of one value: a string's, or a number's digits as they are written.
 fn text<'a>(
     written: &'a str,
-    kind: Kind,
     slot: usize,
+    column: &Column,
     scratch: &mut Vec<u8>,
-) -> Result<Text<'a>, Flaw<'a>> {
-    let name = kind.columns()[slot][0];
-    let flaw = |code, reason| Err(Flaw::of(slot, code, written.as_bytes(), reason));
-    let what = match written.as_bytes().first() {
+) -> Result<Text<'a>, Fault<'a>> {
+    let fault = |code, reason: String| Err(Fault::of(slot, written.as_bytes(), code, reason));
+    let type_name = match written.as_bytes().first() {
         Some(b'"') if !written.contains('\\') => {
             return Ok(Text::Written(&written[1..written.len() - 1]));
         }
         Some(b'"') => {
             let Ok(unescaped) = serde_json::from_str::<String>(written) else {
                 let reason = "half of a surrogate pair is no character (escape both halves)";
-                return flaw(Code::NotUtf8, reason.to_owned());
+                return fault(Code::NotUtf8, reason.to_owned());
             };
             let from = scratch.len();
             scratch.extend_from_slice(unescaped.as_bytes());
             return Ok(Text::Unescaped(from, scratch.len()));
         }
-        Some(b'-' | b'0'..=b'9') => {
-            // Whoever writes an id so means some number, and no longer knows which digits.
-            if !written.contains(['.', 'e', 'E']) || code_of(kind, slot) != Code::StoreIdEmpty {
-                return Ok(Text::Written(written));
-            }
+        // An id that is written so is some number whose digits are lost.
+        Some(b'-' | b'0'..=b'9') if slot == 0 && written.contains(['.', 'e', 'E']) => {
             "a number with a fraction or an exponent"
         }
-        Some(b'n') => return Ok(Text::Written("")),
+        Some(b'-' | b'0'..=b'9') => return Ok(Text::Written(written)),
         Some(b't' | b'f') => "a boolean",
         Some(b'[') => "an array",
         _ => "an object",
     };
-    flaw(
-        code_of(kind, slot),
-        format!("`{name}` is {what} (write it as a string)"),
-    )
+    let reason = format!("`{}` is {type_name} (write it as a string)", column.name());
+    fault(column.code, reason)
 }
 
 /// What an object holds.
@@ -203,7 +139,7 @@ struct Found<'a> {
     extra_column: bool,
 }
 
-fn parse<'a>(text: &'a str, kind: Kind) -> Result<Found<'a>, Flaw<'a>> {
+fn parse<'a>(text: &'a str, kind: Kind) -> Result<Found<'a>, Fault<'a>> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let found = deserializer.deserialize_map(FoundVisitor(kind));
     found
@@ -211,17 +147,20 @@ fn parse<'a>(text: &'a str, kind: Kind) -> Result<Found<'a>, Flaw<'a>> {
         .map_err(|error| {
             if has_control_in_string(text.as_bytes()) {
                 let reason = "a control character inside a string (escape it, or leave it out)";
-                return Flaw::whole(Code::ControlChar, reason.to_owned());
+                return Fault::whole(Code::ControlChar, reason);
             }
-            let what = error.to_string();
-            // Its place is counted from where the object begins: of no use to whoever reads this.
-            let place = format!(" at line {} column {}", error.line(), error.column());
-            let what = what.strip_suffix(&place).unwrap_or(&what);
-            Flaw::whole(
+            Fault::whole(
                 Code::Json,
-                format!("no JSON object: {}", excerpt(what.as_bytes())),
+                format!("no JSON object: {}", without_place(&error)),
             )
         })
+}
+
+/// An error in words, without its place, which counts from the beginning of the object.
+pub(super) fn without_place(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    excerpt(text.strip_suffix(&place).unwrap_or(&text).as_bytes())
 }
 
 struct FoundVisitor(Kind);
@@ -299,17 +238,30 @@ fn has_control_in_string(text: &[u8]) -> bool {
 mod tests {
     use super::*;
 
+    fn record(bytes: &[u8]) -> Record<'_> {
+        Record {
+            line: 1,
+            bytes,
+            shape: Shape::Plain,
+        }
+    }
+
     /// The fields between bars, or the code and the slot.
     fn check(text: &str, kind: Kind, expected: Result<&str, (Code, Option<usize>)>) {
         let mut scratch = b"left over".to_vec();
-        let got = read(text.as_bytes(), kind, &mut scratch)
-            .map(|object| {
-                let fields = object.fields[..kind.columns().len()].iter();
-                let fields: Vec<_> = fields.map(|field| String::from_utf8_lossy(field)).collect();
-                fields.join("|")
-            })
-            .map_err(|flaw| (flaw.code, flaw.slot));
-        assert_eq!(got.as_deref().map_err(|&flaw| flaw), expected, "{text}");
+        let got = read(
+            record(text.as_bytes()),
+            kind,
+            &mut scratch,
+            &mut RowNotes::default(),
+        )
+        .map(|fields| {
+            let fields = fields[..kind.columns().len()].iter();
+            let fields: Vec<_> = fields.map(|field| String::from_utf8_lossy(field)).collect();
+            fields.join("|")
+        })
+        .map_err(|fault| (fault.code, fault.slot));
+        assert_eq!(got.as_deref().map_err(|&fault| fault), expected, "{text}");
     }
 
     fn zone(text: &str, expected: Result<&str, (Code, Option<usize>)>) {
@@ -412,12 +364,18 @@ mod tests {
         zone("{\"x\":\"\t\"}", Err((Code::ControlChar, None)));
         zone("{\"x\":\"\\\"\n\"}", Err((Code::ControlChar, None)));
         let mut scratch = Vec::new();
-        let flaw = read(b"{\"x\":\"\xff\"}", Kind::Timezones, &mut scratch).err();
-        assert_eq!(flaw.map(|flaw| flaw.code), Some(Code::NotUtf8));
+        let latin1 = record(b"{\"x\":\"\xff\"}");
+        let read = read(
+            latin1,
+            Kind::Timezones,
+            &mut scratch,
+            &mut RowNotes::default(),
+        );
+        assert_eq!(read.err().map(|fault| fault.code), Some(Code::NotUtf8));
     }
 
     #[test]
-    fn nesting_where_nobody_looks_costs_no_stack() {
+    fn nesting_in_unknown_fields_costs_no_stack() {
         let (open, close) = ("[".repeat(30_000), "]".repeat(30_000));
         let text = format!(r#"{{"store_id":"a","x":{open}{close},"timezone_str":"b"}}"#);
         zone(&text, Ok("a|b"));

@@ -1,6 +1,4 @@
 //! What can be wrong with an input, and how it is said: codes, refused rows, refused files, notes.
-//!
-//! It must never know how any of it is found, nor who shows it (a terminal, a rejects file, HTTP).
 
 use std::fmt;
 use std::io;
@@ -123,7 +121,7 @@ codes! {
     Note NoRows "no_rows";
     /// A column name in other letter case, or with spaces around it.
     Note HeaderCase "header_case";
-    /// A column nobody asked for was ignored.
+    /// An unknown column was ignored.
     Note ExtraColumn "extra_column";
     /// Spaces around a field were dropped.
     Note Trimmed "trimmed";
@@ -186,16 +184,12 @@ impl BadRow {
     ///     raw: b"aa,up,2023-01-25 10:00:00 UTC".to_vec(),
     /// };
     /// assert_eq!(
-    ///     row.in_file("polls.csv").to_string(),
+    ///     row.in_file("polls.csv"),
     ///     "polls.csv line 7, column status: unknown status `up` (expected `active` or `inactive`)",
     /// );
     /// ```
-    pub fn in_file<'a>(&'a self, name: &'a str) -> impl fmt::Display + 'a {
-        InFile {
-            name,
-            problem: self,
-            place: true,
-        }
+    pub fn in_file(&self, name: &str) -> String {
+        format!("{name} {self}")
     }
 }
 
@@ -230,12 +224,9 @@ impl BadFile {
     }
 
     /// The sentence with the name of the file in front.
-    pub fn in_file<'a>(&'a self, name: &'a str) -> impl fmt::Display + 'a {
-        InFile {
-            name,
-            problem: self,
-            place: self.line.is_some(),
-        }
+    pub fn in_file(&self, name: &str) -> String {
+        let colon = if self.line.is_some() { "" } else { ":" };
+        format!("{name}{colon} {self}")
     }
 }
 
@@ -250,26 +241,12 @@ impl fmt::Display for BadFile {
 
 impl std::error::Error for BadFile {}
 
-struct InFile<'a, P> {
-    name: &'a str,
-    problem: &'a P,
-    /// Whether the problem's own text begins with a line number.
-    place: bool,
-}
-
-impl<P: fmt::Display> fmt::Display for InFile<'_, P> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let colon = if self.place { "" } else { ":" };
-        write!(f, "{}{colon} {}", self.name, self.problem)
-    }
-}
-
 /// Why an input cannot be read to its end.
 #[derive(Debug)]
 pub enum InputError {
     /// It is no input at all: the caller's mistake.
     Refused(BadFile),
-    /// The disk or the connection failed while it was read: nobody's mistake.
+    /// The disk or the connection failed while it was read.
     Io(io::Error),
 }
 
@@ -277,7 +254,7 @@ impl InputError {
     /// As the crate's error, with the name of the file in front.
     pub fn in_file(self, name: &str) -> Error {
         match self {
-            Self::Refused(file) => Error::invalid(file.in_file(name).to_string()),
+            Self::Refused(file) => Error::invalid(file.in_file(name)),
             Self::Io(error) => Error::failed(format!("{name}: cannot be read")).because(error),
         }
     }
@@ -440,15 +417,9 @@ mod tests {
     #[test]
     fn a_refused_file_names_its_line_when_it_has_one() {
         let mut file = BadFile::new(Some(3), Code::UnclosedQuote, "a quote opens here");
-        assert_eq!(
-            file.in_file("a.csv").to_string(),
-            "a.csv line 3: a quote opens here"
-        );
+        assert_eq!(file.in_file("a.csv"), "a.csv line 3: a quote opens here");
         file.line = None;
-        assert_eq!(
-            file.in_file("a.csv").to_string(),
-            "a.csv: a quote opens here"
-        );
+        assert_eq!(file.in_file("a.csv"), "a.csv: a quote opens here");
     }
 
     #[test]

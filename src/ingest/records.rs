@@ -1,8 +1,7 @@
 //! From a stream of bytes to records, with the physical line each starts on.
 //!
-//! It must never know what the fields of a record mean, nor hold more of a stream than its buffer:
-//! lines end in `\n`, `\r\n` or a lone `\r`; fields are quoted as RFC 4180 has it, unless a record is
-//! a line whatever is in it.
+//! Lines end in `\n`, `\r\n` or a lone `\r`. Fields are quoted as RFC 4180 has it; of NDJSON each line is a
+//! record. No more of a stream is held than the buffer.
 
 use std::io::{self, Read};
 
@@ -169,7 +168,7 @@ impl<R: Read> Records<R> {
         }))
     }
 
-    /// Takes whole lines without a quote off the stream, for somebody else to split: at least
+    /// Takes whole lines without a quote off the stream, to be split elsewhere: at least
     /// `bytes_min` bytes of them, or fewer where the stream ends or something comes that only
     /// [`Records::next_record`] can tell apart. They are put at the beginning of `lines`, whatever was
     /// there; returned is how many bytes they have. [`Records::pass`] has to say what was in them before

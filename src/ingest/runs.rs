@@ -36,6 +36,12 @@ pub struct PollRow {
 }
 
 impl PollRow {
+    /// A poll of the input's store number `store`, on this line.
+    pub fn new(store: u32, line: u64, poll: Poll) -> Self {
+        let line = u32::try_from(line).unwrap_or(u32::MAX);
+        Self { poll, store, line }
+    }
+
     /// What rows are sorted by.
     pub fn key(&self) -> (Micros, u32) {
         (self.poll.at(), self.store)

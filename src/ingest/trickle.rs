@@ -1,6 +1,4 @@
 //! A reader for tests that gives its bytes a few at a time, as sockets do.
-//!
-//! It must never know what is read.
 
 use std::io::{self, Read};
 

@@ -1,15 +1,13 @@
 //! Evidence: how many polls a window's numbers rest on, beside how many one would expect.
-//!
-//! It must never know what the polls answered.
 
-use super::fleet::OpenTime;
 use super::interval::{HOUR, Interval, Intervals, Micros};
+use super::open_time::OpenTime;
 use super::poll::Poll;
 
 /// How often a store is meant to be polled.
 pub const POLL_EVERY: Micros = HOUR;
 
-/// What a window rests on.
+/// The polls behind a window's numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Evidence {
     /// Counted polls in the window; one at its very end is among them.

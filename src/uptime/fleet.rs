@@ -1,17 +1,18 @@
 //! The fleet: every store the report has a row for, and the weekly patterns that they share.
 //!
-//! It must never know polls, nor where its rows were read from.
+//! A fleet of some stores ([`Fleet::only`]) shares the patterns and keys of the whole, so business time
+//! and flips that were made for one serve the other.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use chrono_tz::Tz;
 use foldhash::fast::RandomState;
 
 use super::business_hours::{Pattern, ZoneTable};
-use super::interval::{DAY, HOUR, Interval, Intervals, Micros};
-use super::row::{id_bytes, is_quoted};
-use super::timeline::REACH;
-use super::window::WINDOW_LENGTHS;
+use super::interval::{DAY, HOUR, Interval, Micros};
+use super::open_time::OpenTime;
+use super::window::REACH;
 
 /// A store's small integer key: what its polls carry in place of its id.
 pub type StoreKey = u32;
@@ -28,19 +29,15 @@ pub struct Store {
     pub id: Box<str>,
     /// Its zone and hours.
     pub pattern: PatternIndex,
-    /// Whether CSV must quote the id.
-    pub quoted: bool,
 }
 
 /// Every store, sorted by id as bytes, and the patterns they share.
 #[derive(Clone, Debug, Default)]
 pub struct Fleet {
     stores: Vec<Store>,
-    patterns: Vec<Pattern>,
-    /// The places of the stores, by their keys.
-    by_key: Vec<u32>,
-    /// How much of a report are not its numbers.
-    ids_bytes: usize,
+    patterns: Arc<[Pattern]>,
+    /// Every store's key and pattern, sorted; those of the whole fleet where this is a part of one.
+    keys: Arc<[(StoreKey, PatternIndex)]>,
 }
 
 impl Fleet {
@@ -69,46 +66,44 @@ impl Fleet {
         patterns: Vec<Pattern>,
         stores: impl IntoIterator<Item = (StoreKey, Box<str>, PatternIndex)>,
     ) -> Self {
-        let store = |(key, id, pattern): (StoreKey, Box<str>, PatternIndex)| {
-            let quoted = is_quoted(&id);
-            Store {
-                key,
-                id,
-                pattern,
-                quoted,
-            }
-        };
-        let mut stores: Vec<_> = stores.into_iter().map(store).collect();
+        let stores = stores.into_iter();
+        let mut stores: Vec<_> = stores
+            .map(|(key, id, pattern)| Store { key, id, pattern })
+            .collect();
         stores.sort_unstable_by(|a, b| a.id.as_bytes().cmp(b.id.as_bytes()));
-        // There are no more stores than keys.
-        let mut by_key: Vec<u32> = (0..).take(stores.len()).collect();
-        by_key.sort_unstable_by_key(|&place| stores[place as usize].key);
-        let ids_bytes = stores.iter().map(|store| id_bytes(&store.id, store.quoted));
+        let mut keys: Vec<_> = stores
+            .iter()
+            .map(|store| (store.key, store.pattern))
+            .collect();
+        keys.sort_unstable();
         Self {
-            ids_bytes: ids_bytes.sum(),
             stores,
-            patterns,
-            by_key,
+            patterns: patterns.into(),
+            keys: keys.into(),
         }
     }
 
-    /// The stores that have keys from `first` to `last`, by key.
-    pub fn with_keys(&self, first: StoreKey, last: StoreKey) -> impl Iterator<Item = &Store> {
-        let key = |place: u32| self.stores[place as usize].key;
-        let from = self.by_key.partition_point(|&place| key(place) < first);
-        let places = self.by_key[from..].iter();
-        let stores = places.map(|&place| &self.stores[place as usize]);
-        stores.take_while(move |store| store.key <= last)
+    /// The same fleet with only the stores that `keep` keeps; it is called in their order.
+    #[must_use]
+    pub fn only(&self, keep: impl FnMut(&&Store) -> bool) -> Self {
+        let stores = self.stores.iter().filter(keep);
+        Self {
+            stores: stores.cloned().collect(),
+            patterns: Arc::clone(&self.patterns),
+            keys: Arc::clone(&self.keys),
+        }
+    }
+
+    /// The keys from `first` to `last` with their stores' patterns, sorted; those of the whole fleet.
+    pub(super) fn with_keys(&self, first: StoreKey, last: StoreKey) -> &[(StoreKey, PatternIndex)] {
+        let from = self.keys.partition_point(|&(key, _)| key < first);
+        let to = self.keys.partition_point(|&(key, _)| key <= last);
+        &self.keys[from..to]
     }
 
     /// The stores, sorted by id as bytes.
     pub fn stores(&self) -> &[Store] {
         &self.stores
-    }
-
-    /// How many bytes the lines of all stores have in a report but for the numbers.
-    pub fn ids_bytes(&self) -> usize {
-        self.ids_bytes
     }
 
     /// The distinct patterns; [`Store::pattern`] indexes them.
@@ -158,89 +153,9 @@ impl BusinessTime {
     }
 }
 
-/// Open intervals with their running total, so that business time between two instants is a
-/// subtraction.
-#[derive(Debug)]
-pub struct OpenTime {
-    intervals: Intervals,
-    /// Business time before the start of each interval.
-    before: Vec<Micros>,
-}
-
-impl OpenTime {
-    /// Business time from open intervals.
-    pub fn new(intervals: Intervals) -> Self {
-        let mut total = 0;
-        let sum = |interval: &Interval| {
-            let before = total;
-            total += interval.length();
-            before
-        };
-        let before = intervals.as_slice().iter().map(sum).collect();
-        Self { intervals, before }
-    }
-
-    /// The intervals themselves.
-    pub fn intervals(&self) -> &Intervals {
-        &self.intervals
-    }
-
-    /// Business time before `at`, since the start of what was expanded.
-    pub fn elapsed(&self, at: Micros) -> Micros {
-        let open = self.intervals.as_slice();
-        let Some(last) = open
-            .partition_point(|interval| interval.start < at)
-            .checked_sub(1)
-        else {
-            return 0;
-        };
-        self.before[last] + (at.min(open[last].end) - open[last].start)
-    }
-
-    /// [`elapsed`](Self::elapsed) at an instant that lies before the end of the interval `index`: a
-    /// walk back from there, which mostly ends where it begins.
-    pub(super) fn elapsed_at_or_before(&self, index: usize, at: Micros) -> Micros {
-        let before = self.intervals.as_slice()[..=index].iter().zip(&self.before);
-        let last = before.rev().find(|(interval, _)| interval.start < at);
-        last.map_or(0, |(interval, before)| {
-            before + (at.min(interval.end) - interval.start)
-        })
-    }
-
-    /// [`elapsed`](Self::elapsed) at the start of each window, and at `as_of`.
-    pub fn marks(&self, as_of: Micros) -> WindowMarks {
-        WindowMarks {
-            starts: WINDOW_LENGTHS.map(|length| self.elapsed(as_of - length)),
-            end: self.elapsed(as_of),
-        }
-    }
-}
-
-/// The report's windows in business time: all that a store's totals need to know of `as_of`.
-#[derive(Clone, Copy, Debug)]
-pub struct WindowMarks {
-    /// Business time before each window's start.
-    pub starts: [Micros; 3],
-    /// Business time before `as_of`.
-    pub end: Micros,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn elapsed_counts_business_time_only() {
-        let open = [Interval::new(10, 20), Interval::new(30, 40)]
-            .into_iter()
-            .collect();
-        let open = OpenTime::new(open);
-        let at = [0, 10, 15, 20, 25, 30, 35, 40, 99];
-        assert_eq!(
-            at.map(|at| open.elapsed(at)),
-            [0, 0, 5, 10, 10, 10, 15, 20, 20]
-        );
-    }
 
     #[test]
     fn stores_are_sorted_as_bytes_and_share_patterns() {

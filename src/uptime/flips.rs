@@ -1,25 +1,25 @@
 //! Flips of a block of stores: worked out once, kept beside the block's polls, and read by every
 //! report until either changes.
 //!
-//! They are derived and never the truth: what is kept belongs to one expansion of business time and
-//! one rule, and is made again from the polls where another is asked for. It must never know `as_of`.
+//! They are derived, for no `as_of` in particular. What is kept belongs to one expansion of business
+//! time and one rule; for another it is made again from the polls.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::fleet::BusinessTime;
 use super::interval::Micros;
+use super::open_time::OpenTime;
 use super::pass::{Flip, Known, walk};
 use super::poll::{Poll, Status};
 use super::timeline::Interpolation;
 
-/// The flips of the stores of one block.
+/// The flips of the stores of one block, twelve bytes a store beside the flips themselves.
 #[derive(Debug)]
 pub struct BlockFlips {
     flips: Vec<Flip>,
     /// Where each store's flips begin, and behind the last store where they end.
     bounds: Vec<u32>,
-    /// Each store's last poll that counts, or [`NEVER`]. Twelve bytes a store in all: a report reads those
-    /// of every store, and mostly waits for memory.
+    /// Each store's last poll that counts, or [`NEVER`].
     lasts: Vec<Poll>,
     /// The newest of them.
     newest: Poll,
@@ -40,7 +40,7 @@ impl Default for BlockFlips {
 }
 
 impl BlockFlips {
-    /// What is known of the store in `slot`.
+    /// The flips and the last counted poll of the store in `slot`.
     pub fn of(&self, slot: usize) -> Known<'_> {
         let (Some(&last), Some(&[from, to])) =
             (self.lasts.get(slot), self.bounds.get(slot..=slot + 1))
@@ -66,14 +66,13 @@ impl BlockFlips {
         &mut self,
         slot: usize,
         polls: &[Poll],
-        business: &BusinessTime,
-        pattern: usize,
+        open: &OpenTime,
         rule: Interpolation,
     ) {
         while self.lasts.len() < slot {
             self.push(NEVER); // A slot without a store.
         }
-        let last = walk(polls, business.of(pattern), rule, None, &mut self.flips);
+        let last = walk(polls, open, rule, None, &mut self.flips);
         self.push(last.unwrap_or(NEVER));
     }
 
@@ -86,18 +85,14 @@ impl BlockFlips {
     }
 }
 
+/// The flips of one block for one rule and the business time that they were made for.
+type Cached = Option<(Arc<BusinessTime>, Arc<BlockFlips>)>;
+
 /// Where a block keeps its flips: one set a rule.
 #[derive(Debug, Default)]
-pub(super) struct Kept([Mutex<Option<Of>>; Interpolation::ALL.len()]);
+pub(super) struct FlipCache([Mutex<Cached>; Interpolation::ALL.len()]);
 
-/// Flips, and the business time that they were made for.
-#[derive(Debug)]
-struct Of {
-    business: Arc<BusinessTime>,
-    flips: Arc<BlockFlips>,
-}
-
-impl Kept {
+impl FlipCache {
     /// The flips for this business time and rule: those that are kept, or those that `make` makes.
     pub(super) fn get_or_make(
         &self,
@@ -105,17 +100,14 @@ impl Kept {
         rule: Interpolation,
         make: impl FnOnce() -> BlockFlips,
     ) -> Arc<BlockFlips> {
-        // Nothing is half-done where somebody panicked: the contents are replaced whole.
+        // A panic leaves nothing half-done: the contents are replaced whole.
         let kept = &self.0[rule as usize];
         let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
         match &*kept {
-            Some(of) if Arc::ptr_eq(&of.business, business) => Arc::clone(&of.flips),
+            Some((of, flips)) if Arc::ptr_eq(of, business) => Arc::clone(flips),
             _ => {
                 let flips = Arc::new(make());
-                *kept = Some(Of {
-                    business: Arc::clone(business),
-                    flips: Arc::clone(&flips),
-                });
+                *kept = Some((Arc::clone(business), Arc::clone(&flips)));
                 flips
             }
         }

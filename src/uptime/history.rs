@@ -1,17 +1,13 @@
 //! Histories: the polls of many stores in memory, by store, as a report reads them.
 //!
-//! It must never know where polls come from: the hot window and a range read from the database are
-//! the same shape, filled in two ways.
-//!
-//! A history never changes: [`History::with`] makes another, which shares what did not change. It is
-//! cut into blocks of [`BLOCK_STORES`] stores, each behind an `Arc`, and a block keeps what came in
-//! lately apart from the rest, so that one poll costs a copy of a few kilobytes and not of the block.
+//! A history never changes: [`History::with`] makes another, which shares the parts that did not
+//! change. It is cut into blocks of [`BLOCK_STORES`] stores, each behind an `Arc`. A block keeps recent
+//! polls apart from the rest, so that one poll costs a copy of a few kilobytes and not of the block.
 
 use std::sync::Arc;
 
 use super::fleet::{BusinessTime, Fleet, StoreKey};
-use super::flips::{BlockFlips, Kept};
-use super::gather::Builder;
+use super::flips::{BlockFlips, FlipCache};
 use super::interval::{Interval, Micros};
 use super::poll::Poll;
 use super::timeline::Interpolation;
@@ -44,20 +40,11 @@ struct Settled {
     /// Where each store's polls end in `polls`; empty without any.
     ends: Vec<u32>,
     polls: Vec<Poll>,
-    /// What reports have worked out from these polls; it goes with them.
-    flips: Kept,
+    /// The flips of these polls, which go with them.
+    flips: FlipCache,
 }
 
 impl History {
-    /// A history of polls in any order, no store twice at one instant.
-    pub fn from_polls(polls: impl IntoIterator<Item = (StoreKey, Poll)>) -> Self {
-        let mut builder = Builder::default();
-        for (store, poll) in polls {
-            builder.push(store, poll);
-        }
-        Builder::finish(&[()], &[builder], 1)
-    }
-
     /// A history of blocks, each laid out by store: where each store's polls end, and the polls.
     pub(super) fn from_blocks(blocks: impl IntoIterator<Item = (Vec<u32>, Vec<Poll>)>) -> Self {
         let block = |(ends, polls)| {
@@ -65,7 +52,7 @@ impl History {
                 settled: Arc::new(Settled {
                     ends,
                     polls,
-                    flips: Kept::default(),
+                    flips: FlipCache::default(),
                 }),
                 recent: Vec::new(),
             })
@@ -132,9 +119,9 @@ impl History {
             let mut flips = BlockFlips::default();
             let first = StoreKey::try_from(block * BLOCK_STORES).unwrap_or(StoreKey::MAX);
             let last = first | StoreKey::from(u8::MAX);
-            for store in fleet.with_keys(first, last) {
-                let (_, slot) = place(store.key);
-                flips.add(slot, settled.of(slot), business, store.pattern, rule);
+            for &(key, pattern) in fleet.with_keys(first, last) {
+                let (_, slot) = place(key);
+                flips.add(slot, settled.of(slot), business.of(pattern), rule);
             }
             flips
         })
@@ -306,6 +293,7 @@ impl Settled {
 
 #[cfg(test)]
 mod tests {
+    use super::super::history_builder::history_of;
     use super::super::poll::Status::{Active, Inactive};
     use super::*;
 
@@ -322,7 +310,7 @@ mod tests {
     #[test]
     fn polls_are_found_by_store_and_span() {
         let rows = [(7, 1), (300, 2), (7, 3), (0, 4), (7, 5), (300, 6)];
-        let history = History::from_polls(rows.map(|(store, at)| (store, poll(at))));
+        let history = history_of(rows.map(|(store, at)| (store, poll(at))));
         assert_eq!(history.len(), 6);
         assert_eq!(found(&history, 7, 0, 9), [poll(1), poll(3), poll(5)]);
         assert_eq!(found(&history, 7, 2, 5), [poll(3)]);
@@ -333,7 +321,7 @@ mod tests {
 
     #[test]
     fn later_repeated_and_corrected_polls_find_their_place() {
-        let history = History::from_polls([(7, poll(1)), (7, poll(5)), (8, poll(5))]);
+        let history = history_of([(7, poll(1)), (7, poll(5)), (8, poll(5))]);
         let more = history.with(&[(7, poll(5)), (7, poll(3)), (600, poll(2))], 0);
         assert_eq!(found(&more, 7, 0, 9), [poll(1), poll(3), poll(5)]);
         assert_eq!(found(&more, 600, 0, 9), [poll(2)]);
@@ -354,7 +342,7 @@ mod tests {
 
     #[test]
     fn a_block_laid_out_anew_leaves_out_what_is_too_old() {
-        let history = History::from_polls((0..10).map(|at| (1, poll(at))));
+        let history = history_of((0..10).map(|at| (1, poll(at))));
         let many: Vec<_> = (10..2000).map(|at| (1, poll(at))).collect();
         let history = history.with(&many, 5);
         assert_eq!(found(&history, 1, 0, 7), [poll(5), poll(6)]);

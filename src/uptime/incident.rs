@@ -1,6 +1,6 @@
 //! Incidents: longest runs of downtime with no uptime in between.
 //!
-//! Closed time neither ends an incident nor counts. It must never know zones or words.
+//! Closed time neither ends an incident nor counts.
 
 use super::interval::{Interval, Intervals, Micros};
 use super::poll::Poll;
@@ -17,7 +17,7 @@ pub struct Incident {
     pub open: bool,
     /// It was going on when the window began.
     pub began_before: bool,
-    /// The last counted poll before it, which was active; none where nobody saw it begin.
+    /// The last counted poll before it, which was active; none where no poll saw it begin.
     pub active_before: Option<Micros>,
     /// The inactive polls that it rests on.
     pub inactive: Vec<Micros>,

@@ -1,6 +1,4 @@
 //! The one currency: sorted, disjoint, half-open intervals of UTC time in integer microseconds.
-//!
-//! It must never know what an interval stands for: no stores, no zones, no polls.
 
 /// Microseconds: an instant when counted from 1970-01-01T00:00:00Z, else a length of time.
 pub type Micros = i64;

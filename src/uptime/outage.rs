@@ -4,10 +4,10 @@
 //! away, and whatever the report says of that time is a guess for every store.
 //!
 //! # Definition
-//! All of it rests on the polls within [`reach`] of `as_of`, whatever their status, and on business
+//! All of it rests on the polls of [`REACH`] before `as_of`, whatever their status, and on business
 //! hours: for one `as_of` over the same rows the outages are the same. They are kept nowhere. Any
 //! `as_of` for which the database has polls can be asked about again, and polls that come in late
-//! heal an outage, as they mend the report's numbers.
+//! heal an outage, as they correct the report's numbers.
 //!
 //! - A store is *polled when open* if it closes at times and at least [`OPEN_PER_CENT`] of its polls lie
 //!   in its business time, or within [`EDGE_MAX`] of it: a last poll is mostly due at closing time. Its
@@ -35,13 +35,22 @@
 //! A store whose silences meet in one poll is silent on both sides of it: a lone sweep between two
 //! long silences need not part them.
 //!
-//! It must never know status or interpolation: the report's numbers do not depend on this.
+//! The report's numbers do not depend on any of this.
 
-use super::fleet::{BusinessTime, Fleet, OpenTime};
+use super::fleet::{BusinessTime, Fleet};
 use super::history::History;
 use super::interval::{DAY, HOUR, Interval, Intervals, MINUTE, Micros};
+use super::open_time::OpenTime;
 use super::poll::Poll;
-use super::timeline::reach;
+use super::window;
+
+/// How far back outages are told.
+pub const REACH: Micros = 8 * DAY;
+
+const _: () = assert!(
+    REACH <= window::REACH,
+    "reports hold the polls of this reach"
+);
 
 /// When at least so many of a store's polls are in or near its business time, it is polled when open.
 pub const OPEN_PER_CENT: usize = 95;
@@ -67,7 +76,7 @@ pub const GONE_AFTER: Micros = DAY;
 /// The longest time between two stretches without the poller that are one outage.
 pub const SEAM_MAX: Micros = MINUTE;
 
-/// What passes for a store while it waits for its next poll.
+/// The time that passes for a store while it waits for its next poll.
 #[derive(Clone, Copy)]
 enum Time<'a> {
     /// All time: it is polled around the clock.
@@ -125,7 +134,7 @@ struct Edge {
 /// When the poller was out within the eight days before `as_of`.
 ///
 /// `business` must span [`BusinessTime::span_for`] this `as_of`, and `history` must hold every poll
-/// within [`reach`] of it.
+/// within [`REACH`] of it.
 ///
 /// The cost is linear in polls, plus a sort of two edges a store and two a silence; of a store that is
 /// polled when open, two a day.
@@ -135,12 +144,13 @@ pub fn outages(
     history: &History,
     as_of: Micros,
 ) -> Intervals {
+    let span = Interval::new(as_of - REACH, as_of + 1);
     let near = |pattern| widened(business.of(pattern).intervals());
     let near: Vec<_> = (0..fleet.patterns().len()).map(near).collect();
     let (mut apart, mut gaps) = (Vec::new(), Vec::new());
     let (mut polled, mut edges) = (Vec::new(), Vec::new());
     for store in fleet.stores() {
-        let polls = history.of(store.key, reach(as_of), &mut apart);
+        let polls = history.of(store.key, span, &mut apart);
         let time = Time::of(polls, business.of(store.pattern), &near[store.pattern]);
         let ([first, .., last], Some(usual_gap)) = (polls, usual_gap(polls, time, &mut gaps))
         else {

@@ -1,48 +1,46 @@
-//! The fleet at a glance: every store's [`Glance`], and when in the week their downtime fell.
-//!
-//! It must never know names, owners, words or drawing.
+//! The overview of a fleet: every store's [`StoreSummary`], and when in the week their downtime fell.
 
 use std::collections::HashMap;
-use std::thread;
 
 use chrono_tz::Tz;
 
 use super::business_hours::ZoneTable;
 use super::fleet::{BusinessTime, Fleet, PatternIndex, Store};
-use super::glance::Glance;
 use super::history::History;
 use super::interval::{HOUR, Interval, Micros};
+use super::pass::WindowMarks;
 use super::report::Question;
-use super::timeline::reach;
-use super::window::{WindowTotal, windows};
+use super::store_summary::StoreSummary;
+use super::window::{Window, WindowTotal, reach};
+use crate::parallel;
 
 /// How many whole hours the week has.
 pub const WEEK_HOURS: usize = 168;
 
-/// Business time of many stores, and how much of it was downtime. Stores of which nothing is known
-/// have no part in it.
+/// Business time of many stores, and how much of it was downtime. Stores of which nothing is known have
+/// no part in it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Load {
     /// All business time.
     pub business: Micros,
-    /// What of it was downtime.
+    /// The part of it that was downtime.
     pub downtime: Micros,
 }
 
 /// A fleet, or a part of one, at one instant.
 #[derive(Debug)]
 pub struct Overview {
-    /// A glance at each store, in the order the stores were given.
-    pub glances: Vec<Glance>,
+    /// Each store's summary, in the order of the fleet.
+    pub summaries: Vec<StoreSummary>,
     /// Each hour of the week before the instant, the oldest first.
     pub hours: Vec<Load>,
     /// Each weekday (0 = Monday) and hour by the stores' own clocks, over the same week.
     pub cells: Vec<[Load; 24]>,
 }
 
-/// What a share of the stores adds up to.
-struct Part {
-    glances: Vec<Glance>,
+/// The sums of a part of the stores.
+struct PartialSums {
+    summaries: Vec<StoreSummary>,
     hours: Vec<Load>,
     cells: Vec<[Load; 24]>,
     /// How many stores of each pattern have a known week.
@@ -50,19 +48,18 @@ struct Part {
 }
 
 impl Overview {
-    /// The overview of `stores`, which are of `fleet`, computed on `threads` threads.
+    /// The overview of `fleet`, computed on `threads` threads.
     ///
     /// `business` must span [`BusinessTime::span_for`] the question's `as_of`, and `history` must hold
     /// every poll within [`reach`] of it.
     pub fn new(
         fleet: &Fleet,
-        stores: &[&Store],
         business: &BusinessTime,
         history: &History,
         question: Question,
         threads: usize,
     ) -> Self {
-        let [_, _, week] = windows(question.as_of);
+        let week = Window::Week.before(question.as_of);
         let mut zones: HashMap<Tz, ZoneTable> = HashMap::new();
         for pattern in fleet.patterns() {
             zones
@@ -70,43 +67,34 @@ impl Overview {
                 .or_insert_with(|| ZoneTable::new(pattern.zone, week));
         }
         let zone = |pattern: PatternIndex| zones.get(&fleet.patterns()[pattern].zone);
-        let part = |stores: &[&Store]| {
-            let mut part = Part::new(fleet.patterns().len());
+        let sums = |stores: &[Store]| {
+            let mut sums = PartialSums::new(fleet.patterns().len());
             let (mut scratch, mut counted) = (Vec::new(), Vec::new());
             for store in stores {
                 let polls = history.of(store.key, reach(question.as_of), &mut scratch);
                 let open = business.of(store.pattern);
-                let marks = open.marks(question.as_of);
+                let marks = WindowMarks::new(open, question.as_of);
                 let zone = zone(store.pattern);
-                let (hours, cells) = (&mut part.hours, &mut part.cells);
-                let glance = Glance::new(polls, open, &marks, question, &mut counted, |piece| {
+                let (hours, cells) = (&mut sums.hours, &mut sums.cells);
+                let counted = &mut counted;
+                let summary = StoreSummary::new(polls, open, &marks, question, counted, |piece| {
                     spread(hours, cells, week, zone, piece, |load, length| {
                         load.downtime += length;
                     });
                 });
-                if matches!(glance.totals[2], WindowTotal::Known { .. }) {
-                    part.known[store.pattern] += 1;
+                if matches!(summary.totals[Window::Week], WindowTotal::Known { .. }) {
+                    sums.known[store.pattern] += 1;
                 }
-                part.glances.push(glance);
+                sums.summaries.push(summary);
             }
-            part
+            sums
         };
+        let stores = fleet.stores();
         let share = stores.len().div_ceil(threads.max(1)).max(1);
-        let mut shares = stores.chunks(share);
-        let first = shares.next().unwrap_or(&[]);
-        let mut whole = thread::scope(|scope| {
-            let others: Vec<_> = shares
-                .map(|share| scope.spawn(move || part(share)))
-                .collect();
-            let mut whole = part(first);
-            for other in others {
-                match other.join() {
-                    Ok(part) => whole.add(part),
-                    Err(panic) => std::panic::resume_unwind(panic),
-                }
-            }
-            whole
-        });
+        let mut whole = PartialSums::new(fleet.patterns().len());
+        for sums in parallel::map(threads, stores.chunks(share), sums) {
+            whole.add(sums);
+        }
         // Business time is a pattern's: stores that share one are counted together.
         for (pattern, &stores) in whole.known.iter().enumerate() {
             if stores == 0 {
@@ -121,17 +109,17 @@ impl Overview {
             }
         }
         Self {
-            glances: whole.glances,
+            summaries: whole.summaries,
             hours: whole.hours,
             cells: whole.cells,
         }
     }
 }
 
-impl Part {
+impl PartialSums {
     fn new(patterns: usize) -> Self {
         Self {
-            glances: Vec::new(),
+            summaries: Vec::new(),
             hours: vec![Load::default(); WEEK_HOURS],
             cells: vec![[Load::default(); 24]; 7],
             known: vec![0; patterns],
@@ -139,17 +127,13 @@ impl Part {
     }
 
     fn add(&mut self, other: Self) {
-        self.glances.extend(other.glances);
-        let sum = |load: &mut Load, other: &Load| {
+        self.summaries.extend(other.summaries);
+        let cells = self.cells.iter_mut().flatten();
+        let loads = self.hours.iter_mut().chain(cells);
+        let others = other.hours.iter().chain(other.cells.iter().flatten());
+        for (load, other) in loads.zip(others) {
             load.business += other.business;
             load.downtime += other.downtime;
-        };
-        for (load, other) in self.hours.iter_mut().zip(&other.hours) {
-            sum(load, other);
-        }
-        let cells = other.cells.iter().flatten();
-        for (load, other) in self.cells.iter_mut().flatten().zip(cells) {
-            sum(load, other);
         }
         for (known, other) in self.known.iter_mut().zip(&other.known) {
             *known += other;

@@ -1,43 +1,26 @@
-//! The pass: one store's polls to its flips, and its flips to the totals of three windows.
+//! The pass: one store's polls to its flips, and its flips to the totals of the windows.
 //!
 //! It fuses the steps of the plain form ([`Timeline`](super::timeline::Timeline), then
-//! [`WindowTotal::measure`]) and must never differ from it: a property test compares the two.
-//! It must never know how many stores there are or where polls are kept.
+//! [`WindowTotal::measure`]) and never differs from it: a property test compares the two.
 //!
-//! # Why it is fast, and what is left
-//! Only changes of status cost anything, and they do not depend on `as_of`: [`walk`] finds the
-//! counted polls that answer otherwise than the one before, and how much business time had gone by
-//! at each change. [`totals`] then needs no poll at all. Windows end together, so it goes back from
-//! their end, adding the stretches that were up, until the window begins. Nothing here divides: an
-//! instant between two polls is half of a difference, and business time is a running total.
+//! # Why it is fast
+//! Only changes of status cost anything, and they do not depend on `as_of`. [`walk`] finds the counted
+//! polls that answer otherwise than the one before, and how much business time had gone by at each
+//! change; it skips polls that repeat the last status eight at a time. [`totals`] then needs no poll at
+//! all. Windows end together, so it goes back from their end, adding the stretches that were up, until
+//! the window begins. Nothing here divides: an instant between two polls is half of a difference, and
+//! business time is a running total.
 //!
-//! Counted by callgrind, for 14,000 stores with 170 polls each:
-//!
-//! | step | instructions | where |
-//! | --- | --- | --- |
-//! | a poll that repeats the last status | 2 to 3 | [`walk`], eight at a time |
-//! | a poll, all of [`walk`] in the mean | 10 | the ends of open intervals, changes |
-//! | a store whose flips are kept | 130 | [`report`](super::report), [`known`](super::known), [`flips`](super::flips) |
-//! | a row that no other store has worked out | 270 | [`totals`], [`row`](super::row) |
-//! | a pattern's marks | 275 | [`fleet`](super::fleet) |
-//! | a store's line of CSV | 115 | [`row`](super::row), [`rows`](super::rows) |
-//!
-//! Three stores of four were one thing throughout the week, and share the rows of 700 patterns
-//! ([`throughout`]); another quarter is worked out. So a report whose flips are kept reads no poll: its
-//! numbers and its CSV took 0.5 ms on two threads, where from the polls alone it took 2.8 ms. The floor, one
-//! pass on two threads that only counts changes, with the printing of rows, took 0.9 ms in the same run
-//! (`cargo bench` prints all three): keeping flips is what goes below it. What is kept is 12 bytes a store
-//! and 16 a flip, and lives and dies with the block of polls that it was made from.
-//!
-//! After an hour's batch the flips of every block still stand: a block keeps late polls apart, and a
-//! report walks those few from where the kept flips end. Once there are a thousand the block is laid
-//! out anew, and the next report walks all of it.
+//! A report whose flips are kept reads no poll. What is kept is 12 bytes a store and 16 a flip, and
+//! lives and dies with the block of polls that it was made from. After an hour's batch the flips of
+//! every block still stand: a block keeps late polls apart, and a report walks those few from where the
+//! kept flips end. Once there are a thousand the block is laid out anew, and the next report walks it.
 
-use super::fleet::{OpenTime, WindowMarks};
 use super::interval::Micros;
-use super::poll::{Poll, Status};
-use super::timeline::{Interpolation, reach};
-use super::window::WindowTotal;
+use super::open_time::OpenTime;
+use super::poll::Poll;
+use super::timeline::Interpolation;
+use super::window::{PerWindow, WindowTotal};
 
 /// A change of status between two consecutive counted polls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,56 +79,38 @@ pub fn walk(
     last
 }
 
-/// The totals of one store in the three windows that end at `as_of`.
+/// The windows before an `as_of` in business time: all that a store's totals need to know of both.
+#[derive(Clone, Copy, Debug)]
+pub struct WindowMarks {
+    /// Business time before each window's start.
+    starts: PerWindow<Micros>,
+    /// Business time before `as_of`.
+    end: Micros,
+}
+
+impl WindowMarks {
+    /// The marks of a store's business time.
+    pub fn new(open: &OpenTime, as_of: Micros) -> Self {
+        Self {
+            starts: PerWindow::new(|window| open.elapsed(as_of - window.length())),
+            end: open.elapsed(as_of),
+        }
+    }
+}
+
+/// The totals of one store in the windows before `as_of`.
 ///
 /// `known` is of polls up to `as_of` and no later ones; `marks` are those of its business time at the
 /// same `as_of`.
-pub fn totals(known: Known<'_>, marks: &WindowMarks, as_of: Micros) -> [WindowTotal; 3] {
-    let oldest = reach(as_of).start;
-    let last = known.last.filter(|last| last.at() >= oldest);
-    let too_old = known.flips.iter().take_while(|flip| flip.earlier < oldest);
-    let flips = &known.flips[too_old.count()..];
-    std::array::from_fn(|window| {
+pub fn totals(known: Known<'_>, marks: &WindowMarks, as_of: Micros) -> PerWindow<WindowTotal> {
+    PerWindow::new(|window| {
+        let oldest = window.counted(as_of).start;
+        let last = known.last.filter(|last| last.at() >= oldest);
+        let too_old = known.flips.iter().take_while(|flip| flip.earlier < oldest);
+        let flips = &known.flips[too_old.count()..];
         let start = marks.starts[window];
         let uptime = last.map(|last| uptime(flips, last.is_active(), start, marks.end));
         WindowTotal::new(marks.end - start, uptime)
-    })
-}
-
-/// What a store was in all three windows, where it was one thing: its business time alone then tells its
-/// totals, and stores that keep the same hours have the same.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Throughout {
-    /// Nothing that is known: no poll counts.
-    Unknown,
-    /// Online.
-    Up,
-    /// Offline.
-    Down,
-}
-
-impl Throughout {
-    /// How many things there are to be.
-    pub const COUNT: usize = 3;
-}
-
-/// What a store was throughout; none where its status changed in one of the windows.
-pub fn throughout<'m>(
-    known: Known<'_>,
-    marks: impl FnOnce() -> &'m WindowMarks,
-    as_of: Micros,
-) -> Option<Throughout> {
-    let Some(last) = known.last.filter(|last| last.at() >= reach(as_of).start) else {
-        return Some(Throughout::Unknown);
-    };
-    let is_before = |flip: &Flip| {
-        let [.., week] = marks().starts;
-        flip.elapsed <= week
-    };
-    let steady = known.flips.last().is_none_or(is_before);
-    steady.then_some(match last.status() {
-        Status::Active => Throughout::Up,
-        Status::Inactive => Throughout::Down,
     })
 }
 

@@ -1,10 +1,10 @@
 //! A poll: one store's answer at one instant, packed into eight bytes.
 //!
-//! It must never know which store answered: whoever holds polls holds them by store.
+//! The store is not part of it: polls are held by store.
 
 use super::interval::Micros;
 
-/// What the store answered.
+/// The answer of a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Status {
     /// Online.

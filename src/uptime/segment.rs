@@ -1,13 +1,13 @@
-//! Segments: a window cut into what a store was, piece after piece, each with whether somebody saw it.
+//! Segments: a window cut into pieces of one condition, each seen as a whole or not at all.
 //!
-//! What a timeline is drawn from. It must never know drawing, zones or words.
+//! Timelines are drawn from them.
 
 use super::interval::{Interval, Intervals, Micros};
 use super::poll::Poll;
 use super::timeline::Timeline;
 use super::window::near;
 
-/// What a store was for a while.
+/// The condition of a store for a while.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Condition {
     /// Business time online.
@@ -37,7 +37,7 @@ impl Condition {
 pub struct Segment {
     /// When.
     pub stretch: Interval,
-    /// What the store was.
+    /// The condition of the store.
     pub condition: Condition,
     /// Whether it lies within [`COVERAGE_REACH`](super::window::COVERAGE_REACH) of a counted poll;
     /// closed time never needs to.

@@ -1,13 +1,10 @@
 //! The timeline: from the polls that count to when a store was up and when it was down.
 //!
-//! The only place that knows interpolation. It must never know business hours beyond which polls
-//! count: closed time between two polls does not matter, distance is elapsed time.
+//! The only place that knows interpolation. Closed time between two polls does not matter: distance is
+//! elapsed time.
 
-use super::interval::{DAY, Interval, Intervals, Micros};
+use super::interval::{Interval, Intervals, Micros};
 use super::poll::Poll;
-
-/// How far before `as_of` a poll may lie and still count: the week and a day that leads in to it.
-pub const REACH: Micros = 8 * DAY;
 
 /// What an instant between two polls is taken to have been.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -46,15 +43,8 @@ impl Interpolation {
     }
 }
 
-/// The instants whose polls count, if they fall inside business time: `[as_of − 8 days, as_of]`.
-pub fn reach(as_of: Micros) -> Interval {
-    Interval::new(as_of - REACH, as_of + 1)
-}
-
-/// The polls, sorted and one an instant, that count at `as_of`: those within reach of it that fall
-/// inside business time.
-pub fn counted(polls: &[Poll], open: &Intervals, as_of: Micros) -> Vec<Poll> {
-    let reach = reach(as_of);
+/// The polls, sorted and one an instant, that count: those in `reach` that fall inside business time.
+pub fn counted(polls: &[Poll], open: &Intervals, reach: Interval) -> Vec<Poll> {
     let counts = |poll: &&Poll| reach.contains(poll.at()) && open.contains(poll.at());
     polls.iter().filter(counts).copied().collect()
 }
@@ -136,6 +126,6 @@ mod tests {
     fn a_poll_at_closing_time_does_not_count() {
         let open = Intervals::union_of(vec![Interval::new(10, 20)]);
         let polls = [Poll::new(10, Active), Poll::new(20, Inactive)];
-        assert_eq!(counted(&polls, &open, 50), [polls[0]]);
+        assert_eq!(counted(&polls, &open, SPAN), [polls[0]]);
     }
 }

@@ -1,21 +1,159 @@
-//! Windows: the last hour, day and week before `as_of`, and what is measured in them.
+//! Windows: the stretches before `as_of` that a report tells of, and what is measured in them.
 //!
-//! It must never know zones or interpolation: it measures intervals that others made.
+//! [`Window`] is their one list. Reports, pages, JSON and the badge read it; a window more is a line in
+//! each of its tables, and the compiler asks for them.
 
-use super::fleet::OpenTime;
-use super::interval::{DAY, HOUR, Interval, Intervals, Micros};
+use super::interval::{DAY, HOUR, Interval, Intervals, MINUTE, Micros};
+use super::open_time::OpenTime;
 use super::poll::Poll;
 use super::timeline::Timeline;
 
-/// How near a counted poll must be for an instant to have been seen by somebody.
+/// How near a counted poll must be for an instant to have been seen.
 pub const COVERAGE_REACH: Micros = HOUR;
 
-/// The lengths of the report's windows: hour, day, week; each ends at `as_of`.
-pub const WINDOW_LENGTHS: [Micros; 3] = [HOUR, DAY, 7 * DAY];
+/// A window: a stretch that ends at `as_of`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Window {
+    /// The last 60 minutes.
+    Hour,
+    /// The last 24 hours.
+    Day,
+    /// The last 7 × 24 hours.
+    Week,
+}
 
-/// The report's windows, `[as_of − length, as_of)` each: the last hour, day and week.
-pub fn windows(as_of: Micros) -> [Interval; 3] {
-    WINDOW_LENGTHS.map(|length| Interval::new(as_of - length, as_of))
+impl Window {
+    /// Every window, in the order of the report's columns.
+    pub const ALL: [Self; 3] = [Self::Hour, Self::Day, Self::Week];
+
+    /// The name that columns and JSON use.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Hour => "hour",
+            Self::Day => "day",
+            Self::Week => "week",
+        }
+    }
+
+    /// The title that people read.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Hour => "Last hour",
+            Self::Day => "Last 24 hours",
+            Self::Week => "Last 7 days",
+        }
+    }
+
+    /// How long it is.
+    pub const fn length(self) -> Micros {
+        match self {
+            Self::Hour => HOUR,
+            Self::Day => DAY,
+            Self::Week => 7 * DAY,
+        }
+    }
+
+    /// How far before `as_of` a poll may lie and still count in it. The three share one timeline: the week
+    /// and a day that leads in to it.
+    pub const fn reach(self) -> Micros {
+        match self {
+            Self::Hour | Self::Day | Self::Week => 8 * DAY,
+        }
+    }
+
+    /// The unit of its numbers.
+    pub const fn unit(self) -> Unit {
+        match self {
+            Self::Hour => Unit::Minutes,
+            Self::Day | Self::Week => Unit::Hours,
+        }
+    }
+
+    /// `[as_of − length, as_of)`.
+    pub const fn before(self, as_of: Micros) -> Interval {
+        Interval::new(as_of - self.length(), as_of)
+    }
+
+    /// The instants whose polls count, if they fall inside business time: `[as_of − reach, as_of]`.
+    pub const fn counted(self, as_of: Micros) -> Interval {
+        Interval::new(as_of - self.reach(), as_of + 1)
+    }
+}
+
+/// The unit in which a length of time is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Minutes.
+    Minutes,
+    /// Hours.
+    Hours,
+}
+
+impl Unit {
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Minutes => "minutes",
+            Self::Hours => "hours",
+        }
+    }
+
+    /// Its symbol.
+    pub const fn symbol(self) -> &'static str {
+        match self {
+            Self::Minutes => "min",
+            Self::Hours => "h",
+        }
+    }
+
+    /// A hundredth of it, to which numbers are rounded.
+    pub const fn hundredth(self) -> Micros {
+        match self {
+            Self::Minutes => MINUTE / 100,
+            Self::Hours => HOUR / 100,
+        }
+    }
+}
+
+/// The longest reach of any window: whoever holds the polls of so long can make a report.
+pub const REACH: Micros = {
+    let (mut longest, mut next) = (0, 0);
+    while next < Window::ALL.len() {
+        let reach = Window::ALL[next].reach();
+        assert!(reach >= Window::ALL[next].length());
+        longest = if reach > longest { reach } else { longest };
+        next += 1;
+    }
+    longest
+};
+
+/// The instants whose polls count in any window: `[as_of − REACH, as_of]`.
+pub const fn reach(as_of: Micros) -> Interval {
+    Interval::new(as_of - REACH, as_of + 1)
+}
+
+/// One value for each window: `totals[Window::Week]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PerWindow<T>([T; Window::ALL.len()]);
+
+impl<T> PerWindow<T> {
+    /// The values that `make` gives.
+    pub fn new(make: impl FnMut(Window) -> T) -> Self {
+        Self(Window::ALL.map(make))
+    }
+
+    /// The values, in the order of the windows.
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
+        self.0.iter()
+    }
+}
+
+impl<T> std::ops::Index<Window> for PerWindow<T> {
+    type Output = T;
+
+    fn index(&self, window: Window) -> &T {
+        &self.0[window as usize]
+    }
 }
 
 /// What is known of one store in one window.
@@ -127,7 +265,7 @@ impl Coverage {
         Some(Self { seen, business })
     }
 
-    /// The share of business time that somebody saw.
+    /// The share of business time near a counted poll.
     pub fn share(self) -> Option<Share> {
         Share::new(self.seen, self.business)
     }

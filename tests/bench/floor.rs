@@ -11,13 +11,16 @@ use std::time::{Duration, Instant};
 use store_monitor::db::connection::open_reader;
 use store_monitor::db::polls;
 use store_monitor::hot_window::{Inputs, read_inputs};
-use store_monitor::team::Team;
+use store_monitor::product::Product;
+use store_monitor::product::report::FleetReport;
+use store_monitor::render::store_list::StoreList;
+use store_monitor::render::{Format, csv};
 use store_monitor::uptime::fleet::{BusinessTime, Store};
 use store_monitor::uptime::interval::HOUR;
 use store_monitor::uptime::report::Question;
-use store_monitor::uptime::row::{Printer, cells};
-use store_monitor::uptime::timeline::{Interpolation, reach};
-use store_monitor::uptime::window::WindowTotal;
+use store_monitor::uptime::row::cells;
+use store_monitor::uptime::timeline::Interpolation;
+use store_monitor::uptime::window::{PerWindow, WindowTotal, reach};
 
 use super::{Result, median};
 
@@ -43,8 +46,7 @@ pub(crate) fn floor(database: &Path, runs: usize) -> Result<Floor> {
         rule: Interpolation::Nearest,
     };
     let inputs = read_inputs(&mut db, as_of)?;
-    let team = Team::start(THREADS - 1);
-    let report = || black_box(inputs.report(question, &team).csv(THREADS));
+    let report = || black_box(render(&inputs, question));
     let afresh = || {
         // Another expansion of business time, to which no kept flips belong.
         let business = BusinessTime::new(&inputs.fleet, inputs.business.span());
@@ -52,7 +54,7 @@ pub(crate) fn floor(database: &Path, runs: usize) -> Result<Floor> {
             business: business.into(),
             ..inputs.clone()
         };
-        time(|| drop(black_box(inputs.report(question, &team).csv(THREADS))))
+        time(|| drop(black_box(render(&inputs, question))))
     };
     let (mut floors, mut passes, mut all) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..runs {
@@ -70,6 +72,10 @@ pub(crate) fn floor(database: &Path, runs: usize) -> Result<Floor> {
     })
 }
 
+fn render(inputs: &Inputs, question: Question) -> Vec<u8> {
+    FleetReport::new(inputs, question, THREADS).render(Format::Csv)
+}
+
 fn time(run: impl FnOnce()) -> Duration {
     let start = Instant::now();
     run();
@@ -79,10 +85,8 @@ fn time(run: impl FnOnce()) -> Duration {
 /// Counts changes of status, and writes a row a store.
 fn count_and_print(inputs: &Inputs, question: Question) -> Vec<Vec<u8>> {
     let span = reach(question.as_of);
-    let printer = Printer::get();
     let share = |stores: &[Store]| {
-        let (mut flips, mut csv, mut apart) =
-            (0, Vec::with_capacity(stores.len() * 64), Vec::new());
+        let (mut flips, mut rows, mut apart) = (0, Vec::with_capacity(stores.len()), Vec::new());
         for store in stores {
             let polls = inputs.history.of(store.key, span, &mut apart);
             let pairs = polls.iter().zip(polls.iter().skip(1));
@@ -93,10 +97,11 @@ fn count_and_print(inputs: &Inputs, question: Question) -> Vec<Vec<u8>> {
                 uptime: HOUR / 3,
                 downtime: HOUR / 2,
             };
-            printer.print(&mut csv, &store.id, store.quoted, &cells(&[known; 3]));
+            rows.push(cells(&PerWindow::new(|_| known)));
         }
         black_box(flips);
-        csv
+        let ids = StoreList::new(stores.iter().map(|store| &*store.id));
+        csv::report(&ids, &rows, 1)
     };
     let stores = inputs.fleet.stores();
     thread::scope(|scope| {

@@ -21,14 +21,15 @@ use axum::Axum;
 use chrono_tz::Tz;
 use store_monitor::db::connection::{open_reader, open_writer};
 use store_monitor::db::writer::Writer;
+use store_monitor::hot_window::Inputs;
 use store_monitor::http::guard::Hosts;
 use store_monitor::http::request::Request;
 use store_monitor::http::{App, Capacity, Clock, Readers, Server, Site, routes};
-use store_monitor::jobs::{Jobs, Limits, Made};
+use store_monitor::jobs::{JobRequest, Jobs, Limits, Order};
+use store_monitor::product::Product;
+use store_monitor::product::report::FleetReport;
 use store_monitor::uptime::business_hours::Pattern;
 use store_monitor::uptime::fleet::{BusinessTime, Fleet};
-use store_monitor::uptime::report::Report;
-use store_monitor::uptime::side_by_side::Threads;
 use store_monitor::uptime::timeline::Interpolation;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -55,7 +56,7 @@ fn main() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("store-monitor.db");
     let (writer, _) = Writer::start(open_writer(&file)?, ())?;
-    let recipe = Arc::new(|_: &mut _, question| {
+    let recipe = Arc::new(|_: &mut _, order: &Order| {
         // The id of its one store is that long.
         let pattern = Pattern {
             zone: Tz::UTC,
@@ -63,10 +64,8 @@ fn main() -> Result<()> {
         };
         let fleet = Arc::new(Fleet::new([(1, "x".repeat(CSV_BYTES).into(), pattern)]));
         let business = Arc::new(BusinessTime::new(&fleet, BusinessTime::span_for(0)));
-        Ok(Made {
-            report: Report::new(&fleet, &business, &Arc::default(), question, &Threads(1)),
-            fleet_generation: 1,
-        })
+        let inputs = Inputs::new(fleet, business, Arc::default());
+        Ok(Arc::new(FleetReport::new(&inputs, order.question, 1)) as Arc<dyn Product>)
     });
     let (jobs, _) = Jobs::start(file.clone(), writer.clone(), Limits::default(), recipe)?;
     let site = Site {
@@ -80,7 +79,10 @@ fn main() -> Result<()> {
         clock: Clock::Data,
         body_bytes_max: 1 << 30,
     };
-    let (id, _) = jobs.trigger(&open_reader(&site.file)?, None, Interpolation::Nearest)?;
+    let (id, _) = jobs.trigger(
+        &open_reader(&site.file)?,
+        JobRequest::report(None, Interpolation::Nearest),
+    )?;
     let bare = bare(&site)?;
     let capacity = Capacity {
         handlers: HANDLERS,

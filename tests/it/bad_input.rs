@@ -1,19 +1,16 @@
 //! Bad input, case by case: a file each, and what it must get, in `tests/data/bad-input`. How a
 //! file is offered is told by its ending: CSV, lines of JSON, a JSON array.
-//!
-//! It must never know what a loader does with the rows: what shows only across rows (`duplicate`,
-//! `replaced`, `overlap`, `conflict`) is skipped here.
+//! What shows only across rows (`duplicate`, `replaced`, `overlap`, `conflict`) is skipped here.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
 use store_monitor::civil::parse_timestamp;
-use store_monitor::ingest::header::Kind;
-use store_monitor::ingest::parser::{Format, Rows};
+use store_monitor::ingest::kind::Kind;
 use store_monitor::ingest::problem::{Code, InputError};
 use store_monitor::ingest::records::RECORD_BYTES_MAX;
-use store_monitor::ingest::row::Parsed;
+use store_monitor::ingest::rows::{Format, Rows};
 
 const ACROSS_ROWS: [Code; 4] = [
     Code::Duplicate,
@@ -35,7 +32,7 @@ fn verdict(bytes: &[u8], format: Format, kind: Kind) -> (char, String, String) {
         }
         InputError::Io(error) => panic!("{error}"),
     };
-    let mut rows = match Rows::open(bytes, format, Some(kind), latest_us) {
+    let mut rows = match Rows::open(bytes, format, Some(kind), latest_us, u64::MAX) {
         Ok(rows) => rows,
         Err(error) => return refused(error),
     };
@@ -43,8 +40,8 @@ fn verdict(bytes: &[u8], format: Format, kind: Kind) -> (char, String, String) {
     let mut first_bad = None;
     loop {
         match rows.next_row() {
-            Ok(Some(Parsed::Row { .. })) => {}
-            Ok(Some(Parsed::Bad(bad))) => {
+            Ok(Some(Ok(_))) => {}
+            Ok(Some(Err(bad))) => {
                 first_bad.get_or_insert(('R', bad.code.to_string(), bad.line.to_string()));
             }
             Ok(None) => break,

@@ -6,6 +6,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
+use store_monitor::generate;
 
 use crate::harness::{Home, Server, eventually, project, seeds};
 use crate::webdriver::{Browser, say_skipped};
@@ -134,6 +135,61 @@ fn an_owner_loads_files_makes_a_report_and_takes_it_home() {
     let csv = server.get(link.as_str().expect("a link"));
     assert_eq!((csv.status, csv.body), (200, home.print(&["report"])));
     is_quiet(&browser, &server);
+}
+
+/// Loads a generated file of polls with a script, watching the progress bar, and without one.
+fn uploads(stores: u32, bytes_min: u64) {
+    let Some(browser) = Browser::start("an upload with a progress bar") else {
+        return;
+    };
+    let files = Home::new();
+    let options = generate::Options::new(stores, 9, 7);
+    generate::write(&options, &files.path("data"), &mut |_| {}).expect("files");
+    let file = files.path("data/store_status.csv");
+    files.import(&[file.display().to_string()]);
+    let expected = files.print(&["export", "polls"]);
+    assert!(fs::metadata(&file).expect("a file").len() >= bytes_min);
+    for script in [true, false] {
+        let home = Home::new();
+        let server = Server::start(&home);
+        browser.open(&format!("http://{}/load", server.address));
+        if script {
+            browser.run(
+                "window.told = new Set();
+                const line = document.querySelector('.progress span');
+                new MutationObserver(() => told.add(line.textContent)).observe(line, {childList: true});",
+            );
+        } else {
+            browser.forbid_scripts();
+            browser.open(&format!("http://{}/load", server.address));
+        }
+        browser.type_into("#files", &file.display().to_string());
+        browser.click("form.upload button");
+        browser.reads(".outcome", "new rows");
+        if script {
+            let told = browser.run("return [...told].join()");
+            let told = told.as_str().expect("a text");
+            assert!(
+                told.contains("% sent") && told.contains("All sent"),
+                "{told}"
+            );
+        }
+        assert!(
+            home.print(&["export", "polls"]) == expected,
+            "other polls than imported"
+        );
+    }
+}
+
+#[test]
+fn a_file_above_a_mebibyte_is_uploaded_with_a_progress_bar_and_without_a_script() {
+    uploads(1000, 8 << 20);
+}
+
+#[test]
+#[ignore = "140 MB"]
+fn an_upload_of_140_mb_shows_its_progress() {
+    uploads(14_000, 130 << 20);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The catalogue of bad input again, now through loading: what a whole call makes of each case.
 //!
 //! `bad_input` judges the parser alone. Here rows meet each other and the database, so that the
-//! notes which show only across rows count too. It must never know why a case is what it is.
+//! notes which show only across rows count too.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -14,10 +14,10 @@ use store_monitor::db::{self, polls};
 use store_monitor::error::Error;
 use store_monitor::error::ErrorKind;
 use store_monitor::ingest::batch::{self, Source};
-use store_monitor::ingest::header::Kind;
+use store_monitor::ingest::kind::Kind;
 use store_monitor::ingest::load::{self, Summary};
-use store_monitor::ingest::parser::Format;
 use store_monitor::ingest::problem::BadRow;
+use store_monitor::ingest::rows::Format;
 
 use crate::harness::{Home, Server, project};
 
@@ -192,19 +192,14 @@ fn every_case_is_answered_over_http_as_the_catalogue_says() {
     let server = Server::start(&home);
     let mut wrong = Vec::new();
     for case in Case::all() {
-        let target = match case.kind {
-            Kind::Polls => "/api/polls",
-            Kind::BusinessHours => "/api/business-hours",
-            Kind::Timezones => "/api/timezones",
-            Kind::Stores => "/api/stores",
-        };
+        let target = format!("/api/{}", case.kind.description().slug);
         let media_type = match case.format() {
             Format::Csv => "text/csv",
             Format::Ndjson => "application/x-ndjson",
             Format::JsonArray => "application/json",
         };
         let body = fs::read(&case.path).expect("a case");
-        let answer = server.client.post(target, media_type, &[], &body);
+        let answer = server.client.post(&target, media_type, &[], &body);
         let said = answer.json();
         let first = &said["errors"][0];
         let told = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
@@ -226,6 +221,21 @@ fn every_case_is_answered_over_http_as_the_catalogue_says() {
         };
         if !right {
             wrong.push(format!("{}: {} {said}", case.file, answer.status));
+        }
+        // The page answers as the API does; a file there may be of any kind.
+        if case.format() == Format::Csv && case.code != "wrong_kind" {
+            let head = format!(
+                "--xyz\r\nContent-Disposition: form-data; name=\"files\"; filename=\"{}\"\r\n\r\n",
+                case.file
+            );
+            let form = [head.as_bytes(), &body, b"\r\n--xyz--\r\n"].concat();
+            let page = server
+                .client
+                .post("/load", "multipart/form-data; boundary=xyz", &[], &form);
+            let codes = case.code.split('+').all(|code| page.text().contains(code));
+            if page.status != answer.status || !codes {
+                wrong.push(format!("{}: /load {}", case.file, page.status));
+            }
         }
     }
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));

@@ -1,6 +1,4 @@
-//! The command line: what each command prints, refuses and leaves behind.
-//!
-//! It must never know how anything is done: it sees arguments, bytes and exit codes.
+//! The command line: arguments in, bytes, files and exit codes out.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -81,7 +79,7 @@ fn help_and_version_are_data() {
     let home = Home::new();
     let help = home.run(&["--help"]).exits(0);
     let commands = [
-        "demo", "serve", "import", "report", "export", "check", "generate",
+        "demo", "serve", "import", "report", "export", "check", "generate", "docs",
     ];
     for command in commands {
         assert!(help.text().contains(command), "{command}: {help}");
@@ -758,16 +756,16 @@ fn check_finds_what_was_planted() {
         ),
         (
             &format!("{report}'Complete', 0, 'nearest', 0, 0)"),
-            "without its numbers",
+            "without its rows",
         ),
         (
-            &format!("{insert}, fleet, numbers) VALUES ('{uuid}', 'Complete', 0, 'nearest', 0, 0, 7, x'')"),
+            &format!("{insert}, stores, rows) VALUES ('{uuid}', 'Complete', 0, 'nearest', 0, 0, 'h', x'')"),
             "not those of its stores",
         ),
         (
             &format!(
-                "INSERT INTO report_fleet VALUES (7, '[\"one\"]');
-                 {insert}, fleet, numbers) VALUES ('{uuid}', 'Complete', 0, 'nearest', 0, 0, 7, zeroblob(13))"
+                "INSERT INTO store_list VALUES ('h', '[\"one\"]');
+                 {insert}, stores, rows) VALUES ('{uuid}', 'Complete', 0, 'nearest', 0, 0, 'h', zeroblob(13))"
             ),
             "not those of its stores",
         ),
@@ -829,6 +827,32 @@ fn the_same_seed_gives_the_same_bytes() {
 }
 
 #[test]
+fn the_order_of_generated_rows_changes_no_report() {
+    let home = Home::new();
+    let report = |order: &str| {
+        let database = format!("--database={order}.db");
+        let generate = [
+            "generate",
+            "--stores=12",
+            "--days=3",
+            "--order",
+            order,
+            order,
+        ];
+        home.run(&generate).exits(0);
+        let files = ["store_status.csv", "menu_hours.csv"].map(|file| format!("{order}/{file}"));
+        home.run(&["import", &files[0], &files[1], &database])
+            .exits(0);
+        home.print(&["report", &database])
+    };
+    let by_time = report("time");
+    assert!(by_time == report("store") && by_time == report("shuffled"));
+    home.run(&["generate", "--order", "size", "none"])
+        .exits(2)
+        .says(&["time", "store", "shuffled"]);
+}
+
+#[test]
 fn settings_come_from_the_environment_and_flags_win() {
     let home = Home::new();
     home.write("polls.csv", three_polls());
@@ -876,6 +900,54 @@ fn settings_come_from_the_environment_and_flags_win() {
             .and_then(|line| line.split(',').next());
         assert_eq!(store.unwrap().matches('-').count(), dashes, "{stores}");
     }
+}
+
+#[test]
+fn global_flags_stand_before_or_after_the_command() {
+    let home = Home::new();
+    home.write("polls.csv", three_polls());
+    home.run(&[
+        "--database",
+        "named.db",
+        "--log=error",
+        "import",
+        "polls.csv",
+    ])
+    .exits(0);
+    assert!(home.path("named.db").exists() && !home.database().exists());
+    let before = home.print(&["--database", "named.db", "report"]);
+    assert_eq!(home.print(&["report", "--database", "named.db"]), before);
+    assert_eq!(
+        home.print(&["export", "--database", "named.db", "stores"]),
+        b"store_id,name,group\n"
+    );
+    assert_eq!(
+        home.print(&["export", "stores", "--database", "named.db"]),
+        b"store_id,name,group\n"
+    );
+    // The environment is for all commands; a flag is a mistake where there is no database.
+    let mut command = home.command(&["generate", "--stores=1", "--days=1", "made"]);
+    run(command.env("STORE_MONITOR_DATABASE", "named.db"), b"").exits(0);
+    for command in ["demo", "generate", "docs"] {
+        for arguments in [
+            ["--database=x.db", command, "made"],
+            [command, "made", "--database=x.db"],
+        ] {
+            let arguments = arguments
+                .into_iter()
+                .filter(|word| command == "generate" || *word != "made");
+            let refused = home.run(&arguments.collect::<Vec<_>>()).exits(2);
+            refused.says(&[command, "has no database", "leave --database away"]);
+        }
+        assert!(
+            !home
+                .run(&[command, "--help"])
+                .exits(0)
+                .text()
+                .contains("--database")
+        );
+    }
+    assert!(!home.path("x.db").exists());
 }
 
 #[test]

@@ -10,12 +10,13 @@ use std::time::{Duration, Instant};
 use chrono_tz::Tz;
 use store_monitor::db::connection::open_writer;
 use store_monitor::db::writer::Writer;
+use store_monitor::hot_window::Inputs;
 use store_monitor::http::{Capacity, Server as HttpServer, Site, bind};
-use store_monitor::jobs::{Jobs, Limits, Made};
+use store_monitor::jobs::{Jobs, Limits, Order};
+use store_monitor::product::Product;
+use store_monitor::product::report::FleetReport;
 use store_monitor::uptime::business_hours::Pattern;
 use store_monitor::uptime::fleet::{BusinessTime, Fleet};
-use store_monitor::uptime::report::Report;
-use store_monitor::uptime::side_by_side::Threads;
 
 use crate::harness::{Client, Home, Raw, Server, eventually, project};
 
@@ -233,7 +234,7 @@ fn in_a_thousand_bursts_each_is_answered() {
 fn with_one_handler(home: &Home) -> (HttpServer, Client) {
     let (writer, _) =
         Writer::start(open_writer(&home.database()).expect("a database"), ()).unwrap();
-    let recipe = Arc::new(|_: &mut _, question| {
+    let recipe = Arc::new(|_: &mut _, order: &Order| {
         // The id of its one store is that long.
         let pattern = Pattern {
             zone: Tz::UTC,
@@ -241,10 +242,8 @@ fn with_one_handler(home: &Home) -> (HttpServer, Client) {
         };
         let fleet = Arc::new(Fleet::new([(1, "x".repeat(8_000_000).into(), pattern)]));
         let business = Arc::new(BusinessTime::new(&fleet, BusinessTime::span_for(0)));
-        Ok(Made {
-            report: Report::new(&fleet, &business, &Arc::default(), question, &Threads(1)),
-            fleet_generation: 1,
-        })
+        let inputs = Inputs::new(fleet, business, Arc::default());
+        Ok(Arc::new(FleetReport::new(&inputs, order.question, 1)) as Arc<dyn Product>)
     });
     let limits = Limits::default();
     let (jobs, _) = Jobs::start(home.database(), writer.clone(), limits, recipe).expect("a pool");

@@ -10,11 +10,13 @@ use store_monitor::db::connection::open_writer;
 use store_monitor::db::{self, fleet, polls};
 use store_monitor::ingest::batch::{self, Source};
 use store_monitor::ingest::load;
+use store_monitor::render::csv;
+use store_monitor::render::store_list::StoreList;
 use store_monitor::uptime::interval::{DAY, Micros};
-use store_monitor::uptime::report::{HEADER, Question, ReportRow};
-use store_monitor::uptime::row::write_row;
+use store_monitor::uptime::report::{Question, ReportRow};
+use store_monitor::uptime::row::cells;
 use store_monitor::uptime::timeline::Interpolation;
-use store_monitor::uptime::timeline::reach;
+use store_monitor::uptime::window::reach;
 
 use crate::harness::{Home, Server, project};
 
@@ -109,14 +111,15 @@ fn plain(file: &Path, as_of: Option<Micros>, rule: Interpolation) -> Vec<u8> {
     let fleet = fleet::load(&db).expect("a fleet");
     let span = reach(as_of);
     let history = polls::history(&db, span, 2).expect("polls");
-    let (mut csv, mut scratch) = (HEADER.as_bytes().to_vec(), Vec::new());
+    let (mut rows, mut scratch) = (Vec::new(), Vec::new());
     for store in fleet.stores() {
         let polls = history.of(store.key, span, &mut scratch);
         let pattern = &fleet.patterns()[store.pattern];
         let row = ReportRow::new(polls, pattern, Question { as_of, rule });
-        write_row(&mut csv, &store.id, &row.totals);
+        rows.push(cells(&row.totals));
     }
-    csv
+    let ids = StoreList::new(fleet.stores().iter().map(|store| &*store.id));
+    csv::report(&ids, &rows, 1)
 }
 
 #[test]

@@ -12,8 +12,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use store_monitor::error::Result;
 use store_monitor::export;
+use store_monitor::ingest::kind::Kind;
 use tempfile::TempDir;
 use ureq::http::{HeaderMap, Request};
 
@@ -197,22 +197,15 @@ impl Home {
     /// Everything that can be exported, by kind.
     #[track_caller]
     pub(crate) fn exports(&self) -> [Vec<u8>; 4] {
-        ["polls", "business-hours", "timezones", "stores"].map(|what| self.print(&["export", what]))
+        Kind::ALL.map(|kind| self.print(&["export", kind.description().slug]))
     }
 }
 
 /// Everything that can be exported of an open database, by kind.
 pub(crate) fn exports_of(db: &rusqlite::Connection) -> [Vec<u8>; 4] {
-    type Export = fn(&rusqlite::Connection, &mut Vec<u8>) -> Result<()>;
-    let exports: [Export; 4] = [
-        |db, out| export::polls(db, out),
-        |db, out| export::business_hours(db, out),
-        |db, out| export::timezones(db, out),
-        |db, out| export::stores(db, out),
-    ];
-    exports.map(|export| {
+    Kind::ALL.map(|kind| {
         let mut out = Vec::new();
-        export(db, &mut out).expect("an export");
+        export::rows(kind, db, &mut out).expect("an export");
         out
     })
 }

@@ -14,11 +14,14 @@ use store_monitor::db::{self, check, fleet, forget, packed, polls};
 use store_monitor::hot_window::{HotWindow, read_inputs};
 use store_monitor::ingest::batch::{self, Source};
 use store_monitor::ingest::load;
+use store_monitor::product::Product;
+use store_monitor::product::report::FleetReport;
+use store_monitor::render::store_list::StoreList;
+use store_monitor::render::{Format, csv};
 use store_monitor::uptime::interval::{DAY, HOUR, MINUTE, Micros};
 use store_monitor::uptime::poll::Poll;
-use store_monitor::uptime::report::{HEADER, Question, Report, ReportRow};
-use store_monitor::uptime::row::write_row;
-use store_monitor::uptime::side_by_side::Threads;
+use store_monitor::uptime::report::{Question, ReportRow};
+use store_monitor::uptime::row::cells;
 use store_monitor::uptime::timeline::Interpolation;
 
 const HISTORIES: u64 = 1000;
@@ -214,10 +217,11 @@ impl History {
         let rule = *self.random.pick(&Interpolation::ALL);
         let question = Question { as_of, rule };
         let hot = self.hot.inputs(&mut self.reader, as_of).expect("inputs");
-        let hot = hot.report(question, &Threads(2));
+        let hot = FleetReport::new(&hot, question, 2);
         let cold = read_inputs(&mut self.reader, as_of).expect("inputs");
-        let cold = cold.report(question, &Threads(1));
-        let text = |report: Report| String::from_utf8(report.csv(2)).expect("text");
+        let cold = FleetReport::new(&cold, question, 1);
+        let text =
+            |report: FleetReport| String::from_utf8(report.render(Format::Csv)).expect("text");
         let (hot, cold, plain) = (text(hot), text(cold), plain(&self.db, question));
         assert_eq!(cold, plain, "afresh, {question:?} after {:#?}", self.log);
         assert_eq!(hot, cold, "from memory, {question:?} after {:#?}", self.log);
@@ -242,13 +246,14 @@ fn plain(db: &Connection, question: Question) -> String {
             .push(poll);
     }
     let fleet = fleet::load(db).expect("a fleet");
-    let mut csv = HEADER.as_bytes().to_vec();
+    let mut rows = Vec::new();
     for store in fleet.stores() {
         let polls = of_store.remove(&store.key).unwrap_or_default();
         let row = ReportRow::new(&polls, &fleet.patterns()[store.pattern], question);
-        write_row(&mut csv, &store.id, &row.totals);
+        rows.push(cells(&row.totals));
     }
-    String::from_utf8(csv).expect("text")
+    let ids = StoreList::new(fleet.stores().iter().map(|store| &*store.id));
+    String::from_utf8(csv::report(&ids, &rows, 1)).expect("text")
 }
 
 fn live(seed: u64) {

@@ -13,9 +13,11 @@ use store_monitor::db::reports::{self, Report, ReportState, Triggered};
 use store_monitor::db::writer::Writer;
 use store_monitor::error::{Error, ErrorKind};
 use store_monitor::http::{Capacity, Server as HttpServer, Site, bind};
-use store_monitor::jobs::{Jobs, Limits, Made, Recipe};
+use store_monitor::jobs::{JobRequest, Jobs, Limits, Recipe};
+use store_monitor::product::report::FleetReport;
+use store_monitor::render::csv::report_header;
 use store_monitor::uptime::interval::{DAY, MINUTE};
-use store_monitor::uptime::report::{HEADER, Question};
+use store_monitor::uptime::report::Question;
 use store_monitor::uptime::timeline::Interpolation;
 use uuid::Uuid;
 
@@ -278,7 +280,7 @@ fn the_stores_of_reports_are_kept_once_and_go_with_the_last_of_them() {
     let start = || Server::start_with(&home, &["serve", "--keep-reports", "2"]);
     let fleets = || -> i64 {
         let db = open_reader(&home.database()).expect("a database");
-        db.query_row("SELECT count(*) FROM report_fleet", [], |row| row.get(0))
+        db.query_row("SELECT count(*) FROM store_list", [], |row| row.get(0))
             .expect("a count")
     };
     let server = start();
@@ -462,7 +464,7 @@ fn a_full_queue_answers_503_and_when_to_come_again() {
     let recipe: Recipe = Arc::new(move |_, _| {
         let _ = started.send(());
         let _ = released.recv();
-        Ok(Made::default())
+        Ok(Arc::new(FleetReport::default()))
     });
     let (http, client, _) = served(&home, limits, recipe);
 
@@ -486,10 +488,10 @@ fn a_full_queue_answers_503_and_when_to_come_again() {
     }
     drop(release);
     for id in [&in_hand, &waiting[0], &waiting[1]] {
-        assert_eq!(client.wait_for_report(id).text(), HEADER);
+        assert_eq!(client.wait_for_report(id).text(), report_header());
     }
     // There is room again.
-    assert_eq!(client.report(""), HEADER.as_bytes());
+    assert_eq!(client.report(""), report_header().as_bytes());
     http.stop();
 }
 
@@ -500,11 +502,11 @@ fn a_report_that_fails_or_panics_says_why_and_costs_no_thread() {
         workers: 1,
         ..Limits::default()
     };
-    let recipe: Recipe = Arc::new(|_, question| match question.as_of {
+    let recipe: Recipe = Arc::new(|_, order| match order.question.as_of {
         1 => Err(Error::failed("the disk is on fire").because("smoke")),
-        2 => panic!("a bug of kind {}", question.as_of),
+        2 => panic!("a bug of kind {}", order.question.as_of),
         3 => panic!("a plain bug"),
-        _ => Ok(Made::default()),
+        _ => Ok(Arc::new(FleetReport::default())),
     });
     let (http, client, jobs) = served(&home, limits, recipe);
     let db = open_reader(&home.database()).expect("a database");
@@ -515,7 +517,7 @@ fn a_report_that_fails_or_panics_says_why_and_costs_no_thread() {
             (3, "a plain bug"),
         ] {
             let (id, _) = jobs
-                .trigger(&db, Some(as_of), Interpolation::Nearest)
+                .trigger(&db, JobRequest::report(Some(as_of), Interpolation::Nearest))
                 .expect("an id");
             let failed = finished(&home.database(), id);
             assert_eq!(failed.state, ReportState::Failed);
@@ -532,7 +534,7 @@ fn a_report_that_fails_or_panics_says_why_and_costs_no_thread() {
         }
         // The pool of one still works.
         let (id, _) = jobs
-            .trigger(&db, Some(DAY), Interpolation::Previous)
+            .trigger(&db, JobRequest::report(Some(DAY), Interpolation::Previous))
             .expect("an id");
         assert_eq!(finished(&home.database(), id).state, ReportState::Complete);
     }
@@ -554,9 +556,11 @@ fn reports_that_a_stop_left_are_made_by_the_next_start_even_more_than_the_queue_
             let triggered = Triggered {
                 id,
                 question,
+                kind: "report".to_owned(),
+                parameters: "{}".to_owned(),
                 triggered_at: 7,
             };
-            reports::add(db, triggered)?;
+            reports::add(db, &triggered)?;
         }
         Ok(())
     })
@@ -569,10 +573,10 @@ fn reports_that_a_stop_left_are_made_by_the_next_start_even_more_than_the_queue_
     let (release, released) = bounded::<()>(0);
     let recipe: Recipe = Arc::new(move |_, _| {
         let _ = released.recv();
-        Ok(Made::default())
+        Ok(Arc::new(FleetReport::default()))
     });
     let (jobs, _writer) = jobs(&home.database(), limits, recipe);
-    let full = jobs.trigger(&db, None, Interpolation::Nearest);
+    let full = jobs.trigger(&db, JobRequest::report(None, Interpolation::Nearest));
     assert_eq!(
         full.expect_err("a full queue").kind(),
         ErrorKind::Unavailable

@@ -1,6 +1,4 @@
 //! Rows over HTTP: taken whole or not at all, durable when answered, and in the next report.
-//!
-//! It must never know how rows are read or kept.
 
 use std::fmt::Write as _;
 use std::io::Write;
@@ -108,13 +106,13 @@ fn hours_that_others_took_the_place_of_are_replaced() {
 }
 
 #[test]
-fn while_somebody_else_writes_for_long_the_answer_is_to_come_again() {
+fn while_another_process_writes_for_long_the_answer_is_to_come_again() {
     let home = Home::new();
     let server = Server::start(&home);
     let other = home.sqlite();
     other.execute_batch("BEGIN IMMEDIATE").expect("the lock");
     let row = "s1,2026-11-06 10:00:00 UTC,active\n";
-    // More clients than there are handlers: none waits for long, and whoever only reads gets its turn.
+    // More clients than there are handlers: none waits for long, and those that only read get their turn.
     thread::scope(|scope| {
         let clients: Vec<_> = (0..80)
             .map(|_| scope.spawn(|| polls(&server, row)))
@@ -185,6 +183,22 @@ fn what_is_no_input_is_refused_by_its_kind_of_wrong() {
     let zones = post(CSV, &[], b"store_id,timezone_str\ns1,UTC\n");
     zones.problem(422);
     assert_eq!(zones.json()["errors"][0]["code"], "wrong_kind");
+    // Of an array with a syntax error no row is taken, even where bad rows are skipped.
+    let array =
+        br#"[{"store_id": "s1", "timestamp_utc": "2026-11-06T10:00:00Z", "status": "active"},
+        {"store_id": "s2" "timestamp_utc": "2026-11-06T10:00:00Z", "status": "active"}]"#;
+    let target = "/api/polls?on_bad_row=skip";
+    let array = server.client.post(target, "application/json", &[], array);
+    assert!(
+        array.problem(422).contains("element 2 is no JSON"),
+        "{}",
+        array.text()
+    );
+    let error = &array.json()["errors"][0];
+    assert_eq!(
+        (&error["code"], &error["line"]),
+        (&json!("json"), &json!(2))
+    );
     for (media_type, more, value) in [
         ("text/html", &[][..], "text/html"),
         (CSV, &[("Content-Encoding", "br")], "br"),
@@ -263,7 +277,7 @@ fn a_request_with_a_key_is_done_once_and_answered_the_same() {
 }
 
 #[test]
-fn memory_follows_whatever_is_written_and_whoever_writes_it() {
+fn memory_follows_every_write_of_any_process() {
     let home = Home::seeded();
     let server = Server::start(&home);
     let same = |what: &str| {

@@ -16,12 +16,13 @@ use store_monitor::ingest::batch::{self, Source};
 use store_monitor::ingest::load;
 use store_monitor::uptime::business_hours::Pattern;
 use store_monitor::uptime::fleet::{BusinessTime, Fleet, StoreKey};
-use store_monitor::uptime::history::History;
+use store_monitor::uptime::history_builder::history_of;
 use store_monitor::uptime::interval::{DAY, HOUR, Interval, Micros};
 use store_monitor::uptime::outage;
 use store_monitor::uptime::poll::{Poll, Status};
 use store_monitor::uptime::report::{Question, ReportRow};
-use store_monitor::uptime::timeline::{Interpolation, reach};
+use store_monitor::uptime::timeline::Interpolation;
+use store_monitor::uptime::window::{Coverage, Window, reach};
 
 use crate::harness::{Home, Server};
 
@@ -151,7 +152,7 @@ fn holes(polls: &[(StoreKey, Poll)], as_of: Micros) -> Vec<Interval> {
 
 fn outages(fleet: &Fleet, polls: &[(StoreKey, Poll)], as_of: Micros) -> Vec<Interval> {
     let business = BusinessTime::new(fleet, BusinessTime::span_for(as_of));
-    let history = History::from_polls(polls.iter().copied());
+    let history = history_of(polls.iter().copied());
     outage::outages(fleet, &business, &history, as_of)
         .as_slice()
         .to_vec()
@@ -227,8 +228,8 @@ fn an_outage_lowers_coverage_and_changes_no_number_of_the_report() {
     let (all, known) = (row(&all, AS_OF), row(&known, AS_OF));
     assert_eq!(known.totals, all.totals);
     let seen = |row: &ReportRow| {
-        row.coverage
-            .map(|coverage| coverage.map(|part| (part.seen, part.business)))
+        let part = |coverage: &Option<Coverage>| coverage.map(|part| (part.seen, part.business));
+        row.coverage.iter().map(part).collect::<Vec<_>>()
     };
     let full = |length| Some((length, length));
     assert_eq!(seen(&all), [full(HOUR), full(DAY), full(7 * DAY)]);
@@ -261,7 +262,7 @@ fn every_store_that_an_outage_kept_from_being_seen_has_less_coverage() {
                 .next()
                 .is_some()
         });
-        if let (true, Some(week)) = (unseen, row.coverage[2]) {
+        if let (true, Some(week)) = (unseen, row.coverage[Window::Week]) {
             assert!(week.seen < week.business, "{}", store.id);
             lowered += 1;
         }

@@ -14,24 +14,28 @@ use chrono::{DateTime, Datelike, Days, LocalResult, NaiveDate, NaiveDateTime, Of
 use chrono_tz::{TZ_VARIANTS, Tz};
 use proptest::prelude::*;
 use rusqlite::Connection;
+use uuid::Uuid;
 
 use store_monitor::civil::{format_local_time, format_utc, parse_instant};
 use store_monitor::db::{fleet, polls};
+use store_monitor::hot_window::Inputs;
 use store_monitor::ingest::batch::{self, Source};
 use store_monitor::ingest::load;
+use store_monitor::product::report::FleetReport;
+use store_monitor::product::{self, Product};
+use store_monitor::render::store_list::StoreList;
+use store_monitor::render::{Format, csv};
 use store_monitor::uptime::business_hours::{Pattern, WeeklyRow, ZoneTable};
 use store_monitor::uptime::fleet::{BusinessTime, Fleet, StoreKey};
-use store_monitor::uptime::gather::Builder;
 use store_monitor::uptime::history::History;
+use store_monitor::uptime::history_builder::{Builder, history_of};
 use store_monitor::uptime::interval::{DAY, HOUR, Interval, Intervals, MINUTE, Micros, SECOND};
-use store_monitor::uptime::pass::{self, Known};
+use store_monitor::uptime::pass::{self, Known, WindowMarks};
 use store_monitor::uptime::poll::{Poll, Status};
-use store_monitor::uptime::report::{self, HEADER, Question, Report, ReportRow};
-use store_monitor::uptime::row::write_row;
-use store_monitor::uptime::side_by_side::Threads;
-use store_monitor::uptime::timeline::{Interpolation, Timeline, counted};
-use store_monitor::uptime::timeline::{REACH, reach};
-use store_monitor::uptime::window::{WINDOW_LENGTHS, WindowTotal};
+use store_monitor::uptime::report::{Question, ReportRow};
+use store_monitor::uptime::row::{Cells, cells};
+use store_monitor::uptime::timeline::{self, Interpolation, Timeline};
+use store_monitor::uptime::window::{PerWindow, REACH, Window, WindowTotal, reach};
 
 /// How often each property is tried.
 const CASES: u32 = 10_000;
@@ -113,6 +117,11 @@ impl Case {
 fn open(zone: Tz, rows: &[WeeklyRow], span: Interval) -> Intervals {
     let rows = rows.to_vec();
     Pattern { zone, rows }.open(&ZoneTable::new(zone, span), span)
+}
+
+/// The polls of a case that count.
+fn counted(case: &Case) -> Vec<Poll> {
+    timeline::counted(&case.polls, &case.open(), reach(case.as_of))
 }
 
 fn offset(zone: Tz, at: Micros) -> Micros {
@@ -295,7 +304,7 @@ fn poll_at((kind, number): Choice, as_of: Micros, edges: &[Micros]) -> Micros {
             let [a, b, c, d, e] = [0, -1, 1, -REACH, -REACH - 1];
             as_of + [a, b, c, d, e, 1 - REACH][pick(number, 6)]
         }
-        14 => as_of - WINDOW_LENGTHS[pick(number, 3)] - 1 + below(number >> 8, 3),
+        14 => as_of - Window::ALL[pick(number, 3)].length() - 1 + below(number >> 8, 3),
         _ if edges.is_empty() => as_of - below(number, 2 * DAY) / HOUR * HOUR,
         _ => edges[pick(number, edges.len())] - 1 + below(number >> 32, 3),
     }
@@ -550,11 +559,9 @@ fn naive_is_up(counted: &[Poll], at: Micros, rule: Interpolation) -> Option<bool
 fn plain_csv(stores: &[(StoreKey, String, Case)], rule: Interpolation) -> String {
     let mut by_id: Vec<_> = stores.iter().collect();
     by_id.sort_by_key(|(_, id, _)| id.as_bytes());
-    let mut csv = HEADER.as_bytes().to_vec();
-    for (_, id, case) in by_id {
-        write_row(&mut csv, id, &case.row(rule).totals);
-    }
-    String::from_utf8(csv).expect("text")
+    let rows = by_id.iter().map(|(.., case)| cells(&case.row(rule).totals));
+    let ids = StoreList::new(by_id.iter().map(|(_, id, _)| &**id));
+    String::from_utf8(csv::report(&ids, &rows.collect::<Vec<_>>(), 1)).expect("text")
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -586,19 +593,24 @@ fn fast_csv(
     threads: usize,
 ) -> String {
     let business = Arc::new(BusinessTime::new(fleet, BusinessTime::span_for(as_of)));
-    let fleet = Arc::new(fleet.clone());
-    let report = Report::new(
-        &fleet,
-        &business,
-        &Arc::new(history.clone()),
-        Question { as_of, rule },
-        &Threads(threads),
-    );
-    let csv = report.csv(threads);
-    assert_eq!(csv.len(), report.csv_bytes());
-    // As one that was kept is written.
-    let ids = fleet.stores().iter().map(|store| &*store.id);
-    assert!(report::csv(ids, report.rows()) == csv);
+    let inputs = Inputs::new(Arc::new(fleet.clone()), business, Arc::new(history.clone()));
+    let report = FleetReport::new(&inputs, Question { as_of, rule }, threads);
+    let csv = report.render(Format::Csv);
+    assert_eq!(csv.len(), report.bytes(Format::Csv));
+    // As one that was kept is rendered.
+    let kept = (report.stores().json(), report.rows());
+    let kept = product::restore(Uuid::nil(), "report", kept.0, kept.1).expect("its own rows");
+    assert!(kept.render(Format::Csv) == csv);
+    // Every second store, by the same business time and flips.
+    let mut number = 0;
+    let some = inputs.only(|_| {
+        number += 1;
+        number % 2 == 0
+    });
+    let some = FleetReport::new(&some, Question { as_of, rule }, threads);
+    let all = report.rows().chunks(size_of::<Cells>());
+    let all = all.skip(1).step_by(2).flatten();
+    assert!(some.rows().iter().eq(all));
     String::from_utf8(csv).expect("text")
 }
 
@@ -684,9 +696,9 @@ proptest! {
         let store = [(7, String::from("store"), case)];
         let fleet = fleet_of(&store);
         let business = BusinessTime::new(&fleet, BusinessTime::span_for(as_of));
-        let history = History::from_polls(ordered(&store));
+        let history = history_of(ordered(&store));
         let open = business.of(fleet.stores()[0].pattern);
-        let marks = open.marks(as_of);
+        let marks = WindowMarks::new(open, as_of);
         for rule in Interpolation::ALL {
             let mut flips = Vec::new();
             let mut apart = Vec::new();
@@ -702,7 +714,7 @@ proptest! {
         (stores, as_of) in fleets(),
         threads in 0..5_usize,
     ) {
-        let (fleet, history) = (fleet_of(&stores), History::from_polls(ordered(&stores)));
+        let (fleet, history) = (fleet_of(&stores), history_of(ordered(&stores)));
         for rule in Interpolation::ALL {
             let csv = fast_csv(&fleet, &history, as_of, rule, threads);
             prop_assert_eq!(csv, plain_csv(&stores, rule));
@@ -753,8 +765,10 @@ proptest! {
                 case.as_of = as_of;
             }
             let rule = Interpolation::ALL[usize::from(previous)];
-            let report = Report::new(&fleet, business, &Arc::new(history.clone()), Question { as_of, rule }, &Threads(2));
-            prop_assert_eq!(String::from_utf8(report.csv(2)).expect("text"), plain_csv(&stores, rule));
+            let inputs = Inputs::new(Arc::clone(&fleet), Arc::clone(business), Arc::new(history.clone()));
+            let report = FleetReport::new(&inputs, Question { as_of, rule }, 2);
+            let csv = report.render(Format::Csv);
+            prop_assert_eq!(String::from_utf8(csv).expect("text"), plain_csv(&stores, rule));
         }
     }
 
@@ -764,7 +778,7 @@ proptest! {
         let counted = naive_counted(&case, &hours);
         for rule in Interpolation::ALL {
             let totals = case.row(rule).totals;
-            for (total, length) in totals.into_iter().zip([1, 24, 7 * 24]) {
+            for (&total, length) in totals.iter().zip([1, 24, 7 * 24]) {
                 let from = case.as_of - length * 3_600_000_000;
                 let inside = |&(start, end): &(Micros, Micros)| {
                     (end.min(case.as_of) - start.max(from)).max(0)
@@ -839,7 +853,7 @@ proptest! {
             } else {
                 WindowTotal::Known { uptime: up, downtime: business - up }
             };
-            prop_assert_eq!(case.row(rule).totals[0], expected, "{:?}", rule);
+            prop_assert_eq!(case.row(rule).totals[Window::Hour], expected, "{:?}", rule);
         }
     }
 
@@ -848,7 +862,7 @@ proptest! {
         case in cases(),
         instants in prop::collection::vec(any::<u64>(), 8),
     ) {
-        let counts = counted(&case.polls, &case.open(), case.as_of);
+        let counts = counted(&case);
         prop_assert_eq!(&counts, &naive_counted(&case, &hours_by_chrono(&case)));
         let span = case.span();
         let mut at: Vec<_> = instants
@@ -874,7 +888,7 @@ proptest! {
 
     #[test]
     fn a_poll_has_its_own_status_at_its_own_instant(case in cases()) {
-        let counts = counted(&case.polls, &case.open(), case.as_of);
+        let counts = counted(&case);
         for rule in Interpolation::ALL {
             let Some(timeline) = Timeline::new(&counts, rule, case.span()) else {
                 continue;
@@ -895,8 +909,8 @@ proptest! {
     #[test]
     fn coverage_never_sees_more_than_the_business_time(case in cases()) {
         let row = case.row(Interpolation::Nearest);
-        let counts = counted(&case.polls, &case.open(), case.as_of);
-        for (coverage, total) in row.coverage.into_iter().zip(row.totals) {
+        let counts = counted(&case);
+        for (&coverage, &total) in row.coverage.iter().zip(row.totals.iter()) {
             let business = match total {
                 WindowTotal::Closed => {
                     prop_assert_eq!(coverage, None);
@@ -913,7 +927,7 @@ proptest! {
             prop_assert!(coverage.seen <= most);
         }
         let in_last_hour = |poll: &&Poll| poll.at() >= case.as_of - HOUR && poll.at() < case.as_of;
-        if let (Some(coverage), Some(_)) = (row.coverage[0], counts.iter().find(in_last_hour)) {
+        if let (Some(coverage), Some(_)) = (row.coverage[Window::Hour], counts.iter().find(in_last_hour)) {
             prop_assert_eq!(coverage.seen, coverage.business);
         }
     }
@@ -959,7 +973,7 @@ proptest! {
         threads in 1..3_usize,
     ) {
         let fleet = fleet_of(&stores);
-        let by_time = History::from_polls(ordered(&stores));
+        let by_time = history_of(ordered(&stores));
         let mut by_store = Builder::default();
         for (key, _, case) in shuffled(&stores, order) {
             case.polls.iter().for_each(|&poll| by_store.push(key, poll));
@@ -983,7 +997,7 @@ proptest! {
         let at_first: Vec<_> = polls.iter().step_by(3).map(wrong).collect();
         let by_change = polls
             .chunks(7)
-            .fold(History::from_polls(at_first), |history, change| history.with(change, Micros::MIN));
+            .fold(history_of(at_first), |history, change| history.with(change, Micros::MIN));
         let finish = |builder| Builder::finish(&[()], &[builder], 3);
         let others = [finish(by_store), finish(by_turns), by_change];
         for rule in Interpolation::ALL {
@@ -1012,7 +1026,7 @@ proptest! {
         let later = Case { polls: sorted(polls), ..case.clone() };
         let [before, after] = [case, later].map(|case| [(300, String::from("store"), case)]);
         let fleet = fleet_of(&before);
-        let history = History::from_polls(ordered(&after));
+        let history = history_of(ordered(&after));
         for rule in Interpolation::ALL {
             prop_assert_eq!(before[0].2.row(rule), after[0].2.row(rule));
             let csv = fast_csv(&fleet, &history, as_of, rule, 1);
@@ -1028,7 +1042,7 @@ proptest! {
         let units = [600_000, 36_000_000, 36_000_000];
         let mut exact = [(0, 0); 3];
         for (window, (kind, up, down)) in numbers.into_iter().enumerate() {
-            let length = WINDOW_LENGTHS[window];
+            let length = Window::ALL[window].length();
             let uptime = match kind {
                 0 => below(up, length + 1),
                 1 => below(up, 10_000) % (length / units[window]) * units[window],
@@ -1037,10 +1051,13 @@ proptest! {
             let downtime = if kind == 3 { length - uptime } else { below(down, length - uptime + 1) };
             exact[window] = (uptime, downtime);
         }
-        let totals = exact.map(|(uptime, downtime)| WindowTotal::Known { uptime, downtime });
-        let mut csv = Vec::new();
-        write_row(&mut csv, "store", &totals);
-        let line = String::from_utf8(csv).expect("text");
+        let totals = PerWindow::new(|window| {
+            let (uptime, downtime) = exact[window as usize];
+            WindowTotal::Known { uptime, downtime }
+        });
+        let csv = csv::report(&StoreList::new(["store"]), &[cells(&totals)], 1);
+        let csv = String::from_utf8(csv).expect("text");
+        let line = csv.lines().nth(1).expect("a line");
         let printed: Vec<i64> = line
             .trim_end()
             .split(',')

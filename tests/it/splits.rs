@@ -15,9 +15,9 @@ use serde_json::json;
 use store_monitor::civil::{format_rfc3339, format_utc};
 use store_monitor::db;
 use store_monitor::ingest::batch::{self, Source};
-use store_monitor::ingest::header::Kind;
+use store_monitor::ingest::kind::Kind;
 use store_monitor::ingest::load::{self, Summary};
-use store_monitor::ingest::parser::Format;
+use store_monitor::ingest::rows::Format;
 use store_monitor::uptime::interval::{DAY, HOUR, MINUTE, Micros};
 
 use crate::harness::exports_of;
@@ -254,7 +254,7 @@ impl Input {
 fn csv(kind: Kind, rows: &[Vec<String>], dice: &mut Dice) -> String {
     let width = kind.columns().len();
     let first = dice.below(width);
-    let names = kind.columns().iter().map(|column| column[0].to_owned());
+    let names = kind.columns().iter().map(|column| column.name().to_owned());
     let end = ["\n", "\r\n", "\r"][dice.below(3)];
     let mut text = String::new();
     for row in [names.collect()].iter().chain(rows) {
@@ -287,7 +287,7 @@ fn objects(kind: Kind, rows: &[Vec<String>], dice: &mut Dice) -> Vec<String> {
             } else {
                 json!(text).to_string()
             };
-            format!("\"{}\": {value}", column[0])
+            format!("\"{}\": {value}", column.name())
         });
         format!("{{{}}}", fields.collect::<Vec<_>>().join(", "))
     };

@@ -50,6 +50,45 @@ function drop() {
       form.requestSubmit();
     }
   });
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    upload(form);
+  });
+}
+
+// Sends the form's files with a progress bar, and shows the answer in place of the page's content.
+function upload(form) {
+  const [line, button] = [form.querySelector(".progress"), form.querySelector("button")];
+  const [bar, text] = [line.querySelector("progress"), line.querySelector("span")];
+  const request = new XMLHttpRequest();
+  request.upload.onprogress = ({ loaded, total }) => {
+    bar.value = (100 * loaded) / total;
+    text.textContent = `${Math.floor(bar.value)} % sent`;
+  };
+  request.upload.onload = () => {
+    bar.removeAttribute("value");
+    text.textContent = "All sent; the rows are being loaded";
+  };
+  request.onload = () => {
+    const page = new DOMParser().parseFromString(request.responseText, "text/html");
+    const fresh = page.querySelector("main");
+    if (!fresh) return request.onerror();
+    document.title = page.title;
+    document.querySelector("main").replaceWith(document.adoptNode(fresh));
+    drop();
+    scrollTo(0, 0);
+  };
+  request.onerror = () => {
+    const detail = /"detail": ?"([^"]*)"/.exec(request.responseText);
+    bar.hidden = true;
+    button.disabled = false;
+    text.textContent = `Nothing was loaded: ${detail ? detail[1] : "the server did not answer; try again"}`;
+  };
+  request.open("POST", form.action);
+  request.setRequestHeader("Accept", "text/html");
+  line.hidden = bar.hidden = false;
+  button.disabled = true;
+  request.send(new FormData(form));
 }
 
 // A menu that filters does so when it is changed, and a page can be printed.

@@ -8,9 +8,9 @@ use crate::uptime::interval::{DAY, HOUR, Interval, Micros};
 use crate::uptime::poll::Poll;
 use crate::uptime::row::hours;
 use crate::uptime::segment::{Condition, Segment};
-use crate::uptime::standing::Standing;
+use crate::uptime::store_status::StoreStatus;
 use crate::uptime::timeline::Interpolation;
-use crate::uptime::window::windows;
+use crate::uptime::window::Window;
 
 /// How many polls a sentence names.
 const POLLS_NAMED_MAX: usize = 4;
@@ -31,8 +31,8 @@ pub struct Day {
 
 impl Day {
     /// Every local day that the week touches, the oldest first.
-    pub fn all(standing: &Standing) -> Vec<Self> {
-        let [_, _, week] = windows(standing.question.as_of);
+    pub fn all(standing: &StoreStatus) -> Vec<Self> {
+        let week = Window::Week.before(standing.question.as_of);
         let days = standing.zone.days(week).into_iter();
         let mut number = 0;
         days.map(|(date, stretch)| Self::new(standing, date, stretch, &mut number))
@@ -40,7 +40,7 @@ impl Day {
     }
 
     /// The day of the standing's own instant.
-    pub fn last(standing: &Standing) -> Self {
+    pub fn last(standing: &StoreStatus) -> Self {
         let as_of = standing.question.as_of;
         let days = standing.zone.days(Interval::new(as_of - 1, as_of));
         let (date, stretch) = days
@@ -50,7 +50,7 @@ impl Day {
         Self::new(standing, date, stretch, &mut 0)
     }
 
-    fn new(standing: &Standing, date: i64, stretch: Interval, number: &mut usize) -> Self {
+    fn new(standing: &StoreStatus, date: i64, stretch: Interval, number: &mut usize) -> Self {
         let mut pieces = Vec::new();
         let mut sums = [0; 4];
         let conditions = [
@@ -93,8 +93,8 @@ impl Day {
     }
 }
 
-/// A piece in words, with its reason: the polls in it, or those that it was filled in from.
-fn piece_words(standing: &Standing, date: i64, piece: &Segment) -> String {
+/// What a piece is, and why: the polls in it, or those that it was filled in from.
+fn piece_words(standing: &StoreStatus, date: i64, piece: &Segment) -> String {
     let wall = Wall::new(&standing.zone);
     let what = format!(
         "{} {}, {}, {}",
@@ -111,7 +111,7 @@ fn piece_words(standing: &Standing, date: i64, piece: &Segment) -> String {
     format!("{what}: {why}")
 }
 
-fn why(standing: &Standing, wall: &Wall<'_>, piece: &Segment) -> String {
+fn why(standing: &StoreStatus, wall: &Wall<'_>, piece: &Segment) -> String {
     let counted = &standing.counted;
     let from = counted.partition_point(|poll| poll.at() < piece.stretch.start);
     let to = counted.partition_point(|poll| poll.at() < piece.stretch.end);
@@ -170,7 +170,7 @@ fn named(polls: &[Poll], wall: &Wall<'_>) -> String {
 }
 
 /// The day as a timeline bar with its date and its hours online; `reachable` if each piece can be reached.
-pub fn day_bar(day: &Day, standing: &Standing, reachable: bool) -> Markup {
+pub fn day_bar(day: &Day, standing: &StoreStatus, reachable: bool) -> Markup {
     let length = day.stretch.length();
     let midnight = day.date * DAY;
     html! {

@@ -8,19 +8,19 @@ use super::phrases::{self, Wall};
 use super::store::last_polled;
 use super::{area, heat, load, timeline_bar};
 use crate::error::Result;
-use crate::fleet_view::{FleetView, Part, Sum};
+use crate::fleet_view::{FleetPart, FleetView, Sum};
 use crate::http::app::App;
 use crate::http::json::encoded;
 use crate::http::query;
 use crate::http::request::Request;
 use crate::http::response::Response;
 use crate::uptime::business_hours::ZoneTable;
-use crate::uptime::glance::{Glance, VOUCHED_FROM};
 use crate::uptime::interval::DAY;
 use crate::uptime::overview::Overview;
 use crate::uptime::row::hours;
-use crate::uptime::state::State;
-use crate::uptime::window::windows;
+use crate::uptime::store_state::StoreState;
+use crate::uptime::store_summary::{StoreSummary, VOUCHED_FROM};
+use crate::uptime::window::Window;
 
 /// How many stores or owners a list on this page has; the rest are a link away.
 const ROWS_MAX: usize = 8;
@@ -38,7 +38,7 @@ pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
         return load::first_visit(app);
     }
     let part = view.part(group);
-    let own = group.map(|_| view.overview_of(&part.places));
+    let own = group.map(|group| view.overview_of(group));
     let overview = own.as_ref().unwrap_or(&view.overview);
     let body = body(&frame, &view, &part, overview, group);
     let title = group.unwrap_or("Fleet");
@@ -48,16 +48,16 @@ pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
 fn body(
     frame: &Frame,
     view: &FleetView,
-    part: &Part,
+    part: &FleetPart,
     overview: &Overview,
     group: Option<&str>,
 ) -> Markup {
     let as_of = view.question.as_of;
-    let [_, _, week] = windows(as_of);
+    let week = Window::Week.before(as_of);
     let zone = ZoneTable::new(frame.zone(), week);
     let wall = Wall::new(&zone);
     let owners = view.owners();
-    let open = in_state(view, part, |state| state != State::Closed).count();
+    let open = in_state(view, part, |state| state != StoreState::Closed).count();
     html! {
         (hatches())
         div.head {
@@ -113,14 +113,14 @@ fn owner_query(group: Option<&str>) -> String {
 
 fn in_state<'a>(
     view: &'a FleetView,
-    part: &'a Part,
-    fits: impl Fn(State) -> bool + 'a,
+    part: &'a FleetPart,
+    fits: impl Fn(StoreState) -> bool + 'a,
 ) -> impl Iterator<Item = usize> + 'a {
     let places = part.places.iter().copied();
-    places.filter(move |&place| fits(view.overview.glances[place].state))
+    places.filter(move |&place| fits(view.overview.summaries[place].state))
 }
 
-fn owner_menu(owners: &[(&str, Part)], group: Option<&str>) -> Markup {
+fn owner_menu(owners: &[(&str, FleetPart)], group: Option<&str>) -> Markup {
     if owners.is_empty() || owners.len() > OWNERS_IN_MENU_MAX {
         return html! { @if group.is_some() { p { a href="/" { "All owners" } } } };
     }
@@ -138,14 +138,14 @@ fn owner_menu(owners: &[(&str, Part)], group: Option<&str>) -> Markup {
     }
 }
 
-fn cards(view: &FleetView, part: &Part, open: usize, wall: &Wall<'_>) -> Markup {
-    let count = |wanted: State| in_state(view, part, move |state| state == wanted).count();
+fn cards(view: &FleetView, part: &FleetPart, open: usize, wall: &Wall<'_>) -> Markup {
+    let count = |wanted: StoreState| in_state(view, part, move |state| state == wanted).count();
     let (online, offline, unsure) = (
-        count(State::Online),
-        count(State::Offline),
-        count(State::NotSure),
+        count(StoreState::Online),
+        count(StoreState::Offline),
+        count(StoreState::NotSure),
     );
-    let [_, _, week] = windows(view.question.as_of);
+    let week = Window::Week.before(view.question.as_of);
     let outages = view.outages.clip(week);
     html! {
         div.cards.four {
@@ -153,9 +153,9 @@ fn cards(view: &FleetView, part: &Part, open: usize, wall: &Wall<'_>) -> Markup 
                 h2 { "Online now" }
                 p.big { (phrases::count(online)) " " small { "of " (phrases::count(open)) " open" } }
                 p.under {
-                    @if offline > 0 { (phrases::counted(offline, State::Offline)) " " }
-                    @if unsure > 0 { (phrases::counted(unsure, State::NotSure)) }
-                    @if offline + unsure == 0 && open > 0 { (phrases::state(State::Online, "")) " all of them" }
+                    @if offline > 0 { (phrases::counted(offline, StoreState::Offline)) " " }
+                    @if unsure > 0 { (phrases::counted(unsure, StoreState::NotSure)) }
+                    @if offline + unsure == 0 && open > 0 { (phrases::state(StoreState::Online, "")) " all of them" }
                     @if open == 0 { "every store is closed" }
                 }
             }
@@ -211,15 +211,16 @@ fn trend(week: &Sum, before: &Sum) -> Markup {
 }
 
 /// Stores offline in their business hours, the longest first.
-fn attention(view: &FleetView, part: &Part, group: Option<&str>) -> Markup {
-    let mut offline: Vec<usize> = in_state(view, part, |state| state == State::Offline).collect();
-    offline.sort_by_key(|&place| view.overview.glances[place].offline_since);
+fn attention(view: &FleetView, part: &FleetPart, group: Option<&str>) -> Markup {
+    let mut offline: Vec<usize> =
+        in_state(view, part, |state| state == StoreState::Offline).collect();
+    offline.sort_by_key(|&place| view.overview.summaries[place].offline_since);
     let more = offline.len().saturating_sub(ROWS_MAX);
     html! {
         section.card aria-labelledby="attention" {
             h2 #attention { "Needs attention now" }
             @if offline.is_empty() {
-                p.calm { (phrases::state(State::Online, "")) " No open store is known to be offline." }
+                p.calm { (phrases::state(StoreState::Online, "")) " No open store is known to be offline." }
             } @else {
                 ul.attention {
                     @for &place in offline.iter().take(ROWS_MAX) { (needs(view, place)) }
@@ -235,11 +236,11 @@ fn attention(view: &FleetView, part: &Part, group: Option<&str>) -> Markup {
 fn needs(view: &FleetView, place: usize) -> Markup {
     let (store, glance, as_of) = (
         view.store(place),
-        &view.overview.glances[place],
+        &view.overview.summaries[place],
         view.question.as_of,
     );
     let pattern = &view.inputs.fleet.patterns()[store.pattern];
-    let standing = query::standing(&view.inputs, store, view.question);
+    let standing = query::status(&view.inputs, store, view.question);
     let wall = Wall::new(&standing.zone);
     let since = glance.offline_since.unwrap_or(as_of);
     let before = standing
@@ -254,7 +255,7 @@ fn needs(view: &FleetView, place: usize) -> Markup {
                 p { (view.labels[place].group) }
             }
             p.how {
-                (phrases::state(State::Offline, &format!(" {}", phrases::length(as_of - since))))
+                (phrases::state(StoreState::Offline, &format!(" {}", phrases::length(as_of - since))))
                 span.since {
                     @if before { "since before " } @else { "since " }
                     @if as_of - since > DAY { (wall.stamp(since)) } @else { (wall.short(since)) }
@@ -268,9 +269,9 @@ fn needs(view: &FleetView, place: usize) -> Markup {
 }
 
 /// The stores with the most downtime in the week.
-fn worst(view: &FleetView, part: &Part, group: Option<&str>) -> Markup {
+fn worst(view: &FleetView, part: &FleetPart, group: Option<&str>) -> Markup {
     let downtime = |place: &usize| {
-        let total = &view.overview.glances[*place].totals[2];
+        let total = &view.overview.summaries[*place].totals[Window::Week];
         total.known().map_or(0, |(_, downtime)| downtime)
     };
     let mut places: Vec<usize> = part.places.clone();
@@ -289,7 +290,7 @@ fn worst(view: &FleetView, part: &Part, group: Option<&str>) -> Markup {
                     } }
                     tbody {
                         @for place in places.into_iter().take(ROWS_MAX) {
-                            @let glance = &view.overview.glances[place];
+                            @let glance = &view.overview.summaries[place];
                             tr {
                                 th scope="row" { a href={"/stores/" (encoded(&view.store(place).id))} { (view.name(place)) } }
                                 td.number { (hours(downtime(&place))) " h" }
@@ -306,11 +307,11 @@ fn worst(view: &FleetView, part: &Part, group: Option<&str>) -> Markup {
 }
 
 /// The share of the week online, marked where there are too few polls to be sure.
-pub fn online(glance: &Glance) -> Markup {
-    let share = glance.totals[2].share();
+pub fn online(glance: &StoreSummary) -> Markup {
+    let share = glance.totals[Window::Week].share();
     html! {
         @if !glance.is_vouched() {
-            (phrases::state(State::NotSure, ""))
+            (phrases::state(StoreState::NotSure, ""))
             @if share.is_some() { " " }
         }
         @if share.is_some() || glance.is_vouched() { (phrases::share(share)) }
@@ -318,11 +319,12 @@ pub fn online(glance: &Glance) -> Markup {
 }
 
 /// The stores with too few polls to be sure, the least covered first.
-fn not_sure(view: &FleetView, part: &Part, group: Option<&str>, frame: &Frame) -> Markup {
-    let glance = |place: &usize| &view.overview.glances[*place];
+fn not_sure(view: &FleetView, part: &FleetPart, group: Option<&str>, frame: &Frame) -> Markup {
+    let glance = |place: &usize| &view.overview.summaries[*place];
     let seen = |place: &usize| glance(place).seen().map_or(0, |share| share.hundredths);
     let mut places: Vec<usize> = part.places.clone();
-    places.retain(|place| !glance(place).is_vouched() || glance(place).state == State::NotSure);
+    places
+        .retain(|place| !glance(place).is_vouched() || glance(place).state == StoreState::NotSure);
     places.sort_by_key(seen);
     let total = places.len();
     html! {
@@ -356,7 +358,7 @@ fn not_sure(view: &FleetView, part: &Part, group: Option<&str>, frame: &Frame) -
     }
 }
 
-fn why_not_sure(glance: &Glance, as_of: i64) -> String {
+fn why_not_sure(glance: &StoreSummary, as_of: i64) -> String {
     match (glance.last_poll, glance.seen()) {
         (None, _) => "no poll in 8 days".to_owned(),
         (Some(_), Some(seen)) if seen.hundredths < VOUCHED_FROM => format!("{seen} % covered"),
@@ -364,7 +366,7 @@ fn why_not_sure(glance: &Glance, as_of: i64) -> String {
     }
 }
 
-fn by_owner(mut owners: Vec<(&str, Part)>) -> Markup {
+fn by_owner(mut owners: Vec<(&str, FleetPart)>) -> Markup {
     let total = owners.len();
     owners.sort_by_key(|(_, part)| std::cmp::Reverse(part.week.downtime));
     html! {

@@ -24,6 +24,8 @@ pub enum Section {
     Reports,
     /// Loading data.
     Load,
+    /// The guides.
+    Docs,
     /// None of them.
     Nowhere,
 }
@@ -107,7 +109,8 @@ impl Frame {
                         p {
                             "Every number here is one of the API's too: "
                             a href="/openapi.json" { "openapi.json" }
-                            ". Times are local; hover over one for UTC."
+                            ". Times are local; hover over one for UTC. "
+                            (link(Section::Docs, "/docs", "Guides"))
                         }
                     }
                 }

@@ -1,10 +1,10 @@
 //! `/load`: files into the database by picker or drag, with the API's own answers about bad rows. On an
 //! empty database it is the first page, too.
-//!
-//! It must never know how rows are read or judged.
 
-use std::io::Read;
-use std::path::Path;
+use std::cell::Cell;
+use std::io::{self, Read};
+use std::iter;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use maud::{Markup, html};
 
@@ -13,43 +13,25 @@ use super::phrases;
 use crate::clock;
 use crate::error::{Error, Result};
 use crate::http::app::App;
-use crate::http::assets::SAMPLES;
-use crate::http::multipart::{self, Part};
+use crate::http::intake;
+use crate::http::multipart::{self, Form};
 use crate::http::request::Request;
 use crate::http::response::Response;
-use crate::ingest::batch::{self, Batch, ReadError, Source};
-use crate::ingest::header::Kind;
+use crate::ingest::batch::{BAD_ROWS_TOLD, Refusal, Source, SourceBadRow};
+use crate::ingest::import::{self, OnBadRow};
+use crate::ingest::kind::Kind;
 use crate::ingest::load::{self, Summary};
-use crate::ingest::problem::{BadFile, BadRow, Code};
-use crate::uptime::interval::DAY;
-
-/// How many bad rows the page lists; all are counted.
-const BAD_ROWS_TOLD: usize = 100;
-
-/// How many times as long as it was sent a file may be when it is unpacked.
-const UNPACKED_FACTOR: u64 = 8;
+use crate::ingest::problem::Code;
 
 /// How long a form without files may be.
 const FORM_BYTES_MAX: u64 = 64 << 10;
-
-/// What became of an upload.
-enum Outcome {
-    /// It is in the database.
-    Loaded(Summary),
-    /// Rows are bad, so nothing was written.
-    BadRows(u64),
-    /// A file as a whole is no input.
-    BadFile(String, BadFile),
-    /// There was nothing to load.
-    Nothing,
-}
 
 /// The page.
 pub fn get(app: &mut App, _request: &mut Request<'_>) -> Result<Response> {
     let frame = Frame::new(app, Section::Load)?;
     let body = html! {
         h1 { "Load data" }
-        p.lead { "CSV files, plain or gzip'd; the header tells which kind a file is. Loading one again changes nothing." }
+        p.lead { "CSV files, plain or gzipped; the header tells which kind a file is. Loading one again changes nothing." }
         (steps(&frame))
     };
     Ok(Response::page(200, frame.page("Load data", None, &body)))
@@ -70,26 +52,20 @@ pub fn first_visit(app: &mut App) -> Result<Response> {
 }
 
 fn steps(frame: &Frame) -> Markup {
-    let headers = |file: &str| {
-        let sample = SAMPLES.iter().find(|sample| sample.file == file);
-        sample
-            .and_then(|sample| sample.text.lines().next())
-            .unwrap_or_default()
-    };
     html! {
         ol.steps {
             li.card {
                 h2 { "1. Export your files as CSV" }
                 p { "Each begins with its header; columns may come in any order." }
                 dl.files {
-                    @for sample in &SAMPLES {
+                    @for kind in Kind::ALL.map(Kind::description) {
                         dt {
-                            (sample.title) " "
-                            a href={"/samples/" (sample.file)} download=(sample.file) {
-                                "sample" span.aside { " of " (sample.title) }
+                            (kind.title) " "
+                            a href={"/samples/" (kind.sample_file)} download=(kind.sample_file) {
+                                "sample" span.aside { " of " (kind.title) }
                             }
                         }
-                        dd { (sample.about) ". " code { (headers(sample.file)) } }
+                        dd { (kind.about) ". " code { (kind.sample.lines().next().unwrap_or_default()) } }
                     }
                 }
             }
@@ -102,7 +78,7 @@ fn steps(frame: &Frame) -> Markup {
             li.card {
                 h2 { "3. Look" }
                 p {
-                    "The " a href="/" { "fleet" } " shows who needs somebody now, each store's page when it was "
+                    "The " a href="/" { "fleet" } " shows which stores need attention now, each store's page when it was "
                     "online and how that is known, and " a href="/reports" { "reports" } " are made at a click."
                 }
             }
@@ -120,99 +96,116 @@ fn form() -> Markup {
                 label for="skip" { "Take the good rows even if others are bad" }
             }
             button.primary type="submit" { "Load" }
+            p.progress hidden="" role="status" {
+                progress aria-label="Upload" max="100" value="0" {} " " span {}
+            }
         }
     }
 }
 
 /// `POST /load`: the files of the form, taken whole or not at all.
 pub fn post(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
-    let bytes_max = app.site.body_bytes_max;
     let boundary = multipart::boundary(request.header("Content-Type").unwrap_or_default());
     let Some(boundary) = boundary else {
         let detail = "send the form of /load as multipart/form-data (programs send rows to /api/polls and its siblings)";
         return Ok(Response::problem(415, detail));
     };
+    let bytes_max = app.site.body_bytes_max;
     if request.body_bytes.is_some_and(|bytes| bytes > bytes_max) {
-        let detail = format!(
-            "an upload may have {bytes_max} bytes at most (send files one by one, or gzip'd)"
-        );
-        return Ok(Response::problem(413, &detail).with("Connection", "close"));
+        return Ok(intake::too_large(bytes_max).with("Connection", "close"));
     }
-    let folder = app.site.folder().to_owned();
     let mut body = (&mut *request.body).take(bytes_max);
-    let parts = multipart::read(&mut body, &boundary, &folder)?;
-    let mut bad_rows = Vec::new();
-    let outcome = take(app, parts, &folder, &mut bad_rows)?;
+    let loaded = take(app, Form::new(&mut body, &boundary), bytes_max)?;
     let frame = Frame::new(app, Section::Load)?;
-    let status = match &outcome {
-        Outcome::Loaded(_) => 200,
-        Outcome::BadFile(_, file) if file.code == Code::TooLarge => 413,
-        Outcome::BadRows(_) | Outcome::BadFile(..) => 422,
-        Outcome::Nothing => 400,
+    let status = match &loaded {
+        None => 400,
+        Some(Ok(_)) => 200,
+        Some(Err(Refusal::File { file, .. })) if file.code == Code::TooLarge => 413,
+        Some(Err(_)) => 422,
     };
     let body = html! {
         h1 { "Load data" }
-        (told(&outcome, &bad_rows))
+        (outcome(&loaded))
         (steps(&frame))
     };
     let page = Response::page(status, frame.page("Load data", None, &body));
     Ok(page.cached("no-store"))
 }
 
-/// Reads, judges and writes the files.
-fn take(
-    app: &App,
-    parts: Vec<Part>,
-    folder: &Path,
-    bad_rows: &mut Vec<(String, BadRow)>,
-) -> Result<Outcome> {
-    let mut skip = false;
-    let mut sources = Vec::new();
-    for mut part in parts {
-        match part.file_name {
-            None if part.name == "on_bad_row" => {
-                let mut value = String::new();
-                skip = part.file.read_to_string(&mut value).is_ok() && value == "skip";
+/// Reads, judges and writes the files; none where the form has none.
+fn take(app: &App, form: Form<'_>, bytes_max: u64) -> Result<Option<Result<Summary, Refusal>>> {
+    let form = Mutex::new(form);
+    let (files, on_bad_row, broken) = (Cell::new(0), Cell::new(None), Cell::new(None));
+    let next_file = || -> Result<Option<Source<'_>>> {
+        loop {
+            let part = lock(&form).next_part()?;
+            let Some(part) = part else {
+                return Ok(None);
+            };
+            match part.file_name {
+                None if part.name == "on_bad_row" => {
+                    let mut value = String::new();
+                    let read = FilePart(&form)
+                        .take(FORM_BYTES_MAX)
+                        .read_to_string(&mut value);
+                    read.map_err(|error| Error::invalid("the form broke off").because(error))?;
+                    on_bad_row.set(Some(value));
+                }
+                // A picker without a choice sends a file without a name.
+                Some(name) if !name.is_empty() => {
+                    files.set(files.get() + 1);
+                    return Ok(Some(import::upload(&name, FilePart(&form), bytes_max)));
+                }
+                _ => {}
             }
-            // A picker without a choice sends a file without a name.
-            Some(name) if !name.is_empty() => sources.push(Source {
-                bytes_max: part.bytes.saturating_mul(UNPACKED_FACTOR).max(1 << 24),
-                ..Source::new(name, part.file)
-            }),
-            _ => {}
         }
-    }
-    if sources.is_empty() {
-        return Ok(Outcome::Nothing);
-    }
-    let latest = clock::machine_us() + DAY;
-    let read = batch::read(sources, latest, folder, &mut |source, bad| {
-        if bad_rows.len() < BAD_ROWS_TOLD {
-            bad_rows.push((source.to_owned(), bad));
-        }
-        Ok(())
-    });
-    let batch: Batch = match read {
-        Ok(batch) => batch,
-        Err(ReadError::Refused { source, file }) => return Ok(Outcome::BadFile(source, file)),
-        Err(ReadError::Failed(error)) => return Err(error),
     };
-    if batch.rejected > 0 && !skip {
-        return Ok(Outcome::BadRows(batch.rejected));
+    let sources = iter::from_fn(|| {
+        next_file().unwrap_or_else(|error| {
+            broken.set(Some(error));
+            None
+        })
+    });
+    let (at, folder) = (clock::machine_us(), app.site.folder());
+    let choice = || OnBadRow::parse(on_bad_row.take().as_deref());
+    let read = import::read(sources, at, folder, choice, &mut |_, _| Ok(()));
+    if let Some(error) = broken.take().or_else(|| lock(&form).cut()) {
+        return Err(error);
     }
+    if files.get() == 0 {
+        return Ok(None);
+    }
+    let batch = match read {
+        Ok(batch) => batch,
+        Err(Refusal::Failed(error)) => return Err(error),
+        Err(refusal) => return Ok(Some(Err(refusal))),
+    };
     let summary = app.site.writer.try_load(move |db| {
         let mut summary = load::write(db, batch)?;
         let change = summary.change.take();
         Ok((summary, change))
     })?;
-    Ok(Outcome::Loaded(summary))
+    Ok(Some(Ok(summary)))
 }
 
-fn told(outcome: &Outcome, bad_rows: &[(String, BadRow)]) -> Markup {
+/// The bytes of the part that a form is at.
+struct FilePart<'f, 'a>(&'f Mutex<Form<'a>>);
+
+impl Read for FilePart<'_, '_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        lock(self.0).read(buffer)
+    }
+}
+
+fn lock<'f, 'a>(form: &'f Mutex<Form<'a>>) -> MutexGuard<'f, Form<'a>> {
+    form.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn outcome(loaded: &Option<Result<Summary, Refusal>>) -> Markup {
     html! {
         section.card.outcome role="status" {
-            @match outcome {
-                Outcome::Loaded(summary) => {
+            @match loaded {
+                Some(Ok(summary)) => {
                     h2 { "Loaded" }
                     p.big { (count(summary.accepted)) " " small { "new rows" } }
                     p {
@@ -221,7 +214,7 @@ fn told(outcome: &Outcome, bad_rows: &[(String, BadRow)]) -> Markup {
                         (count(summary.rejected)) " were refused."
                     }
                     @if !summary.notes.is_empty() {
-                        p { "What was odd but clear:" }
+                        p { "Unusual rows that were accepted:" }
                         ul { @for note in &summary.notes {
                             li {
                                 (note.source) ": " code { (note.note.code.as_str()) } " × "
@@ -231,21 +224,26 @@ fn told(outcome: &Outcome, bad_rows: &[(String, BadRow)]) -> Markup {
                         } }
                     }
                     p { a.primary href="/" { "Look at the fleet" } }
+                    (table(&summary.bad_rows))
                 }
-                Outcome::BadRows(rows) => {
+                Some(Err(refusal)) => {
                     h2 { "Nothing was loaded" }
-                    p {
-                        (count(*rows)) @if *rows == 1 { " row is" } @else { " rows are" }
-                        " bad. Correct them, or tick “take the good rows” and load the files again."
+                    @match refusal {
+                        Refusal::Rows { count: rows, told } => {
+                            p {
+                                (count(*rows)) @if *rows == 1 { " row is" } @else { " rows are" }
+                                " bad. Correct them, or tick “take the good rows” and load the files again."
+                            }
+                            (table(told))
+                        }
+                        Refusal::File { source, file } => {
+                            p { (file.in_file(source)) " (" code { (file.code.as_str()) } ")" }
+                        }
+                        Refusal::Failed(error) => { p { (error.message()) } }
                     }
                 }
-                Outcome::BadFile(source, file) => {
-                    h2 { "Nothing was loaded" }
-                    p { (file.in_file(source).to_string()) " (" code { (file.code.as_str()) } ")" }
-                }
-                Outcome::Nothing => { h2 { "Nothing was loaded" } p { "No file was chosen." } }
+                None => { h2 { "Nothing was loaded" } p { "No file was chosen." } }
             }
-            @if !bad_rows.is_empty() { (table(bad_rows)) }
         }
     }
 }
@@ -254,16 +252,16 @@ fn count(rows: u64) -> String {
     phrases::count(usize::try_from(rows).unwrap_or(usize::MAX))
 }
 
-fn table(bad_rows: &[(String, BadRow)]) -> Markup {
+fn table(bad_rows: &[SourceBadRow]) -> Markup {
     html! {
-        div.scroll tabindex="0" role="region" aria-label="Bad rows" {
+        @if !bad_rows.is_empty() { div.scroll tabindex="0" role="region" aria-label="Bad rows" {
             table.rows.bad {
                 caption.aside { "Bad rows, the first " (BAD_ROWS_TOLD) }
                 thead { tr {
                     th scope="col" { "File" } th.number scope="col" { "Line" } th scope="col" { "Column" }
                     th scope="col" { "Value" } th scope="col" { "What is wrong" } th scope="col" { "Code" }
                 } }
-                tbody { @for (source, bad) in bad_rows {
+                tbody { @for SourceBadRow { source, bad } in bad_rows {
                     tr {
                         td { (source) }
                         td.number { (bad.line) }
@@ -274,7 +272,7 @@ fn table(bad_rows: &[(String, BadRow)]) -> Markup {
                     }
                 } }
             }
-        }
+        } }
     }
 }
 
@@ -292,6 +290,3 @@ pub fn form_fields(request: &mut Request<'_>) -> Result<Vec<(String, String)>> {
         .map(|(name, value)| (name.into_owned(), value.into_owned()))
         .collect())
 }
-
-/// Every kind of file has a sample.
-const _: () = assert!(SAMPLES.len() == Kind::ALL.len());

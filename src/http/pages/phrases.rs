@@ -6,7 +6,7 @@ use maud::{Markup, html};
 use crate::civil;
 use crate::uptime::business_hours::ZoneTable;
 use crate::uptime::interval::{DAY, HOUR, Interval, MINUTE, Micros, SECOND};
-use crate::uptime::state::State;
+use crate::uptime::store_state::StoreState;
 use crate::uptime::window::Share;
 
 /// Weekdays as charts and dates have them.
@@ -201,16 +201,16 @@ pub fn bytes(bytes: u32) -> String {
 }
 
 /// How many are in a state: `■ 3 offline`.
-pub fn counted(number: usize, one: State) -> Markup {
+pub fn counted(number: usize, one: StoreState) -> Markup {
     marked(one, &format!("{} ", count(number)), "")
 }
 
-/// A state: its shape, its colour and its word, with `more` behind it.
-pub fn state(state: State, more: &str) -> Markup {
+/// A state: its shape, its colour and its word, and what there is more to say.
+pub fn state(state: StoreState, more: &str) -> Markup {
     marked(state, "", more)
 }
 
-fn marked(state: State, before: &str, more: &str) -> Markup {
+fn marked(state: StoreState, before: &str, more: &str) -> Markup {
     let class = state.as_str().replace(' ', "-");
     html! {
         span class={"state " (class)} {

@@ -1,18 +1,16 @@
-//! `/reports`: the button that makes one, what became of it, and all that were made before.
-//!
-//! It must never know how reports are made or queued.
+//! `/reports`: the button that makes a report, and the list of all that were made.
 
 use maud::{Markup, html};
 
 use super::layout::{Frame, Section};
 use super::phrases::{self, Wall};
 use crate::clock;
-use crate::db::reports::{self, Report, ReportState};
 use crate::error::{ErrorKind, Result};
 use crate::http::app::App;
 use crate::http::query;
 use crate::http::request::Request;
 use crate::http::response::Response;
+use crate::jobs::{JobRequest, Report, ReportState};
 use crate::uptime::interval::{MINUTE, Micros, SECOND};
 use crate::uptime::timeline::Interpolation;
 
@@ -36,7 +34,7 @@ pub fn post(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let rule = query::rule(&asked)?;
     let as_of = app.site.clock.as_of();
     let jobs = app.site.jobs.clone();
-    match jobs.trigger(app.db()?, as_of, rule) {
+    match jobs.trigger(app.db()?, JobRequest::report(as_of, rule)) {
         Ok(_) => Ok(Response::see_other("/reports")),
         Err(error) if error.kind() == ErrorKind::Unavailable => {
             show(app, 503, Some(error.message()))
@@ -47,7 +45,8 @@ pub fn post(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
 
 fn show(app: &mut App, status: u16, complaint: Option<&str>) -> Result<Response> {
     let frame = Frame::new(app, Section::Reports)?;
-    let reports = reports::list(app.db()?, None, REPORTS_MAX)?;
+    let jobs = app.site.jobs.clone();
+    let reports = jobs.list(app.db()?, None, REPORTS_MAX)?;
     let running = reports
         .iter()
         .any(|report| report.state == ReportState::Running);

@@ -22,17 +22,10 @@ use crate::uptime::incident::Incident;
 use crate::uptime::interval::{DAY, HOUR, Micros};
 use crate::uptime::poll::Poll;
 use crate::uptime::row::{Figures, hours};
-use crate::uptime::standing::Standing;
-use crate::uptime::state::State;
+use crate::uptime::store_state::StoreState;
+use crate::uptime::store_status::StoreStatus;
 use crate::uptime::timeline::Interpolation;
-use crate::uptime::window::{WindowTotal, windows};
-
-/// The titles of the three windows, and their units.
-const WINDOWS: [(&str, &str); 3] = [
-    ("Last hour", "min"),
-    ("Last 24 hours", "h"),
-    ("Last 7 days", "h"),
-];
+use crate::uptime::window::{Window, WindowTotal};
 
 /// More pieces than this are not told one by one in a table; the JSON has them all.
 const PIECES_TOLD_MAX: usize = 120;
@@ -81,7 +74,7 @@ fn body(shown: &StoreView, more: &str) -> Markup {
             p.state-now { (phrases::state(standing.state, "")) (since(standing, &wall)) }
         }
         div.cards.three {
-            @for which in 0..3 { (window_card(standing, which)) }
+            @for window in Window::ALL { (window_card(standing, window)) }
         }
         section.card.days aria-labelledby="week" {
             h2 #week { "The last 7 days, " (phrases::city(shown.pattern.zone)) " time" }
@@ -100,7 +93,7 @@ fn body(shown: &StoreView, more: &str) -> Markup {
     }
 }
 
-fn since(standing: &Standing, wall: &Wall<'_>) -> Markup {
+fn since(standing: &StoreStatus, wall: &Wall<'_>) -> Markup {
     let as_of = standing.question.as_of;
     let before = standing
         .incidents
@@ -111,7 +104,7 @@ fn since(standing: &Standing, wall: &Wall<'_>) -> Markup {
             @if before { " since before " } @else { " since " }
             (wall.stamp(since)) " (" (phrases::length(as_of - since)) ")"
         }
-        @if standing.state == State::NotSure {
+        @if standing.state == StoreState::NotSure {
             @match standing.counted.last() {
                 Some(last) => { ": last poll in business hours " (phrases::length(as_of - last.at())) " before" }
                 None => { ": no poll in business hours for 8 days" }
@@ -168,15 +161,14 @@ fn opening(pattern: &Pattern) -> String {
     }
 }
 
-fn window_card(standing: &Standing, which: usize) -> Markup {
-    let (title, unit) = WINDOWS[which];
-    let total = &standing.row.totals[which];
-    let figures = Figures::of(&standing.row.totals);
+fn window_card(standing: &StoreStatus, window: Window) -> Markup {
+    let unit = window.unit().symbol();
+    let total = &standing.row.totals[window];
     let share = total.share();
     html! {
         section.card {
-            h2 { (title) }
-            @match (total, &figures[which]) {
+            h2 { (window.title()) }
+            @match (total, Figures::of(total, window)) {
                 (WindowTotal::Closed, _) => {
                     p.big { "closed" }
                     p.under { "no business time in this window" }
@@ -185,19 +177,19 @@ fn window_card(standing: &Standing, which: usize) -> Markup {
                     p.big { (figures.uptime) " " small { (unit) " online" } }
                     p.under {
                         @if total.known().is_some_and(|(_, downtime)| downtime > 0) {
-                            (phrases::state(State::Offline, &format!(" {} {unit}", figures.downtime)))
+                            (phrases::state(StoreState::Offline, &format!(" {} {unit}", figures.downtime)))
                         } @else { "offline " (figures.downtime) " " (unit) }
                         " · " (phrases::share(share)) " online"
                     }
                 }
                 (_, None) => {
                     p.big { "unknown" }
-                    p.under { (phrases::state(State::NotSure, ": no poll counts")) }
+                    p.under { (phrases::state(StoreState::NotSure, ": no poll counts")) }
                 }
             }
-            @if let Some(evidence) = standing.evidence[which] { p.evidence { (evidence_words(evidence)) } }
-            @if let Some(coverage) = standing.row.coverage[which] {
-                p.evidence { (phrases::share(coverage.share())) " of it covered: within an hour of a poll" }
+            @if let Some(evidence) = standing.evidence[window] { p.evidence { (evidence_words(evidence)) } }
+            @if let Some(coverage) = standing.row.coverage[window] {
+                p.evidence { (phrases::share(coverage.share())) " of it seen: within an hour of a poll" }
             }
         }
     }
@@ -221,7 +213,7 @@ fn evidence_words(evidence: Evidence) -> String {
 }
 
 fn outages(shown: &StoreView, wall: &Wall<'_>) -> Markup {
-    let [_, _, week] = windows(shown.standing.question.as_of);
+    let week = Window::Week.before(shown.standing.question.as_of);
     let outages = shown.outages.clip(week);
     html! {
         @if !outages.as_slice().is_empty() {
@@ -259,12 +251,12 @@ fn pieces(days: &[Day], total: usize, path: &str) -> Markup {
     }
 }
 
-fn incidents(standing: &Standing, wall: &Wall<'_>, path: &str) -> Markup {
+fn incidents(standing: &StoreStatus, wall: &Wall<'_>, path: &str) -> Markup {
     let all = &standing.incidents;
     let sum = |incidents: &[Incident]| incidents.iter().map(|one| one.downtime).sum::<Micros>();
     let unprinted = &all[..all.len().saturating_sub(INCIDENTS_PRINTED_MAX)];
     let unlisted = &all[..all.len().saturating_sub(INCIDENTS_MAX)];
-    let none = match standing.row.totals[2] {
+    let none = match standing.row.totals[Window::Week] {
         WindowTotal::Unknown { .. } => "Nothing is known of this week: no poll counts.",
         _ => "None in the last 7 days.",
     };
@@ -282,8 +274,8 @@ fn incidents(standing: &Standing, wall: &Wall<'_>, path: &str) -> Markup {
                             tr.screen[number >= INCIDENTS_PRINTED_MAX] {
                                 td { @if incident.began_before { "before " } (wall.stamp(incident.stretch.start)) }
                                 td {
-                                    @if incident.open && standing.state == State::Offline {
-                                        (phrases::state(State::Offline, ", ongoing"))
+                                    @if incident.open && standing.state == StoreState::Offline {
+                                        (phrases::state(StoreState::Offline, ", still"))
                                     } @else {
                                         (wall.stamp(incident.stretch.end))
                                         @if incident.open { " (closed since)" }

@@ -15,7 +15,8 @@ use crate::http::request::Request;
 use crate::http::response::Response;
 use crate::http::store_query::{Sort, StoreQuery};
 use crate::uptime::row::hours;
-use crate::uptime::state::State;
+use crate::uptime::store_state::StoreState;
+use crate::uptime::window::Window;
 
 /// How many stores a page shows.
 const PAGE_STORES: usize = 50;
@@ -63,7 +64,7 @@ pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
 
 fn filters(view: &FleetView, asked: &StoreQuery) -> Markup {
     let owners = view.owners();
-    let states = State::ALL.map(|state| (state.as_str().replace(' ', "-"), state.as_str()));
+    let states = StoreState::ALL.map(|state| (state.as_str().replace(' ', "-"), state.as_str()));
     html! {
         form.filters.screen action="/stores" method="get" role="search" {
             div { label for="q" { "Name or id" } input #q type="search" name="q" value=(asked.text); }
@@ -147,7 +148,7 @@ fn row(view: &FleetView, place: usize) -> Markup {
     let (store, label, glance) = (
         view.store(place),
         &view.labels[place],
-        &view.overview.glances[place],
+        &view.overview.summaries[place],
     );
     let as_of = view.question.as_of;
     let pattern = &view.inputs.fleet.patterns()[store.pattern];
@@ -167,7 +168,7 @@ fn row(view: &FleetView, place: usize) -> Markup {
             td.least { (label.group) }
             td { (phrases::state(glance.state, &since)) }
             td.number.least {
-                @match glance.totals[2].known() {
+                @match glance.totals[Window::Week].known() {
                     Some((_, downtime)) => { (hours(downtime)) " h" }
                     None => { "unknown" }
                 }

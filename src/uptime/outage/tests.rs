@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use chrono_tz::Tz;
 
 use super::super::business_hours::{Pattern, WeeklyRow};
+use super::super::history_builder::history_of;
 use super::super::poll::Status;
 use super::*;
 
@@ -31,7 +32,7 @@ fn found_among(stores: &[Store]) -> Intervals {
         (key, key.to_string().into(), Pattern { zone, rows })
     }));
     let business = BusinessTime::new(&fleet, BusinessTime::span_for(AS_OF));
-    outages(&fleet, &business, &History::from_polls(polls), AS_OF)
+    outages(&fleet, &business, &history_of(polls), AS_OF)
 }
 
 /// The outages, in hours and minutes after `AS_OF`.

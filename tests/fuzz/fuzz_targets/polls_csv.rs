@@ -3,5 +3,5 @@
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    store_monitor_fuzz::check_csv(bytes, store_monitor::ingest::header::Kind::Polls);
+    store_monitor_fuzz::check_csv(bytes, store_monitor::ingest::kind::Kind::Polls);
 });

@@ -6,18 +6,15 @@
 //! - Quotes that need not be there change nothing.
 //! - A good row, written anew as CSV, is the same row.
 //! - JSON is what `serde_json` says it is, and the same rows as lines and as an array.
-//!
-//! It must never know how rows are read.
 
 use std::io::{self, Read};
 
 use serde::de::IgnoredAny;
 use serde_json::Value;
 use store_monitor::civil::{format_local_time, format_utc};
-use store_monitor::ingest::header::Kind;
-use store_monitor::ingest::parser::{Format, Rows};
+use store_monitor::ingest::kind::{self, Kind};
 use store_monitor::ingest::problem::{Code, InputError, Outcome};
-use store_monitor::ingest::row::{Parsed, Row};
+use store_monitor::ingest::rows::{Format, Row, Rows};
 
 /// 2100-01-01T00:00:00Z: instants after it are refused.
 const LATEST_US: i64 = 4_102_444_800_000_000;
@@ -90,15 +87,15 @@ fn read_into(
     format: Format,
     kind: Kind,
 ) -> Result<Vec<(Code, u64, Option<u64>)>, InputError> {
-    let mut rows = Rows::open(reader, format, Some(kind), LATEST_US)?;
-    while let Some(parsed) = rows.next_row()? {
-        seen.push(match parsed {
-            Parsed::Row { line, row, raw } => Seen {
-                line,
-                raw: raw.to_vec(),
+    let mut rows = Rows::open(reader, format, Some(kind), LATEST_US, u64::MAX)?;
+    while let Some(read) = rows.next_row()? {
+        seen.push(match read {
+            Ok(row) => Seen {
+                line: row.line,
+                raw: row.raw.to_vec(),
                 read: Ok(csv_of(&row)),
             },
-            Parsed::Bad(bad) => {
+            Err(bad) => {
                 assert_eq!(bad.code.outcome(), Outcome::Row);
                 assert!(!bad.reason.is_empty());
                 let said = (bad.code, bad.column, bad.value, bad.reason);
@@ -127,37 +124,22 @@ fn read_into(
 /// A good row as a line of CSV below [`header_of`].
 fn csv_of(row: &Row<'_>) -> String {
     let quoted = |text: &str| format!("\"{}\"", text.replace('"', "\"\""));
-    match *row {
-        Row::Poll {
-            store_id,
-            at,
-            status,
-        } => format!(
-            "{},{},{}",
-            quoted(store_id),
-            format_utc(at),
-            status.as_str()
-        ),
-        Row::Hours {
-            store_id,
-            weekday,
-            start_us_local,
-            end_us_local,
-        } => {
-            let [start, end] = [start_us_local, end_us_local].map(format_local_time);
-            format!("{},{weekday},{start},{end}", quoted(store_id))
+    let id = quoted(row.store_id);
+    match row.value {
+        kind::Value::Polls(poll) => {
+            format!("{id},{},{}", format_utc(poll.at()), poll.status().as_str())
         }
-        Row::Zone { store_id, zone } => format!("{},{zone}", quoted(store_id)),
-        Row::Store {
-            store_id,
-            name,
-            group,
-        } => format!("{},{},{}", quoted(store_id), quoted(name), quoted(group)),
+        kind::Value::BusinessHours(row) => {
+            let [start, end] = [row.start_us_local, row.end_us_local].map(format_local_time);
+            format!("{id},{},{start},{end}", row.weekday)
+        }
+        kind::Value::Timezones(zone) => format!("{id},{zone}"),
+        kind::Value::Stores([name, group]) => format!("{id},{},{}", quoted(name), quoted(group)),
     }
 }
 
 fn header_of(kind: Kind) -> String {
-    let names = kind.columns().iter().map(|column| column[0]);
+    let names = kind.columns().iter().map(|column| column.name());
     names.collect::<Vec<_>>().join(",")
 }
 
@@ -203,9 +185,6 @@ fn check_reading(bytes: &[u8], format: Format, kind: Kind) -> Said {
             "lines run backwards"
         );
         last = row.line;
-        if array && row.raw.is_empty() {
-            continue; // Where nothing stands, the line is that of the comma or bracket behind it.
-        }
         let (line, _) = lines[usize::try_from(row.line).expect("few") - 1];
         let begins = physical_lines(&row.raw)[0].0;
         let stands = if array {
@@ -313,7 +292,7 @@ pub fn check_json_lines(bytes: &[u8]) {
     }
 }
 
-/// Whether it is JSON, with numbers of any size and halves of surrogate pairs where nobody looks.
+/// Whether it is JSON, with numbers of any size and halves of surrogate pairs in unknown fields.
 fn is_json(text: &[u8]) -> bool {
     std::str::from_utf8(text).is_ok_and(|text| serde_json::from_str::<IgnoredAny>(text).is_ok())
 }

@@ -1,0 +1,137 @@
+//! Fields of a row: from their bytes to texts, with notes for the row and the fault that refuses it.
+
+use crate::ingest::problem::{BadRow, Code, Notes, excerpt, is_control};
+
+/// The longest store id, in characters.
+pub const STORE_ID_CHARS_MAX: usize = 128;
+
+/// What is wrong with a row.
+#[derive(Debug)]
+pub struct Fault<'a> {
+    /// The slot of the field at fault, when one is.
+    pub slot: Option<usize>,
+    /// The value at fault, as it is written.
+    pub value: &'a [u8],
+    /// What is wrong.
+    pub code: Code,
+    /// The same as a sentence.
+    pub reason: String,
+}
+
+impl<'a> Fault<'a> {
+    /// A fault of the row as a whole.
+    pub(in crate::ingest) fn whole(code: Code, reason: impl Into<String>) -> Self {
+        Self {
+            slot: None,
+            value: b"",
+            code,
+            reason: reason.into(),
+        }
+    }
+
+    /// A fault of the field in a slot.
+    pub(in crate::ingest) fn of(
+        slot: usize,
+        value: &'a [u8],
+        code: Code,
+        reason: impl Into<String>,
+    ) -> Self {
+        Self {
+            slot: Some(slot),
+            value,
+            code,
+            reason: reason.into(),
+        }
+    }
+}
+
+/// The notes on one row, not yet counted because the row may still be refused.
+#[derive(Default)]
+pub struct RowNotes(u64);
+
+impl RowNotes {
+    pub(in crate::ingest) fn add(&mut self, code: Code) {
+        self.0 |= 1 << (code as u8);
+    }
+
+    pub(in crate::ingest) fn count_into(&self, notes: &mut Notes, line: u64) {
+        if self.0 == 0 {
+            return;
+        }
+        for &code in Code::ALL {
+            if self.0 & (1 << (code as u8)) != 0 {
+                notes.add(code, Some(line));
+            }
+        }
+    }
+}
+
+/// A field as trimmed text without control characters.
+pub(super) fn text<'a>(
+    slot: usize,
+    field: &'a [u8],
+    notes: &mut RowNotes,
+) -> Result<&'a str, Fault<'a>> {
+    // Nearly every field is printable ASCII with nothing to trim.
+    let is_plain = field
+        .iter()
+        .fold(true, |plain, &byte| plain & (b' '..0x7f).contains(&byte));
+    let Ok(text) = std::str::from_utf8(field) else {
+        let reason = "these bytes are not UTF-8 (save the file as UTF-8)";
+        return Err(Fault::of(slot, field, Code::NotUtf8, reason));
+    };
+    let trimmed = if is_plain {
+        text.trim_matches(' ')
+    } else {
+        text.trim_matches(is_space)
+    };
+    if trimmed.len() != text.len() {
+        notes.add(Code::Trimmed);
+    }
+    if !is_plain && let Some(control) = trimmed.chars().find(|&c| is_control(c)) {
+        let control = control.escape_unicode();
+        let reason = format!("a control character, {control} (leave it out)");
+        return Err(Fault::of(slot, field, Code::ControlChar, reason));
+    }
+    Ok(trimmed)
+}
+
+/// What may stand around a field: blanks of any kind, but nothing that ends a line.
+fn is_space(character: char) -> bool {
+    character == '\t' || (character.is_whitespace() && !is_control(character))
+}
+
+/// The id of the store that a row is about.
+pub(in crate::ingest) fn store_id<'a>(
+    field: &'a [u8],
+    notes: &mut RowNotes,
+) -> Result<&'a str, Fault<'a>> {
+    let id = text(0, field, notes)?;
+    if id.is_empty() {
+        return Err(Fault::of(0, field, Code::StoreIdEmpty, "no store id"));
+    }
+    if id.len() > STORE_ID_CHARS_MAX {
+        let length = id.chars().count();
+        if length > STORE_ID_CHARS_MAX {
+            let reason =
+                format!("a store id of {length} characters (at most {STORE_ID_CHARS_MAX})");
+            return Err(Fault::of(0, field, Code::StoreIdLong, reason));
+        }
+    }
+    Ok(id)
+}
+
+/// A row that says of a store what another row of the same call contradicts.
+pub(super) fn conflict(line: u64, column: &'static str, value: &str, known: &str) -> BadRow {
+    BadRow {
+        line,
+        column: Some(column),
+        code: Code::Conflict,
+        value: excerpt(value.as_bytes()),
+        reason: format!(
+            "another row gives the same store `{}` (keep one)",
+            excerpt(known.as_bytes())
+        ),
+        raw: Vec::new(),
+    }
+}

@@ -1,0 +1,122 @@
+//! Time zones: where stores are.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::LazyLock;
+
+use chrono_tz::{TZ_VARIANTS, Tz};
+use rusqlite::Connection;
+
+use super::field::{Fault, RowNotes, text};
+use super::input_kind::{Column, Description, InputKind, Verdict};
+use crate::db::{Changed, fleet};
+use crate::error::Result;
+use crate::ingest::fields::Fields;
+use crate::ingest::problem::{Code, excerpt};
+use crate::uptime::fleet::StoreKey;
+use crate::uptime::interval::Micros;
+
+/// The zone names that are only another, older name for a zone; the tz database resolves them.
+///
+/// They are the links of its release 2025b (file `backward`) that `zone.tab` does not name as the zone of any
+/// place, and the old POSIX-style names (`EST`, `CET`, …) that became links in 2024b. `UTC`, `Etc/UTC` and
+/// `GMT` are links or not by release, and never worth a note.
+static ALIASES: LazyLock<HashSet<&str>> =
+    LazyLock::new(|| include_str!("zone_aliases.txt").lines().collect());
+
+const TIMEZONE: &str = "timezone_str";
+
+/// Of each store of a call its zone: a name of the tz database, in its spelling; an alias stays one.
+#[derive(Default)]
+pub(in crate::ingest) struct Timezones(HashMap<u32, Box<str>>);
+
+impl InputKind for Timezones {
+    const DESCRIPTION: Description = Description {
+        name: "time zones",
+        slug: "timezones",
+        title: "Time zones",
+        about: "Where a store is. Without one it is in America/Chicago",
+        export_about: "Print every store's time zone",
+        sample_file: "timezones.csv",
+        sample: include_str!("samples/timezones.csv"),
+        columns: &[Column::STORE_ID, Column::of(&[TIMEZONE], Code::Zone)],
+        exported: &["store_id", TIMEZONE],
+    };
+
+    type Value<'a> = &'a str;
+
+    fn parse<'a>(
+        fields: Fields<'a>,
+        _: Micros,
+        notes: &mut RowNotes,
+    ) -> Result<&'a str, Fault<'a>> {
+        let word = text(1, fields[1], notes)?;
+        let name = if word.parse::<Tz>().is_ok() {
+            word
+        } else if let Some(&name) = ZONES_BY_LOWER_CASE.get(&word.to_ascii_lowercase()) {
+            notes.add(Code::ZoneCase);
+            name
+        } else {
+            let word = excerpt(word.as_bytes());
+            let reason = format!(
+                "unknown time zone `{word}` (expected an IANA name such as `America/Chicago`)"
+            );
+            return Err(Fault::of(1, fields[1], Code::Zone, reason));
+        };
+        if ALIASES.contains(name) {
+            notes.add(Code::ZoneAlias);
+        }
+        Ok(name)
+    }
+
+    fn take(&mut self, store: u32, line: u64, zone: &str) -> Verdict {
+        if let Some(known) = self.0.get(&store) {
+            return Verdict::of(line, TIMEZONE, zone, known);
+        }
+        self.0.insert(store, zone.into());
+        Verdict::New
+    }
+
+    fn write(&self, db: &Connection, keys: &[StoreKey]) -> Result<Changed> {
+        let zones = self.0.iter();
+        fleet::replace_zones(
+            db,
+            zones.map(|(&store, zone)| (keys[store as usize], &**zone)),
+        )
+    }
+
+    /// Ordered by store id.
+    fn export(db: &Connection, each: &mut dyn FnMut(&[&[u8]]) -> Result<()>) -> Result<()> {
+        fleet::for_each_zone(db, |id, zone| each(&[id, zone].map(str::as_bytes)))
+    }
+}
+
+static ZONES_BY_LOWER_CASE: LazyLock<HashMap<String, &str>> = LazyLock::new(|| {
+    let names = TZ_VARIANTS.iter().map(|zone| zone.name());
+    names
+        .map(|name| (name.to_ascii_lowercase(), name))
+        .collect()
+});
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_database_knows_each_alias_and_a_place_is_none() {
+        for alias in &*ALIASES {
+            assert!(alias.parse::<Tz>().is_ok(), "{alias}");
+        }
+        for name in [
+            "UTC",
+            "Etc/UTC",
+            "America/Chicago",
+            "Europe/Kyiv",
+            "Asia/Kolkata",
+        ] {
+            assert!(!ALIASES.contains(name), "{name}");
+        }
+        for name in ["US/Central", "EST", "Asia/Calcutta", "Europe/Kiev"] {
+            assert!(ALIASES.contains(name), "{name}");
+        }
+    }
+}

@@ -1,0 +1,368 @@
+//! The rows of one input, read in bounded memory: CSV, one JSON object a line (NDJSON), or a JSON array.
+//!
+//! JSON names its fields as CSV names its columns, in any letter case. A text is judged as a CSV's is, and
+//! a number is the digits it is written with, however many.
+//!
+//! | what is wrong with JSON | said as |
+//! | --- | --- |
+//! | a line that is no JSON; a line or element that is JSON but no object | row, `json` |
+//! | a field that is missing or null (but a store's `name` or `group` may be null: it is empty) | row, `few_fields` |
+//! | a field that is there twice, by whatever spelling | row, `many_fields` |
+//! | `true`, an array or an object in place of a text; an id such as `1.0` or `1e3` | row, the code of the field |
+//! | a number in place of an instant, a status, a time, a zone | row, as that text would be in a CSV |
+//! | a control character in a text | row, `control_char` (unescaped in an array: file, `json`) |
+//! | bytes that are not UTF-8, half a surrogate pair | row, `not_utf8` |
+//! | a line or element above 64 KiB | row, `line_too_long` |
+//! | unknown fields; names in other letter case | note, `extra_column`; `header_case`: once a row |
+//! | `[]` | note, `no_rows` |
+//! | not even an array, or a line | file, `empty` |
+//! | the first row is of another kind | file, `wrong_kind` |
+//! | no array where one was announced; CSV in place of lines of JSON | file, `header` |
+//! | a syntax error in an array, in an element or between two | file, `json` |
+
+use std::io::{self, Read};
+
+use super::array::Elements;
+use super::fields::{Fields, split_plain, split_quoted};
+use super::header::Layout;
+use super::input::Input;
+use super::kind::{Fault, Kind, RowNotes, Value, store_id};
+use super::object;
+use super::problem::{BadFile, BadRow, Code, InputError, Notes, excerpt};
+use super::records::{Record, Records, Shape};
+use crate::uptime::interval::Micros;
+
+/// How the rows of an input are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    /// Comma-separated, below a header.
+    #[default]
+    Csv,
+    /// One JSON object a line.
+    Ndjson,
+    /// One JSON array of objects.
+    JsonArray,
+}
+
+/// One good row. Its texts are trimmed, and borrowed from the reader's buffer.
+#[derive(Clone, Copy, Debug)]
+pub struct Row<'a> {
+    /// The physical line it starts on.
+    pub line: u64,
+    /// The record as it came, for a caller that refuses the row for its own reasons.
+    pub raw: &'a [u8],
+    /// The store that it is about.
+    pub store_id: &'a str,
+    /// What it says of the store.
+    pub value: Value<'a>,
+}
+
+/// What was counted in lines that were parsed apart from their input; lines count from 1.
+#[derive(Debug)]
+pub(super) struct Counts {
+    lines: u64,
+    pub(super) rows: u64,
+    blank_lines: (u64, Option<u64>),
+    notes: Notes,
+}
+
+/// Reads one input, row by row.
+///
+/// ```
+/// use store_monitor::civil::parse_timestamp;
+/// use store_monitor::ingest::rows::{Format, Rows};
+///
+/// let text = "store_id,status,timestamp_utc\naa,active,2023-01-25 10:00:00 UTC\nbb,up,2023-01-25 10:00:00 UTC\n";
+/// let latest = parse_timestamp("2030-01-01 00:00:00 UTC")?.at;
+/// let mut rows = Rows::open(text.as_bytes(), Format::Csv, None, latest, u64::MAX)?;
+/// assert!(matches!(rows.next_row()?, Some(Ok(row)) if (row.line, row.store_id) == (2, "aa")));
+/// assert!(matches!(rows.next_row()?, Some(Err(bad)) if bad.line == 3));
+/// assert!(rows.next_row()?.is_none());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Rows<R> {
+    text: Text<R>,
+    layout: Layout,
+    latest: Micros,
+    scratch: Vec<u8>,
+    notes: Notes,
+    header_line: Option<u64>,
+    rows: u64,
+}
+
+/// Where the text of one row after another comes from.
+enum Text<R> {
+    Csv(Records<Input<R>>),
+    Lines(Records<Input<R>>),
+    Array(Elements<Input<R>>),
+}
+
+impl<R: Read> Rows<R> {
+    /// Reads the head of `reader`. Instants after `latest` will be refused, as will more than `bytes_max`
+    /// bytes of (unpacked) text. With `expected`, a header of another kind is refused; JSON has no header,
+    /// so it needs `expected`.
+    ///
+    /// # Errors
+    /// [`InputError::Refused`] when this is no input that is known, [`InputError::Io`] when `reader` fails.
+    pub fn open(
+        reader: R,
+        format: Format,
+        expected: Option<Kind>,
+        latest: Micros,
+        bytes_max: u64,
+    ) -> Result<Self, InputError> {
+        let json = || {
+            let reason = "JSON has no header (say what its rows are)";
+            let kind = expected.ok_or_else(|| BadFile::new(None, Code::Header, reason));
+            kind.map(Layout::of)
+        };
+        let mut notes = Notes::default();
+        let input = Input::open(reader, bytes_max)?;
+        if input.is_gzip() {
+            notes.add(Code::Gzip, None);
+        }
+        let mut header_line = None;
+        let (text, layout) = match format {
+            Format::Ndjson => (Text::Lines(Records::lines(input)), json()?),
+            Format::JsonArray => (Text::Array(Elements::new(input)), json()?),
+            Format::Csv => {
+                let mut records = Records::new(input, 1);
+                let Some(header) = records.next_record()? else {
+                    let reason =
+                        "nothing in it, not even a header (expected a line of column names)";
+                    return Err(BadFile::new(None, Code::Empty, reason).into());
+                };
+                header_line = Some(header.line);
+                let layout = Layout::read(&header, expected, &mut notes)?;
+                (Text::Csv(records), layout)
+            }
+        };
+        Ok(Self::over(text, layout, latest, notes, header_line))
+    }
+
+    fn over(
+        text: Text<R>,
+        layout: Layout,
+        latest: Micros,
+        notes: Notes,
+        header_line: Option<u64>,
+    ) -> Self {
+        Self {
+            text,
+            layout,
+            latest,
+            scratch: Vec::new(),
+            notes,
+            header_line,
+            rows: 0,
+        }
+    }
+
+    /// What the input is about.
+    pub fn kind(&self) -> Kind {
+        self.layout.kind()
+    }
+
+    /// The header, understood.
+    pub(super) fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// The next row, or why it is a bad one; `None` at the end, and for good.
+    ///
+    /// # Errors
+    /// [`InputError::Refused`] when no row can be told from here on: the caller must forget the
+    /// rows it has had. [`InputError::Io`] when the reader fails. There is no going on after either.
+    pub fn next_row(&mut self) -> Result<Option<Result<Row<'_>, Box<BadRow>>>, InputError> {
+        let (kind, is_first) = (self.layout.kind(), self.rows == 0);
+        let (record, is_csv) = match &mut self.text {
+            Text::Csv(records) => (records.next_record()?, true),
+            Text::Lines(records) => {
+                let record = records.next_record()?;
+                match &record {
+                    Some(record) if is_first => refuse_csv(record, kind)?,
+                    None if is_first => {
+                        let reason = "nothing in it (expected a JSON object on each line)";
+                        return Err(BadFile::new(None, Code::Empty, reason).into());
+                    }
+                    _ => {}
+                }
+                (record, false)
+            }
+            Text::Array(elements) => (elements.next_element()?, false),
+        };
+        let Some(record) = record else {
+            return Ok(None);
+        };
+        self.rows += 1;
+        let mut notes = RowNotes::default();
+        let fields = if is_csv {
+            fields(&self.layout, record, &mut self.scratch)
+        } else {
+            let fields = object::read(record, kind, &mut self.scratch, &mut notes);
+            if is_first && matches!(&fields, Err(fault) if fault.code == Code::FewFields) {
+                refuse_kind(&record, kind)?;
+            }
+            fields
+        };
+        let read = fields.and_then(|fields| {
+            let store_id = store_id(fields[0], &mut notes)?;
+            let value = Value::parse(kind, fields, self.latest, &mut notes)?;
+            Ok((store_id, value))
+        });
+        Ok(Some(match read {
+            Ok((store_id, value)) => {
+                notes.count_into(&mut self.notes, record.line);
+                Ok(Row {
+                    line: record.line,
+                    raw: record.bytes,
+                    store_id,
+                    value,
+                })
+            }
+            Err(fault) => Err(Box::new(BadRow {
+                line: record.line,
+                column: fault.slot.map(|slot| self.layout.name(slot)),
+                code: fault.code,
+                value: excerpt(fault.value),
+                reason: fault.reason,
+                raw: record.bytes.to_vec(),
+            })),
+        }))
+    }
+
+    /// Takes whole lines off an input of CSV, to be parsed elsewhere. [`Rows::pass`] must be told what was
+    /// in them before any other row is asked for. See [`Records::take_lines`].
+    pub(super) fn take_lines(&mut self, bytes_min: usize, lines: &mut Vec<u8>) -> usize {
+        match &mut self.text {
+            Text::Csv(records) => records.take_lines(bytes_min, lines),
+            Text::Lines(_) | Text::Array(_) => 0,
+        }
+    }
+
+    /// Takes over what was counted in taken lines; returns the number of the line before them.
+    pub(super) fn pass(&mut self, counts: &Counts) -> u64 {
+        let Text::Csv(records) = &mut self.text else {
+            return 0;
+        };
+        let before = records.line() - 1;
+        let (blank, first) = counts.blank_lines;
+        records.pass(counts.lines, (blank, first.map(|line| line + before)));
+        self.notes.merge_from(&counts.notes, before);
+        self.rows += counts.rows;
+        before
+    }
+
+    /// What was noted so far; all of it once [`Rows::next_row`] has said `None`.
+    pub fn notes(&self) -> Notes {
+        let mut notes = self.notes.clone();
+        if let Text::Csv(records) | Text::Lines(records) = &self.text {
+            let (count, first) = records.blank_lines();
+            notes.add_many(Code::BlankLines, count, first);
+        }
+        notes.add_many(Code::NoRows, u64::from(self.rows == 0), self.header_line);
+        notes
+    }
+
+    /// How many rows there were so far, good and bad.
+    pub fn rows(&self) -> u64 {
+        self.rows
+    }
+}
+
+impl Rows<io::Empty> {
+    /// The rows of lines that were taken off an input with this layout, the first `bytes` bytes of
+    /// `lines`; they count from line 1.
+    ///
+    /// # Errors
+    /// None that nothing to read has.
+    pub(super) fn of_lines(
+        lines: Vec<u8>,
+        bytes: usize,
+        layout: Layout,
+        latest: Micros,
+    ) -> Result<Self, InputError> {
+        let nothing = Input::open(io::empty(), 0)?;
+        let text = Text::Csv(Records::of_lines(lines, bytes, nothing));
+        Ok(Self::over(text, layout, latest, Notes::default(), None))
+    }
+
+    /// What was counted in the lines, and their memory.
+    pub(super) fn finish(self) -> (Counts, Vec<u8>) {
+        let (lines, blank_lines, memory) = match self.text {
+            Text::Csv(records) | Text::Lines(records) => (
+                records.line() - 1,
+                records.blank_lines(),
+                records.into_lines(),
+            ),
+            Text::Array(_) => (0, (0, None), Vec::new()),
+        };
+        let counts = Counts {
+            lines,
+            rows: self.rows,
+            blank_lines,
+            notes: self.notes,
+        };
+        (counts, memory)
+    }
+}
+
+/// The fields of a record of CSV.
+// Always inlined: the call alone would cost much of the speed.
+#[inline(always)]
+fn fields<'a>(
+    layout: &Layout,
+    record: Record<'a>,
+    scratch: &'a mut Vec<u8>,
+) -> Result<Fields<'a>, Fault<'a>> {
+    let slots = layout.slots();
+    let (fields, count) = match record.shape {
+        Shape::Plain => split_plain(record.bytes, slots),
+        Shape::Quoted => split_quoted(record.bytes, slots, scratch),
+        Shape::BareQuote => {
+            let reason =
+                "a quote out of place (quote the whole field, and double each quote in it)";
+            return Err(Fault::whole(Code::BareQuote, reason));
+        }
+        Shape::TooLong => {
+            let reason = "longer than 64 KiB (is a line end missing?)";
+            return Err(Fault::whole(Code::LineTooLong, reason));
+        }
+    };
+    if count == slots.len() {
+        return Ok(fields);
+    }
+    let code = if count < slots.len() {
+        Code::FewFields
+    } else {
+        Code::ManyFields
+    };
+    let reason = format!("{count} fields (expected {})", slots.len());
+    Err(Fault::whole(code, reason))
+}
+
+/// Refuses lines of which the first is the header of a CSV.
+fn refuse_csv(first: &Record<'_>, kind: Kind) -> Result<(), BadFile> {
+    if Layout::read(first, Some(kind), &mut Notes::default()).is_err() {
+        return Ok(());
+    }
+    let reason = "this is CSV, not a JSON object on each line (send it as text/csv)";
+    Err(BadFile::new(Some(first.line), Code::Header, reason))
+}
+
+/// Refuses rows of which the first is whole, but of another kind.
+fn refuse_kind(first: &Record<'_>, expected: Kind) -> Result<(), BadFile> {
+    let Some(kind) = object::kind_of(first.bytes).filter(|&kind| kind != expected) else {
+        return Ok(());
+    };
+    let reason = format!(
+        "these are {}, not {} (expected fields `{}`)",
+        kind.as_str(),
+        expected.as_str(),
+        expected.header()
+    );
+    Err(BadFile::new(Some(first.line), Code::WrongKind, reason))
+}
+
+#[cfg(test)]
+mod tests;

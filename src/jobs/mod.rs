@@ -1,0 +1,280 @@
+//! Jobs: a bounded queue of products to make, a fixed pool of workers, and a record that survives a restart.
+//!
+//! Invariants: a report is a row in the database before its id is given out. An error or a panic becomes a
+//! `Failed` report and costs no thread. How a product is made is the [`Recipe`]'s business.
+//!
+//! # Where the time goes
+//! Into the commit that makes a report durable, and most need no more than one: the trigger waits some
+//! milliseconds, and if the report is kept by then, its row comes into the database complete. Only a
+//! slower one gets a row that says `Running`, and is completed by another commit. The CSV is rendered
+//! while the rows are on their way to the disk. Old reports are forgotten after, in a commit of their own.
+
+mod job;
+mod recent;
+mod worker;
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use crossbeam_channel::{Sender, bounded};
+use rusqlite::Connection;
+use uuid::Uuid;
+
+use crate::clock;
+use crate::db::connection::open_reader;
+use crate::db::reports::{self, Kept};
+pub use crate::db::reports::{Report, ReportState};
+use crate::db::writer::Writer;
+use crate::error::{Error, Result};
+use crate::product::restore;
+pub use crate::product::{Kind, Order};
+pub use crate::render::Format;
+use crate::uptime::interval::Micros;
+use crate::uptime::timeline::Interpolation;
+pub use job::Recipe;
+use job::{Job, Permit, Task};
+use recent::RecentProducts;
+use worker::Worker;
+
+/// How long a trigger waits for its report before it gets a row that says `Running`: a moment to a person,
+/// and time enough for a chain of many thousand stores.
+const PATIENCE: Duration = Duration::from_millis(5);
+
+/// The limits of the queue and the pool.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// How many threads make reports.
+    pub workers: usize,
+    /// How many reports may wait for a worker before the next is turned away.
+    pub queue_reports_max: usize,
+    /// How many finished reports the database keeps; the oldest go first.
+    pub keep_reports_max: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            workers: 2,
+            queue_reports_max: 128,
+            keep_reports_max: 200,
+        }
+    }
+}
+
+/// A product that a caller wants.
+#[derive(Clone, Debug, Default)]
+pub struct JobRequest {
+    /// Its kind.
+    pub kind: Kind,
+    /// Its instant; none: the newest poll's, no older than the trigger's reader could see, or the moment of
+    /// the trigger where there are no polls.
+    pub as_of: Option<Micros>,
+    /// How the time between polls is filled in.
+    pub rule: Interpolation,
+    /// [`Order::parameters`].
+    pub parameters: String,
+}
+
+impl JobRequest {
+    /// The report of the last hour, day and week.
+    pub fn report(as_of: Option<Micros>, rule: Interpolation) -> Self {
+        Self {
+            kind: Kind::Report,
+            as_of,
+            rule,
+            parameters: "{}".to_owned(),
+        }
+    }
+}
+
+/// The queue, and the state that it shares with the pool.
+#[derive(Clone)]
+pub struct Jobs {
+    queue: Sender<(Permit, Job)>,
+    /// Reports that were triggered and not yet taken by a worker.
+    waiting: Arc<AtomicUsize>,
+    /// Set when the workers shall take no more.
+    stopping: Arc<AtomicBool>,
+    recent: Arc<RecentProducts>,
+    writer: Writer,
+    limits: Limits,
+}
+
+impl Jobs {
+    /// Starts the pool on the database `file`, and queues again the reports that a stop left unfinished.
+    ///
+    /// The threads end when every handle is dropped and the queue is empty.
+    ///
+    /// # Errors
+    /// When the database cannot be read or the machine gives no thread.
+    pub fn start(
+        file: PathBuf,
+        writer: Writer,
+        limits: Limits,
+        recipe: Recipe,
+    ) -> Result<(Self, Vec<JoinHandle<()>>)> {
+        let unfinished = reports::unfinished(&open_reader(&file)?)?;
+        let (queue, jobs) = bounded(limits.queue_reports_max.max(unfinished.len()).max(1));
+        let this = Self {
+            queue,
+            waiting: Arc::default(),
+            stopping: Arc::default(),
+            recent: Arc::default(),
+            writer,
+            limits,
+        };
+        for report in unfinished {
+            let Some(kind) = Kind::from_name(&report.kind) else {
+                tracing::error!(id = %report.id, kind = report.kind, "an unfinished report is of no kind that this program knows");
+                continue;
+            };
+            tracing::info!(id = %report.id, "running again a report that a stop left unfinished");
+            let task = Task {
+                id: report.id,
+                kind,
+                parameters: report.parameters,
+                as_of: OnceLock::from(report.question.as_of),
+                rule: report.question.rule,
+                triggered_at: report.triggered_at,
+            };
+            let job = Job {
+                task: Arc::new(task),
+                ended: bounded(1).0,
+                refused: Arc::default(),
+            };
+            let (permit, _) = Permit::take(&this.waiting);
+            this.send(permit, job)?;
+        }
+        let start = |number| {
+            let worker = Worker {
+                file: file.clone(),
+                jobs: jobs.clone(),
+                recent: Arc::clone(&this.recent),
+                stopping: Arc::clone(&this.stopping),
+                writer: this.writer.clone(),
+                recipe: Arc::clone(&recipe),
+                keep_reports_max: limits.keep_reports_max,
+            };
+            thread::Builder::new()
+                .name(format!("report-{number}"))
+                .spawn(move || worker.run())
+                .map_err(|error| Error::failed("cannot start a report thread").because(error))
+        };
+        let threads = (0..limits.workers.max(1)).map(start);
+        let threads = threads.collect::<Result<_>>()?;
+        Ok((this, threads))
+    }
+
+    /// Triggers a report and returns its id, once it is in the database, and its state there. `db` is a
+    /// reader.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unavailable`](crate::error::ErrorKind) when too many are waiting; whatever keeps
+    /// the row from the database.
+    pub fn trigger(&self, db: &Connection, request: JobRequest) -> Result<(Uuid, ReportState)> {
+        // The permit comes first, so that no row is written that could not be queued.
+        let (permit, waiting) = Permit::take(&self.waiting);
+        if waiting >= self.limits.queue_reports_max {
+            return Err(Error::unavailable(format!(
+                "{} reports are waiting already (try again in a second)",
+                self.limits.queue_reports_max
+            )));
+        }
+        let task = Arc::new(Task {
+            id: Uuid::new_v4(),
+            kind: request.kind,
+            parameters: request.parameters,
+            as_of: request.as_of.map_or_else(OnceLock::new, OnceLock::from),
+            rule: request.rule,
+            triggered_at: clock::machine_us(),
+        });
+        let (tell, ended) = bounded(1);
+        let refused = Arc::new(AtomicBool::new(false));
+        let job = Job {
+            task: Arc::clone(&task),
+            ended: tell,
+            refused: Arc::clone(&refused),
+        };
+        self.send(permit, job)?;
+        if let Ok(state) = ended.recv_timeout(PATIENCE) {
+            return Ok((task.id, state));
+        }
+        // It takes longer; or its worker has left, and the next start makes it.
+        let added = task.fix(db).and_then(|()| {
+            let triggered = task.triggered();
+            self.writer
+                .try_write(move |db| reports::add(db, &triggered))
+        });
+        refused.store(added.is_err(), Ordering::SeqCst);
+        added.map(|()| (task.id, ReportState::Running))
+    }
+
+    fn send(&self, permit: Permit, job: Job) -> Result<()> {
+        let sent = self.queue.try_send((permit, job));
+        sent.map_err(|_| Error::unavailable("the report threads are stopping"))
+    }
+
+    /// The file of a report that was finished lately and is durable; none if memory has it no more.
+    pub fn recent(&self, id: Uuid, format: Format) -> Option<Arc<Vec<u8>>> {
+        self.recent.find(id).map(|recent| recent.render(format))
+    }
+
+    /// The file of a report, from memory or of the rows that the database keeps; none unless it is complete.
+    ///
+    /// # Errors
+    /// When the database cannot be read, or the report is damaged.
+    pub fn file(&self, db: &Connection, id: Uuid, format: Format) -> Result<Option<Arc<Vec<u8>>>> {
+        if let Some(recent) = self.recent(id, format) {
+            return Ok(Some(recent));
+        }
+        Ok(match reports::kept(db, id)? {
+            None => None,
+            Some(Kept::Csv(csv)) => match format {
+                Format::Csv => Some(csv.into()),
+            },
+            Some(Kept::Rows { kind, stores, rows }) => {
+                Some(restore(id, &kind, &stores, &rows)?.render(format).into())
+            }
+        })
+    }
+
+    /// The record of a report.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`](crate::error::ErrorKind) when there is none.
+    pub fn find(&self, db: &Connection, id: Uuid) -> Result<Report> {
+        reports::find(db, id)
+    }
+
+    /// The newest reports first, at most `limit`, from those triggered before the report `before` if it is
+    /// given.
+    ///
+    /// # Errors
+    /// When the database cannot be read, or has no report `before`.
+    pub fn list(&self, db: &Connection, before: Option<Uuid>, limit: u32) -> Result<Vec<Report>> {
+        let before = before.map(|id| reports::find(db, id)).transpose()?;
+        let before = before.map(|report| (report.triggered_at, report.id));
+        reports::list(db, before, limit)
+    }
+
+    /// How many reports there are in each state; a state without any is left out.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn counts(&self, db: &Connection) -> Result<Vec<(ReportState, i64)>> {
+        reports::counts(db)
+    }
+
+    /// How many reports wait for a worker.
+    pub fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::SeqCst)
+    }
+
+    /// Lets the workers finish the reports in hand and leaves the others to the next start.
+    pub fn stop(self) {
+        self.stopping.store(true, Ordering::SeqCst);
+    }
+}

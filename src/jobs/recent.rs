@@ -1,0 +1,70 @@
+//! Products that were finished lately, kept in memory for the clients who fetch them soon.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use uuid::Uuid;
+
+use crate::product::Product;
+use crate::render::Format;
+
+/// How many bytes of products stay in memory; the newest does however long it is.
+const RECENT_BYTES_MAX: usize = 16 << 20;
+
+/// A made product and its CSV, which its worker renders, or the first client to fetch it sooner.
+#[derive(Debug)]
+pub(super) struct Recent {
+    product: Arc<dyn Product>,
+    /// How long its CSV is.
+    pub(super) csv_bytes: usize,
+    csv: OnceLock<Arc<Vec<u8>>>,
+}
+
+impl Recent {
+    pub(super) fn new(product: Arc<dyn Product>) -> Self {
+        Self {
+            csv_bytes: product.bytes(Format::Csv),
+            product,
+            csv: OnceLock::new(),
+        }
+    }
+
+    pub(super) fn render(&self, format: Format) -> Arc<Vec<u8>> {
+        match format {
+            Format::Csv => Arc::clone(self.csv.get_or_init(|| self.product.render(format).into())),
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        self.csv_bytes + self.product.rows().len()
+    }
+}
+
+/// Recent products by the ids of their reports, the newest last.
+#[derive(Debug, Default)]
+pub(super) struct RecentProducts(Mutex<VecDeque<(Uuid, Arc<Recent>)>>);
+
+impl RecentProducts {
+    pub(super) fn add(&self, id: Uuid, product: Arc<Recent>) {
+        let mut recent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        recent.push_back((id, product));
+        let mut bytes: usize = recent.iter().map(|(_, product)| product.bytes()).sum();
+        while bytes > RECENT_BYTES_MAX
+            && recent.len() > 1
+            && let Some((_, oldest)) = recent.pop_front()
+        {
+            bytes -= oldest.bytes();
+        }
+    }
+
+    pub(super) fn forget(&self, ids: &[Uuid]) {
+        let mut recent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        recent.retain(|(known, _)| !ids.contains(known));
+    }
+
+    pub(super) fn find(&self, id: Uuid) -> Option<Arc<Recent>> {
+        let recent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = recent.iter().rev().find(|(known, _)| *known == id);
+        found.map(|(_, product)| Arc::clone(product))
+    }
+}

@@ -1,0 +1,63 @@
+//! Products: the things that jobs make, keep and hand out.
+//!
+//! A product is a file here and a line in [`Kind`]; the compiler then asks how it is made and restored.
+//! It is kept as its rows, and the list of their stores once for all products that have the same.
+
+mod kind;
+pub mod report;
+
+use std::sync::Arc;
+
+use rusqlite::Connection;
+use uuid::Uuid;
+
+use crate::db::reports::{self, Kept};
+use crate::error::{Error, Result};
+use crate::hot_window::HotWindow;
+use crate::render::store_list::StoreList;
+pub use kind::{Kind, Order, Product};
+use report::FleetReport;
+
+/// Makes a product of the data in memory and the database.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn make(db: &mut Connection, hot: &HotWindow, order: &Order) -> Result<Arc<dyn Product>> {
+    Ok(match order.kind {
+        Kind::Report => Arc::new(FleetReport::make(db, hot, order)?),
+    })
+}
+
+/// The product of the report `id` that was kept as rows.
+///
+/// # Errors
+/// When the kept parts do not belong together, or a newer program kept them.
+pub fn restore(id: Uuid, kind: &str, stores: &str, rows: &[u8]) -> Result<Arc<dyn Product>> {
+    let kind = Kind::from_name(kind)
+        .ok_or_else(|| Error::failed(format!("report {id} is of an unknown kind, `{kind}`")))?;
+    let stores = StoreList::from_json(stores);
+    let product = stores.and_then(|stores| -> Option<Arc<dyn Product>> {
+        match kind {
+            Kind::Report => Some(Arc::new(FleetReport::restore(stores, rows)?)),
+        }
+    });
+    product.ok_or_else(|| Error::failed(format!("report {id} is damaged (`check` tells how)")))
+}
+
+/// Sentences on the kept products that are damaged; empty when all is well.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn findings(db: &Connection) -> Result<Vec<String>> {
+    let mut findings = Vec::new();
+    for id in reports::complete_ids(db)? {
+        if let Some(Kept::Rows { kind, stores, rows }) = reports::kept(db, id)?
+            && restore(id, &kind, &stores, &rows).is_err()
+        {
+            findings.push(format!(
+                "a report whose numbers are not those of its stores, id {id}"
+            ));
+        }
+    }
+    Ok(findings)
+}

@@ -1,0 +1,79 @@
+//! The report of the last hour, day and week: a row a store.
+
+use std::sync::Arc;
+
+use rusqlite::Connection;
+
+use super::kind::{Order, Product};
+use crate::error::Result;
+use crate::hot_window::{HotWindow, Inputs};
+use crate::parallel;
+use crate::render::Format;
+use crate::render::csv::{report, report_bytes};
+use crate::render::store_list::StoreList;
+use crate::uptime::report::{Question, rows};
+use crate::uptime::row::Cells;
+
+/// How many rows are worth a thread of their own.
+const THREAD_ROWS: usize = 1 << 17;
+
+/// A report that is made.
+#[derive(Debug, Default)]
+pub struct FleetReport {
+    stores: Arc<StoreList>,
+    rows: Vec<Cells>,
+}
+
+impl FleetReport {
+    /// The report of these inputs, worked out on `threads` threads.
+    pub fn new(inputs: &Inputs, question: Question, threads: usize) -> Self {
+        let Inputs {
+            fleet,
+            stores,
+            business,
+            history,
+        } = inputs;
+        Self {
+            stores: Arc::clone(stores),
+            rows: rows(fleet, business, history, question, threads),
+        }
+    }
+
+    /// The report of `hot`, the polls in memory.
+    pub(super) fn make(db: &mut Connection, hot: &HotWindow, order: &Order) -> Result<Self> {
+        let inputs = hot.inputs(db, order.question.as_of)?;
+        Ok(Self::new(&inputs, order.question, parallel::threads()))
+    }
+
+    /// The report that was kept as these rows; none if they are not those of the stores.
+    pub(super) fn restore(stores: StoreList, rows: &[u8]) -> Option<Self> {
+        let (rows, rest) = rows.as_chunks();
+        (rest.is_empty() && rows.len() == stores.len()).then(|| Self {
+            stores: stores.into(),
+            rows: rows.to_vec(),
+        })
+    }
+}
+
+impl Product for FleetReport {
+    fn stores(&self) -> &StoreList {
+        &self.stores
+    }
+
+    fn rows(&self) -> &[u8] {
+        self.rows.as_flattened()
+    }
+
+    fn bytes(&self, format: Format) -> usize {
+        match format {
+            Format::Csv => report_bytes(&self.stores, &self.rows),
+        }
+    }
+
+    fn render(&self, format: Format) -> Vec<u8> {
+        let threads = parallel::threads().min(1 + self.rows.len() / THREAD_ROWS);
+        match format {
+            Format::Csv => report(&self.stores, &self.rows, threads),
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! Store lists: the ids of the stores that a product has rows of, in the order of its rows.
+//!
+//! Products of the same stores share one list. It is kept by its own hash, so a product of one owner's
+//! stores never takes the list of the whole fleet.
+
+use std::fmt::Write;
+use std::sync::OnceLock;
+
+use sha2::{Digest, Sha256};
+
+use super::csv_field::{field, is_quoted};
+
+/// Ids of stores, and the texts that follow from them, each made once.
+#[derive(Debug, Default)]
+pub struct StoreList {
+    ids: Texts,
+    /// The ids as fields of CSV; none where they are the same.
+    fields: OnceLock<Option<Texts>>,
+    kept: OnceLock<(String, String)>,
+}
+
+impl StoreList {
+    /// The list of these ids.
+    pub fn new<'a>(ids: impl IntoIterator<Item = &'a str>) -> Self {
+        Self {
+            ids: ids.into_iter().collect(),
+            ..Self::default()
+        }
+    }
+
+    /// The list that [`json`](Self::json) gave; none if the text is no array of texts.
+    pub fn from_json(json: &str) -> Option<Self> {
+        let ids: Vec<String> = serde_json::from_str(json).ok()?;
+        Some(Self::new(ids.iter().map(String::as_str)))
+    }
+
+    /// How many stores it lists.
+    pub fn len(&self) -> usize {
+        self.ids.ends.len()
+    }
+
+    /// Whether it lists none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The ids as fields of CSV, quoted where they must be.
+    pub fn csv_fields(&self) -> &Texts {
+        let quoted = self.fields.get_or_init(|| {
+            let all = is_quoted(&self.ids.text);
+            all.then(|| self.ids.from(0).map(field).collect())
+        });
+        quoted.as_ref().unwrap_or(&self.ids)
+    }
+
+    /// The ids as a JSON array.
+    pub fn json(&self) -> &str {
+        &self.kept().1
+    }
+
+    /// SHA-256 of [`json`](Self::json) in hexadecimal digits.
+    pub fn hash(&self) -> &str {
+        &self.kept().0
+    }
+
+    fn kept(&self) -> &(String, String) {
+        self.kept.get_or_init(|| {
+            let json = serde_json::Value::from_iter(self.ids.from(0)).to_string();
+            let mut hash = String::with_capacity(64);
+            for byte in Sha256::digest(&json) {
+                let _ = write!(hash, "{byte:02x}");
+            }
+            (hash, json)
+        })
+    }
+}
+
+/// Texts laid end to end.
+#[derive(Debug, Default)]
+pub struct Texts {
+    text: String,
+    /// Where each ends.
+    ends: Vec<usize>,
+}
+
+impl<T: AsRef<str>> FromIterator<T> for Texts {
+    fn from_iter<I: IntoIterator<Item = T>>(texts: I) -> Self {
+        let mut all = Self::default();
+        for text in texts {
+            all.text.push_str(text.as_ref());
+            all.ends.push(all.text.len());
+        }
+        all
+    }
+}
+
+impl Texts {
+    /// How many bytes all of them have.
+    pub fn bytes(&self) -> usize {
+        self.text.len()
+    }
+
+    /// The texts from the place `first` on.
+    pub fn from(&self, first: usize) -> impl Iterator<Item = &str> {
+        let mut start = first.checked_sub(1).map_or(0, |before| self.ends[before]);
+        self.ends[first..].iter().map(move |&end| {
+            let text = &self.text[start..end];
+            start = end;
+            text
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_comes_back_from_its_json_with_its_hash() {
+        let list = StoreList::new(["a", "b,\"c\"", "=1+1", "é"]);
+        assert_eq!(list.json(), r#"["a","b,\"c\"","=1+1","é"]"#);
+        let again = StoreList::from_json(list.json()).unwrap();
+        assert_eq!((again.len(), again.hash()), (4, list.hash()));
+        assert_ne!(StoreList::new(["a"]).hash(), list.hash());
+        assert!(StoreList::from_json("[1]").is_none());
+        let fields: Vec<_> = list.csv_fields().from(1).collect();
+        assert_eq!(fields, ["\"b,\"\"c\"\"\"", "=1+1", "é"]);
+        assert_eq!(StoreList::new(["a", "b"]).csv_fields().bytes(), 2);
+    }
+}

@@ -1,0 +1,253 @@
+//! The history builder: polls of many stores, in any order, laid out as a history.
+//!
+//! Polls are gathered by block and then laid out by store, a block at a time, so that both steps write
+//! to few places at once. Polls that lie by block already ([`ByBlock`]) are laid out straight from where
+//! they lie. Gathered polls are short-lived and as many as those that stay: they lie in slabs so large
+//! that the system takes each back as a whole when it is dropped.
+
+use crate::parallel;
+
+use super::fleet::StoreKey;
+use super::history::{BLOCK_STORES, History, place, slot_byte};
+use super::interval::{Interval, Micros};
+use super::poll::{Poll, Status};
+
+/// How many polls of a block lie side by side.
+const CHUNK_POLLS: usize = 256;
+
+/// How many chunks a slab has room for: 64 MiB of polls. Room that is not used costs nothing.
+const SLAB_CHUNKS: usize = 1 << 15;
+
+/// Polls of many stores that lie by block.
+pub trait ByBlock: Sync {
+    /// How many blocks there may be any of.
+    fn blocks(&self) -> usize;
+
+    /// The polls of one block, in order of time, or nearly.
+    fn groups(&self, block: usize) -> impl Iterator<Item = Group<'_>>;
+}
+
+/// Polls of one block and one status.
+#[derive(Clone, Copy, Debug)]
+pub struct Group<'a> {
+    /// For each poll, its store's place in the block.
+    pub slots: &'a [u8],
+    /// For each poll, microseconds since `start`, the lowest byte first.
+    pub since: &'a [[u8; 4]],
+    /// What the polls' instants are counted from.
+    pub start: Micros,
+    /// What all of them say.
+    pub status: Status,
+    /// Those outside of it do not count; none: all do.
+    pub within: Option<Interval>,
+}
+
+/// No polls at all.
+impl ByBlock for () {
+    fn blocks(&self) -> usize {
+        0
+    }
+
+    fn groups(&self, _: usize) -> impl Iterator<Item = Group<'_>> {
+        std::iter::empty()
+    }
+}
+
+impl Group<'_> {
+    /// Calls `each` with every poll that counts and its store's place in the block.
+    pub fn each(&self, mut each: impl FnMut(u8, Poll)) {
+        for (&slot, &since) in self.slots.iter().zip(self.since) {
+            let at = self.start + Micros::from(u32::from_le_bytes(since));
+            if self.within.is_none_or(|within| within.contains(at)) {
+                each(slot, Poll::new(at, self.status));
+            }
+        }
+    }
+
+    /// Calls `each` with the store's place for every poll that counts.
+    fn each_slot(&self, mut each: impl FnMut(u8)) {
+        match self.within {
+            None => self.slots.iter().for_each(|&slot| each(slot)),
+            Some(_) => self.each(|slot, _| each(slot)),
+        }
+    }
+}
+
+/// Gathers polls; cheapest where they come in order of time.
+#[derive(Debug, Default)]
+pub struct Builder {
+    blocks: Vec<Chain>,
+    slabs: Vec<Slab>,
+    /// How many chunks there are in all slabs.
+    chunks: usize,
+}
+
+/// One block's polls, in the order they came.
+#[derive(Debug, Default)]
+struct Chain {
+    /// Which chunks they lie in.
+    chunks: Vec<usize>,
+    /// How many polls the last of them has room for.
+    room: usize,
+}
+
+/// A stretch of chunks; side by side with each poll its store's place in the block.
+#[derive(Debug)]
+struct Slab {
+    polls: Vec<Poll>,
+    slots: Vec<u8>,
+}
+
+impl Slab {
+    fn new() -> Self {
+        Self {
+            polls: Vec::with_capacity(SLAB_CHUNKS * CHUNK_POLLS),
+            // As many bytes, to be as large a piece of memory; most of it is never touched.
+            slots: Vec::with_capacity(SLAB_CHUNKS * CHUNK_POLLS * size_of::<Poll>()),
+        }
+    }
+}
+
+impl Builder {
+    /// Adds a poll.
+    pub fn push(&mut self, store: StoreKey, poll: Poll) {
+        let (block, _) = place(store);
+        if block >= self.blocks.len() {
+            self.blocks.resize_with(block + 1, Chain::default);
+        }
+        if self.blocks[block].room == 0 {
+            self.add_chunk(block);
+        }
+        let chain = &mut self.blocks[block];
+        let chunk = chain.chunks[chain.chunks.len() - 1];
+        let at = (chunk % SLAB_CHUNKS + 1) * CHUNK_POLLS - chain.room;
+        chain.room -= 1;
+        let slab = &mut self.slabs[chunk / SLAB_CHUNKS];
+        slab.polls[at] = poll;
+        slab.slots[at] = slot_byte(store);
+    }
+
+    #[cold]
+    fn add_chunk(&mut self, block: usize) {
+        let chunk = self.chunks;
+        self.chunks += 1;
+        if chunk.is_multiple_of(SLAB_CHUNKS) {
+            self.slabs.push(Slab::new());
+        }
+        let slab = &mut self.slabs[chunk / SLAB_CHUNKS];
+        let polls = (chunk % SLAB_CHUNKS + 1) * CHUNK_POLLS;
+        slab.polls.resize(polls, Poll::new(0, Status::Inactive));
+        slab.slots.resize(polls, 0);
+        self.blocks[block].chunks.push(chunk);
+        self.blocks[block].room = CHUNK_POLLS;
+    }
+
+    /// The polls of one block with their stores' places, a chunk at a time.
+    fn chunks(&self, block: usize) -> impl Iterator<Item = (&[u8], &[Poll])> {
+        let chain = self.blocks.get(block);
+        let chunks = chain.map_or(&[][..], |chain| &chain.chunks);
+        chunks.iter().enumerate().map(move |(number, &chunk)| {
+            let room = chain.filter(|_| number + 1 == chunks.len());
+            let from = chunk % SLAB_CHUNKS * CHUNK_POLLS;
+            let to = from + CHUNK_POLLS - room.map_or(0, |chain| chain.room);
+            let slab = &self.slabs[chunk / SLAB_CHUNKS];
+            (&slab.slots[from..to], &slab.polls[from..to])
+        })
+    }
+
+    /// The history of all polls of `by_block` and `parts`, laid out on `threads` threads. No poll may be
+    /// in two of them.
+    pub fn finish(by_block: &[impl ByBlock], parts: &[Self], threads: usize) -> History {
+        let blocks = parts.iter().map(|part| part.blocks.len());
+        let blocks = blocks.chain(by_block.iter().map(ByBlock::blocks)).max();
+        let blocks = 0..blocks.unwrap_or(0);
+        let lay_out = |block| lay_out(by_block, parts, block);
+        History::from_blocks(parallel::map(threads, blocks, lay_out))
+    }
+}
+
+/// A history of polls in any order, no store twice at one instant.
+pub fn history_of(polls: impl IntoIterator<Item = (StoreKey, Poll)>) -> History {
+    let mut builder = Builder::default();
+    for (store, poll) in polls {
+        builder.push(store, poll);
+    }
+    Builder::finish(&[()], &[builder], 1)
+}
+
+/// A counting sort of a block's polls by store. It keeps the order within each, which is mostly that of
+/// time: pushed polls are newer than those that lay by block. Returns where each store's polls end, and
+/// the polls.
+fn lay_out(by_block: &[impl ByBlock], parts: &[Builder], block: usize) -> (Vec<u32>, Vec<Poll>) {
+    let groups = || by_block.iter().flat_map(|part| part.groups(block));
+    let chunks = || parts.iter().flat_map(|part| part.chunks(block));
+    let mut ends = vec![0_u32; BLOCK_STORES];
+    for group in groups() {
+        group.each_slot(|slot| ends[usize::from(slot)] += 1);
+    }
+    for (slots, _) in chunks() {
+        for &slot in slots {
+            ends[usize::from(slot)] += 1;
+        }
+    }
+    let mut total = 0;
+    for end in &mut ends {
+        let count = *end;
+        *end = total;
+        total += count;
+    }
+    let mut polls = vec![Poll::new(0, Status::Inactive); total as usize];
+    let mut put = |slot: u8, poll| {
+        let end = &mut ends[usize::from(slot)];
+        polls[*end as usize] = poll;
+        *end += 1;
+    };
+    for group in groups() {
+        group.each(&mut put);
+    }
+    for (slots, chunk) in chunks() {
+        for (&slot, &poll) in slots.iter().zip(chunk) {
+            put(slot, poll);
+        }
+    }
+    let mut start = 0;
+    for &end in &ends {
+        let store = &mut polls[start as usize..end as usize];
+        if !store.is_sorted() {
+            // Mostly a few runs in order, which this sort merges.
+            store.sort();
+        }
+        start = end;
+    }
+    (ends, polls)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::interval::Interval;
+    use super::*;
+
+    #[test]
+    fn polls_pushed_to_several_builders_are_one_history_on_any_number_of_threads() {
+        let mut parts = [Builder::default(), Builder::default()];
+        let count = 3 * CHUNK_POLLS + 7;
+        for number in 0..count {
+            let at = i64::try_from((number * 7919) % count).unwrap();
+            let store = StoreKey::try_from(number % 600).unwrap();
+            parts[number % 2].push(store, Poll::new(at, Status::Active));
+        }
+        for threads in 0..5 {
+            let history = Builder::finish(&[()], &parts, threads);
+            assert_eq!(history.len(), count);
+            let mut apart = Vec::new();
+            let span = Interval::new(0, i64::MAX / 4);
+            let polls = (0..600).map(|store| {
+                let polls = history.of(store, span, &mut apart);
+                assert!(polls.is_sorted());
+                polls.len()
+            });
+            assert_eq!(polls.sum::<usize>(), count);
+        }
+        assert!(Builder::finish(&[()], &[], 2).is_empty());
+    }
+}

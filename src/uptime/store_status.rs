@@ -1,0 +1,96 @@
+//! A store's status: everything that is known of one store at one instant, by the plain form.
+//!
+//! The page of a store, its JSON and its badge all read this.
+
+use super::business_hours::{Pattern, ZoneTable};
+use super::evidence::Evidence;
+use super::incident::{Incident, incidents};
+use super::interval::{DAY, Interval, Intervals, Micros};
+use super::poll::Poll;
+use super::report::{Question, ReportRow};
+use super::segment::{Segment, segments};
+use super::store_state::StoreState;
+use super::store_summary::is_vouched;
+use super::timeline::{Timeline, counted};
+use super::window::{PerWindow, REACH, Window};
+
+/// The status of a store.
+#[derive(Debug)]
+pub struct StoreStatus {
+    /// The instant and the rule.
+    pub question: Question,
+    /// Its zone's offsets around the instant, which make wall times of instants.
+    pub zone: ZoneTable,
+    /// Its business time from eight days before the instant to one after it.
+    pub open: Intervals,
+    /// Its line of the report, with coverage.
+    pub row: ReportRow,
+    /// The polls behind each window's numbers; none where there is no business time.
+    pub evidence: PerWindow<Option<Evidence>>,
+    /// How it is at the instant.
+    pub state: StoreState,
+    /// The incidents of the week.
+    pub incidents: Vec<Incident>,
+    /// The week, piece after piece.
+    pub segments: Vec<Segment>,
+    /// Every poll within reach of the instant, counted or not.
+    pub polls: Vec<Poll>,
+    /// Those of them that count in the week.
+    pub counted: Vec<Poll>,
+}
+
+impl StoreStatus {
+    /// The status of a store that keeps `pattern` and answered `polls`: sorted, one an instant, all
+    /// within reach of the question's `as_of`.
+    pub fn new(polls: &[Poll], pattern: &Pattern, question: Question) -> Self {
+        let Question { as_of, rule } = question;
+        let span = Interval::new(as_of - REACH, as_of + DAY);
+        let zone = ZoneTable::new(pattern.zone, span);
+        let open = pattern.open(&zone, span);
+        let counted = counted(polls, &open, Window::Week.counted(as_of));
+        let timeline = Timeline::new(&counted, rule, span);
+        let week = Window::Week.before(as_of);
+        Self {
+            question,
+            row: ReportRow::measure(polls, &open, span, question),
+            evidence: PerWindow::new(|window| {
+                Evidence::measure(&counted, &open, window.before(as_of))
+            }),
+            state: StoreState::at(&counted, &open, as_of),
+            incidents: timeline.as_ref().map_or_else(Vec::new, |timeline| {
+                incidents(&counted, timeline, &open, week)
+            }),
+            segments: segments(&counted, timeline.as_ref(), &open, week),
+            polls: polls.to_vec(),
+            zone,
+            open,
+            counted,
+        }
+    }
+
+    /// Whether the week has enough polls to be sure of its numbers.
+    pub fn is_vouched(&self) -> bool {
+        is_vouched(
+            &self.row.totals[Window::Week],
+            self.row.coverage[Window::Week],
+        )
+    }
+
+    /// The last poll of any kind, counted or not.
+    pub fn last_poll(&self) -> Option<Poll> {
+        self.polls.last().copied()
+    }
+
+    /// Whether a poll of this status counts.
+    pub fn counts(&self, poll: Poll) -> bool {
+        self.counted.binary_search(&poll).is_ok()
+    }
+
+    /// Since when an offline store has been so: the first instant of its open incident, or the
+    /// status's own where no downtime has passed yet.
+    pub fn offline_since(&self) -> Option<Micros> {
+        let open = self.incidents.last().filter(|last| last.open);
+        let since = open.map_or(self.question.as_of, |last| last.stretch.start);
+        (self.state == StoreState::Offline).then_some(since)
+    }
+}
