@@ -34,15 +34,12 @@ use mio::Waker;
 
 pub use self::capacity::plan;
 use self::event_loop::EventLoop;
-use self::exchange::Exchange;
+use self::exchange::Dispatch;
 use self::limits::{Admit, Limits};
 use crate::error::{Error, Result};
 
 /// How long to wait before the event loop begins anew after it failed.
 const PAUSE: Duration = Duration::from_millis(100);
-
-/// Takes exchanges and has them answered.
-pub type Dispatch = dyn FnMut(Exchange) + Send;
 
 /// A frontend that serves until it is closed.
 pub struct Frontend {

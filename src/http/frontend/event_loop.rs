@@ -12,9 +12,8 @@ use mio::event::Event;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
 
-use super::Dispatch;
 use super::client::{Client, Step, StepContext};
-use super::exchange::{Exchange, ReplyTo, WholeRequest};
+use super::exchange::{Dispatch, Exchange, ReplyTo, WholeRequest};
 use super::limits::{Admit, Limits};
 use super::refusal::Refusal;
 use super::reply::{self, ReplyContext};

@@ -35,6 +35,9 @@ pub struct Exchange {
     pub reply_to: ReplyTo,
 }
 
+/// Takes exchanges and has them answered.
+pub type Dispatch = dyn FnMut(Exchange) + Send;
+
 impl ReplyTo {
     /// Gives the answer to the event loop.
     pub fn answer(self, answer: Response) {
