@@ -8,18 +8,18 @@
 --
 -- Change nothing by hand: a server keeps what it has read in memory, and would not notice.
 --
--- This file makes a new database and brings an older one up to date: every statement leaves alone what
--- is there already.
+-- This file makes a new database and adds to an older one what is missing: no statement changes a table that
+-- is there already. src/db/migrate.rs does the rest.
 
 PRAGMA application_id = 0x53746F72; -- "Stor"
 PRAGMA user_version = 6;
 
 -- A store exists once any source names it.
 CREATE TABLE IF NOT EXISTS store (
-    key         INTEGER PRIMARY KEY,  -- what its polls and hours carry in place of the id
+    key         INTEGER PRIMARY KEY,  -- its polls and hours carry this in place of the id
     store_id    TEXT NOT NULL UNIQUE, -- opaque
     timezone    TEXT,                 -- an IANA name as it was written; NULL: none, so America/Chicago
-    name        TEXT,                 -- what people call it; NULL: not in any stores file
+    name        TEXT,                 -- the name that people use; NULL: not in any stores file
     store_group TEXT                  -- who owns it; NULL together with `name`
 ) STRICT;
 
@@ -33,29 +33,28 @@ CREATE TABLE IF NOT EXISTS poll (
 ) STRICT, WITHOUT ROWID;
 
 -- A copy of the newest polls, for reading them faster: each row holds an hour of them in one value. The
--- rows of `poll` are the truth. Whatever changes one of them deletes its hour here in the same
--- transaction; where an hour is missing, its rows are read. src/db/packed_bytes.rs explains the bytes.
+-- rows of `poll` are the truth: a change of one deletes its hour here in the same transaction, and where an
+-- hour is missing, its rows are read. src/db/packed_bytes.rs explains the bytes.
 CREATE TABLE IF NOT EXISTS packed_hour (
     hour  INTEGER PRIMARY KEY, -- poll.at / 3,600,000,000
     polls BLOB NOT NULL
 ) STRICT;
 
--- A copy of all stores with their zones and hours, for reading them faster: good for as long as
--- generation.fleet is what it was when it was made. src/db/packed_fleet.rs explains the bytes.
-CREATE TABLE IF NOT EXISTS packed_fleet (
-    one        INTEGER PRIMARY KEY CHECK (one = 1),
-    generation INTEGER NOT NULL,
-    fleet      BLOB NOT NULL
+-- A week of opening hours, once for all stores that keep it; one that no store keeps is deleted.
+CREATE TABLE IF NOT EXISTS schedule (
+    key  INTEGER PRIMARY KEY,
+    -- Its rows, sorted, each once: [[weekday, start, end], …]. 0 is Monday, times are HH:MM:SS by the wall
+    -- clock, 24:00:00 at most; an end that is not after the start is on the next day.
+    week TEXT NOT NULL UNIQUE CHECK (json_valid(week))
 ) STRICT;
 
--- Weekly hours as they were loaded: overlaps and seams are united when computed, never here.
--- A store without rows is always open.
-CREATE TABLE IF NOT EXISTS business_hours (
-    store       INTEGER NOT NULL, -- store.key
-    weekday     INTEGER NOT NULL CHECK (weekday BETWEEN 0 AND 6), -- 0 = Monday
-    start_local TEXT NOT NULL,    -- HH:MM:SS
-    end_local   TEXT NOT NULL,    -- HH:MM:SS, 24:00:00 at most; not after the start: on the next day
-    PRIMARY KEY (store, weekday, start_local, end_local)
+-- Which week a store keeps, as it was loaded: overlaps and seams are united when computed, never here.
+-- A store without a row is always open.
+CREATE TABLE IF NOT EXISTS store_hours (
+    store      INTEGER NOT NULL,         -- store.key
+    valid_from TEXT NOT NULL DEFAULT '', -- the local date from which the week holds; '': from the beginning
+    schedule   INTEGER NOT NULL,         -- schedule.key
+    PRIMARY KEY (store, valid_from)
 ) STRICT, WITHOUT ROWID;
 
 -- One report, or another product of the same queue: a row before its id is given out, so that a restart
@@ -94,8 +93,8 @@ CREATE TABLE IF NOT EXISTS idempotency (
 
 CREATE INDEX IF NOT EXISTS idempotency_by_age ON idempotency (answered_at);
 
--- How often each kind of data has changed: what a server has in memory is good for as long as these
--- stand still. Every transaction that changes polls, or stores and hours, adds one.
+-- How often each kind of data has changed: every transaction that changes polls, or stores and hours, adds
+-- one. A server's memory is valid for as long as these stand still.
 CREATE TABLE IF NOT EXISTS generation (
     what  TEXT PRIMARY KEY CHECK (what IN ('polls', 'fleet')),
     value INTEGER NOT NULL
@@ -114,11 +113,14 @@ FROM poll JOIN store ON store.key = poll.store;
 DROP VIEW IF EXISTS business_hours_readable;
 CREATE VIEW business_hours_readable AS
 SELECT store.store_id,
-       substr('MonTueWedThuFriSatSun', weekday * 3 + 1, 3) AS weekday,
-       start_local,
-       end_local,
+       substr('MonTueWedThuFriSatSun', (row.value ->> 0) * 3 + 1, 3) AS weekday,
+       row.value ->> 1 AS start_local,
+       row.value ->> 2 AS end_local,
        coalesce(store.timezone, 'America/Chicago') AS timezone
-FROM business_hours JOIN store ON store.key = business_hours.store;
+FROM store_hours
+JOIN store ON store.key = store_hours.store
+JOIN schedule ON schedule.key = store_hours.schedule
+JOIN json_each(schedule.week) AS row;
 
 DROP VIEW IF EXISTS reports_readable;
 CREATE VIEW reports_readable AS

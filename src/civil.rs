@@ -1,14 +1,14 @@
 //! The text form of instants and wall times, both ways.
 //!
-//! It must never know which instants are sensible, what a store or a file is, or the time zone
-//! database: an instant here is UTC, and a wall time is microseconds since its midnight.
+//! An instant is UTC, in microseconds since 1970; a wall time is microseconds since its midnight. Neither
+//! needs the time zone database. Every year from 0001 to 9999 is read: callers judge which are sensible.
 
 use std::fmt;
 
 use crate::error::{Error, Result};
 use crate::uptime::interval::{DAY, HOUR, MINUTE, Micros, SECOND};
 
-/// What a timestamp's text said, with what was done to bring it to UTC microseconds.
+/// The instant that a text names, and how the text was brought to UTC microseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timestamp {
     /// The instant.
@@ -24,7 +24,7 @@ pub struct Timestamp {
 /// Why a text is not a timestamp.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TimestampError {
-    /// It is not written like one.
+    /// It has another shape.
     Shape,
     /// The calendar has no such date.
     Date,
@@ -32,7 +32,7 @@ pub enum TimestampError {
     Time,
     /// Second 60 where no leap second was.
     LeapSecond,
-    /// What follows the time is neither UTC nor an offset from it.
+    /// The text after the time is neither UTC nor an offset from it.
     Zone,
 }
 
@@ -75,13 +75,12 @@ const FRACTION_UNITS: [u32; 7] = [1_000_000, 100_000, 10_000, 1_000, 100, 10, 1]
 /// ```
 ///
 /// # Errors
-/// When the text is malformed. Any year from 0001 to 9999 is read, and an offset may carry the
-/// instant a day beyond; a caller that wants a narrower range checks it.
+/// When the text is malformed. An offset may carry the instant a day beyond the years 0001 to 9999.
 pub fn parse_timestamp(text: &str) -> Result<Timestamp, TimestampError> {
     parse_timestamp_bytes(text.as_bytes())
 }
 
-/// [`parse_timestamp`] for bytes that nobody has looked at yet.
+/// [`parse_timestamp`] for bytes of which nothing is known.
 pub(crate) fn parse_timestamp_bytes(text: &[u8]) -> Result<Timestamp, TimestampError> {
     match parse_common(text) {
         Some(at) => Ok(Timestamp {
@@ -94,8 +93,8 @@ pub(crate) fn parse_timestamp_bytes(text: &[u8]) -> Result<Timestamp, TimestampE
     }
 }
 
-/// The shape that nearly every row has, `YYYY-MM-DD HH:MM:SS[.f{1,6}] UTC`, at fixed positions;
-/// `None` for all else, right or wrong, which [`parse_any`] decides.
+/// Reads the shape that nearly every row has, `YYYY-MM-DD HH:MM:SS[.f{1,6}] UTC`, at fixed positions;
+/// `None` for every other text, which [`parse_any`] judges.
 fn parse_common(text: &[u8]) -> Option<Micros> {
     let (head, rest) = text.split_first_chunk::<19>()?;
     let fraction = rest.strip_suffix(b" UTC")?;
@@ -154,31 +153,17 @@ fn parse_common(text: &[u8]) -> Option<Micros> {
     Some(seconds * SECOND + i64::from(micros))
 }
 
-/// Every shape, piece by piece.
+/// Reads every shape, piece by piece.
 fn parse_any(text: &[u8]) -> Result<Timestamp, TimestampError> {
     use TimestampError::{Date, LeapSecond, Shape, Time, Zone};
 
-    let (year, text) = digits(text, 4).ok_or(Shape)?;
-    let (month, text) = text
-        .strip_prefix(b"-")
-        .and_then(|t| digits(t, 2))
-        .ok_or(Shape)?;
-    let (day, text) = text
-        .strip_prefix(b"-")
-        .and_then(|t| digits(t, 2))
-        .ok_or(Shape)?;
+    let ([year, month, day], text) = date(text).ok_or(Shape)?;
     let [b' ' | b'T' | b't', text @ ..] = text else {
         return Err(Shape);
     };
     let (hour, text) = digits(text, 2).ok_or(Shape)?;
-    let (minute, text) = text
-        .strip_prefix(b":")
-        .and_then(|t| digits(t, 2))
-        .ok_or(Shape)?;
-    let (second, text) = text
-        .strip_prefix(b":")
-        .and_then(|t| digits(t, 2))
-        .ok_or(Shape)?;
+    let (minute, text) = digits_after(b":", text).ok_or(Shape)?;
+    let (second, text) = digits_after(b":", text).ok_or(Shape)?;
     let (fraction, text) = match text.strip_prefix(b".") {
         None => (&[][..], text),
         Some(text) => {
@@ -216,7 +201,7 @@ fn parse_any(text: &[u8]) -> Result<Timestamp, TimestampError> {
     })
 }
 
-/// The minutes east of UTC that the end of a timestamp names: nothing, `Z`, `UTC`, `+02`,
+/// The minutes east of UTC that the end of a timestamp names: it is empty, `Z`, `UTC`, `+02`,
 /// `+0200` or `+02:00`, each with or without a space before it.
 fn parse_offset(text: &[u8]) -> Option<i64> {
     if text.is_empty() {
@@ -243,7 +228,7 @@ fn parse_offset(text: &[u8]) -> Option<i64> {
     (hours <= 23 && minutes <= 59).then(|| sign * i64::from(hours * 60 + minutes))
 }
 
-/// A wall time: how long after midnight a clock on the wall shows it.
+/// A wall time, as a clock on the wall shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LocalTime {
     /// Microseconds after midnight, up to and including 24:00:00.
@@ -253,7 +238,7 @@ pub struct LocalTime {
 }
 
 /// Reads a wall time, `HH:MM:SS` with up to six fraction digits, `H:MM:SS`, `HH:MM` or `H:MM`,
-/// from 00:00:00 to 24:00:00; whether the last may start something is the caller's to say.
+/// from 00:00:00 to 24:00:00; the caller judges whether a stretch may begin at 24:00:00.
 ///
 /// ```
 /// use store_monitor::civil::parse_local_time;
@@ -267,11 +252,10 @@ pub fn parse_local_time(text: &str) -> Option<LocalTime> {
         Some(hour) => (hour, false),
         None => (digits(text, 1)?, true),
     };
-    let (minute, text) = digits(text.strip_prefix(b":")?, 2)?;
+    let (minute, text) = digits_after(b":", text)?;
     let (second, text) = match text {
         [] => (None, text),
-        [b':', text @ ..] => digits(text, 2).map(|(second, text)| (Some(second), text))?,
-        _ => return None,
+        _ => digits_after(b":", text).map(|(second, text)| (Some(second), text))?,
     };
     let micros = match text {
         [] => 0,
@@ -319,12 +303,10 @@ pub fn format_rfc3339(at: Micros) -> String {
 /// The day that `text` names, `2026-11-01`, counted from 1970-01-01.
 ///
 /// # Errors
-/// When it names none.
+/// When it names no day.
 pub fn parse_day(text: &str) -> Result<i64> {
     let day = || {
-        let (year, rest) = digits(text.as_bytes(), 4)?;
-        let (month, rest) = digits(rest.strip_prefix(b"-")?, 2)?;
-        let (day, rest) = digits(rest.strip_prefix(b"-")?, 2)?;
+        let ([year, month, day], rest) = date(text.as_bytes())?;
         let whole = rest.is_empty() && is_date(year, month, day);
         whole.then(|| days_from_civil(year, month, day))
     };
@@ -397,12 +379,25 @@ fn write_digits(out: &mut Vec<u8>, number: u64, width: usize) {
     out.extend_from_slice(&digits[at..]);
 }
 
-/// What was written above is ASCII, so nothing is lost here.
+/// The text of what was written above, which is ASCII.
 fn text(ascii: Vec<u8>) -> String {
     String::from_utf8(ascii).unwrap_or_default()
 }
 
-/// The number in the first `count` bytes, if they are digits, and what follows them.
+/// The numbers of a date, `YYYY-MM-DD`, at the start of `text`, and the rest of it.
+fn date(text: &[u8]) -> Option<([u32; 3], &[u8])> {
+    let (year, text) = digits(text, 4)?;
+    let (month, text) = digits_after(b"-", text)?;
+    let (day, text) = digits_after(b"-", text)?;
+    Some(([year, month, day], text))
+}
+
+/// The number that two digits behind `separator` make, and the rest of `text`.
+fn digits_after<'a>(separator: &[u8], text: &'a [u8]) -> Option<(u32, &'a [u8])> {
+    digits(text.strip_prefix(separator)?, 2)
+}
+
+/// The number in the first `count` bytes, if they are digits, and the rest of `text`.
 fn digits(text: &[u8], count: usize) -> Option<(u32, &[u8])> {
     let (digits, rest) = text.split_at_checked(count)?;
     Some((number(digits)?, rest))
@@ -476,7 +471,7 @@ fn civil_from_days(days: i64) -> (i64, u64, u64) {
 /// The instant that a caller names, in any form that inputs may have.
 ///
 /// # Errors
-/// When it is none, with an example of one.
+/// When it names no instant.
 pub fn parse_instant(text: &str) -> Result<Micros> {
     parse_timestamp(text).map(|timestamp| timestamp.at).map_err(|_| {
         Error::invalid(format!(

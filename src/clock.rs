@@ -1,6 +1,4 @@
-//! The machine's clock, read at the edge only: commands, the queue of reports, HTTP.
-//!
-//! The core must never know it: `as_of` is passed in.
+//! The machine's clock. Only the edge reads it: commands, the job queue, HTTP. All else is told `as_of`.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

@@ -1,14 +1,14 @@
-//! The one error type: what went wrong, in a sentence that names the place and the remedy.
+//! The one error type: a kind to branch on, and a sentence that names the place and the remedy.
 //!
-//! It must never know who shows it: exit codes belong to `main`, HTTP statuses to `http`.
+//! `main` makes exit codes of kinds, and `http` makes statuses of them.
 
 use std::error::Error as StdError;
 use std::fmt;
 
-/// What kind of thing went wrong: all that a caller may branch on.
+/// The kind of an error: all that a caller may branch on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorKind {
-    /// The caller asked for something that cannot be: wrong usage or bad input.
+    /// Wrong usage or bad input.
     Invalid,
     /// The thing named does not exist.
     NotFound,
@@ -45,12 +45,12 @@ impl Error {
         Self::new(ErrorKind::Unavailable, message)
     }
 
-    /// The machine or the program failed while doing what `message` says.
+    /// The machine or the program failed; `message` says at which task.
     pub fn failed(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Failed, message)
     }
 
-    /// An error that says what `other` says, for one more who must hear it; its cause stays behind.
+    /// A copy of `other` for one more receiver, without its cause.
     pub fn again(other: &Self) -> Self {
         Self::new(other.kind, other.message.clone())
     }
@@ -70,12 +70,12 @@ impl Error {
         self
     }
 
-    /// What kind of thing went wrong.
+    /// The kind of the error.
     pub fn kind(&self) -> ErrorKind {
         self.kind
     }
 
-    /// The sentence without its causes: all that a stranger over HTTP is shown.
+    /// The sentence without its causes: all that a client over HTTP is shown.
     pub fn message(&self) -> &str {
         &self.message
     }

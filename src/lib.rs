@@ -18,6 +18,7 @@
 //! | [`render`] | products as files, one renderer a format | the database, where rows come from |
 //! | [`uptime`] | the pure core: what every number means | SQLite, HTTP, CSV files, the clock |
 //! | [`parallel`] | fork and join | what the work is |
+//! | [`docs`] | the guides as text | who shows them |
 //! | [`civil`], [`clock`] | instants as text; the machine's clock | everything above, and of the core only its unit of time |
 //! | [`error`] | what went wrong, and what to do | who shows it |
 //!
@@ -47,7 +48,7 @@
 //! - No function of [`uptime`] can fail, reads a clock or does I/O.
 //! - uptime + downtime = business time, to the microsecond, in every window of every store.
 //! - Nothing but [`db::writer`] (in a server) or [`db::write`] (in a command) changes the database.
-//! - What is derived ([`db::packed`], [`db::packed_fleet`], [`uptime::flips`]) may be missing at any time,
+//! - What is derived ([`db::packed`], [`uptime::flips`]) may be missing at any time,
 //!   and never wrong: it goes with the rows it was made from.
 //! - A report is in the database before its id is given out, and complete only once its numbers are.
 
@@ -57,6 +58,7 @@ pub mod civil;
 pub mod cli;
 pub mod clock;
 pub mod db;
+pub mod docs;
 pub mod error;
 pub mod export;
 pub mod fleet_view;

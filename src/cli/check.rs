@@ -1,4 +1,4 @@
-//! `check`: integrity of the database and of every stored invariant.
+//! `check`: the integrity of the database and of every stored invariant.
 
 use super::{Database, output};
 use crate::db::check;
@@ -6,7 +6,7 @@ use crate::db::connection::open_reader;
 use crate::error::{Error, Result};
 use crate::product;
 
-/// What `check` can be told.
+/// The options of `check`.
 #[derive(Debug, clap::Args)]
 pub struct Options {
     #[command(flatten)]

@@ -1,7 +1,4 @@
-//! `demo`: a throw-away database, filled from the embedded seed data, served.
-
-use std::fs;
-use std::path::{Path, PathBuf};
+//! `demo`: serves a temporary database that is filled from the embedded seed data.
 
 use super::import::load_all;
 use super::serve::{ServerOptions, serve};
@@ -9,7 +6,7 @@ use crate::db::connection::open_writer;
 use crate::error::{Error, Result};
 use crate::ingest::batch::Source;
 
-/// The data of a small chain of restaurants, as `import` would read it from files.
+/// The files of a small chain of restaurants.
 const SEED: [(&str, &[u8]); 4] = [
     ("stores.csv", include_bytes!("../../seed/stores.csv")),
     ("timezones.csv", include_bytes!("../../seed/timezones.csv")),
@@ -30,45 +27,27 @@ pub struct Options {
     server: ServerOptions,
 }
 
-/// Serves the seed data until a signal asks it to stop; the database goes with it.
+/// Serves the seed data until a signal stops it, then removes the database.
 ///
 /// # Errors
 /// As `serve`, and when no temporary folder can be made.
 pub fn run(options: &Options) -> Result<()> {
-    let folder = Folder::new()?;
-    let file = folder.0.join("demo.db");
+    let folder = tempfile::Builder::new()
+        .prefix("store-monitor-demo-")
+        .tempdir();
+    let folder =
+        folder.map_err(|error| Error::failed("no temporary folder can be made").because(error))?;
+    let file = folder.path().join("demo.db");
     let sources = SEED.map(|(name, bytes)| Source::new(name, bytes));
     load_all(&mut open_writer(&file)?, sources)?;
     serve(&file, &options.server, |address| {
         eprintln!(
-            "\nA chain of restaurants is being watched. Look at it in a browser:\n\n  \
+            "\nA chain of 63 restaurants. Open it in a browser:\n\n  \
              http://{address}/\n\nOr in another terminal:\n\n  \
              curl -X POST http://{address}/trigger_report\n  \
              curl 'http://{address}/get_report?report_id=ID'\n  \
              curl http://{address}/api/reports\n\n\
-             Ctrl-C stops the demo and forgets its database."
+             Ctrl-C stops the demo and removes its database."
         );
     })
-}
-
-/// A folder that goes when it is dropped.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new() -> Result<Self> {
-        let folder =
-            std::env::temp_dir().join(format!("store-monitor-demo-{}", uuid::Uuid::new_v4()));
-        let failed = |folder: &Path, error| {
-            Error::failed(format!("cannot make the folder {}", folder.display())).because(error)
-        };
-        fs::create_dir(&folder).map_err(|error: std::io::Error| failed(&folder, error))?;
-        Ok(Self(folder))
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        // It is in the system's temporary folder: what cannot be removed now goes with that.
-        let _ = fs::remove_dir_all(&self.0);
-    }
 }

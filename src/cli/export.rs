@@ -68,6 +68,6 @@ pub fn run(options: &Options) -> Result<()> {
     };
     match &options.output {
         Some(file) => output::to_file(file, write),
-        None => output::to_stdout_behind(folder_of(&options.database.file), write),
+        None => output::to_stdout_buffered(folder_of(&options.database.file), write),
     }
 }

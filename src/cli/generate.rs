@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use indicatif::ProgressBar;
 
 use crate::error::Result;
-use crate::generate;
+use crate::generate::{self, Order};
 
 /// What `generate` can be told.
 #[derive(Debug, clap::Args)]
@@ -51,6 +51,25 @@ pub struct Options {
         value_parser = clap::builder::BoolishValueParser::new()
     )]
     uuid: bool,
+
+    /// The order of the rows of polls
+    #[arg(
+        long,
+        env = "STORE_MONITOR_ORDER",
+        value_name = "ORDER",
+        default_value = "time"
+    )]
+    order: OrderName,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum OrderName {
+    /// As a poller writes them
+    Time,
+    /// By store id, then by time
+    Store,
+    /// Drawn from the seed
+    Shuffled,
 }
 
 /// Writes the files.
@@ -60,6 +79,11 @@ pub struct Options {
 pub fn run(options: &Options) -> Result<()> {
     let shape = generate::Options {
         uuid: options.uuid,
+        order: match options.order {
+            OrderName::Time => Order::Time,
+            OrderName::Store => Order::Store,
+            OrderName::Shuffled => Order::Shuffled,
+        },
         ..generate::Options::new(options.stores, options.days, options.seed)
     };
     let hours = shape.store_hours();

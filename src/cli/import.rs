@@ -15,7 +15,7 @@ use crate::civil;
 use crate::clock;
 use crate::db;
 use crate::db::connection::{create, open_reader, open_writer};
-use crate::db::{packed, packed_fleet, retention};
+use crate::db::{forget, packed};
 use crate::error::{Error, Result};
 use crate::ingest::batch::{self, Batch, Source, SourceNote};
 use crate::ingest::load::{self, Summary};
@@ -70,10 +70,10 @@ fn prune(options: &Options) -> Result<()> {
     drop(open_reader(&options.database.file)?);
     let mut db = open_writer(&options.database.file)?;
     let before = match (options.prune_before, options.keep_days) {
-        (None, Some(days)) => retention::cut(&db, days)?,
+        (None, Some(days)) => forget::cut(&db, days)?,
         (before, _) => before,
     };
-    let polls = before.map_or(Ok(0), |before| retention::prune(&mut db, before))?;
+    let polls = before.map_or(Ok(0), |before| forget::prune(&mut db, before))?;
     eprintln!("{} polls forgotten", grouped(polls));
     Ok(())
 }
@@ -186,14 +186,7 @@ fn write(db: &mut Connection, batch: Batch) -> Result<Summary> {
 
 /// Packs what is not packed yet.
 fn pack(db: &mut Connection) {
-    let pack = |db: &mut Connection| {
-        packed::pack_all(db)?;
-        match packed_fleet::pack(db)? {
-            Some(fleet) => packed_fleet::keep(db, fleet),
-            None => Ok(()),
-        }
-    };
-    if let Err(error) = pack(db) {
+    if let Err(error) = packed::pack_all(db) {
         // The rows are in; reading them takes longer, that is all.
         tracing::warn!(%error, "the rows could not be packed");
     }

@@ -1,4 +1,4 @@
-//! `export lake`: files by day for a warehouse.
+//! `export lake`: writes files by day for a warehouse.
 
 use std::fs::{self, File};
 use std::io::{self, IsTerminal};
@@ -9,7 +9,7 @@ use indicatif::ProgressBar;
 use super::output;
 use crate::civil;
 use crate::db;
-use crate::db::connection::open_reader;
+use crate::db::connection::{folder_of, open_reader};
 use crate::error::{Error, Result};
 use crate::export::lake::{self, Fill};
 
@@ -65,7 +65,7 @@ pub(super) fn run(options: &Options, database: &Path) -> Result<()> {
     );
     if let Some(&first) = written.days_without_polls.first() {
         eprintln!(
-            "{} of these days have no polls in the database, the first is {}: what DIR has of theirs was left as it is",
+            "{} of these days have no polls in the database, the first is {}: their files in DIR were left as they are",
             written.days_without_polls.len(),
             civil::format_day(first),
         );
@@ -73,7 +73,7 @@ pub(super) fn run(options: &Options, database: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A folder of the file system.
+/// Makes the files in a folder.
 struct Files<'a> {
     folder: &'a Path,
     bar: &'a ProgressBar,
@@ -97,18 +97,15 @@ impl lake::Files for Files<'_> {
     }
 }
 
-/// Makes a folder and those above it, as far as they are missing; durable, as what comes into it will be.
+/// Makes a folder and the missing folders above it, durably: the files in them will be durable, too.
 fn make_folder(folder: &Path) -> io::Result<()> {
     if folder.is_dir() {
         return Ok(());
     }
-    let above = match folder.parent() {
-        Some(above) if !above.as_os_str().is_empty() => above,
-        _ => Path::new("."),
-    };
+    let above = folder_of(folder);
     make_folder(above)?;
     match fs::create_dir(folder) {
-        // Another process may have been quicker.
+        // Another process may have made it meanwhile.
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
         _ => {}
     }

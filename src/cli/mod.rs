@@ -1,11 +1,11 @@
-//! The command line: what can be said, and which file does it.
+//! The command line: one file a command.
 //!
 //! Every setting is a flag and an environment variable. Data goes to stdout, all else to stderr.
-//! It must never know how anything is done beyond whom to call.
 
-mod behind;
+mod buffered_output;
 pub mod check;
 pub mod demo;
+pub mod docs;
 pub mod export;
 pub mod generate;
 pub mod import;
@@ -14,13 +14,16 @@ pub mod output;
 pub mod report;
 pub mod serve;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{Arg, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use crate::db::connection::folder_of;
 use crate::error::Result;
 
-/// How long were your stores really online during their business hours?
+/// Reports how long each store was online during its business hours
 ///
 /// store-monitor takes polls (`active` or `inactive`, about one an hour), business hours and time
 /// zones, and reports the uptime and downtime of every store for the last hour, day and week. One
@@ -29,7 +32,7 @@ use crate::error::Result;
 #[command(name = "store-monitor", version, max_term_width = 100)]
 #[command(after_help = "Start with:  store-monitor demo")]
 pub struct CommandLine {
-    /// What to tell on stderr: error, warn, info or debug
+    /// The least severe messages on stderr: error, warn, info or debug
     #[arg(
         long,
         env = "STORE_MONITOR_LOG",
@@ -39,27 +42,35 @@ pub struct CommandLine {
     )]
     log: tracing::Level,
 
+    #[command(flatten)]
+    database: Database,
+
     #[command(subcommand)]
     command: Command,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve a throw-away database filled with the data of a small chain of restaurants
+    /// Serve a temporary database that is filled with the data of a small chain of restaurants
     Demo(demo::Options),
     /// Serve a database over HTTP
     Serve(serve::Options),
-    /// Load CSV files: polls, business hours, time zones, stores; told apart by their header
+    /// Load CSV files of polls, business hours, time zones or stores; the header says which
     Import(import::Options),
     /// Print the report as CSV
     Report(report::Options),
     /// Print what is stored, as CSV that `import` takes back unchanged, or write files for a warehouse
     Export(export::Options),
-    /// Check the database and every promise it makes
+    /// Check the database: its file, and every rule its rows must keep
     Check(check::Options),
     /// Write synthetic CSV files in the shape of real ones, the same for the same seed
     Generate(generate::Options),
+    /// Print a guide as Markdown, or the list of guides
+    Docs(docs::Options),
 }
+
+/// The commands that have no database.
+const WITHOUT_DATABASE: [&str; 3] = ["demo", "generate", "docs"];
 
 /// The database that a command works on.
 #[derive(Clone, Debug, Args)]
@@ -75,9 +86,31 @@ pub struct Database {
     file: PathBuf,
 }
 
-/// The command line of this process; wrong usage, `--help` and `--version` end it here.
+/// The command line as clap knows it: the help of a command without a database does not name `--database`.
+pub fn command() -> clap::Command {
+    let hide = |command: clap::Command| {
+        // It has the id of the global flag, and so takes its place.
+        command.arg(Arg::new("file").long("database").hide(true))
+    };
+    let command = CommandLine::command();
+    WITHOUT_DATABASE
+        .into_iter()
+        .fold(command, |command, name| command.mut_subcommand(name, hide))
+}
+
+/// The command line of this process; wrong usage, `--help` and `--version` end the process here.
 pub fn parse() -> CommandLine {
-    CommandLine::parse()
+    let mut command = command();
+    let mut matches = command.get_matches_mut();
+    if let Some((name, options)) = matches.subcommand()
+        && WITHOUT_DATABASE.contains(&name)
+        && options.value_source("file") == Some(ValueSource::CommandLine)
+    {
+        let reason = format!("`{name}` has no database (leave --database away)");
+        command.error(ErrorKind::ArgumentConflict, reason).exit();
+    }
+    CommandLine::from_arg_matches_mut(&mut matches)
+        .unwrap_or_else(|error| error.format(&mut command).exit())
 }
 
 /// Sends the log to stderr.
@@ -103,23 +136,14 @@ pub fn run(command_line: CommandLine) -> Result<()> {
         Command::Export(options) => export::run(&options),
         Command::Check(options) => check::run(&options),
         Command::Generate(options) => generate::run(&options),
-    }
-}
-
-/// Where what does not fit elsewhere is kept for a while: beside the database.
-fn folder_of(file: &Path) -> &Path {
-    match file.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
+        Command::Docs(options) => docs::run(&options),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     #[test]
     fn the_command_line_is_sound() {
-        super::CommandLine::command().debug_assert();
+        super::command().debug_assert();
     }
 }

@@ -1,16 +1,15 @@
 //! Where data goes: stdout, or a file that appears whole or not at all.
-//!
-//! It must never know what is written.
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use super::behind;
+use super::buffered_output;
+use crate::db::connection::folder_of;
 use crate::error::{Error, Result};
 
-/// Gives `write` a writer to stdout; a reader that has seen enough and left is no error.
+/// Gives `write` a writer to stdout; a reader that closes its end early is no error.
 ///
 /// # Errors
 /// Those of `write`, and when stdout cannot be written.
@@ -26,19 +25,19 @@ pub fn to_stdout(write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()>
     }
 }
 
-/// As [`to_stdout`], but `write` never waits for whoever reads, for it holds a view of the database: what
-/// a pipe or a terminal has not yet taken is kept in `folder`.
+/// As [`to_stdout`], but `write` never waits for a pipe or a terminal: bytes that are not yet read wait in a
+/// temporary file in `folder`.
 ///
 /// # Errors
 /// Those of `write`, and when stdout cannot be written or `folder` not be used.
-pub fn to_stdout_behind(
+pub fn to_stdout_buffered(
     folder: &Path,
     write: impl FnOnce(&mut dyn Write) -> Result<()>,
 ) -> Result<()> {
     if is_file(&io::stdout()) {
         return to_stdout(write);
     }
-    let written = behind::write(&mut io::stdout(), folder, |out| {
+    let written = buffered_output::write(&mut io::stdout(), folder, |out| {
         let mut out = BufWriter::with_capacity(1 << 16, out);
         write(&mut out)?;
         out.flush()
@@ -50,7 +49,7 @@ pub fn to_stdout_behind(
     }
 }
 
-/// Whether output goes to a file, which keeps nobody waiting.
+/// Whether output goes to a file, which is never waited for.
 fn is_file(out: &io::Stdout) -> bool {
     #[cfg(unix)]
     {
@@ -65,12 +64,11 @@ fn is_file(out: &io::Stdout) -> bool {
     }
 }
 
-/// Gives `write` a writer to a new file beside `file`, which takes its place, on disk, when all went
-/// well. Where `file` is a link, that is the place it leads to; a device or a pipe is written into, for
-/// nothing can take its place.
+/// Gives `write` a writer to a new file beside `file`, and renames it to `file` once it is whole and on disk.
+/// A link is followed; a device or a pipe is written into, because it cannot be replaced.
 ///
 /// # Errors
-/// Those of `write`, and when the file cannot be written; then what was at `file` stays as it was.
+/// Those of `write`, and when the file cannot be written; then `file` stays as it was.
 pub fn to_file(file: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
     let failed = |error: io::Error| {
         Error::invalid(format!(
@@ -86,11 +84,8 @@ pub fn to_file(file: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()>) ->
     }
     let place = fs::canonicalize(file);
     let file = place.as_deref().unwrap_or(file);
-    let folder = match file.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    // Hidden: whoever reads all files of a folder passes over it.
+    let folder = folder_of(file);
+    // Hidden: programs that read all files of a folder skip it.
     let mut name = OsString::from(".");
     name.push(file.file_name().unwrap_or_default());
     name.push(format!(".part-{}", std::process::id()));

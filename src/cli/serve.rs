@@ -1,4 +1,4 @@
-//! `serve`: the server's life, from the database file to a clean stop.
+//! `serve`: a server's life, from the database file to a clean stop.
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -14,7 +14,7 @@ use signal_hook::iterator::Signals;
 use super::Database;
 use crate::db::connection::{open_reader, open_writer};
 use crate::db::writer::Writer;
-use crate::db::{packed, packed_fleet, polls, retention};
+use crate::db::{forget, packed, polls};
 use crate::error::{Error, Result};
 use crate::fleet_view::FleetViews;
 use crate::hot_window::HotWindow;
@@ -25,23 +25,22 @@ use crate::product;
 use crate::uptime::report::Question;
 use crate::uptime::timeline::Interpolation;
 
-/// How many requests are answered side by side, where the machine gives as many threads.
+/// How many requests are handled at once, where the machine gives as many threads.
 ///
-/// Many: a handler that waits for its rows to be durable costs nothing but its stack, and those that
-/// wait together share one commit.
+/// They are many because most of them wait for a commit that they share.
 const HANDLERS: usize = 64;
 
-/// How often polls are looked through for those that are too old.
+/// How often old polls are forgotten.
 const RETENTION_EVERY: Duration = Duration::from_secs(3600);
 
-/// How often it is seen to that hours that have passed are packed.
+/// How often hours that have passed are packed.
 const PACKING_EVERY: Duration = Duration::from_secs(600);
 
-/// How long after the polls the first page's numbers are computed, unless somebody asks for them before:
-/// whoever waited for the start wants a report of it first, and both would share the processors.
+/// How long after the polls the first page is computed, unless a client asks for it before. A client that
+/// waited for the start wants a report first, and both would share the processors.
 const PAGE_AFTER: Duration = Duration::from_secs(1);
 
-/// How long a stop may take before the process leaves anyway: all that matters is on disk already.
+/// How long a stop may take before the process exits anyway: all acknowledged data are on disk already.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
 
 /// What `serve` can be told.
@@ -54,7 +53,7 @@ pub struct Options {
     server: ServerOptions,
 }
 
-/// What `serve` and `demo` can both be told.
+/// What `serve` and `demo` can be told.
 #[derive(Clone, Debug, clap::Args)]
 pub struct ServerOptions {
     /// Where to listen; port 0 picks a free one
@@ -66,11 +65,11 @@ pub struct ServerOptions {
     )]
     listen: SocketAddr,
 
-    /// Listen where other machines can reach it although there are no accounts yet
+    /// Listen where other machines can reach the server, although it has no accounts yet
     #[arg(long, env = "STORE_MONITOR_INSECURE_NO_AUTH")]
     insecure_no_auth: bool,
 
-    /// A host name that clients may call the server by, beside its address; several with commas
+    /// A host name of the server, beside its address; several with commas
     #[arg(
         long = "host",
         env = "STORE_MONITOR_HOST",
@@ -79,15 +78,15 @@ pub struct ServerOptions {
     )]
     hosts: Vec<String>,
 
-    /// Let pages show and not change anything: no upload, no button for a report
+    /// Let pages change nothing: no upload, no button for a report
     #[arg(long, env = "STORE_MONITOR_READ_ONLY_PAGES")]
     read_only_pages: bool,
 
-    /// How many reports are made side by side
+    /// How many reports are made at once
     #[arg(long, env = "STORE_MONITOR_WORKERS", value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=64))]
     workers: u16,
 
-    /// Whose clock a report follows when its caller names no instant
+    /// The clock that gives the instant of a report when its caller names none
     #[arg(
         long,
         env = "STORE_MONITOR_CLOCK",
@@ -96,7 +95,7 @@ pub struct ServerOptions {
     )]
     clock: ClockName,
 
-    /// How many finished reports to keep; the oldest go first
+    /// How many finished reports to keep; the oldest are removed first
     #[arg(long, env = "STORE_MONITOR_KEEP_REPORTS", value_name = "N", default_value_t = Limits::default().keep_reports_max)]
     keep_reports: u32,
 
@@ -104,7 +103,7 @@ pub struct ServerOptions {
     #[arg(long, env = "STORE_MONITOR_KEEP_DAYS", value_name = "N")]
     keep_days: Option<u32>,
 
-    /// How long a body of rows may be, in bytes as it is sent
+    /// How many bytes a request with rows may have, as it is sent
     #[arg(long, env = "STORE_MONITOR_MAX_BODY", value_name = "BYTES", default_value_t = http::BODY_BYTES_MAX)]
     max_body: u64,
 
@@ -134,7 +133,7 @@ pub fn run(options: &Options) -> Result<()> {
 /// # Errors
 /// As [`run`].
 pub fn serve(file: &Path, options: &ServerOptions, ready: impl FnOnce(SocketAddr)) -> Result<()> {
-    // Signals first: one that comes during the start must not be lost.
+    // Before all else: a signal during the start must not be lost.
     let mut signals = Signals::new([SIGINT, SIGTERM])
         .map_err(|error| Error::failed("cannot listen for signals").because(error))?;
     if !options.listen.ip().is_loopback() && !options.insecure_no_auth {
@@ -149,9 +148,14 @@ pub fn serve(file: &Path, options: &ServerOptions, ready: impl FnOnce(SocketAddr
     let (writer, writer_thread) = Writer::start(open_writer(file)?, Arc::clone(&hot))?;
 
     let views = Arc::new(FleetViews::default());
-    warm_in_background(Arc::clone(&hot), Arc::clone(&views), file)?;
-    let memory = Arc::clone(&hot);
-    let recipe = Arc::new(move |db: &mut _, order: &Order| product::make(db, &memory, order));
+    let (memory, pages, path) = (Arc::clone(&hot), Arc::clone(&views), file.to_owned());
+    spawn("warm", move || {
+        if let Err(error) = warm(&memory, &pages, &path) {
+            tracing::error!(%error, "the polls could not be loaded; the first report tries again");
+        }
+    })?;
+    let inputs = Arc::clone(&hot);
+    let recipe = Arc::new(move |db: &mut _, order: &Order| product::make(db, &inputs, order));
     let limits = Limits {
         workers: options.workers.into(),
         keep_reports_max: options.keep_reports,
@@ -180,129 +184,102 @@ pub fn serve(file: &Path, options: &ServerOptions, ready: impl FnOnce(SocketAddr
     announce(server.address())?;
     ready(server.address());
 
-    let retention = options
-        .keep_days
-        .map(|days| keep_days(file, writer.clone(), days));
-    let retention = retention.transpose()?;
-    let packing = pack_in_background(writer.clone(), file)?;
+    let packer = writer.clone();
+    let mut periodic = vec![every(PACKING_EVERY, "packing", move || pack(&packer))?];
+    if let Some(days) = options.keep_days {
+        let (path, pruner) = (file.to_owned(), writer.clone());
+        periodic.push(every(RETENTION_EVERY, "retention", move || {
+            prune(&path, &pruner, days)
+        })?);
+    }
 
     let signal = signals.forever().next();
     tracing::info!(signal = signal.unwrap_or_default(), "stopping");
     let (stopped, done) = bounded(1);
-    let stop = thread::Builder::new()
-        .name("stop".to_owned())
-        .spawn(move || {
-            server.stop();
-            drop((writer, retention, packing));
-            jobs.stop();
-            for worker in workers {
-                let _ = worker.join();
+    let stop = spawn("stop", move || {
+        server.stop();
+        drop((writer, periodic));
+        jobs.stop();
+        for worker in workers {
+            let _ = worker.join();
+        }
+        // No handle on the writer is left, so its thread ends and gives the connection back.
+        let checkpoint = |db: rusqlite::Connection| {
+            db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+        };
+        match writer_thread.join().map(checkpoint) {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "the write-ahead log stays for the next start")
             }
-            // Every handle on the writer is gone now, so its thread ends and gives the connection back.
-            let checkpoint = |db: rusqlite::Connection| {
-                db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
-            };
-            match writer_thread.join().map(checkpoint) {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => {
-                    tracing::warn!(%error, "the write-ahead log was left for the next start")
-                }
-                Err(_) => tracing::error!("the writer panicked"),
-            }
-            // The receiver is gone only if the wait below has ended.
-            let _ = stopped.send(());
-        });
+            Err(_) => tracing::error!("the writer panicked"),
+        }
+        // The receiver is gone only if the wait below has ended.
+        let _ = stopped.send(());
+    });
     if stop.is_err() || done.recv_timeout(STOP_WITHIN).is_err() {
-        tracing::warn!(
-            "not everything came to an end in time; all that was acknowledged is on disk"
-        );
+        tracing::warn!("the stop took too long and was cut; all that was acknowledged is on disk");
     }
     Ok(())
 }
 
-/// Loads what reports and the first page need while the server answers already.
-fn warm_in_background(hot: Arc<HotWindow>, views: Arc<FleetViews>, file: &Path) -> Result<()> {
-    let file = file.to_owned();
-    let warm = move || -> Result<()> {
-        let mut db = open_reader(&file)?;
-        hot.warm(&mut db)?;
-        thread::sleep(PAGE_AFTER);
-        if let Some(as_of) = polls::newest(&db)? {
-            let rule = Interpolation::default();
-            views.view(&mut db, &hot, Question { as_of, rule })?;
-        }
-        Ok(())
-    };
-    let warm = move || {
-        if let Err(error) = warm() {
-            tracing::error!(%error, "the polls could not be loaded; the first report tries again");
-        }
-    };
-    let thread = thread::Builder::new().name("warm".to_owned()).spawn(warm);
+/// Calls `work` on a thread of its own.
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<()> {
+    let thread = thread::Builder::new().name(name.to_owned()).spawn(work);
     thread
         .map(drop)
         .map_err(|error| Error::failed("cannot start a thread").because(error))
 }
 
-/// Packs the hours that have passed, at the start and from time to time, until the sender is dropped.
-///
-/// The fleet, too, when it has changed.
-fn pack_in_background(mut writer: Writer, file: &Path) -> Result<Sender<()>> {
-    let file = file.to_owned();
+/// Calls `work` on a thread of its own, now and after each `period`, until the sender is dropped.
+fn every(
+    period: Duration,
+    name: &'static str,
+    mut work: impl FnMut() -> Result<()> + Send + 'static,
+) -> Result<Sender<()>> {
     let (running, stopped) = bounded::<()>(0);
-    let pack = move || {
-        let mut pack = || {
-            packed::pack_all(&mut writer)?;
-            match packed_fleet::pack(&mut open_reader(&file)?)? {
-                Some(fleet) => packed_fleet::keep(&mut writer, fleet),
-                None => Ok(()),
-            }
-        };
+    spawn(name, move || {
         loop {
-            if let Err(error) = pack() {
-                tracing::error!(%error, "rows could not be packed; the next start reads them slower");
+            if let Err(error) = work() {
+                tracing::error!(%error, "{name} failed and is tried again later");
             }
-            if stopped.recv_timeout(PACKING_EVERY) == Err(RecvTimeoutError::Disconnected) {
+            if stopped.recv_timeout(period) == Err(RecvTimeoutError::Disconnected) {
                 return;
             }
         }
-    };
-    let thread = thread::Builder::new()
-        .name("packing".to_owned())
-        .spawn(pack);
-    thread.map_err(|error| Error::failed("cannot start a thread").because(error))?;
+    })?;
     Ok(running)
 }
 
-/// Forgets old polls once an hour, until the sender is dropped.
-fn keep_days(file: &Path, writer: Writer, days: u32) -> Result<Sender<()>> {
-    let file = file.to_owned();
-    let (running, stopped) = bounded::<()>(0);
-    let prune = move || {
-        loop {
-            if let Err(error) = prune(&file, &writer, days) {
-                tracing::error!(%error, "old polls could not be forgotten; the next hour tries again");
-            }
-            if stopped.recv_timeout(RETENTION_EVERY) == Err(RecvTimeoutError::Disconnected) {
-                return;
-            }
-        }
-    };
-    let thread = thread::Builder::new()
-        .name("retention".to_owned())
-        .spawn(prune);
-    thread.map_err(|error| Error::failed("cannot start a thread").because(error))?;
-    Ok(running)
+/// Reads the polls that reports need, then computes the first page.
+fn warm(hot: &HotWindow, views: &FleetViews, file: &Path) -> Result<()> {
+    let mut db = open_reader(file)?;
+    hot.warm(&mut db)?;
+    thread::sleep(PAGE_AFTER);
+    if let Some(as_of) = polls::newest(&db)? {
+        let rule = Interpolation::default();
+        views.view(&mut db, hot, Question { as_of, rule })?;
+    }
+    Ok(())
+}
+
+/// Packs the hours that have passed, a transaction each.
+fn pack(writer: &Writer) -> Result<()> {
+    let mut from = i64::MIN;
+    while let Some(hour) = writer.write(move |db| packed::pack_next(db, from))? {
+        from = hour + 1;
+    }
+    Ok(())
 }
 
 /// Forgets old polls, a transaction at a time so that others get their turn.
 fn prune(file: &Path, writer: &Writer, days: u32) -> Result<()> {
-    let Some(before) = retention::cut(&open_reader(file)?, days)? else {
+    let Some(before) = forget::cut(&open_reader(file)?, days)? else {
         return Ok(());
     };
     let mut total = 0;
     loop {
-        let polls = writer.write(move |db| retention::prune_some(db, before))?;
+        let polls = writer.write(move |db| forget::prune_some(db, before))?;
         total += polls;
         if polls == 0 {
             break;
@@ -314,7 +291,7 @@ fn prune(file: &Path, writer: &Writer, days: u32) -> Result<()> {
     Ok(())
 }
 
-/// The one line that scripts wait for.
+/// Prints the one line that scripts wait for.
 fn announce(address: SocketAddr) -> Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "listening on http://{address}")

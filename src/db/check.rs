@@ -1,17 +1,16 @@
 //! The check: SQLite's own integrity, and every invariant that the schema leaves to the program.
 //!
-//! It changes nothing. Each finding is a sentence.
+//! Each finding is a sentence. Nothing is changed.
 
 use rusqlite::Connection;
 
-use super::{packed, packed_fleet};
-use crate::civil;
+use super::{packed, schedules};
 use crate::error::Result;
 
-/// How many findings of one kind are told before the rest are only counted.
+/// How many findings of one kind are listed; the rest are counted.
 const FINDINGS_MAX: usize = 20;
 
-/// Everything that is wrong with the database; empty when all is well.
+/// Every fault of the database; empty when all is well.
 ///
 /// # Errors
 /// When the database cannot be read at all.
@@ -24,8 +23,16 @@ pub fn findings(db: &Connection) -> Result<Vec<String>> {
             "polls of a store key that no store has",
         ),
         (
-            "SELECT DISTINCT store FROM business_hours WHERE store NOT IN (SELECT key FROM store)",
+            "SELECT DISTINCT store FROM store_hours WHERE store NOT IN (SELECT key FROM store)",
             "business hours of a store key that no store has",
+        ),
+        (
+            "SELECT DISTINCT store FROM store_hours WHERE schedule NOT IN (SELECT key FROM schedule)",
+            "business hours of a schedule that is not there, of store key",
+        ),
+        (
+            "SELECT key FROM schedule WHERE key NOT IN (SELECT schedule FROM store_hours)",
+            "a schedule that no store keeps, key",
         ),
         (
             "SELECT key FROM store WHERE key NOT BETWEEN 0 AND 4294967295",
@@ -71,11 +78,11 @@ pub fn findings(db: &Connection) -> Result<Vec<String>> {
     )?;
     values(
         db,
-        "SELECT start_local FROM business_hours UNION SELECT end_local FROM business_hours",
-        |time| {
-            civil::parse_local_time(time)
-                .is_none()
-                .then(|| format!("a malformed wall time `{time}`"))
+        "SELECT week FROM schedule",
+        |week| {
+            schedules::decode(week)
+                .err()
+                .map(|error| error.message().to_owned())
         },
         &mut findings,
     )?;
@@ -94,13 +101,6 @@ pub fn findings(db: &Connection) -> Result<Vec<String>> {
             "the packed polls of the hour {hour} are not those of its rows (DELETE FROM packed_hour in the sqlite3 shell mends it)"
         ));
     }
-    // A zone or a time that is none was told above; then there is nothing to compare with.
-    if findings.is_empty() && packed_fleet::is_wrong(db)? {
-        findings.push(
-            "the packed fleet is not that of the rows (DELETE FROM packed_fleet in the sqlite3 shell mends it)"
-                .to_owned(),
-        );
-    }
     Ok(findings)
 }
 
@@ -114,7 +114,7 @@ fn integrity(db: &Connection, findings: &mut Vec<String>) -> Result<()> {
     )
 }
 
-/// Adds what `find` says of each value in the first column of `query`.
+/// Calls `find` with each value in the first column of `query`, and adds its findings.
 fn values(
     db: &Connection,
     query: &str,

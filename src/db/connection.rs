@@ -1,53 +1,19 @@
-//! Opening the database file: the settings every connection has, and what is refused.
-//!
-//! It must never know what the tables mean.
+//! Opening the database file: the settings of every connection, and the files that are refused.
 
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::panic::resume_unwind;
 use std::path::Path;
-use std::thread;
 use std::time::Duration;
 
 use crossbeam_channel::{RecvTimeoutError, bounded};
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
+use super::migrate::{SCHEMA_VERSION, migrate};
 use crate::error::{Error, Result};
-
-/// The schema, with the application id and version it sets.
-const SCHEMA: &str = include_str!("../../schema.sql");
+use crate::parallel;
 
 /// `PRAGMA application_id` of our databases: "Stor".
 const APPLICATION_ID: i32 = 0x5374_6F72;
-
-/// The version of the schema that this program writes and reads.
-const SCHEMA_VERSION: i32 = 6;
-
-/// What the schema's own statements cannot do to a database older than a version.
-const UPGRADES: [(i32, &str); 3] = [
-    (
-        4,
-        // The bytes of packed hours meant something else: they are packed anew.
-        "DROP TABLE IF EXISTS packed_hour;
-     ALTER TABLE report ADD COLUMN csv_bytes INTEGER;
-     ALTER TABLE report ADD COLUMN fleet INTEGER;
-     ALTER TABLE report ADD COLUMN numbers BLOB;
-     UPDATE report SET csv_bytes = length(csv);",
-    ),
-    (5, "ALTER TABLE report ADD COLUMN shared BLOB;"),
-    (
-        6,
-        // Large loads used to land beside `poll`. One that had landed counts, one that had not never was.
-        "CREATE TABLE IF NOT EXISTS landing (one INTEGER PRIMARY KEY, landed INTEGER);
-     CREATE TABLE IF NOT EXISTS landing_poll (at INTEGER, store INTEGER, active INTEGER);
-     INSERT INTO poll (at, store, active)
-         SELECT at, store, active FROM landing_poll WHERE EXISTS (SELECT 1 FROM landing WHERE landed)
-         ON CONFLICT DO UPDATE SET active = excluded.active;
-     DROP TABLE landing;
-     DROP TABLE landing_poll;
-     DROP TABLE IF EXISTS landing_store;",
-    ),
-];
 
 /// The size of a new database's pages. Twice SQLite's default reads a window of polls and keeps a
 /// report's numbers with half as many system calls; more would make a single poll's commit dear.
@@ -59,7 +25,7 @@ pub const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 /// How often a database that is being made is written to the disk.
 const FLUSH_PERIOD: Duration = Duration::from_millis(50);
 
-/// What the WAL file is cut back to after a checkpoint.
+/// The size to which a checkpoint cuts the WAL file back.
 const WAL_BYTES_KEPT: i64 = 64 << 20;
 
 /// Opens `file` for writing; creates it, readable by its owner only, if it is missing.
@@ -77,17 +43,13 @@ pub fn open_writer(file: &Path) -> Result<Connection> {
 
 /// Makes the database `file`, which must not exist yet, of what `fill` writes.
 ///
-/// It has its name once it is whole and on disk, so it needs no journal on the way, which halves what is
-/// written; nor does it matter how much that is.
+/// It gets its name once it is whole and on disk, so it needs no journal, which halves the bytes written.
 ///
 /// # Errors
 /// Those of `fill`; the file cannot be made, or another process made it meanwhile. Then there is none, or
 /// theirs.
 pub fn create<T>(file: &Path, fill: impl FnOnce(&mut Connection) -> Result<T>) -> Result<T> {
-    let folder = match file.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
+    let folder = folder_of(file);
     let failed = |error: io::Error| {
         Error::invalid(format!("cannot create database {}", file.display())).because(error)
     };
@@ -101,10 +63,10 @@ pub fn create<T>(file: &Path, fill: impl FnOnce(&mut Connection) -> Result<T>) -
         db.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
         db.pragma_update(None, "synchronous", "OFF")?;
         trust(db)?;
-        db.pragma_update_and_check(None, "journal_mode", "OFF", |row| row.get::<_, String>(0))?;
-        db.execute_batch(SCHEMA)
+        db.pragma_update_and_check(None, "journal_mode", "OFF", |row| row.get::<_, String>(0))
     };
     prepare(&db).map_err(|error| explain(error, file))?;
+    migrate(&db, 0)?;
     let (answer, flushed) = flush_while(part.as_file(), || fill(&mut db));
     let answer = answer?;
     flushed.map_err(failed)?;
@@ -126,30 +88,39 @@ pub fn create<T>(file: &Path, fill: impl FnOnce(&mut Connection) -> Result<T>) -
     Ok(answer)
 }
 
-/// Leaves the schema's CHECKs to whoever changes the file by hand, and to `check`: what this program writes
-/// comes from types that hold what they ask, and a large load would ask for every row.
+/// The folder that `file` is in.
+pub fn folder_of(file: &Path) -> &Path {
+    let folder = file
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    folder.unwrap_or(Path::new("."))
+}
+
+/// Turns the schema's CHECKs off. They guard against changes by hand: this program's types hold the same
+/// already, and a large load would check every row.
 fn trust(db: &Connection) -> rusqlite::Result<()> {
     db.pragma_update(None, "ignore_check_constraints", true)
 }
 
-/// Runs `work`, and has the system write on the way what that has given it to write: else all of it would
-/// wait for the one sync at the end, and that for the disk.
+/// Runs `work`, and syncs `file` from time to time meanwhile: else the one sync at the end would wait for all
+/// of it to be written.
 ///
-/// A write that fails is told once to whoever syncs next: so what the syncs said is returned, too.
+/// The system reports a failed write to one sync only, so the outcome of the syncs is returned, too.
 fn flush_while<T>(file: &File, work: impl FnOnce() -> T) -> (T, io::Result<()>) {
-    thread::scope(|scope| {
-        let (done, is_done) = bounded::<()>(0);
-        let flush = scope.spawn(move || {
-            while is_done.recv_timeout(FLUSH_PERIOD) == Err(RecvTimeoutError::Timeout) {
-                file.sync_data()?;
-            }
-            Ok(())
-        });
+    let (done, is_done) = bounded::<()>(0);
+    let flush = || {
+        while is_done.recv_timeout(FLUSH_PERIOD) == Err(RecvTimeoutError::Timeout) {
+            file.sync_data()?;
+        }
+        Ok(())
+    };
+    let work = move || {
         let made = work();
         drop(done);
-        let flushed = flush.join();
-        (made, flushed.unwrap_or_else(|panic| resume_unwind(panic)))
-    })
+        made
+    };
+    let (flushed, made) = parallel::join(flush, work);
+    (made, flushed)
 }
 
 /// Opens `file`, which must exist, for reading only; one of an older version is brought up to date first.
@@ -244,26 +215,20 @@ fn check_identity(file: &Path, application: i32, version: i32, tables: u32) -> R
 fn prepare(db: &mut Connection, file: &Path) -> Result<()> {
     let (application, version, tables) = identity(db, file)?;
     check_identity(file, application, version, tables)?;
-    let prepare = |db: &mut Connection| {
-        if application == 0 {
-            db.pragma_update(None, "page_size", PAGE_BYTES)?;
-        }
-        // Two processes may meet here: whoever has the write lock looks again.
-        let write = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let version: i32 = write.pragma_query_value(None, "user_version", |row| row.get(0))?;
-        if version < SCHEMA_VERSION {
-            if version > 0 {
-                let upgrades = UPGRADES.iter().filter(|&&(to, _)| version < to);
-                upgrades
-                    .map(|(_, sql)| sql)
-                    .try_for_each(|sql| write.execute_batch(sql))?;
-                super::reports::migrate_to_6(&write)?;
-            }
-            write.execute_batch(SCHEMA)?;
-        }
-        write.commit()
-    };
-    prepare(db).map_err(|error| explain(error, file))?;
+    let failed = |error| explain(error, file);
+    if application == 0 {
+        db.pragma_update(None, "page_size", PAGE_BYTES)
+            .map_err(failed)?;
+    }
+    let write = db.transaction_with_behavior(TransactionBehavior::Immediate);
+    let write = write.map_err(failed)?;
+    // Another process may have been here first: only now is its version certain.
+    let version = write.pragma_query_value(None, "user_version", |row| row.get(0));
+    let version = version.map_err(failed)?;
+    if version < SCHEMA_VERSION {
+        migrate(&write, version)?;
+    }
+    write.commit().map_err(failed)?;
     set_wal(db, file)
 }
 
@@ -280,7 +245,7 @@ fn set_wal(db: &Connection, file: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Says in a sentence what SQLite has against `file`.
+/// Describes an SQLite error about `file`.
 fn explain(error: rusqlite::Error, file: &Path) -> Error {
     describe(error, &format!("database {}", file.display()))
 }

@@ -1,17 +1,17 @@
-//! Generations: counters that every change advances, so that memory knows when it is stale.
+//! Generations: counters of changes. Data in memory is stale once its counter has moved on.
 //!
-//! They change in the transaction that changes the data, whichever process makes it.
+//! A counter advances in the transaction that changes the data, whichever process makes it.
 
 use rusqlite::Connection;
 
 use crate::error::Result;
 
-/// What a counter counts the changes of.
+/// The data whose changes a counter counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// The polls.
     Polls,
-    /// Stores, their zones, hours and names.
+    /// The stores with their zones, hours and names.
     Fleet,
 }
 

@@ -1,6 +1,6 @@
-//! Answers by `Idempotency-Key`, kept for a day: the same request again is answered, not done again.
+//! Answers by `Idempotency-Key`, kept for a day: a repeated request gets its answer and changes nothing.
 //!
-//! They are written in the transaction of the change they answer. It must never know what they say.
+//! An answer is opaque text, written in the transaction of the change that it is about.
 
 use rusqlite::{Connection, OptionalExtension};
 
@@ -10,18 +10,18 @@ use crate::uptime::interval::{DAY, Micros};
 /// How long an answer is kept.
 const KEPT: Micros = DAY;
 
-/// What is known of a key.
+/// An earlier request with a key.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Earlier {
-    /// It is new, or older than a day.
+    /// There was none in the last day.
     None,
-    /// The same request came with it; this was the answer.
+    /// The same request, and its answer.
     Same(String),
-    /// Another request came with it.
+    /// A different request.
     Other,
 }
 
-/// What came with `key` in the day before `at`.
+/// The request that came with `key` in the day before `at`.
 ///
 /// # Errors
 /// When the database cannot be read.

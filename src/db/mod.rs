@@ -1,14 +1,11 @@
-//! The record: one SQLite file, its schema in `schema.sql`.
+//! The record: one SQLite file, its schema in `schema.sql`. It stores integers and computes no time.
 //!
-//! In reading order: [`connection`] opens it; [`generation`] tells when what was read is stale;
-//! [`fleet`] and [`polls`] hold the inputs,
-//! [`packed`] is a copy of the newest that is read faster, and [`packed_fleet`] one of all stores;
-//! [`reports`] holds the jobs and their results;
-//! [`idempotency`] what was answered; [`retention`] forgets; [`writer`] is a
-//! server's one way to change anything; [`check`] holds
-//! every promise that the schema cannot make by itself.
-//!
-//! It must never know files of input, HTTP or threads, and computes no time: it stores integers.
+//! In reading order, from the bottom: [`connection`] opens the file and `migrate` brings it up to date.
+//! [`generation`] tells when data in memory is stale. [`store_keys`], [`schedules`] and [`fleet`] hold the
+//! stores; `poll_table` holds the polls, [`packed`] a copy of the newest that is read faster, and [`polls`]
+//! joins both. [`reports`] holds the jobs and their results, [`idempotency`] the answers that were given.
+//! [`forget`] deletes; [`disk`] refuses a load without room. [`writer`] is a server's one way to change
+//! anything. [`check`] holds every promise that the schema cannot make by itself.
 //!
 //! Functions here take a connection and assume that the caller has opened a transaction where one is
 //! needed: [`write()`] for changes, [`read`] for a consistent view.
@@ -17,26 +14,26 @@ pub mod check;
 pub mod connection;
 pub mod disk;
 pub mod fleet;
+pub mod forget;
 pub mod generation;
 pub mod idempotency;
+mod migrate;
 pub mod packed;
 mod packed_bytes;
-pub mod packed_fleet;
+mod poll_table;
 pub mod polls;
 pub mod reports;
-pub mod retention;
+pub mod schedules;
+pub mod store_keys;
 pub mod writer;
 
 use std::ops::AddAssign;
-use std::thread;
-use std::time::Instant;
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
-use self::writer::Writer;
 use crate::error::Result;
 
-/// What a change did to the rows it named.
+/// The outcome of a change for the rows that it named.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Changed {
     /// Named something that was not known.
@@ -66,42 +63,6 @@ pub fn write<T>(db: &mut Connection, change: impl FnOnce(&Connection) -> Result<
     let answer = change(&transaction)?;
     transaction.commit()?;
     Ok(answer)
-}
-
-/// Whoever can change the database, a transaction at a time.
-pub trait Changes {
-    /// Runs `change` in a write transaction; durable when this returns `Ok`, else nothing has happened.
-    ///
-    /// # Errors
-    /// As [`write()`].
-    fn change<T: Send + 'static>(
-        &mut self,
-        change: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
-    ) -> Result<T>;
-}
-
-/// A command's own connection. It leaves others a gap between two transactions, for SQLite's write lock
-/// knows no queue.
-impl Changes for Connection {
-    fn change<T: Send + 'static>(
-        &mut self,
-        change: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
-    ) -> Result<T> {
-        let begun = Instant::now();
-        let answer = write(self, change);
-        thread::sleep(begun.elapsed() / 8);
-        answer
-    }
-}
-
-/// A server's writer, after all that waits for it already.
-impl Changes for Writer {
-    fn change<T: Send + 'static>(
-        &mut self,
-        change: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
-    ) -> Result<T> {
-        self.write(change)
-    }
 }
 
 /// A consistent view of the database for as long as it is held.

@@ -1,23 +1,26 @@
 //! Packed hours: the polls of one hour in one value, which is read some ten times as fast as its rows.
 //!
-//! They are derived: the rows of `poll` are the truth, and whatever changes a row of an hour forgets the
-//! packed hour in the same transaction. Where there is none, rows are read; nothing but time depends on
-//! it, and `check` compares the two. Only hours that reports of the newest day reach are kept.
+//! They are derived: the rows of `poll` are the truth, and a change of a row of an hour forgets the packed
+//! hour in the same transaction. Where an hour is not packed, its rows are read; only time depends on it,
+//! and `check` compares the two. Only hours that reports of the newest day reach are kept.
 //!
 //! An hour is packed as its polls are added, where they come in order and find none of it there
-//! ([`polls::add`]), else from its rows, once newer polls have come in ([`pack_all`]).
+//! ([`Packing`]), else from its rows, once newer polls have come in ([`pack_all`]).
 
-use rusqlite::{Connection, OptionalExtension};
+use std::thread;
+use std::time::Instant;
+
+use rusqlite::Connection;
 
 use super::packed_bytes::{PackedHours, pack, span_of};
-use super::{Changed, Changes, polls};
+use super::{Changed, poll_table, write};
 use crate::error::{Error, Result};
 use crate::uptime::fleet::StoreKey;
 use crate::uptime::interval::{HOUR, Interval, Micros};
 use crate::uptime::poll::Poll;
 use crate::uptime::window::REACH;
 
-/// How few polls are left as rows: reading those costs some microseconds.
+/// An hour with fewer polls is not packed: to read its rows takes some microseconds.
 const PACKED_POLLS_MIN: usize = 32;
 
 /// How many hours are kept, counted back from the newest: a report's reach, and a quarter of a day in
@@ -29,15 +32,15 @@ fn hour_of(at: Micros) -> i64 {
     at.div_euclid(HOUR)
 }
 
-/// Packs polls as they are added, by [`polls::add`]: each chunk is shown before and after it is written.
+/// Packs polls while they are added; it is told of each chunk before and after that is written.
 pub(super) struct Packing<'db> {
     db: &'db Connection,
     /// Hours before this are too old to be kept.
     oldest: i64,
     /// The hour of the polls seen last.
     hour: Option<i64>,
-    /// The packed polls of that hour; none where they are not all there are of it.
-    packer: Option<Packer>,
+    /// The polls of that hour so far; none where it is not to be packed.
+    polls: Option<Vec<(StoreKey, Poll)>>,
     /// Hours that had polls before, among those that the next chunk touches.
     touched: Vec<i64>,
     /// Whether all polls so far came in order.
@@ -46,36 +49,36 @@ pub(super) struct Packing<'db> {
 
 impl<'db> Packing<'db> {
     pub(super) fn new(db: &'db Connection) -> Result<Self> {
-        let newest = polls::newest(db)?;
+        let newest = poll_table::newest(db)?;
         Ok(Self {
             db,
             oldest: newest.map_or(i64::MIN, |newest| hour_of(newest) - KEPT_HOURS),
             hour: None,
-            packer: None,
+            polls: None,
             touched: Vec::new(),
             in_order: true,
         })
     }
 
-    /// To be called before the chunk is written.
-    pub(super) fn before(&mut self, chunk: &[(StoreKey, Poll)]) -> Result<()> {
+    /// To be called before the chunk is written. Returns whether no hour that it touches had polls before.
+    pub(super) fn before(&mut self, chunk: &[(StoreKey, Poll)]) -> Result<bool> {
         for &(store, poll) in chunk {
             let hour = hour_of(poll.at());
             if self.hour != Some(hour) {
                 self.keep()?;
                 self.in_order &= self.hour.is_none_or(|before| before < hour);
                 self.hour = Some(hour);
-                if !self.in_order || has_polls(self.db, hour)? {
+                if !self.in_order || poll_table::first(self.db, span_of(hour))?.is_some() {
                     self.touched.push(hour);
                 } else if hour >= self.oldest {
-                    self.packer = Some(Packer::new(hour));
+                    self.polls = Some(Vec::new());
                 }
             }
-            if let Some(packer) = &mut self.packer {
-                packer.add(store, poll);
+            if let Some(polls) = &mut self.polls {
+                polls.push((store, poll));
             }
         }
-        Ok(())
+        Ok(self.touched.is_empty())
     }
 
     /// To be called after the chunk was written.
@@ -97,42 +100,34 @@ impl<'db> Packing<'db> {
 
     /// Keeps the hour that has come to its end, if it is packed and worth it.
     fn keep(&mut self) -> Result<()> {
-        match self.packer.take() {
-            Some(packer) => packer.keep(self.db),
-            None => Ok(()),
+        match (self.hour, self.polls.take()) {
+            (Some(hour), Some(polls)) => keep(self.db, hour, &polls),
+            _ => Ok(()),
         }
     }
 }
 
-/// One hour's polls while they are packed.
-struct Packer {
-    hour: i64,
-    /// In order of time, or nearly.
-    polls: Vec<(StoreKey, Poll)>,
+/// Keeps an hour as a packed one, if it is worth it. Its polls are in order of time, or nearly.
+fn keep(db: &Connection, hour: i64, polls: &[(StoreKey, Poll)]) -> Result<()> {
+    if polls.len() < PACKED_POLLS_MIN {
+        return Ok(());
+    }
+    let packed = pack(span_of(hour).start, polls);
+    db.prepare_cached("INSERT OR REPLACE INTO packed_hour (hour, polls) VALUES (?1, ?2)")?
+        .execute((hour, packed))?;
+    db.prepare_cached("DELETE FROM packed_hour WHERE hour < ?1")?
+        .execute([hour - KEPT_HOURS])?;
+    Ok(())
 }
 
-impl Packer {
-    fn new(hour: i64) -> Self {
-        let polls = Vec::new();
-        Self { hour, polls }
-    }
-
-    /// Adds a poll of the hour.
-    fn add(&mut self, store: StoreKey, poll: Poll) {
-        self.polls.push((store, poll));
-    }
-
-    fn keep(self, db: &Connection) -> Result<()> {
-        if self.polls.len() < PACKED_POLLS_MIN {
-            return Ok(());
-        }
-        let packed = pack(span_of(self.hour).start, &self.polls);
-        db.prepare_cached("INSERT OR REPLACE INTO packed_hour (hour, polls) VALUES (?1, ?2)")?
-            .execute((self.hour, packed))?;
-        db.prepare_cached("DELETE FROM packed_hour WHERE hour < ?1")?
-            .execute([self.hour - KEPT_HOURS])?;
+/// The polls of an hour by their rows, in order of time and store key.
+fn rows_of(db: &Connection, hour: i64) -> Result<Vec<(StoreKey, Poll)>> {
+    let mut polls = Vec::new();
+    poll_table::for_each_within(db, span_of(hour), |at, store, status| {
+        polls.push((store, Poll::new(at, status)));
         Ok(())
-    }
+    })?;
+    Ok(polls)
 }
 
 fn damaged(hour: i64) -> Error {
@@ -141,7 +136,7 @@ fn damaged(hour: i64) -> Error {
     ))
 }
 
-/// The packed hours within `span`; `rows` is told each stretch of it that must be read from the rows.
+/// The packed hours within `span`. `rows` is called with each stretch of it that is not packed.
 ///
 /// # Errors
 /// When the database cannot be read or a packed hour is damaged, and those of `rows`.
@@ -196,18 +191,27 @@ pub fn forget(db: &Connection, span: Interval) -> Result<()> {
 ///
 /// # Errors
 /// When the database cannot be written.
-pub fn pack_all(changes: &mut impl Changes) -> Result<()> {
+pub fn pack_all(db: &mut Connection) -> Result<()> {
     let mut from = i64::MIN;
-    while let Some(hour) = changes.change(move |db| pack_next(db, from))? {
+    loop {
+        let begun = Instant::now();
+        let Some(hour) = write(db, |db| pack_next(db, from))? else {
+            return Ok(());
+        };
         from = hour + 1;
+        // SQLite's write lock knows no queue: other processes get a gap.
+        thread::sleep(begun.elapsed() / 8);
     }
-    Ok(())
 }
 
-/// Packs the oldest hour from `from` on that could be packed and is not: newer polls have come in, so
-/// that its own are all there, as far as anybody can tell. Returns which one it was.
-fn pack_next(db: &Connection, from: i64) -> Result<Option<i64>> {
-    let Some(newest) = polls::newest(db)?.map(hour_of) else {
+/// Packs the oldest hour from `from` on that could be packed and is not; returns which one it was.
+///
+/// The newest hour is not packed: most of its polls may be still to come.
+///
+/// # Errors
+/// When the database cannot be written.
+pub fn pack_next(db: &Connection, from: i64) -> Result<Option<i64>> {
+    let Some(newest) = poll_table::newest(db)?.map(hour_of) else {
         return Ok(None);
     };
     let mut packed = db.prepare_cached("SELECT 1 FROM packed_hour WHERE hour = ?1")?;
@@ -216,36 +220,11 @@ fn pack_next(db: &Connection, from: i64) -> Result<Option<i64>> {
     for hour in from.max(newest - KEPT_HOURS)..newest {
         let Interval { start, end } = span_of(hour);
         if !packed.exists([hour])? && enough.exists((start, end, PACKED_POLLS_MIN - 1))? {
-            let mut packer = Packer::new(hour);
-            each_row(db, span_of(hour), |store, poll| packer.add(store, poll))?;
-            packer.keep(db)?;
+            keep(db, hour, &rows_of(db, hour)?)?;
             return Ok(Some(hour));
         }
     }
     Ok(None)
-}
-
-fn each_row(db: &Connection, span: Interval, mut each: impl FnMut(StoreKey, Poll)) -> Result<()> {
-    let mut select = db.prepare_cached(
-        "SELECT at, store, active FROM poll WHERE at >= ?1 AND at < ?2 ORDER BY at, store",
-    )?;
-    let mut rows = select.query([span.start, span.end])?;
-    while let Some(row) = rows.next()? {
-        each(
-            row.get(1)?,
-            Poll::new(row.get(0)?, polls::status(row.get(2)?)),
-        );
-    }
-    Ok(())
-}
-
-fn has_polls(db: &Connection, hour: i64) -> Result<bool> {
-    let Interval { start, end } = span_of(hour);
-    let mut select = db.prepare_cached("SELECT 1 FROM poll WHERE at >= ?1 AND at < ?2 LIMIT 1")?;
-    Ok(select
-        .query_row([start, end], |_| Ok(()))
-        .optional()?
-        .is_some())
 }
 
 /// The hours whose packed polls are not those of their rows.
@@ -258,15 +237,14 @@ pub fn wrong(db: &Connection) -> Result<Vec<i64>> {
     let mut wrong = Vec::new();
     while let Some(row) = hours.next()? {
         let hour = row.get(0)?;
-        let (mut packed, mut rows) = (Vec::new(), Vec::new());
+        let mut packed = Vec::new();
         let mut hour_alone = PackedHours::with_capacity(span_of(hour), 0);
         let bytes = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
         let whole = hour_alone.add(hour, bytes);
         hour_alone.each(|store, poll| packed.push((store, poll)));
-        each_row(db, span_of(hour), |store, poll| rows.push((store, poll)))?;
         // Of those at one instant any may be first.
         packed.sort_unstable_by_key(|&(store, poll): &(StoreKey, Poll)| (poll.at(), store));
-        if !whole || packed != rows {
+        if !whole || packed != rows_of(db, hour)? {
             wrong.push(hour);
         }
     }

@@ -1,16 +1,17 @@
-//! The bytes of packed hours.
-//!
-//! It must never know when an hour is packed or forgotten, nor SQL.
+//! The bytes of packed hours. No SQL is here; [`packed`](super::packed) stores them.
 //!
 //! # The format
-//! Polls lie in groups, one for each status of each block of 256 store keys: as a report's memory is laid
-//! out by block, a group is read straight into its place, by whichever thread has that block. First how
-//! many groups there are; then for each its number (the block, doubled, plus one when active) and where
-//! its polls end, counted from the first group's first; then the groups: for each poll its store's place
-//! in the block, a byte; for each the microseconds since the hour began. Numbers take four bytes, the
-//! lowest first. That is five bytes a poll, for any number of stores, where a row takes some twenty.
+//! Polls lie in groups, one for each status of each block of 256 store keys. A report's memory is laid out
+//! by block, too, so that the thread that has a block reads its groups straight into their place.
+//!
+//! 1. The number of groups.
+//! 2. For each group its number (the block, doubled, plus one when active), and where its polls end, counted
+//!    from the first group's first.
+//! 3. For each group, of each poll the store's place in the block, a byte; then of each poll the microseconds
+//!    since the hour began.
+//!
+//! Numbers take four bytes, the lowest first: five bytes a poll, where a row takes some twenty.
 
-use super::polls;
 use crate::uptime::fleet::StoreKey;
 use crate::uptime::history::BLOCK_STORES;
 use crate::uptime::history_builder::{ByBlock, Group};
@@ -163,7 +164,7 @@ impl PackedHours {
             slots,
             since: since.as_chunks().0,
             start: whole.start,
-            status: polls::status(number % 2 == 1),
+            status: Poll::from_row(0, number % 2 == 1).status(),
             within: (whole.intersection(self.span) != whole).then_some(self.span),
         }
     }

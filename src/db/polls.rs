@@ -1,34 +1,30 @@
-//! Polls in the database: what is there, the newest, a range of them, and adding more.
+//! Polls in the database, for other rooms: the history of a span, a range of rows, and adding more.
 //!
-//! It must never know which polls count.
+//! Packed hours are read where there are any, and kept in step with the rows.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
 
+use rusqlite::Connection;
 use rusqlite::functions::{Aggregate, Context, FunctionFlags};
-use rusqlite::{CachedStatement, Connection};
 
 use super::connection::open_reader;
 use super::packed::{self, Packing};
 use super::packed_bytes::PackedHours;
+pub use super::poll_table::{ALL_TIME, first, for_each, for_each_within, is_stored, newest};
+use super::poll_table::{INSERT_ROWS, Upsert};
 use super::{Changed, generation};
 use crate::error::Result;
+use crate::parallel;
 use crate::uptime::fleet::StoreKey;
 use crate::uptime::history::History;
 use crate::uptime::history_builder::Builder;
-use crate::uptime::interval::{Interval, Micros};
-use crate::uptime::poll::{Poll, Status};
-
-/// How many rows one `INSERT` carries: from some 200 on, SQLite's cost a row hardly falls further.
-const INSERT_ROWS: usize = 200;
+use crate::uptime::interval::Interval;
+use crate::uptime::poll::Poll;
 
 /// How many polls a change may carry along for memory to follow it; after a larger one memory reads
 /// the database again, which then costs less than holding every row twice.
 const FOLLOWED_POLLS_MAX: usize = 1 << 20;
-
-/// Every instant that a poll may have.
-pub const ALL_TIME: Interval = Interval::new(Micros::MIN, Micros::MAX);
 
 /// The polls that one transaction added, for memory to follow the database.
 #[derive(Clone, Debug)]
@@ -41,32 +37,13 @@ pub struct PollChange {
     pub polls: Vec<(StoreKey, Poll)>,
 }
 
-/// What adding polls did.
+/// The outcome of adding polls.
 #[derive(Clone, Debug, Default)]
 pub struct Added {
-    /// What became of them; a poll that was there with the other status is replaced: the one that came
-    /// in last stands.
+    /// A poll that was there with the other status is replaced: the last write wins.
     pub polls: Changed,
-    /// What memory needs to follow; none where nothing changed, or too much.
+    /// The polls for memory to follow; none where nothing changed, or too much.
     pub change: Option<PollChange>,
-}
-
-/// The instant of the newest poll; none without polls.
-///
-/// # Errors
-/// When the database cannot be read.
-pub fn newest(db: &Connection) -> Result<Option<Micros>> {
-    let mut select = db.prepare_cached("SELECT max(at) FROM poll")?;
-    Ok(select.query_row([], |row| row.get(0))?)
-}
-
-/// The instant of the first poll within `span`; none where there is no poll.
-///
-/// # Errors
-/// When the database cannot be read.
-pub fn first(db: &Connection, span: Interval) -> Result<Option<Micros>> {
-    let mut select = db.prepare_cached("SELECT min(at) FROM poll WHERE at >= ?1 AND at < ?2")?;
-    Ok(select.query_row([span.start, span.end], |row| row.get(0))?)
 }
 
 /// Every poll within `span`, by store, as `view` sees them; read on up to `threads` threads.
@@ -85,7 +62,7 @@ pub fn history(view: &Connection, span: Interval, threads: usize) -> Result<Hist
         Some(file) if !others.is_empty() => read_side_by_side(view, file, *last, others)?,
         _ => None,
     };
-    // Somebody wrote between two views: this one alone is consistent.
+    // Another process wrote between two views: this one alone is consistent.
     let parts = match parts {
         Some(parts) => parts,
         None => vec![read_part(view, span)?],
@@ -123,23 +100,15 @@ fn read_side_by_side(
         let same = generation::current(&view)?.polls == generation;
         same.then(|| read_part(&view, part)).transpose()
     };
-    thread::scope(|scope| {
-        let others: Vec<_> = others
-            .iter()
-            .map(|&part| scope.spawn(move || read_other(part)))
-            .collect();
-        let last = read_part(view, last)?;
-        let others = others.into_iter().map(|other| {
-            other
-                .join()
-                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        });
-        let mut parts = others.collect::<Result<Option<Vec<_>>>>()?;
-        if let Some(parts) = &mut parts {
-            parts.push(last);
-        }
-        Ok(parts)
-    })
+    let (others, last) = parallel::join(
+        || parallel::map(others.len(), others, |&part| read_other(part)),
+        || read_part(view, last),
+    );
+    let mut parts: Option<Vec<_>> = others.into_iter().collect::<Result<_>>()?;
+    if let Some(parts) = &mut parts {
+        parts.push(last?);
+    }
+    Ok(parts)
 }
 
 /// The polls of a part of a span: packed hours as they are, and what had to be gathered from rows.
@@ -183,7 +152,7 @@ impl Aggregate<Builder, bool> for Gathered {
     }
 
     fn step(&self, row: &mut Context<'_>, polls: &mut Builder) -> rusqlite::Result<()> {
-        polls.push(row.get(1)?, Poll::new(row.get(0)?, status(row.get(2)?)));
+        polls.push(row.get(1)?, Poll::from_row(row.get(0)?, row.get(2)?));
         Ok(())
     }
 
@@ -197,53 +166,6 @@ impl Aggregate<Builder, bool> for Gathered {
     }
 }
 
-/// Calls `each` with every poll's instant, store key and status, ordered by instant.
-///
-/// # Errors
-/// When the database cannot be read, and those of `each`.
-pub fn for_each(
-    db: &Connection,
-    each: impl FnMut(Micros, StoreKey, Status) -> Result<()>,
-) -> Result<()> {
-    for_each_within(db, ALL_TIME, each)
-}
-
-/// As [`for_each`], of the polls within `span`.
-///
-/// # Errors
-/// As [`for_each`].
-pub fn for_each_within(
-    db: &Connection,
-    span: Interval,
-    mut each: impl FnMut(Micros, StoreKey, Status) -> Result<()>,
-) -> Result<()> {
-    let mut select =
-        db.prepare("SELECT at, store, active FROM poll WHERE at >= ?1 AND at < ?2 ORDER BY at")?;
-    let mut rows = select.query([span.start, span.end])?;
-    while let Some(row) = rows.next()? {
-        each(row.get(0)?, row.get(1)?, status(row.get(2)?))?;
-    }
-    Ok(())
-}
-
-/// Whether exactly this poll of `store` is there.
-///
-/// # Errors
-/// When the database cannot be read.
-pub fn is_stored(db: &Connection, store: StoreKey, poll: Poll) -> Result<bool> {
-    let mut select =
-        db.prepare_cached("SELECT 1 FROM poll WHERE at = ?1 AND store = ?2 AND active = ?3")?;
-    Ok(select.exists((poll.at(), store, poll.is_active()))?)
-}
-
-pub(super) const fn status(active: bool) -> Status {
-    if active {
-        Status::Active
-    } else {
-        Status::Inactive
-    }
-}
-
 /// Adds polls, no store twice at one instant among them; fastest when sorted by instant.
 ///
 /// # Errors
@@ -252,140 +174,44 @@ pub fn add(
     db: &Connection,
     polls: impl IntoIterator<Item = Result<(StoreKey, Poll)>>,
 ) -> Result<Added> {
-    let mut adding = Adding::new(db)?;
-    for poll in polls {
-        let (store, poll) = poll?;
-        adding.push(store, poll)?;
-    }
-    adding.finish()
-}
-
-/// Polls on their way into the database.
-struct Adding<'db> {
-    db: &'db Connection,
-    insert: Upsert<'db>,
-    packing: Packing<'db>,
-    /// Polls that wait until there are as many as one statement carries.
-    chunk: Vec<(StoreKey, Poll)>,
-    changed: Changed,
-    /// The polls for memory to follow; none where they are too many.
-    followed: Option<Vec<(StoreKey, Poll)>>,
-}
-
-impl<'db> Adding<'db> {
-    fn new(db: &'db Connection) -> Result<Self> {
-        Ok(Self {
-            db,
-            insert: Upsert::prepare(db, INSERT_ROWS)?,
-            packing: Packing::new(db)?,
-            chunk: Vec::with_capacity(INSERT_ROWS),
-            changed: Changed::default(),
-            followed: Some(Vec::new()),
-        })
-    }
-
-    fn push(&mut self, store: StoreKey, poll: Poll) -> Result<()> {
-        self.chunk.push((store, poll));
-        if self.chunk.len() == INSERT_ROWS {
-            self.write(None)?;
+    let mut insert = Upsert::new(db, INSERT_ROWS);
+    let mut packing = Packing::new(db)?;
+    let mut changed = Changed::default();
+    // None once they are too many for memory to follow.
+    let mut followed = Some(Vec::new());
+    let mut chunk = Vec::with_capacity(INSERT_ROWS);
+    let mut polls = polls.into_iter();
+    loop {
+        for poll in polls.by_ref().take(INSERT_ROWS) {
+            chunk.push(poll?);
         }
-        Ok(())
-    }
-
-    /// Writes the polls that wait, by a statement for fewer rows if there is one.
-    fn write(&mut self, fewer: Option<Upsert<'_>>) -> Result<()> {
-        self.packing.before(&self.chunk)?;
-        let changed = match fewer {
-            Some(mut fewer) => fewer.run(&self.chunk)?,
-            None => self.insert.run(&self.chunk)?,
+        let are_new = packing.before(&chunk)?;
+        let chunk_changed = match chunk.len() {
+            0 => break,
+            INSERT_ROWS => insert.run(&chunk, are_new)?,
+            fewer => Upsert::new(db, fewer).run(&chunk, are_new)?,
         };
-        self.packing.after(changed)?;
-        self.changed += changed;
-        if let Some(followed) = &mut self.followed {
-            followed.extend_from_slice(&self.chunk);
-            if followed.len() > FOLLOWED_POLLS_MAX {
-                self.followed = None;
-            }
+        packing.after(chunk_changed)?;
+        changed += chunk_changed;
+        if let Some(polls) = &mut followed {
+            polls.append(&mut chunk);
         }
-        self.chunk.clear();
-        Ok(())
+        followed = followed.filter(|polls| polls.len() <= FOLLOWED_POLLS_MAX);
+        chunk.clear();
     }
-
-    fn finish(mut self) -> Result<Added> {
-        if !self.chunk.is_empty() {
-            let fewer = Upsert::prepare(self.db, self.chunk.len())?;
-            self.write(Some(fewer))?;
-        }
-        self.packing.finish()?;
-        let mut change = None;
-        if self.changed.new + self.changed.replaced > 0 {
-            let before = generation::current(self.db)?.polls;
-            generation::advance(self.db, generation::Kind::Polls)?;
-            change = self.followed.map(|polls| PollChange {
-                before,
-                after: before + 1,
-                polls,
-            });
-        }
-        Ok(Added {
-            polls: self.changed,
-            change,
-        })
+    packing.finish()?;
+    let mut change = None;
+    if changed.new + changed.replaced > 0 {
+        let before = generation::current(db)?.polls;
+        generation::advance(db, generation::Kind::Polls)?;
+        change = followed.map(|polls| PollChange {
+            before,
+            after: before + 1,
+            polls,
+        });
     }
-}
-
-/// Placeholders for the values of so many polls.
-fn values(rows: usize) -> String {
-    vec!["(?, ?, ?)"; rows].join(", ")
-}
-
-/// The two statements that add a fixed number of rows.
-pub(super) struct Upsert<'db> {
-    /// Adds what is new and leaves the rest.
-    insert: CachedStatement<'db>,
-    /// Corrects what is there with the other status.
-    replace: CachedStatement<'db>,
-}
-
-impl<'db> Upsert<'db> {
-    pub(super) fn prepare(db: &'db Connection, rows: usize) -> Result<Self> {
-        let values = values(rows);
-        let insert = format!("INSERT INTO poll VALUES {values} ON CONFLICT DO NOTHING");
-        let replace = format!(
-            "INSERT INTO poll VALUES {values}
-             ON CONFLICT DO UPDATE SET active = excluded.active WHERE active <> excluded.active"
-        );
-        Ok(Self {
-            insert: db.prepare_cached(&insert)?,
-            replace: db.prepare_cached(&replace)?,
-        })
-    }
-
-    pub(super) fn run(&mut self, chunk: &[(StoreKey, Poll)]) -> Result<Changed> {
-        let rows = chunk.len() as u64;
-        let new = execute(&mut self.insert, chunk)?;
-        // Repeats are rare: only then is it worth telling corrections from polls that were there.
-        let replaced = if new < rows {
-            execute(&mut self.replace, chunk)?
-        } else {
-            0
-        };
-        Ok(Changed {
-            new,
-            replaced,
-            unchanged: rows - new - replaced,
-        })
-    }
-}
-
-/// Runs a statement that takes three values a poll; returns how many rows it changed.
-fn execute(statement: &mut CachedStatement<'_>, chunk: &[(StoreKey, Poll)]) -> Result<u64> {
-    let mut parameter = 1;
-    for &(store, poll) in chunk {
-        statement.raw_bind_parameter(parameter, poll.at())?;
-        statement.raw_bind_parameter(parameter + 1, store)?;
-        statement.raw_bind_parameter(parameter + 2, poll.is_active())?;
-        parameter += 3;
-    }
-    Ok(statement.raw_execute()? as u64)
+    Ok(Added {
+        polls: changed,
+        change,
+    })
 }

@@ -1,16 +1,12 @@
-//! The lake: what is stored, in files by day that a warehouse reads as they are.
+//! The lake: the database in files by UTC day, in Hive's layout, which warehouses read as they are.
 //!
-//! Hive's layout, `polls/day=2026-11-01/polls.csv.gz`, which DuckDB, ClickHouse, Spark, Trino and BigQuery
-//! know; a day is a UTC day. It must never know the file system: its caller makes the files.
+//! - `polls/day=…/polls.csv.gz`: one row a poll, ordered by instant and store.
+//! - `open_intervals/day=…/open_intervals.csv.gz`: business time, half-open, seams closed, cut at midnight
+//!   UTC, so that a query of one day needs no other day's file.
+//! - `stores/stores.csv.gz`: every store, with the zone that the report uses.
 //!
-//! # What is where
-//! - `polls/day=…/polls.csv.gz`: one row a store and instant, ordered by both.
-//! - `open_intervals/day=…/open_intervals.csv.gz`: business time, half-open, seams closed, and cut at
-//!   midnight UTC: what an instant is in, and how long it lasts, can be told from its own day alone.
-//! - `stores/stores.csv.gz`: every store, with the zone that counts.
-//!
-//! Instants stand there twice, as text for people and as microseconds since 1970, which every engine adds
-//! and compares exactly. The same data make the same bytes.
+//! Each instant is written as text for people and as microseconds since 1970, which every engine computes
+//! with exactly. The same data make the same bytes. The caller makes the files.
 
 use std::collections::HashMap;
 use std::io::{self, BufWriter, Write};
@@ -27,22 +23,22 @@ use crate::uptime::fleet::{BusinessTime, Fleet, StoreKey};
 use crate::uptime::interval::{DAY, Interval, Micros};
 use crate::uptime::poll::Status;
 
-/// The fastest that zlib knows: what is written once and read by machines may be a little larger.
+/// The fastest level: files that only machines read may be a little larger.
 const COMPRESSION: Compression = Compression::fast();
 
-/// What fills one file.
+/// Writes the contents of one file.
 pub type Fill<'a> = dyn FnMut(&mut dyn Write) -> Result<()> + 'a;
 
 /// Where the files of a lake are made.
 pub trait Files {
-    /// Makes the file `path`, relative and with `/`, of what `fill` writes, in the place of the one before.
+    /// Makes or replaces the file at `path` (relative, with `/`) with the bytes that `fill` writes.
     ///
     /// # Errors
     /// Those of `fill`, and when the file cannot be made.
     fn make(&mut self, path: &str, fill: &mut Fill<'_>) -> Result<()>;
 }
 
-/// What a lake was given.
+/// How much was written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
     /// Rows of polls.
@@ -51,7 +47,7 @@ pub struct Summary {
     pub open_intervals: u64,
     /// Rows of stores.
     pub stores: u64,
-    /// The days that have no polls; their files of polls, if there are any, were left as they are.
+    /// The days without polls; an existing file of their polls was left as it is.
     pub days_without_polls: Vec<i64>,
 }
 
@@ -59,8 +55,7 @@ pub struct Summary {
 ///
 /// `view` is a connection inside a read transaction. Memory: some hundred bytes a store, however many polls.
 ///
-/// A day without polls keeps the file of polls that it has: the database may have forgotten what the lake
-/// was to keep.
+/// A day without polls keeps its file: the database may have forgotten polls that the lake is there to keep.
 ///
 /// # Errors
 /// No poll lies in `days`; the database cannot be read; those of `files`.
@@ -106,7 +101,7 @@ fn span_of(day: i64) -> Interval {
     Interval::new(day * DAY, (day + 1) * DAY)
 }
 
-/// Why there is nothing to write.
+/// The error for days without any poll.
 fn no_polls(view: &Connection, days: &RangeInclusive<i64>) -> Result<Error> {
     let [first, last] = [days.start(), days.end()].map(|&day| civil::format_day(day));
     let remedy = match (polls::first(view, polls::ALL_TIME)?, polls::newest(view)?) {
@@ -121,7 +116,7 @@ fn no_polls(view: &Connection, days: &RangeInclusive<i64>) -> Result<Error> {
     )))
 }
 
-/// Gives `write` a compressed file; returns how many rows it says it has written.
+/// Gives `write` a compressed file; returns the count of rows that it returns.
 fn compressed(
     out: &mut dyn Write,
     write: impl FnOnce(&mut dyn Write) -> Result<u64>,
@@ -149,7 +144,7 @@ fn stores(view: &Connection, fleet: &Fleet, out: &mut dyn Write) -> Result<u64> 
             let zone = fleet.patterns()[pattern].zone.name();
             csv.write_record([id, name, group, zone]).map_err(unwritten)
         };
-        // Both sides are in the order of the ids, and whatever has a label is a store.
+        // Both lists are sorted by id, and every label belongs to a store.
         fleet::for_each_label(view, |id, name, group| {
             for store in rest.by_ref() {
                 if &*store.id == id {
@@ -171,7 +166,7 @@ fn stores(view: &Connection, fleet: &Fleet, out: &mut dyn Write) -> Result<u64> 
 /// The business time of every store within a day, ordered by store id and instant.
 fn open_intervals(fleet: &Fleet, span: Interval, out: &mut dyn Write) -> Result<u64> {
     let business = BusinessTime::new(fleet, span);
-    // Written once a pattern, which thousands of stores share.
+    // Formatted once a pattern: thousands of stores share one.
     let fields = |interval: &Interval| {
         let (start, end) = (interval.start, interval.end);
         [
@@ -216,7 +211,7 @@ fn polls_of(
         let (mut rows, mut instant, mut same) = (0, Micros::MIN, Vec::new());
         let mut timestamp = Vec::new();
         let mut write = |at: Micros, polls: &mut Vec<(usize, Status)>| -> Result<()> {
-            // The table orders one instant's polls by key, which is the order in which stores came in.
+            // The table orders the polls of one instant by store key, which is not the order of ids.
             polls.sort_unstable_by_key(|&(place, _)| place);
             timestamp.clear();
             civil::write_timestamp(&mut timestamp, at);

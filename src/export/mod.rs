@@ -13,7 +13,7 @@ use std::io::Write;
 use rusqlite::Connection;
 
 use crate::civil;
-use crate::db::{fleet, polls};
+use crate::db::{fleet, polls, schedules, store_keys};
 use crate::error::{Error, Result};
 use crate::uptime::business_hours::WeeklyRow;
 use crate::uptime::fleet::StoreKey;
@@ -26,7 +26,7 @@ use crate::uptime::poll::Status;
 /// When the database cannot be read or `out` not be written.
 pub fn polls(db: &Connection, out: impl Write) -> Result<()> {
     let mut csv = writer(out, &["store_id", "status", "timestamp_utc"])?;
-    let ids = fleet::ids(db)?;
+    let ids = store_keys::ids(db)?;
     let mut timestamp = Vec::new();
     let mut write = |at: Micros, polls: &mut Vec<(&str, Status)>| -> Result<()> {
         // The table orders one instant's polls by key, which is the order in which stores came in.
@@ -61,9 +61,9 @@ pub fn business_hours(db: &Connection, out: impl Write) -> Result<()> {
         out,
         &["store_id", "day", "start_time_local", "end_time_local"],
     )?;
-    let ids = fleet::ids(db)?;
+    let ids = store_keys::ids(db)?;
     let mut rows: Vec<(&str, WeeklyRow)> = Vec::new();
-    fleet::for_each_hours(db, |store, row| {
+    schedules::for_each(db, |store, row| {
         rows.push((id_of(&ids, store)?, row));
         Ok(())
     })?;

@@ -1,13 +1,13 @@
 //! The polls of made-up stores: hourly sweeps, incidents, and all that goes wrong on the way to a file.
 //!
-//! It must never know business hours or zones, and never hold more than a few bytes a store:
-//! polls are written as they are made.
+//! It holds a few bytes a store: polls are written as they are made.
 
 use std::io::{self, Write};
+use std::path::Path;
 use std::vec::IntoIter;
 
+use super::order::{Order, Ordered};
 use super::random::{Purpose, Random};
-use super::rows::Rows;
 use super::store::Id;
 use crate::uptime::interval::{DAY, HOUR, MINUTE, Micros, SECOND};
 
@@ -112,17 +112,20 @@ struct Late {
 }
 
 /// Writes all polls of `stores` in `[start, start + hours)`, and calls `sweep_done` after each hour.
-/// Returns the number of rows.
+/// `dir` is for polls that must be sorted. Returns the number of rows.
 pub(super) fn write(
-    seed: u64,
+    (order, seed): (Order, u64),
     stores: &mut [Polled],
     (start, hours): (Micros, u32),
-    out: &mut impl Write,
+    (dir, out): (&Path, &mut impl Write),
     sweep_done: &mut dyn FnMut(),
 ) -> io::Result<u64> {
+    let polls_max = stores.len() as u64 * u64::from(hours);
+    let ids = stores.iter().map(|store| &store.id);
+    let rows = Ordered::new((order, seed), ids, polls_max, dir, out)?;
     let mut poller = Poller {
         stores,
-        rows: Rows::new(out),
+        rows,
         late: Default::default(),
     };
     let down = outages(seed, hours);
@@ -140,13 +143,14 @@ pub(super) fn write(
         let mut due = poller.late_rows_due(sweep);
         due.try_for_each(|late| poller.write_late(&late))?;
     }
-    Ok(poller.rows.count)
+    let stores = &*poller.stores;
+    poller.rows.finish(|store| &stores[store as usize].id)
 }
 
 /// What asks all stores each hour, and the file that it writes to.
 struct Poller<'a, W> {
     stores: &'a mut [Polled],
-    rows: Rows<'a, W>,
+    rows: Ordered<'a, W>,
     late: [Vec<Late>; LATE_RING],
 }
 
@@ -191,13 +195,13 @@ impl<W: Write> Poller<'_, W> {
             Fate::Missing => Ok(()),
             Fate::Once => {
                 let active = polled.is_active(at);
-                self.rows.write(&polled.id, at, active)
+                self.rows.write(store, &polled.id, at, active)
             }
             Fate::Twice => {
                 let other = hour + jitter(random);
                 for at in [at.min(other), at.max(other)] {
                     let active = polled.is_active(at);
-                    self.rows.write(&polled.id, at, active)?;
+                    self.rows.write(store, &polled.id, at, active)?;
                 }
                 Ok(())
             }
@@ -210,9 +214,9 @@ impl<W: Write> Poller<'_, W> {
             }
             Fate::Duplicate | Fate::Contradicted => {
                 let active = polled.is_active(at);
-                self.rows.write(&polled.id, at, active)?;
+                self.rows.write(store, &polled.id, at, active)?;
                 let again = active ^ matches!(fate, Fate::Contradicted);
-                self.rows.write(&polled.id, at, again)
+                self.rows.write(store, &polled.id, at, again)
             }
         }
     }
@@ -224,7 +228,7 @@ impl<W: Write> Poller<'_, W> {
 
     fn write_late(&mut self, late: &Late) -> io::Result<()> {
         let id = &self.stores[late.store as usize].id;
-        self.rows.write(id, late.at, late.active)
+        self.rows.write(late.store, id, late.at, late.active)
     }
 }
 

@@ -1,6 +1,4 @@
 //! Numbers that look random and are the same on every machine: splitmix64, in integers only.
-//!
-//! It must never know a clock or any other source of entropy, nor what its numbers are used for.
 
 /// What splitmix64 adds to its state for each number.
 const STEP: u64 = 0x9E37_79B9_7F4A_7C15;
@@ -22,6 +20,8 @@ pub(super) enum Purpose {
     Outages,
     /// One sweep: its order, its jitter and what goes wrong in it.
     Sweep,
+    /// The place of a row in a shuffled file; one stream a store, and one an instant of it.
+    Shuffle,
 }
 
 /// A stream of numbers that its seed determines: splitmix64 (Steele, Lea and Flood, 2014).

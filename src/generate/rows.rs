@@ -1,6 +1,4 @@
 //! The rows of polls, written as the sources write them, and quickly.
-//!
-//! It must never know which polls there are or in which order they come.
 
 use std::io::{self, Write};
 

@@ -1,6 +1,4 @@
-//! Facts about made-up input as a whole, read back from the files.
-//!
-//! It must never know how the rows were made.
+//! Facts about synthetic input as a whole, read back from the files.
 
 use std::collections::{HashMap, HashSet};
 
@@ -171,6 +169,41 @@ fn uuids_are_ids_and_name_the_day_otherwise() {
     for row in [polls, hours, zones, stores].iter().flatten() {
         assert_eq!(row[0].len(), 36);
         assert!(uuid::Uuid::parse_str(&row[0]).is_ok());
+    }
+}
+
+#[test]
+fn every_order_has_the_same_rows_and_keeps_that_of_one_store_and_instant() {
+    let of = |order| {
+        let mut options = Options::new(60, 6, 3);
+        options.order = order;
+        let ([polls, others @ ..], summary) = generate(&options);
+        let again = generate(&options);
+        assert!(again.0[0] == polls);
+        (
+            rows(&polls, "store_id,status,timestamp_utc"),
+            others,
+            summary,
+        )
+    };
+    let (time, others, summary) = of(Order::Time);
+    let by_store = {
+        let mut rows = time.clone();
+        rows.sort_by_key(|row| (row[0].clone(), instant(&row[2])));
+        rows
+    };
+    for order in [Order::Store, Order::Shuffled] {
+        let (mut rows, same, counts) = of(order);
+        assert!(rows != time);
+        assert_eq!((same, counts), (others.clone(), summary));
+        if order == Order::Shuffled {
+            let ascending = rows
+                .windows(2)
+                .filter(|pair| instant(&pair[0][2]) < instant(&pair[1][2]));
+            assert!((rows.len() * 2 / 5..rows.len() * 3 / 5).contains(&ascending.count()));
+            rows.sort_by_key(|row| (row[0].clone(), instant(&row[2])));
+        }
+        assert!(rows == by_store);
     }
 }
 

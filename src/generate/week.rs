@@ -1,6 +1,4 @@
 //! The weeks that stores keep: about a hundred templates of business hours, with the quirks of real sources.
-//!
-//! It must never know which store keeps which week, nor how hours are read.
 
 /// Seconds in an hour of wall time.
 const HOUR_SECONDS: u32 = 3600;

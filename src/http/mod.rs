@@ -41,7 +41,7 @@ use self::back::Back;
 use self::door::Door;
 use self::guard::Hosts;
 use crate::clock;
-use crate::db::connection::open_reader;
+use crate::db::connection::{folder_of, open_reader};
 use crate::db::writer::Writer;
 use crate::error::{Error, Result};
 use crate::fleet_view::FleetViews;
@@ -122,9 +122,7 @@ impl Shared {
 
     /// The folder of the database, where there is room for temporary files.
     fn folder(&self) -> &Path {
-        let folder = self.file.parent();
-        let folder = folder.filter(|folder| !folder.as_os_str().is_empty());
-        folder.unwrap_or(Path::new("."))
+        folder_of(&self.file)
     }
 }
 

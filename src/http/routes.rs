@@ -74,6 +74,8 @@ const ROUTES: &[Route] = &[
     route("POST", "/reports", pages::reports::post),
     route("GET", "/load", pages::load::get),
     route("POST", "/load", pages::load::post),
+    route("GET", "/docs", pages::docs::list),
+    route("GET", "/docs/{id}", pages::docs::get),
     route("GET", "/assets/{id}", assets::get),
     route("GET", "/samples/{id}", assets::sample),
 ];

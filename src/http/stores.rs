@@ -12,7 +12,7 @@ use super::request::Request;
 use super::response::Response;
 use super::store_list::Asked;
 use crate::civil;
-use crate::db::fleet;
+use crate::db::forget;
 use crate::error::{Error, Result};
 use crate::uptime::business_hours::WeeklyRow;
 use crate::uptime::window::Window;
@@ -168,7 +168,7 @@ pub fn delete(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let deleted = app
         .shared
         .writer
-        .try_write(move |db| fleet::delete(db, &id))?;
+        .try_write(move |db| forget::store(db, &id))?;
     let polls = deleted.ok_or_else(|| {
         Error::not_found(format!("there is no store `{}`", request.id.escape_debug()))
     })?;

@@ -10,7 +10,7 @@ use super::last_in::{LastIn, Odd, Standing};
 use super::runs::Runs;
 use crate::db::Changed;
 use crate::db::polls::{self, PollChange};
-use crate::db::{disk, fleet};
+use crate::db::{disk, fleet, schedules, store_keys};
 use crate::error::Result;
 use crate::uptime::fleet::StoreKey;
 use crate::uptime::interval::Micros;
@@ -81,7 +81,7 @@ pub fn write(db: &Connection, mut batch: Batch) -> Result<Summary> {
     };
     disk::require(db, batch.polls.len(), is_late)?;
     let mut summary = Summary::new(&mut batch);
-    let (keys, stores_new) = fleet::keys(db, &batch.ids)?;
+    let (keys, stores_new) = store_keys::keys(db, &batch.ids)?;
     summary.stores_new = stores_new;
     summary.count(write_fleet(db, &batch, &keys)?);
     let odd = write_polls(db, &keys, batch.take_polls(), &mut summary)?;
@@ -137,7 +137,7 @@ fn write_fleet(db: &Connection, batch: &Batch, keys: &[StoreKey]) -> Result<Chan
         .labels
         .iter()
         .map(|(&store, label)| (key(store), label));
-    let mut changed = fleet::replace_hours(db, hours)?;
+    let mut changed = schedules::replace(db, hours)?;
     changed += fleet::replace_zones(db, zones)?;
     changed += fleet::replace_labels(db, labels)?;
     Ok(changed)

@@ -1,6 +1,7 @@
-//! Business hours: from weekly rows of wall time in a zone to the open intervals of a span.
+//! Business hours: from weekly rows of wall time in a zone to the open intervals of any span.
 //!
-//! The only place that knows time zones. It must never know polls or windows.
+//! The report, the pages and the lake ask [`Pattern::open`] when a store means to be open. It gives the same
+//! business time however a stretch of time is cut into spans.
 //!
 //! # Wall time to instants
 //! A wall time names one instant. One that occurs twice, because clocks go back, is its *first*
@@ -8,8 +9,8 @@
 //! of the jump. Lengths are real elapsed time, so a night on which clocks go back is longer.
 //!
 //! # Seams
-//! Two stretches with at most [`SEAM_MAX`] between them are one: sources write `23:59:00` or
-//! `23:59:59` before the next day's `00:00:00`, which is how they spell midnight and no closing.
+//! Two stretches with at most [`SEAM_MAX`] between them are one. Sources write `23:59:00` or `23:59:59`
+//! before the next day's `00:00:00`: that spells midnight, not a closing.
 
 use chrono::{DateTime, Offset, TimeZone};
 use chrono_tz::Tz;
@@ -29,8 +30,8 @@ const MARGIN: Micros = 3 * DAY;
 /// changed it back within a day since 1970; a test holds that for the years that polls may have.
 const OFFSET_SAMPLE: Micros = 12 * HOUR;
 
-/// One row of a store's weekly hours: open from `start_us_local` on that weekday to `end_us_local`,
-/// which is on the next day when it is not after the start.
+/// One row of weekly hours: open from `start_us_local` on that weekday to `end_us_local`. An end that is not
+/// after the start is on the next day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WeeklyRow {
     /// 0 = Monday … 6 = Sunday.
@@ -50,7 +51,7 @@ struct Offsets {
 }
 
 impl Offsets {
-    /// What the zone's clocks show in that stretch.
+    /// The wall times that the zone's clocks show in that stretch.
     fn local(self) -> Interval {
         Interval::new(self.utc.start + self.offset, self.utc.end + self.offset)
     }
@@ -63,7 +64,7 @@ pub struct ZoneTable {
 }
 
 impl ZoneTable {
-    /// The offsets of `zone` in `span` and some days around it.
+    /// The offsets of `zone` in `span` and some days around it; the last of them goes on.
     pub fn new(zone: Tz, span: Interval) -> Self {
         let end = span.end + MARGIN;
         let mut start = (span.start - MARGIN).div_euclid(SECOND) * SECOND;
@@ -77,10 +78,13 @@ impl ZoneTable {
             });
             start = change;
         }
+        if let Some(last) = stretches.last_mut() {
+            last.utc.end = Micros::MAX / 2;
+        }
         Self { stretches }
     }
 
-    /// What the wall clock shows at `at`, in microseconds from 1970-01-01T00:00 on it.
+    /// The wall time at `at`, in microseconds from 1970-01-01T00:00 on the wall clock.
     pub fn wall(&self, at: Micros) -> Micros {
         at + self.offset(at)
     }
@@ -120,14 +124,8 @@ impl ZoneTable {
                 let wall = rest.start + part.offset;
                 let hour = wall.div_euclid(HOUR);
                 let end = rest.end.min((hour + 1) * HOUR - part.offset);
-                // Day 0, 1970-01-01, was a Thursday.
-                let weekday = usize::try_from((wall.div_euclid(DAY) + 3).rem_euclid(7));
-                let of_day = usize::try_from(hour.rem_euclid(24));
-                each(
-                    weekday.unwrap_or_default(),
-                    of_day.unwrap_or_default(),
-                    end - rest.start,
-                );
+                let of_day = usize::try_from(hour.rem_euclid(24)).unwrap_or_default();
+                each(weekday_of(wall.div_euclid(DAY)), of_day, end - rest.start);
                 rest.start = end;
             }
         }
@@ -137,19 +135,13 @@ impl ZoneTable {
     ///
     /// `local` counts microseconds from 1970-01-01T00:00 on the wall clock and lies near the span.
     pub fn instant(&self, local: Micros) -> Micros {
-        let mut jump = None;
-        for stretch in &self.stretches {
-            let shown = stretch.local();
-            if shown.contains(local) {
-                return local - stretch.offset;
-            }
-            if jump.is_none() && local < shown.start {
-                jump = Some(stretch.utc.start);
-            }
+        let stretches = &self.stretches;
+        let first = stretches.partition_point(|stretch| stretch.local().end <= local);
+        match stretches.get(first).or(stretches.last()) {
+            // A time before this stretch and after all others is one that clocks skipped.
+            Some(stretch) => local.max(stretch.local().start) - stretch.offset,
+            None => local,
         }
-        // Never shown: clocks went past it when the first later stretch began.
-        jump.or(self.stretches.last().map(|last| local - last.offset))
-            .unwrap_or(local)
     }
 }
 
@@ -184,45 +176,61 @@ fn next_change(zone: Tz, start: Micros, end: Micros) -> Micros {
     end
 }
 
-/// The business time inside `span` of a store that keeps `rows` in the zone of `zone`.
-///
-/// `zone` must have been made for a span that contains this one. No rows: always open.
-///
-/// ```
-/// use store_monitor::uptime::business_hours::{WeeklyRow, ZONE_DEFAULT, ZoneTable, open_intervals};
-/// use store_monitor::uptime::interval::{DAY, HOUR, Interval};
-/// // 2026-10-26T00:00Z is a Monday; Chicago is then five hours behind UTC.
-/// let monday = 20_752 * DAY;
-/// let span = Interval::new(monday, monday + 7 * DAY);
-/// let row = WeeklyRow { weekday: 0, start_us_local: 9 * HOUR, end_us_local: 17 * HOUR };
-/// let open = open_intervals(&ZoneTable::new(ZONE_DEFAULT, span), &[row], span);
-/// assert_eq!(open.as_slice(), [Interval::new(monday + 14 * HOUR, monday + 22 * HOUR)]);
-/// ```
-pub fn open_intervals(zone: &ZoneTable, rows: &[WeeklyRow], span: Interval) -> Intervals {
-    if rows.is_empty() {
-        return Intervals::union_of(vec![span]);
-    }
-    // Offsets stay below a day, and a row reaches into the day after its own: two days on either
-    // side find every row that can touch the span or be joined by a seam to one that does.
-    let dates = span.start.div_euclid(DAY) - 2..=span.end.div_euclid(DAY) + 2;
-    let mut open = Vec::with_capacity(rows.len() * 2);
-    for date in dates {
-        // Day 0, 1970-01-01, was a Thursday.
-        let weekday = (date + 3).rem_euclid(7);
-        for row in rows.iter().filter(|row| i64::from(row.weekday) == weekday) {
-            let midnight = date * DAY;
-            let overnight = if row.end_us_local <= row.start_us_local {
-                DAY
-            } else {
-                0
-            };
-            open.push(Interval::new(
-                zone.instant(midnight + row.start_us_local),
-                zone.instant(midnight + overnight + row.end_us_local),
-            ));
+/// A zone and weekly hours. Thousands of stores share a few hundred of them.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Pattern {
+    /// The zone of the wall clock.
+    pub zone: Tz,
+    /// The hours, sorted, each row once; none means always open.
+    pub rows: Vec<WeeklyRow>,
+}
+
+impl Pattern {
+    /// The business time inside `span`, which may have any length.
+    ///
+    /// `zone` is a table of the pattern's own zone, made for a span that contains this one.
+    ///
+    /// ```
+    /// use store_monitor::uptime::business_hours::{Pattern, WeeklyRow, ZONE_DEFAULT, ZoneTable};
+    /// use store_monitor::uptime::interval::{DAY, HOUR, Interval};
+    /// // 2026-10-26T00:00Z is a Monday; Chicago is then five hours behind UTC.
+    /// let monday = 20_752 * DAY;
+    /// let span = Interval::new(monday, monday + 7 * DAY);
+    /// let row = WeeklyRow { weekday: 0, start_us_local: 9 * HOUR, end_us_local: 17 * HOUR };
+    /// let pattern = Pattern { zone: ZONE_DEFAULT, rows: vec![row] };
+    /// let open = pattern.open(&ZoneTable::new(pattern.zone, span), span);
+    /// assert_eq!(open.as_slice(), [Interval::new(monday + 14 * HOUR, monday + 22 * HOUR)]);
+    /// ```
+    pub fn open(&self, zone: &ZoneTable, span: Interval) -> Intervals {
+        if self.rows.is_empty() {
+            return Intervals::union_of(vec![span]);
         }
+        // Offsets stay below a day, and a row reaches into the day after its own: two days on either
+        // side find every row that can touch the span or be joined by a seam to one that does.
+        let mut open = Vec::with_capacity(self.rows.len() * 2);
+        for date in span.start.div_euclid(DAY) - 2..=span.end.div_euclid(DAY) + 2 {
+            let weekday = weekday_of(date);
+            let rows = self.rows.iter();
+            for row in rows.filter(|row| usize::from(row.weekday) == weekday) {
+                let midnight = date * DAY;
+                let overnight = if row.end_us_local <= row.start_us_local {
+                    DAY
+                } else {
+                    0
+                };
+                open.push(Interval::new(
+                    zone.instant(midnight + row.start_us_local),
+                    zone.instant(midnight + overnight + row.end_us_local),
+                ));
+            }
+        }
+        Intervals::union_across(open, SEAM_MAX).clip(span)
     }
-    Intervals::union_across(open, SEAM_MAX).clip(span)
+}
+
+/// The weekday of a date that is counted from 1970-01-01, a Thursday; 0 = Monday.
+fn weekday_of(date: i64) -> usize {
+    usize::try_from((date + 3).rem_euclid(7)).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -321,6 +329,50 @@ mod tests {
         let dates = ZoneTable::new(Tz::Pacific__Apia, span).days(span);
         let dates: Vec<_> = dates.into_iter().map(|(date, _)| date - 15_338).collect();
         assert_eq!(dates, [-2, -1, 1]);
+    }
+
+    #[test]
+    fn a_year_is_its_weeks_end_to_end_wherever_they_are_cut() {
+        let row = |weekday, start, end| WeeklyRow {
+            weekday,
+            start_us_local: start,
+            end_us_local: end,
+        };
+        let (late, end) = (22 * HOUR + 30 * MINUTE, DAY - MINUTE);
+        let weeks = [
+            Vec::new(),
+            (0..7).map(|weekday| row(weekday, 0, end)).collect(),
+            (0..7).map(|weekday| row(weekday, late, 3 * HOUR)).collect(),
+            vec![row(0, 0, 0), row(2, 9 * HOUR, DAY), row(6, late, late)],
+        ];
+        let zones = [
+            ZONE_DEFAULT,
+            Tz::America__Santiago,
+            Tz::Australia__Lord_Howe,
+            Tz::Pacific__Apia,
+            Tz::Africa__Casablanca,
+        ];
+        for (zone, rows) in zones
+            .into_iter()
+            .flat_map(|zone| weeks.iter().map(move |rows| (zone, rows)))
+        {
+            let pattern = Pattern {
+                zone,
+                rows: rows.clone(),
+            };
+            let open = |span| pattern.open(&ZoneTable::new(zone, span), span);
+            // 2011, in which Apia skipped a date; each week begins a little later by the wall clock.
+            let start = 14_975 * DAY;
+            let weeks = (0..53).map(|week| {
+                let start = start + week * (7 * DAY + 29 * SECOND);
+                Interval::new(start, start + 7 * DAY + 29 * SECOND)
+            });
+            let pieces = weeks
+                .clone()
+                .flat_map(|week| open(week).as_slice().to_vec());
+            let year = Interval::new(start, start + 53 * (7 * DAY + 29 * SECOND));
+            assert_eq!(open(year), pieces.collect(), "{pattern:?}");
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use chrono_tz::Tz;
 use foldhash::fast::RandomState;
 
-use super::business_hours::{WeeklyRow, ZoneTable, open_intervals};
+use super::business_hours::{Pattern, ZoneTable};
 use super::interval::{DAY, HOUR, Interval, Micros};
 use super::open_time::OpenTime;
 use super::window::REACH;
@@ -19,15 +19,6 @@ pub type StoreKey = u32;
 
 /// Names a [`Pattern`] of a fleet.
 pub type PatternIndex = usize;
-
-/// A zone and weekly hours. Thousands of stores share a few hundred of them.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Pattern {
-    /// Where the store's wall clock hangs.
-    pub zone: Tz,
-    /// Its hours, sorted, each row once; none means always open.
-    pub rows: Vec<WeeklyRow>,
-}
 
 /// One store as the report knows it.
 #[derive(Clone, Debug)]
@@ -143,7 +134,7 @@ impl BusinessTime {
             let zone = zones
                 .entry(pattern.zone)
                 .or_insert_with_key(|&zone| ZoneTable::new(zone, span));
-            OpenTime::new(open_intervals(zone, &pattern.rows, span))
+            OpenTime::new(pattern.open(zone, span))
         };
         Self {
             span,

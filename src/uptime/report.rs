@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, OnceLock};
 
-use super::business_hours::{ZoneTable, open_intervals};
-use super::fleet::{BusinessTime, Fleet, Pattern, Store};
+use super::business_hours::{Pattern, ZoneTable};
+use super::fleet::{BusinessTime, Fleet, Store};
 use super::flip_reader::FlipReader;
 use super::history::{BLOCK_STORES, History};
 use super::interval::{DAY, Interval, Intervals, Micros};
@@ -41,7 +41,7 @@ impl ReportRow {
     /// `polls` are sorted, one an instant; those that do not count are passed over.
     pub fn new(polls: &[Poll], pattern: &Pattern, question: Question) -> Self {
         let span = Interval::new(question.as_of - REACH, question.as_of + DAY);
-        let open = open_intervals(&ZoneTable::new(pattern.zone, span), &pattern.rows, span);
+        let open = pattern.open(&ZoneTable::new(pattern.zone, span), span);
         Self::measure(polls, &open, span, question)
     }
 

@@ -2,9 +2,8 @@
 //!
 //! The page of a store, its JSON and its badge all read this.
 
-use super::business_hours::{ZoneTable, open_intervals};
+use super::business_hours::{Pattern, ZoneTable};
 use super::evidence::Evidence;
-use super::fleet::Pattern;
 use super::incident::{Incident, incidents};
 use super::interval::{DAY, Interval, Intervals, Micros};
 use super::poll::Poll;
@@ -47,7 +46,7 @@ impl StoreStatus {
         let Question { as_of, rule } = question;
         let span = Interval::new(as_of - REACH, as_of + DAY);
         let zone = ZoneTable::new(pattern.zone, span);
-        let open = open_intervals(&zone, &pattern.rows, span);
+        let open = pattern.open(&zone, span);
         let counted = counted(polls, &open, Window::Week.counted(as_of));
         let timeline = Timeline::new(&counted, rule, span);
         let week = Window::Week.before(as_of);

@@ -45,6 +45,20 @@ impl Data {
     pub(crate) fn polls(&self) -> PathBuf {
         self.folder.join("store_status.csv")
     }
+
+    /// The same rows in another order.
+    pub(crate) fn polls_by(&self, order: &str) -> Result<PathBuf> {
+        if order == "time" {
+            return Ok(self.polls());
+        }
+        let folder = self.folder.join(order);
+        let polls = folder.join("store_status.csv");
+        if !polls.exists() {
+            eprintln!("data: polls by {order} …");
+            program::generate(&folder, self.size.0, self.size.1, order)?;
+        }
+        Ok(polls)
+    }
 }
 
 /// Writes the files and imports them; the database has its name only once it is whole.
@@ -52,7 +66,7 @@ fn make(folder: &Path, database: &Path, stores: u32, days: u32) -> Result<()> {
     if folder.exists() {
         fs::remove_dir_all(folder)?;
     }
-    program::generate(folder, stores, days)?;
+    program::generate(folder, stores, days, "time")?;
     let files = ["store_status", "menu_hours", "timezones", "stores"]
         .map(|name| folder.join(format!("{name}.csv")));
     let part = folder.join("part.db");

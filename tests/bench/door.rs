@@ -28,7 +28,8 @@ use store_monitor::http::{App, Capacity, Clock, Readers, Server, Shared, routes}
 use store_monitor::jobs::{JobRequest, Jobs, Limits, Order};
 use store_monitor::product::Product;
 use store_monitor::product::report::FleetReport;
-use store_monitor::uptime::fleet::{BusinessTime, Fleet, Pattern};
+use store_monitor::uptime::business_hours::Pattern;
+use store_monitor::uptime::fleet::{BusinessTime, Fleet};
 use store_monitor::uptime::timeline::Interpolation;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;

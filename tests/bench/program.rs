@@ -42,7 +42,7 @@ pub(crate) fn import_command(files: &[&Path], database: &Path) -> Command {
     command
 }
 
-pub(crate) fn generate(folder: &Path, stores: u32, days: u32) -> Result<()> {
+pub(crate) fn generate(folder: &Path, stores: u32, days: u32, order: &str) -> Result<()> {
     let mut command = program("generate");
     command.args([
         "--stores",
@@ -51,6 +51,8 @@ pub(crate) fn generate(folder: &Path, stores: u32, days: u32) -> Result<()> {
         &days.to_string(),
         "--seed",
         "1",
+        "--order",
+        order,
     ]);
     command.arg(folder);
     finish(command)

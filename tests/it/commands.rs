@@ -1,6 +1,4 @@
-//! The command line: what each command prints, refuses and leaves behind.
-//!
-//! It must never know how anything is done: it sees arguments, bytes and exit codes.
+//! The command line: arguments in, bytes, files and exit codes out.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -81,7 +79,7 @@ fn help_and_version_are_data() {
     let home = Home::new();
     let help = home.run(&["--help"]).exits(0);
     let commands = [
-        "demo", "serve", "import", "report", "export", "check", "generate",
+        "demo", "serve", "import", "report", "export", "check", "generate", "docs",
     ];
     for command in commands {
         assert!(help.text().contains(command), "{command}: {help}");
@@ -721,16 +719,24 @@ fn check_finds_what_was_planted() {
             "polls of a store key",
         ),
         (
-            "INSERT INTO business_hours VALUES (99999, 0, '09:00:00', '10:00:00')",
+            "INSERT INTO store_hours SELECT 99999, '', min(key) FROM schedule",
             "business hours of a store key",
+        ),
+        (
+            "UPDATE store_hours SET schedule = 99999 WHERE store = (SELECT max(store) FROM store_hours)",
+            "business hours of a schedule that is not there",
+        ),
+        (
+            "INSERT INTO schedule (week) VALUES ('[]')",
+            "a schedule that no store keeps",
         ),
         (
             "UPDATE store SET timezone = 'Mars/Olympus' WHERE key = (SELECT max(key) FROM store)",
             "`Mars/Olympus`",
         ),
         (
-            "UPDATE business_hours SET end_local = 'noon' WHERE store = (SELECT max(store) FROM business_hours)",
-            "`noon`",
+            "UPDATE schedule SET week = '[[0,\"09:00:00\",\"noon\"]]' WHERE key = (SELECT max(key) FROM schedule)",
+            "noon",
         ),
         (
             "UPDATE store SET name = NULL WHERE key = (SELECT max(key) FROM store)",
@@ -821,6 +827,32 @@ fn the_same_seed_gives_the_same_bytes() {
 }
 
 #[test]
+fn the_order_of_generated_rows_changes_no_report() {
+    let home = Home::new();
+    let report = |order: &str| {
+        let database = format!("--database={order}.db");
+        let generate = [
+            "generate",
+            "--stores=12",
+            "--days=3",
+            "--order",
+            order,
+            order,
+        ];
+        home.run(&generate).exits(0);
+        let files = ["store_status.csv", "menu_hours.csv"].map(|file| format!("{order}/{file}"));
+        home.run(&["import", &files[0], &files[1], &database])
+            .exits(0);
+        home.print(&["report", &database])
+    };
+    let by_time = report("time");
+    assert!(by_time == report("store") && by_time == report("shuffled"));
+    home.run(&["generate", "--order", "size", "none"])
+        .exits(2)
+        .says(&["time", "store", "shuffled"]);
+}
+
+#[test]
 fn settings_come_from_the_environment_and_flags_win() {
     let home = Home::new();
     home.write("polls.csv", three_polls());
@@ -871,6 +903,54 @@ fn settings_come_from_the_environment_and_flags_win() {
 }
 
 #[test]
+fn global_flags_stand_before_or_after_the_command() {
+    let home = Home::new();
+    home.write("polls.csv", three_polls());
+    home.run(&[
+        "--database",
+        "named.db",
+        "--log=error",
+        "import",
+        "polls.csv",
+    ])
+    .exits(0);
+    assert!(home.path("named.db").exists() && !home.database().exists());
+    let before = home.print(&["--database", "named.db", "report"]);
+    assert_eq!(home.print(&["report", "--database", "named.db"]), before);
+    assert_eq!(
+        home.print(&["export", "--database", "named.db", "stores"]),
+        b"store_id,name,group\n"
+    );
+    assert_eq!(
+        home.print(&["export", "stores", "--database", "named.db"]),
+        b"store_id,name,group\n"
+    );
+    // The environment is for all commands; a flag is a mistake where there is no database.
+    let mut command = home.command(&["generate", "--stores=1", "--days=1", "made"]);
+    run(command.env("STORE_MONITOR_DATABASE", "named.db"), b"").exits(0);
+    for command in ["demo", "generate", "docs"] {
+        for arguments in [
+            ["--database=x.db", command, "made"],
+            [command, "made", "--database=x.db"],
+        ] {
+            let arguments = arguments
+                .into_iter()
+                .filter(|word| command == "generate" || *word != "made");
+            let refused = home.run(&arguments.collect::<Vec<_>>()).exits(2);
+            refused.says(&[command, "has no database", "leave --database away"]);
+        }
+        assert!(
+            !home
+                .run(&[command, "--help"])
+                .exits(0)
+                .text()
+                .contains("--database")
+        );
+    }
+    assert!(!home.path("x.db").exists());
+}
+
+#[test]
 fn the_map_of_the_schema_can_be_read_by_any_sqlite_tool() {
     let home = Home::seeded();
     let db = home.sqlite();
@@ -879,7 +959,10 @@ fn the_map_of_the_schema_can_be_read_by_any_sqlite_tool() {
         db.query_row(&select, [], |row| row.get(0)).expect(what)
     };
     assert_eq!(count("polls_readable"), count("poll"));
-    assert_eq!(count("business_hours_readable"), count("business_hours"));
+    let hours = String::from_utf8(home.print(&["export", "business-hours"])).expect("text");
+    let hours = i64::try_from(hours.lines().count() - 1).expect("few");
+    assert_eq!(count("business_hours_readable"), hours);
+    assert!(count("schedule") < count("store_hours"));
     assert_eq!(count("reports_readable"), 0);
     let first: String = db
         .query_row("SELECT min(timestamp_utc) FROM polls_readable", [], |row| {

@@ -15,7 +15,8 @@ use store_monitor::http::{Capacity, Server as HttpServer, Shared, bind};
 use store_monitor::jobs::{Jobs, Limits, Order};
 use store_monitor::product::Product;
 use store_monitor::product::report::FleetReport;
-use store_monitor::uptime::fleet::{BusinessTime, Fleet, Pattern};
+use store_monitor::uptime::business_hours::Pattern;
+use store_monitor::uptime::fleet::{BusinessTime, Fleet};
 
 use crate::harness::{Client, Home, Raw, Server, eventually, project};
 

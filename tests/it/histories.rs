@@ -10,7 +10,7 @@ use rusqlite::Connection;
 use store_monitor::civil::format_utc;
 use store_monitor::db::connection::{open_reader, open_writer};
 use store_monitor::db::polls::PollChange;
-use store_monitor::db::{self, check, fleet, packed, packed_fleet, polls, retention};
+use store_monitor::db::{self, check, fleet, forget, packed, polls};
 use store_monitor::hot_window::{HotWindow, read_inputs};
 use store_monitor::ingest::batch::{self, Source};
 use store_monitor::ingest::load;
@@ -180,13 +180,13 @@ impl History {
 
     fn deletion(&mut self) -> String {
         let store = *self.random.pick(&STORES);
-        let gone = db::write(&mut self.db, |db| fleet::delete(db, store)).expect("deleted");
+        let gone = db::write(&mut self.db, |db| forget::store(db, store)).expect("deleted");
         format!("deletion of {store}: {gone:?}")
     }
 
     fn retention(&mut self) -> String {
         let before = self.newest - self.random.below(12 * DAY);
-        let gone = db::write(&mut self.db, |db| retention::prune_some(db, before)).expect("pruned");
+        let gone = db::write(&mut self.db, |db| forget::prune_some(db, before)).expect("pruned");
         format!("retention of {gone}")
     }
 
@@ -201,9 +201,6 @@ impl History {
             10 => self.retention(),
             _ => {
                 packed::pack_all(&mut self.db).expect("packed");
-                if let Some(fleet) = packed_fleet::pack(&mut self.db).expect("packed") {
-                    packed_fleet::keep(&mut self.db, fleet).expect("kept");
-                }
                 "packing".to_owned()
             }
         };

@@ -1,6 +1,5 @@
-//! The lake: which files there are, what is in them, and what becomes of those that were there.
-//!
-//! It must never know how a warehouse reads them: `tests/engines/lake_compare.py` does.
+//! The lake: its files, their rows, and existing files. `tests/engines/lake_compare.py` asks warehouses to
+//! read them.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};

@@ -25,8 +25,8 @@ use store_monitor::product::report::FleetReport;
 use store_monitor::product::{self, Product};
 use store_monitor::render::store_list::StoreList;
 use store_monitor::render::{Format, csv};
-use store_monitor::uptime::business_hours::{WeeklyRow, ZoneTable, open_intervals};
-use store_monitor::uptime::fleet::{BusinessTime, Fleet, Pattern, StoreKey};
+use store_monitor::uptime::business_hours::{Pattern, WeeklyRow, ZoneTable};
+use store_monitor::uptime::fleet::{BusinessTime, Fleet, StoreKey};
 use store_monitor::uptime::history::History;
 use store_monitor::uptime::history_builder::{Builder, history_of};
 use store_monitor::uptime::interval::{DAY, HOUR, Interval, Intervals, MINUTE, Micros, SECOND};
@@ -115,7 +115,8 @@ impl Case {
 }
 
 fn open(zone: Tz, rows: &[WeeklyRow], span: Interval) -> Intervals {
-    open_intervals(&ZoneTable::new(zone, span), rows, span)
+    let rows = rows.to_vec();
+    Pattern { zone, rows }.open(&ZoneTable::new(zone, span), span)
 }
 
 /// The polls of a case that count.

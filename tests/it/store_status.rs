@@ -3,8 +3,8 @@
 use chrono_tz::Tz;
 use proptest::prelude::*;
 
-use store_monitor::uptime::business_hours::WeeklyRow;
-use store_monitor::uptime::fleet::{BusinessTime, Fleet, Pattern};
+use store_monitor::uptime::business_hours::{Pattern, WeeklyRow};
+use store_monitor::uptime::fleet::{BusinessTime, Fleet};
 use store_monitor::uptime::interval::{DAY, HOUR, Intervals, MINUTE, Micros};
 use store_monitor::uptime::pass::WindowMarks;
 use store_monitor::uptime::poll::{Poll, Status};

@@ -3,6 +3,7 @@
 //! It reads source as text, with comments and strings told apart from code. It must never know what
 //! the code does.
 
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -24,7 +25,7 @@ const HOUSE: [&[&str]; 13] = [
     &["render"],
     &["civil", "clock"],
     &["uptime"],
-    &["error", "parallel"],
+    &["error", "parallel", "docs"],
 ];
 
 /// What a room must not know although it stands below: the right column of the map in `src/lib.rs`.
@@ -53,13 +54,14 @@ const NEVER: [(&str, &[&str]); 11] = [
 const CURRENCY: &str = "uptime::interval";
 
 /// Crates, and the only rooms that may name them.
-const CRATES: [(&str, &[&str]); 13] = [
+const CRATES: [(&str, &[&str]); 14] = [
     ("tiny_http", &["http"]),
     ("mio", &["http"]),
     ("socket2", &["http"]),
     ("httparse", &["http"]),
     ("maud", &["http"]),
     ("sha2", &["http", "render"]),
+    ("pulldown_cmark", &["http"]),
     ("clap", &["cli"]),
     ("indicatif", &["cli"]),
     ("signal_hook", &["cli"]),
@@ -341,6 +343,91 @@ fn arrows_run_one_way_through_the_house() {
             ));
         }
     }
+    none(wrong);
+}
+
+/// The module that a file of `src` is, as the names on its path: `src/db/mod.rs` is `["db"]`.
+fn module_of(path: &str) -> Vec<String> {
+    let inside = path.strip_prefix("src/").expect("a file under src");
+    let names = inside.trim_end_matches(".rs").trim_end_matches("/mod");
+    names.split('/').map(str::to_owned).collect()
+}
+
+/// The files that each file of `src` names in its code, by `crate::`, `super::` or `self::`.
+fn imports(sources: &[Source]) -> HashMap<&str, HashSet<&str>> {
+    let files: HashMap<Vec<String>, &str> = sources
+        .iter()
+        .map(|source| (module_of(&source.path), source.path.as_str()))
+        .collect();
+    let mut imports = HashMap::new();
+    for source in sources {
+        let own = module_of(&source.path);
+        let parent = own[..own.len() - 1].to_vec();
+        let mut found = HashSet::new();
+        for (root, base) in [
+            ("crate::", Vec::new()),
+            ("super::", parent),
+            ("self::", own),
+        ] {
+            for (at, path) in paths_after(&source.shipped, root) {
+                if source.shipped[..at].ends_with("::") {
+                    continue;
+                }
+                let mut module = base.clone();
+                for name in path.split("::").filter(|name| !name.is_empty()) {
+                    match name {
+                        "super" => drop(module.pop()),
+                        "self" => {}
+                        name => module.push(name.to_owned()),
+                    }
+                }
+                // What is behind the last module of the path is a name in it.
+                while !module.is_empty() && !files.contains_key(&module) {
+                    module.pop();
+                }
+                found.extend(
+                    files
+                        .get(&module)
+                        .copied()
+                        .filter(|&file| file != source.path),
+                );
+            }
+        }
+        imports.insert(source.path.as_str(), found);
+    }
+    imports
+}
+
+#[test]
+fn no_file_imports_in_a_circle() {
+    let sources = sources("src");
+    let shipped = |source: &Source| !source.is_tests() && source.path != "src/lib.rs";
+    let sources: Vec<_> = sources.into_iter().filter(shipped).collect();
+    let mut imports = imports(&sources);
+    // Files that import no other one are taken away until none is left, or circles and what leads to them.
+    loop {
+        let leaves: Vec<&str> = imports
+            .iter()
+            .filter(|(_, others)| others.iter().all(|other| !imports.contains_key(other)))
+            .map(|(&file, _)| file)
+            .collect();
+        if leaves.is_empty() {
+            break;
+        }
+        for leaf in leaves {
+            imports.remove(leaf);
+        }
+    }
+    let mut wrong = Vec::new();
+    for (file, others) in &imports {
+        let rest = others.iter().filter(|other| imports.contains_key(*other));
+        let rest: Vec<_> = rest.copied().collect();
+        wrong.push(format!(
+            "{file} is in a circle, or leads to one, by {}",
+            rest.join(", ")
+        ));
+    }
+    wrong.sort();
     none(wrong);
 }
 

@@ -26,6 +26,8 @@ pub enum Room {
     Reports,
     /// Loading data.
     Load,
+    /// The guides.
+    Docs,
     /// None of them.
     Nowhere,
 }
@@ -108,7 +110,8 @@ impl Frame {
                         p {
                             "Every number here is one of the API's too: "
                             a href="/openapi.json" { "openapi.json" }
-                            ". Times are local; hover over one for UTC."
+                            ". Times are local; hover over one for UTC. "
+                            (link(Room::Docs, "/docs", "Guides"))
                         }
                     }
                 }

@@ -138,9 +138,7 @@ pub fn post(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
         );
         return Ok(Response::problem(413, &detail).with("Connection", "close"));
     }
-    let folder = app.shared.file.parent();
-    let folder = folder.filter(|folder| !folder.as_os_str().is_empty());
-    let folder = folder.unwrap_or(Path::new(".")).to_owned();
+    let folder = app.shared.folder().to_owned();
     let mut body = (&mut *request.body).take(bytes_max);
     let parts = multipart::read(&mut body, &boundary, &folder)?;
     let mut bad_rows = Vec::new();

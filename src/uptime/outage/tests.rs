@@ -4,8 +4,7 @@ use proptest::prelude::*;
 
 use chrono_tz::Tz;
 
-use super::super::business_hours::WeeklyRow;
-use super::super::fleet::Pattern;
+use super::super::business_hours::{Pattern, WeeklyRow};
 use super::super::history_builder::history_of;
 use super::super::poll::Status;
 use super::*;

@@ -1,19 +1,38 @@
-//! Retention: forgetting polls that are too old, and giving their space back to the disk.
+//! Forgetting: a store with all its rows, and polls that are too old, whose space goes back to the disk.
 //!
-//! It must never know clocks: callers say what is too old.
+//! Callers say what is too old; no clock is read.
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension};
 
-use super::{generation, packed, polls, write};
+use super::{generation, packed, polls, schedules, write};
 use crate::error::Result;
+use crate::uptime::fleet::StoreKey;
 use crate::uptime::interval::{DAY, Interval, Micros};
 
-/// How many polls one transaction forgets, so that the write-ahead log stays small and others get
-/// their turn.
+/// How many polls one transaction forgets: the write-ahead log stays small, and other writers get a turn.
 const PRUNE_POLLS: u32 = 200_000;
 
 /// What share of the file must be free before it is worth writing the rest anew: one in this many.
 const FREE_SHARE: i64 = 10;
+
+/// Forgets a store and all its rows; returns how many polls went, none where there is no such store.
+///
+/// # Errors
+/// When the database cannot be written.
+pub fn store(db: &Connection, id: &str) -> Result<Option<u64>> {
+    let mut delete = db.prepare_cached("DELETE FROM store WHERE store_id = ?1 RETURNING key")?;
+    let key: Option<StoreKey> = delete.query_row([id], |row| row.get(0)).optional()?;
+    let Some(key) = key else {
+        return Ok(None);
+    };
+    db.execute("DELETE FROM store_hours WHERE store = ?1", [key])?;
+    schedules::forget_unused(db)?;
+    let polls = db.execute("DELETE FROM poll WHERE store = ?1", [key])? as u64;
+    packed::forget(db, polls::ALL_TIME)?;
+    generation::advance(db, generation::Kind::Fleet)?;
+    generation::advance(db, generation::Kind::Polls)?;
+    Ok(Some(polls))
+}
 
 /// Forgets polls older than `before`, at most as many as one transaction should; returns how many.
 /// Their pages are used again for polls that come in.
@@ -35,9 +54,8 @@ pub fn prune_some(db: &Connection, before: Micros) -> Result<u64> {
 
 /// Forgets all polls older than `before` and gives their space back to the disk; returns how many.
 ///
-/// The space is given back by writing what is left anew, which needs as much room again meanwhile and
-/// keeps other writers waiting. (A file that could shrink page by page makes every import a tenth
-/// slower, for good.)
+/// The space is given back by writing the rest of the file anew. That needs as much room again meanwhile,
+/// and other writers wait. (A file that could shrink page by page makes every import a tenth slower.)
 ///
 /// # Errors
 /// When the database cannot be written; what was forgotten until then stays so.

@@ -1,0 +1,44 @@
+//! The guides: the product's documentation, written once in Markdown.
+//!
+//! `store-monitor docs` prints them, a server shows them at `/docs`, and here they are part of the code's
+//! documentation. Tests compare their tables with the flags, the routes and the constants of the program.
+
+/// One guide.
+#[derive(Debug)]
+pub struct Guide {
+    /// Its name, as in `/docs/NAME`.
+    pub name: &'static str,
+    /// Its subject in a line.
+    pub about: &'static str,
+    /// Its Markdown.
+    pub text: &'static str,
+}
+
+macro_rules! guides {
+    ($($name:ident: $about:literal,)*) => {
+        /// Every guide, in reading order.
+        pub const GUIDES: [Guide; [$($about),*].len()] = [$(Guide {
+            name: stringify!($name),
+            about: $about,
+            text: include_str!(concat!(stringify!($name), ".md")),
+        }),*];
+
+        $(
+            #[doc = include_str!(concat!(stringify!($name), ".md"))]
+            pub mod $name {}
+        )*
+    };
+}
+
+guides! {
+    import: "your own files: formats, bad rows, rows over HTTP, forgetting",
+    reports: "the report, by command and over HTTP, and the pages",
+    http: "every route, and the limits for clients",
+    numbers: "the definition of every number",
+    operate: "install, all flags, stop and restart, exit codes",
+    storage: "the database file, its size, inspection",
+    lake: "files by day for DuckDB, ClickHouse, Spark, Trino and BigQuery",
+    performance: "measured speed, memory and disk, and how to measure them",
+    develop: "build, test and extend the program",
+    changelog: "changes that users notice",
+}
