@@ -122,9 +122,7 @@ fn parse_common(text: &[u8]) -> Option<Micros> {
     else {
         return None;
     };
-    let digits = [
-        y1, y2, y3, y4, m1, m2, d1, d2, h1, h2, n1, n2, s1, s2, b'0', b'0',
-    ];
+    let digits = [y1, y2, y3, y4, m1, m2, d1, d2, h1, h2, n1, n2, s1, s2, b'0', b'0'];
     // No early exit: a loop over all sixteen is a handful of vector instructions.
     if digits
         .iter()
@@ -132,11 +130,7 @@ fn parse_common(text: &[u8]) -> Option<Micros> {
     {
         return None;
     }
-    let (year, month, day) = (
-        pair(y1, y2) * 100 + pair(y3, y4),
-        pair(m1, m2),
-        pair(d1, d2),
-    );
+    let (year, month, day) = (pair(y1, y2) * 100 + pair(y3, y4), pair(m1, m2), pair(d1, d2));
     let (hour, minute, second) = (pair(h1, h2), pair(n1, n2), pair(s1, s2));
     if !is_date(year, month, day) || hour > 23 || minute > 59 || second > 59 {
         return None;
@@ -148,8 +142,7 @@ fn parse_common(text: &[u8]) -> Option<Micros> {
         }
         _ => return None,
     };
-    let seconds =
-        days_from_civil(year, month, day) * 86_400 + i64::from(hour * 3_600 + minute * 60 + second);
+    let seconds = days_from_civil(year, month, day) * 86_400 + i64::from(hour * 3_600 + minute * 60 + second);
     Some(seconds * SECOND + i64::from(micros))
 }
 
@@ -184,13 +177,9 @@ fn parse_any(text: &[u8]) -> Result<Timestamp, TimestampError> {
     }
     let kept = &fraction[..fraction.len().min(6)];
     let micros = number(kept).ok_or(Shape)? * FRACTION_UNITS[kept.len()];
-    let minutes =
-        days_from_civil(year, month, day) * 1_440 + i64::from(hour * 60 + minute) - offset;
+    let minutes = days_from_civil(year, month, day) * 1_440 + i64::from(hour * 60 + minute) - offset;
     let leap_second = second == 60;
-    if leap_second
-        && (minutes.rem_euclid(1_440) != 1_439
-            || !LEAP_SECOND_DAYS.contains(&minutes.div_euclid(1_440)))
-    {
+    if leap_second && (minutes.rem_euclid(1_440) != 1_439 || !LEAP_SECOND_DAYS.contains(&minutes.div_euclid(1_440))) {
         return Err(LeapSecond);
     }
     Ok(Timestamp {
@@ -268,10 +257,8 @@ pub fn parse_local_time(text: &str) -> Option<LocalTime> {
     if minute > 59 || seconds > 59 {
         return None;
     }
-    let us_local = i64::from(hour) * HOUR
-        + i64::from(minute) * MINUTE
-        + i64::from(seconds) * SECOND
-        + i64::from(micros);
+    let us_local =
+        i64::from(hour) * HOUR + i64::from(minute) * MINUTE + i64::from(seconds) * SECOND + i64::from(micros);
     (us_local <= DAY).then_some(LocalTime {
         us_local,
         short: short_hour || second.is_none(),
@@ -310,11 +297,7 @@ pub fn parse_day(text: &str) -> Result<i64> {
         let whole = rest.is_empty() && is_date(year, month, day);
         whole.then(|| days_from_civil(year, month, day))
     };
-    day().ok_or_else(|| {
-        Error::invalid(format!(
-            "`{text}` is not a day (expected one such as `2026-11-01`)"
-        ))
-    })
+    day().ok_or_else(|| Error::invalid(format!("`{text}` is not a day (expected one such as `2026-11-01`)")))
 }
 
 /// The text that [`parse_day`] reads.
@@ -406,8 +389,7 @@ fn digits(text: &[u8], count: usize) -> Option<(u32, &[u8])> {
 /// The number that up to nine digits make; zero for none.
 fn number(digits: &[u8]) -> Option<u32> {
     digits.iter().try_fold(0, |number, byte| {
-        byte.is_ascii_digit()
-            .then(|| number * 10 + u32::from(byte - b'0'))
+        byte.is_ascii_digit().then(|| number * 10 + u32::from(byte - b'0'))
     })
 }
 
@@ -418,9 +400,7 @@ const fn pair(tens: u8, ones: u8) -> u32 {
 
 const fn is_date(year: u32, month: u32, day: u32) -> bool {
     let days = match month {
-        2 if year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400)) => {
-            29
-        }
+        2 if year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400)) => 29,
         2 => 28,
         4 | 6 | 9 | 11 => 30,
         1..=12 => 31,
@@ -456,16 +436,8 @@ fn civil_from_days(days: i64) -> (i64, u64, u64) {
     let day = day - (365 * year + year / 4 - year / 100);
     let month = (5 * day + 2) / 153;
     let day = day - (153 * month + 2) / 5 + 1;
-    let (month, next) = if month < 10 {
-        (month + 3, 0)
-    } else {
-        (month - 9, 1)
-    };
-    (
-        year + era * 400 + next,
-        month.unsigned_abs(),
-        day.unsigned_abs(),
-    )
+    let (month, next) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
+    (year + era * 400 + next, month.unsigned_abs(), day.unsigned_abs())
 }
 
 /// The instant that a caller names, in any form that inputs may have.

@@ -6,8 +6,6 @@ use crate::uptime::interval::Micros;
 
 /// Now, in microseconds since 1970 UTC, by the machine's clock.
 pub fn machine_us() -> Micros {
-    let since_1970 = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Micros::try_from(since_1970.as_micros()).unwrap_or(Micros::MAX)
 }

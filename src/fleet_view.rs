@@ -115,8 +115,7 @@ impl FleetView {
             let fleet = &inputs.fleet;
             let overview = Overview::new(fleet, &business, &earlier_polls, earlier, threads());
             let week = overview.summaries.iter();
-            week.map(|store| (store.totals[Window::Week], store.coverage))
-                .collect()
+            week.map(|store| (store.totals[Window::Week], store.coverage)).collect()
         };
         let label = |store: &Store| names.remove(&store.key).unwrap_or_default();
         Ok(Self {
@@ -157,11 +156,7 @@ impl FleetView {
             let (total, coverage) = &self.before[place];
             before.add(total, *coverage);
         }
-        FleetPart {
-            places,
-            week,
-            before,
-        }
+        FleetPart { places, week, before }
     }
 
     /// The stores of each owner, by name; those without one are left out.
@@ -185,11 +180,7 @@ impl FleetView {
         let mut labels = self.labels.iter();
         // The fleet's stores are passed in its order, which is that of the labels.
         let belongs = |_: &&Store| labels.next().is_some_and(|label| label.group == group);
-        overview_of(
-            &self.inputs,
-            &self.inputs.fleet.only(belongs),
-            self.question,
-        )
+        overview_of(&self.inputs, &self.inputs.fleet.only(belongs), self.question)
     }
 }
 
@@ -199,13 +190,7 @@ pub fn outages(inputs: &Inputs, as_of: Micros) -> Intervals {
 }
 
 fn overview_of(inputs: &Inputs, fleet: &Fleet, question: Question) -> Overview {
-    Overview::new(
-        fleet,
-        &inputs.business,
-        &inputs.history,
-        question,
-        threads(),
-    )
+    Overview::new(fleet, &inputs.business, &inputs.history, question, threads())
 }
 
 /// The latest views.
@@ -220,17 +205,11 @@ impl FleetViews {
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub fn view(
-        &self,
-        db: &mut Connection,
-        hot: &HotWindow,
-        question: Question,
-    ) -> Result<Arc<FleetView>> {
+    pub fn view(&self, db: &mut Connection, hot: &HotWindow, question: Question) -> Result<Arc<FleetView>> {
         let generation = generation::current(db)?;
         // A panic while making one leaves the others as they are.
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let same =
-            |view: &&Arc<FleetView>| view.generation == generation && view.question == question;
+        let same = |view: &&Arc<FleetView>| view.generation == generation && view.question == question;
         if let Some(view) = kept.iter().find(same) {
             return Ok(Arc::clone(view));
         }

@@ -67,9 +67,7 @@ impl Inputs {
 }
 
 fn list(fleet: &Fleet) -> Arc<StoreList> {
-    Arc::new(StoreList::new(
-        fleet.stores().iter().map(|store| &*store.id),
-    ))
+    Arc::new(StoreList::new(fleet.stores().iter().map(|store| &*store.id)))
 }
 
 /// The contents of the memory, and the generation of the database that they are of.
@@ -137,12 +135,7 @@ impl HotWindow {
     pub fn note(&self, change: PollChange) {
         let mut changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
         changes.push(change);
-        if changes
-            .iter()
-            .map(|change| change.polls.len())
-            .sum::<usize>()
-            < WAITING_POLLS_MAX
-        {
+        if changes.iter().map(|change| change.polls.len()).sum::<usize>() < WAITING_POLLS_MAX {
             return;
         }
         match self.loaded.try_lock() {
@@ -194,14 +187,8 @@ impl HotWindow {
         let business = match &loaded.business {
             Some(business) if business.span() == day => Arc::clone(business),
             // A look back at another day leaves what the next report of this one needs.
-            Some(business) if business.span().start > day.start => {
-                Arc::new(BusinessTime::new(&fleet, day))
-            }
-            _ => Arc::clone(
-                loaded
-                    .business
-                    .insert(Arc::new(BusinessTime::new(&fleet, day))),
-            ),
+            Some(business) if business.span().start > day.start => Arc::new(BusinessTime::new(&fleet, day)),
+            _ => Arc::clone(loaded.business.insert(Arc::new(BusinessTime::new(&fleet, day)))),
         };
         loaded.follow(self.waiting());
         if loaded.generation.polls < now.polls {

@@ -1,56 +1,53 @@
 //! store-monitor: how long each restaurant was really online during its business hours.
 //!
-//! This page is the map of the house. Arrows run one way, from the top of the table to the bottom;
-//! `tests/it/tidy.rs` holds them.
+//! This page is the map. A room may import rooms on lines below its own; no file imports in a circle.
+//! `tests/it/tidy.rs` holds both, and the crates that each room may name.
 //!
-//! | room | what it does | what it must never know |
-//! | --- | --- | --- |
-//! | [`cli`] | one file a command | how anything is done beyond whom to call |
-//! | [`http`] | the door, routes, handlers, pages, answers | how reports are made or stored |
-//! | [`jobs`] | the job queue and its worker pool | HTTP; how a product is made |
-//! | [`fleet_view`] | the fleet as people look at it, kept while it is true | HTTP; drawing |
-//! | [`product`] | the things that jobs make and keep: the report, a file each | HTTP |
-//! | [`hot_window`] | the last eight days in memory | HTTP; the arithmetic |
-//! | [`ingest`] | CSV and JSON to typed rows to the database | terminals, HTTP |
-//! | [`export`] | its mirror: the database to CSV files, and to a lake of them | terminals, HTTP |
-//! | [`generate`] | synthetic files in the shape of real ones | the database |
-//! | [`db`] | the record: one SQLite file | files of input, HTTP; it computes no time |
-//! | [`render`] | products as files, one renderer a format | the database, where rows come from |
-//! | [`uptime`] | the pure core: what every number means | SQLite, HTTP, CSV files, the clock |
-//! | [`parallel`] | fork and join | what the work is |
-//! | [`docs`] | the guides as text | who shows them |
-//! | [`civil`], [`clock`] | instants as text; the machine's clock | everything above, and of the core only its unit of time |
-//! | [`error`] | what went wrong, and what to do | who shows it |
+//! | room | holds |
+//! | --- | --- |
+//! | [`cli`] | one file a command |
+//! | [`http`] | frontend, backend, the table of routes, handlers, pages |
+//! | [`jobs`] | the job queue and its worker pool |
+//! | [`fleet_view`] | the fleet as pages show it, kept while it is current |
+//! | [`product`] | what jobs make and keep: the report; a file each |
+//! | [`hot_window`] | the polls of the last eight days, in memory |
+//! | [`export`] | the database as CSV files, and as a lake of them |
+//! | [`ingest`], [`generate`] | CSV and JSON into the database, one file a kind of input; synthetic files |
+//! | [`db`] | the one SQLite file: tables, migration, the writer |
+//! | [`render`] | products as files, one renderer a format |
+//! | [`civil`], [`clock`] | instants as text; the machine's clock |
+//! | [`uptime`] | the pure core: what every number means |
+//! | [`error`], [`parallel`], [`docs`] | errors and remedies; fork and join; the guides |
 //!
-//! # A poll's way from the file to the report
-//! [`ingest::rows`] makes a typed row of a line, in a long file on every core, block by block
-//! ([`ingest::blocks`]); [`ingest::batch::read`] judges it beside the other rows of its call and sorts
-//! it; [`ingest::load::write`] gives it to [`db::polls::add`], in one transaction with all the others. A report asks
-//! [`hot_window::HotWindow::inputs`], which has the poll in memory or reads it with
-//! [`db::polls::history`]. For each store [`uptime::report::rows`] asks
-//! [`uptime::flip_reader::FlipReader`] for the flips of its polls: [`uptime::pass::walk`] finds them, unless
-//! an earlier report did. [`uptime::pass::totals`] turns them into uptime and downtime, and
-//! [`uptime::row::cells`] into the numbers of a row. These go back into the database through [`jobs`] and
-//! [`db::reports`], as a [`product`], and as CSV ([`render::csv`]) to the client of [`http::reports`].
+//! # A poll's way, from the line to the report
+//! 1. [`ingest::import`] takes the inputs of a call, whichever front end has them.
+//! 2. [`ingest::rows`] finds a line's fields; long files go to all cores in [`ingest::blocks`].
+//! 3. [`ingest::kind`] makes a row of the fields, or one reason why not.
+//! 4. [`ingest::batch`] judges it beside the other rows of the call, and [`ingest::runs`] sorts it.
+//! 5. [`ingest::load`] writes the batch in one transaction; [`db::polls::add`] adds the row.
+//! 6. The [`db::writer`] commits and tells [`hot_window`], which holds the poll from then on.
+//! 7. A job of [`jobs`] asks [`product`] for a report, and that the window for its inputs.
+//! 8. [`uptime::flip_reader`] gives the changes of status; [`uptime::pass`] found them among the polls.
+//! 9. [`uptime::pass::totals`] makes uptime and downtime of them, [`uptime::row`] the numbers of a row.
+//! 10. The rows are kept by [`db::reports`], and [`render::csv`] writes them for the client.
 //!
-//! # A request's way from the client to the handler
-//! [`http::frontend`] has the public listener. It finds the end of a head with [`http::frontend::head::Scanner`],
-//! judges it with [`http::frontend::head::judge`], takes the body by [`http::frontend::chunks::BodyDecoder`], and hands
-//! the request over when all of it is there. [`http::backend`] has the handlers' threads;
-//! [`http::routes`] picks the handler. The reply goes back through the frontend, which waits for slow
-//! clients so that handlers need not.
-//!
-//! What people look at goes the same way: [`fleet_view`] keeps [`uptime::overview`] of the whole fleet,
-//! one store's page and JSON read [`uptime::store_status`], and both are words and drawings by then.
+//! # A request's way, from the client to the answer
+//! 1. [`http::frontend`]'s event loop accepts the connection and reads what comes, under limits.
+//! 2. [`http::frontend::head`] judges the head; [`http::routes::admit`] says how long a body may be.
+//! 3. [`http::frontend::chunks`] takes the body into a [`http::frontend::spool`].
+//! 4. The whole request goes to the [`http::backend`], where tiny_http gives it to a free handler.
+//! 5. [`http::guard`] turns foreign hosts and sites away; [`http::routes`] picks the handler.
+//! 6. The handler reads the database, or waits for the writer, and returns a [`http::response`].
+//! 7. [`http::response_filters`] compress it and compare its tag.
+//! 8. The event loop sends the reply at the client's speed.
 //!
 //! # Invariants
-//! - No client holds a handler: it gets a request when that is whole, and its reply is taken at once.
+//! - No client holds a handler: a request is handed over when it is whole, its reply is taken at once.
 //! - No function of [`uptime`] can fail, reads a clock or does I/O.
 //! - uptime + downtime = business time, to the microsecond, in every window of every store.
-//! - Nothing but [`db::writer`] (in a server) or [`db::write`] (in a command) changes the database.
-//! - What is derived ([`db::packed`], [`uptime::flips`]) may be missing at any time,
-//!   and never wrong: it goes with the rows it was made from.
-//! - A report is in the database before its id is given out, and complete only once its numbers are.
+//! - Only [`db::writer`] (in a server) and [`db::write`] (in a command) change the database.
+//! - Derived data ([`db::packed`], [`uptime::flips`]) may be missing, and is never wrong.
+//! - A report is in the database before its id is given out, and complete only once its rows are.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 

@@ -20,8 +20,7 @@ fn plain(at: Micros) -> Result<Timestamp, TimestampError> {
 fn every_way_to_say_utc_is_the_same_instant() {
     for separator in [" ", "T", "t"] {
         for zone in [
-            "", " UTC", "UTC", " utc", "Z", " Z", "z", "+00:00", " +00:00", "-00:00", "+0000",
-            "+00",
+            "", " UTC", "UTC", " utc", "Z", " Z", "z", "+00:00", " +00:00", "-00:00", "+0000", "+00",
         ] {
             let text = format!("2023-01-24{separator}09:08:23.138922{zone}");
             assert_eq!(parse_timestamp(&text), plain(AT), "{text}");
@@ -56,11 +55,7 @@ fn a_fraction_of_any_length_is_read_and_cut_to_microseconds() {
     ] {
         for zone in ["", "Z", " UTC"] {
             let read = parse_timestamp(&format!("2023-01-24 09:08:23{fraction}{zone}")).unwrap();
-            assert_eq!(
-                (read.at - base, read.subsecond),
-                (micros, cut),
-                "{fraction}"
-            );
+            assert_eq!((read.at - base, read.subsecond), (micros, cut), "{fraction}");
         }
     }
 }
@@ -127,10 +122,7 @@ fn what_is_not_a_timestamp_is_told_apart_by_reason() {
 fn a_fraction_is_written_without_trailing_zeros() {
     let second = AT - 138_922;
     assert_eq!(format_utc(second), "2023-01-24 09:08:23 UTC");
-    assert_eq!(
-        format_utc(second + 465_440),
-        "2023-01-24 09:08:23.46544 UTC"
-    );
+    assert_eq!(format_utc(second + 465_440), "2023-01-24 09:08:23.46544 UTC");
     assert_eq!(format_rfc3339(second + 1), "2023-01-24T09:08:23.000001Z");
     assert_eq!(format_utc(-1), "1969-12-31 23:59:59.999999 UTC");
 }
@@ -141,19 +133,9 @@ fn a_day_is_read_as_it_is_written_and_in_no_other_way() {
         assert_eq!(parse_day(&format_day(day)).unwrap(), day);
     }
     assert_eq!(format_day(20_758), "2026-11-01");
-    for text in [
-        "",
-        "2026-11",
-        "2026-11-1",
-        "2026-11-01 ",
-        "2026-02-29",
-        "20261101",
-    ] {
+    for text in ["", "2026-11", "2026-11-1", "2026-11-01 ", "2026-02-29", "20261101"] {
         let error = parse_day(text).unwrap_err().to_string();
-        assert!(
-            error.starts_with(&format!("`{text}` is not a day")),
-            "{error}"
-        );
+        assert!(error.starts_with(&format!("`{text}` is not a day")), "{error}");
     }
 }
 
@@ -192,13 +174,7 @@ fn wall_times_are_read_long_and_short() {
 
 #[test]
 fn wall_times_are_written_as_they_are_read() {
-    for text in [
-        "00:00:00",
-        "09:05:07",
-        "23:59:59.999999",
-        "12:00:00.5",
-        "24:00:00",
-    ] {
+    for text in ["00:00:00", "09:05:07", "23:59:59.999999", "12:00:00.5", "24:00:00"] {
         let read = parse_local_time(text).unwrap();
         assert_eq!(format_local_time(read.us_local), text);
     }

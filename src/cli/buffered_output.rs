@@ -55,14 +55,10 @@ pub(super) fn write(
     write: impl FnOnce(&mut dyn Write) -> Result<()>,
 ) -> Result<()> {
     // Two handles, each with a place of its own in the file; the name goes at once.
-    let files = tempfile::NamedTempFile::new_in(folder)
-        .and_then(|file| Ok((file.reopen()?, file.into_file())));
+    let files = tempfile::NamedTempFile::new_in(folder).and_then(|file| Ok((file.reopen()?, file.into_file())));
     let (source, file) = files.map_err(|error| {
         let place = folder.display();
-        Error::failed(format!(
-            "no temporary file can be made in {place} (is there room?)"
-        ))
-        .because(error)
+        Error::failed(format!("no temporary file can be made in {place} (is there room?)")).because(error)
     })?;
     let watched = Watched::default();
     let copy = || {
@@ -171,10 +167,7 @@ mod tests {
     #[test]
     fn the_writer_ends_before_a_slow_reader_has_begun() {
         let (allow, may) = mpsc::channel();
-        let mut slow = Slow {
-            may,
-            taken: Vec::new(),
-        };
+        let mut slow = Slow { may, taken: Vec::new() };
         let bytes: Vec<u8> = (0..3_000_000_u32).flat_map(u32::to_le_bytes).collect();
         let folder = tempfile::tempdir().unwrap();
         write(&mut slow, folder.path(), |out| {

@@ -10,14 +10,8 @@ use crate::ingest::batch::Source;
 const SEED: [(&str, &[u8]); 4] = [
     ("stores.csv", include_bytes!("../../seed/stores.csv")),
     ("timezones.csv", include_bytes!("../../seed/timezones.csv")),
-    (
-        "menu_hours.csv",
-        include_bytes!("../../seed/menu_hours.csv"),
-    ),
-    (
-        "store_status.csv",
-        include_bytes!("../../seed/store_status.csv"),
-    ),
+    ("menu_hours.csv", include_bytes!("../../seed/menu_hours.csv")),
+    ("store_status.csv", include_bytes!("../../seed/store_status.csv")),
 ];
 
 /// What `demo` can be told.
@@ -32,11 +26,8 @@ pub struct Options {
 /// # Errors
 /// As `serve`, and when no temporary folder can be made.
 pub fn run(options: &Options) -> Result<()> {
-    let folder = tempfile::Builder::new()
-        .prefix("store-monitor-demo-")
-        .tempdir();
-    let folder =
-        folder.map_err(|error| Error::failed("no temporary folder can be made").because(error))?;
+    let folder = tempfile::Builder::new().prefix("store-monitor-demo-").tempdir();
+    let folder = folder.map_err(|error| Error::failed("no temporary folder can be made").because(error))?;
     let file = folder.path().join("demo.db");
     let sources = SEED.map(|(name, bytes)| Source::new(name, bytes));
     load_all(&mut open_writer(&file)?, sources)?;

@@ -36,12 +36,7 @@ pub struct Options {
     days: u32,
 
     /// What the data are drawn from: the same seed gives the same bytes
-    #[arg(
-        long,
-        env = "STORE_MONITOR_SEED",
-        value_name = "S",
-        default_value_t = 1
-    )]
+    #[arg(long, env = "STORE_MONITOR_SEED", value_name = "S", default_value_t = 1)]
     seed: u64,
 
     /// Name stores by UUIDs in place of 64-bit integers
@@ -53,12 +48,7 @@ pub struct Options {
     uuid: bool,
 
     /// The order of the rows of polls
-    #[arg(
-        long,
-        env = "STORE_MONITOR_ORDER",
-        value_name = "ORDER",
-        default_value = "time"
-    )]
+    #[arg(long, env = "STORE_MONITOR_ORDER", value_name = "ORDER", default_value = "time")]
     order: OrderName,
 }
 

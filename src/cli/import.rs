@@ -93,8 +93,7 @@ fn import(options: &Options) -> Result<()> {
 }
 
 fn take_good_rows(options: &Options, out: &mut dyn Write) -> Result<Summary> {
-    let unwritten =
-        |error: csv::Error| Error::failed("the rejects file cannot be written").because(error);
+    let unwritten = |error: csv::Error| Error::failed("the rejects file cannot be written").because(error);
     let mut rejects = csv::Writer::from_writer(out);
     rejects
         .write_record(["file", "line", "column", "code", "value", "reason", "row"])
@@ -119,11 +118,7 @@ fn load(
     reject: &mut dyn FnMut(&str, BadRow) -> Result<()>,
 ) -> Result<Summary> {
     let file = &options.database.file;
-    let existing = if file.exists() {
-        Some(open_writer(file)?)
-    } else {
-        None
-    };
+    let existing = if file.exists() { Some(open_writer(file)?) } else { None };
     let files = options
         .files
         .iter()
@@ -193,10 +188,7 @@ fn refused(refusal: Refusal) -> Error {
 ///
 /// # Errors
 /// When one is not, or the database cannot be written.
-pub fn load_all<'a>(
-    db: &mut Connection,
-    sources: impl IntoIterator<Item = Source<'a>>,
-) -> Result<Summary> {
+pub fn load_all<'a>(db: &mut Connection, sources: impl IntoIterator<Item = Source<'a>>) -> Result<Summary> {
     let folder = std::env::temp_dir();
     let batch = import::read(
         sources,
@@ -226,17 +218,12 @@ fn open(file: &Path) -> Result<Input> {
     }
     let name = file.display().to_string();
     let unreadable = |error: io::Error| {
-        Error::invalid(format!(
-            "cannot read {name} (check its name and your permissions)"
-        ))
-        .because(error)
+        Error::invalid(format!("cannot read {name} (check its name and your permissions)")).because(error)
     };
     let open = File::open(file).map_err(unreadable)?;
     let facts = open.metadata().map_err(unreadable)?;
     if facts.is_dir() {
-        return Err(Error::invalid(format!(
-            "{name} is a folder (name the files in it)"
-        )));
+        return Err(Error::invalid(format!("{name} is a folder (name the files in it)")));
     }
     Ok(Input {
         length: facts.is_file().then_some(facts.len()),
@@ -252,23 +239,16 @@ fn progress_bar(files: &[Input], rows: &Arc<AtomicU64>) -> ProgressBar {
     }
     let length: Option<u64> = files.iter().map(|input| input.length).sum();
     let bar = match length {
-        Some(length) => ProgressBar::new(length).with_style(style(
-            "{wide_bar} {bytes}/{total_bytes}  {rows_per_second}  {eta} left",
-        )),
-        None => {
-            ProgressBar::new_spinner().with_style(style("{spinner} {bytes}  {rows_per_second}"))
-        }
+        Some(length) => ProgressBar::new(length)
+            .with_style(style("{wide_bar} {bytes}/{total_bytes}  {rows_per_second}  {eta} left")),
+        None => ProgressBar::new_spinner().with_style(style("{spinner} {bytes}  {rows_per_second}")),
     };
     let rows = Arc::clone(rows);
     let rate = move |state: &ProgressState, out: &mut dyn std::fmt::Write| {
         let elapsed_ms = state.elapsed().as_millis().max(1);
         let rate = u128::from(rows.load(Ordering::Relaxed)) * 1000 / elapsed_ms;
         // A bar that cannot be written is no reason to stop.
-        let _ = write!(
-            out,
-            "{} rows/s",
-            grouped(u64::try_from(rate).unwrap_or(u64::MAX))
-        );
+        let _ = write!(out, "{} rows/s", grouped(u64::try_from(rate).unwrap_or(u64::MAX)));
     };
     bar.set_style(bar.style().with_key("rows_per_second", rate));
     bar.enable_steady_tick(Duration::from_millis(100));
@@ -316,11 +296,7 @@ fn tell(summary: &Summary, files: usize) {
 
 /// A count of things, one or more.
 fn counted(count: u64, thing: &str) -> String {
-    format!(
-        "{} {thing}{}",
-        grouped(count),
-        if count == 1 { "" } else { "s" }
-    )
+    format!("{} {thing}{}", grouped(count), if count == 1 { "" } else { "s" })
 }
 
 /// A number with a comma between thousands.

@@ -109,8 +109,7 @@ pub fn parse() -> CommandLine {
         let reason = format!("`{name}` has no database (leave --database away)");
         command.error(ErrorKind::ArgumentConflict, reason).exit();
     }
-    CommandLine::from_arg_matches_mut(&mut matches)
-        .unwrap_or_else(|error| error.format(&mut command).exit())
+    CommandLine::from_arg_matches_mut(&mut matches).unwrap_or_else(|error| error.format(&mut command).exit())
 }
 
 /// Sends the log to stderr.

@@ -30,10 +30,7 @@ pub fn to_stdout(write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()>
 ///
 /// # Errors
 /// Those of `write`, and when stdout cannot be written or `folder` not be used.
-pub fn to_stdout_buffered(
-    folder: &Path,
-    write: impl FnOnce(&mut dyn Write) -> Result<()>,
-) -> Result<()> {
+pub fn to_stdout_buffered(folder: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
     if is_file(&io::stdout()) {
         return to_stdout(write);
     }
@@ -96,9 +93,7 @@ pub fn to_file(file: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()>) ->
         out.get_ref().sync_all().map_err(failed)?;
         fs::rename(&part, file).map_err(failed)?;
         // The new name is durable once its folder is.
-        File::open(folder)
-            .and_then(|folder| folder.sync_all())
-            .map_err(failed)
+        File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)
     });
     if written.is_err() {
         // Best effort: the error that matters is the one above.

@@ -45,8 +45,7 @@ fn as_of(text: &str) -> Result<Micros> {
 fn interpolation() -> impl clap::builder::TypedValueParser<Value = Interpolation> {
     use clap::builder::TypedValueParser;
     let names = Interpolation::ALL.map(Interpolation::as_str);
-    clap::builder::PossibleValuesParser::new(names)
-        .map(|name| Interpolation::from_name(&name).unwrap_or_default())
+    clap::builder::PossibleValuesParser::new(names).map(|name| Interpolation::from_name(&name).unwrap_or_default())
 }
 
 /// Prints the report.

@@ -87,12 +87,7 @@ pub struct ServerOptions {
     workers: u16,
 
     /// The clock that gives the instant of a report when its caller names none
-    #[arg(
-        long,
-        env = "STORE_MONITOR_CLOCK",
-        value_name = "CLOCK",
-        default_value = "data"
-    )]
+    #[arg(long, env = "STORE_MONITOR_CLOCK", value_name = "CLOCK", default_value = "data")]
     clock: ClockName,
 
     /// How many finished reports to keep; the oldest are removed first
@@ -134,8 +129,8 @@ pub fn run(options: &Options) -> Result<()> {
 /// As [`run`].
 pub fn serve(file: &Path, options: &ServerOptions, ready: impl FnOnce(SocketAddr)) -> Result<()> {
     // Before all else: a signal during the start must not be lost.
-    let mut signals = Signals::new([SIGINT, SIGTERM])
-        .map_err(|error| Error::failed("cannot listen for signals").because(error))?;
+    let mut signals =
+        Signals::new([SIGINT, SIGTERM]).map_err(|error| Error::failed("cannot listen for signals").because(error))?;
     if !options.listen.ip().is_loopback() && !options.insecure_no_auth {
         return Err(Error::invalid(format!(
             "{} can be reached from other machines, and there are no accounts (listen on 127.0.0.1 \
@@ -204,9 +199,7 @@ pub fn serve(file: &Path, options: &ServerOptions, ready: impl FnOnce(SocketAddr
             let _ = worker.join();
         }
         // No handle on the writer is left, so its thread ends and gives the connection back.
-        let checkpoint = |db: rusqlite::Connection| {
-            db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
-        };
+        let checkpoint = |db: rusqlite::Connection| db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
         match writer_thread.join().map(checkpoint) {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {

@@ -59,12 +59,7 @@ pub fn findings(db: &Connection) -> Result<Vec<String>> {
             "a finished report without its end, or an end of one that runs, id",
         ),
     ] {
-        values(
-            db,
-            query,
-            |value| Some(format!("{what} {value}")),
-            &mut findings,
-        )?;
+        values(db, query, |value| Some(format!("{what} {value}")), &mut findings)?;
     }
     values(
         db,
@@ -79,11 +74,7 @@ pub fn findings(db: &Connection) -> Result<Vec<String>> {
     values(
         db,
         "SELECT week FROM schedule",
-        |week| {
-            schedules::decode(week)
-                .err()
-                .map(|error| error.message().to_owned())
-        },
+        |week| schedules::decode(week).err().map(|error| error.message().to_owned()),
         &mut findings,
     )?;
     values(

@@ -50,9 +50,7 @@ pub fn open_writer(file: &Path) -> Result<Connection> {
 /// theirs.
 pub fn create<T>(file: &Path, fill: impl FnOnce(&mut Connection) -> Result<T>) -> Result<T> {
     let folder = folder_of(file);
-    let failed = |error: io::Error| {
-        Error::invalid(format!("cannot create database {}", file.display())).because(error)
-    };
+    let failed = |error: io::Error| Error::invalid(format!("cannot create database {}", file.display())).because(error);
     let mut name = file.file_name().unwrap_or_default().to_owned();
     name.push(".part-");
     let part = tempfile::Builder::new().prefix(&name).tempfile_in(folder);
@@ -90,9 +88,7 @@ pub fn create<T>(file: &Path, fill: impl FnOnce(&mut Connection) -> Result<T>) -
 
 /// The folder that `file` is in.
 pub fn folder_of(file: &Path) -> &Path {
-    let folder = file
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty());
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
     folder.unwrap_or(Path::new("."))
 }
 
@@ -161,9 +157,7 @@ fn create_private(file: &Path) -> Result<()> {
     match options.open(file) {
         Ok(_) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => {
-            Err(Error::invalid(format!("cannot create database {}", file.display())).because(error))
-        }
+        Err(error) => Err(Error::invalid(format!("cannot create database {}", file.display())).because(error)),
     }
 }
 
@@ -217,8 +211,7 @@ fn prepare(db: &mut Connection, file: &Path) -> Result<()> {
     check_identity(file, application, version, tables)?;
     let failed = |error| explain(error, file);
     if application == 0 {
-        db.pragma_update(None, "page_size", PAGE_BYTES)
-            .map_err(failed)?;
+        db.pragma_update(None, "page_size", PAGE_BYTES).map_err(failed)?;
     }
     let write = db.transaction_with_behavior(TransactionBehavior::Immediate);
     let write = write.map_err(failed)?;
@@ -268,12 +261,10 @@ fn describe(error: rusqlite::Error, database: &str) -> Error {
         Some(ErrorCode::CannotOpen) => Error::invalid(format!(
             "cannot open {database} (is it a file, and may you read and write it?)"
         )),
-        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => Error::invalid(format!(
-            "{database} cannot be written (check its permissions)"
-        )),
-        Some(ErrorCode::DiskFull) => Error::failed(format!(
-            "no space left for {database} (free some, then try again)"
-        )),
+        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
+            Error::invalid(format!("{database} cannot be written (check its permissions)"))
+        }
+        Some(ErrorCode::DiskFull) => Error::failed(format!("no space left for {database} (free some, then try again)")),
         Some(ErrorCode::DatabaseCorrupt) => {
             Error::failed(format!("{database} is damaged (`check` tells how)")).because(error)
         }

@@ -81,9 +81,7 @@ mod tests {
         let mut db = open_writer(&file).unwrap();
         let bytes = || -> u64 {
             let files = fs::read_dir(folder.path()).unwrap();
-            files
-                .map(|file| file.unwrap().metadata().unwrap().len())
-                .sum()
+            files.map(|file| file.unwrap().metadata().unwrap().len()).sum()
         };
         let instant = |minute: i64| 1_700_000_000_000_000 + minute * 60_000_000;
         // The first are new, the second lie in between.
@@ -93,14 +91,10 @@ mod tests {
             let needed = needed(&db, count.unsigned_abs(), is_late).unwrap();
             let rows = (0..count).map(|number| {
                 let store = u32::try_from(number % 50).unwrap();
-                Ok((
-                    store,
-                    Poll::new(instant(number / 50 * 2 + offset), Status::Active),
-                ))
+                Ok((store, Poll::new(instant(number / 50 * 2 + offset), Status::Active)))
             });
             write(&mut db, |db| polls::add(db, rows)).unwrap();
-            db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
-                .unwrap();
+            db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())).unwrap();
             let taken = bytes() - before;
             assert!(taken <= needed, "{taken} of {needed}");
             assert!(is_late || taken > needed / 2, "{taken} of {needed}");

@@ -29,8 +29,7 @@ pub struct Label {
 pub fn load(db: &Connection) -> Result<Fleet> {
     let weeks = schedules::all(db)?;
     let mut zones: HashMap<String, Tz, RandomState> = HashMap::default();
-    let mut places: HashMap<(Tz, Option<ScheduleKey>), PatternIndex, RandomState> =
-        HashMap::default();
+    let mut places: HashMap<(Tz, Option<ScheduleKey>), PatternIndex, RandomState> = HashMap::default();
     let (mut stores, mut patterns) = (Vec::new(), Vec::new());
     let mut select = db.prepare_cached(
         "SELECT key, store_id, timezone, schedule
@@ -46,9 +45,7 @@ pub fn load(db: &Connection) -> Result<Fleet> {
                 Some(&zone) => zone,
                 None => {
                     let zone = name.parse().map_err(|_| {
-                        Error::failed(format!(
-                            "store {id} has the unknown time zone `{name}` (run `check`)"
-                        ))
+                        Error::failed(format!("store {id} has the unknown time zone `{name}` (run `check`)"))
                     })?;
                     zones.insert(name.to_owned(), zone);
                     zone
@@ -59,9 +56,7 @@ pub fn load(db: &Connection) -> Result<Fleet> {
         let place = match places.get(&(zone, schedule)) {
             Some(&place) => place,
             None => {
-                let rows = schedule
-                    .map(|key| schedules::find(&weeks, key))
-                    .transpose()?;
+                let rows = schedule.map(|key| schedules::find(&weeks, key)).transpose()?;
                 let rows = rows.cloned().unwrap_or_default();
                 patterns.push(Pattern { zone, rows });
                 places.insert((zone, schedule), patterns.len() - 1);
@@ -77,13 +72,8 @@ pub fn load(db: &Connection) -> Result<Fleet> {
 ///
 /// # Errors
 /// When the database cannot be read, and those of `each`.
-pub fn for_each_zone(
-    db: &Connection,
-    mut each: impl FnMut(&str, &str) -> Result<()>,
-) -> Result<()> {
-    let mut select = db.prepare(
-        "SELECT store_id, timezone FROM store WHERE timezone IS NOT NULL ORDER BY store_id",
-    )?;
+pub fn for_each_zone(db: &Connection, mut each: impl FnMut(&str, &str) -> Result<()>) -> Result<()> {
+    let mut select = db.prepare("SELECT store_id, timezone FROM store WHERE timezone IS NOT NULL ORDER BY store_id")?;
     let mut rows = select.query([])?;
     while let Some(row) = rows.next()? {
         each(text(row, 0)?, text(row, 1)?)?;
@@ -95,13 +85,9 @@ pub fn for_each_zone(
 ///
 /// # Errors
 /// When the database cannot be read, and those of `each`.
-pub fn for_each_label(
-    db: &Connection,
-    mut each: impl FnMut(&str, &str, &str) -> Result<()>,
-) -> Result<()> {
-    let mut select = db.prepare(
-        "SELECT store_id, name, store_group FROM store WHERE name IS NOT NULL ORDER BY store_id",
-    )?;
+pub fn for_each_label(db: &Connection, mut each: impl FnMut(&str, &str, &str) -> Result<()>) -> Result<()> {
+    let mut select =
+        db.prepare("SELECT store_id, name, store_group FROM store WHERE name IS NOT NULL ORDER BY store_id")?;
     let mut rows = select.query([])?;
     while let Some(row) = rows.next()? {
         each(text(row, 0)?, text(row, 1)?, text(row, 2)?)?;
@@ -114,8 +100,7 @@ pub fn for_each_label(
 /// # Errors
 /// When the database cannot be read.
 pub fn labels(db: &Connection) -> Result<HashMap<StoreKey, Label>> {
-    let mut select =
-        db.prepare_cached("SELECT key, name, store_group FROM store WHERE name IS NOT NULL")?;
+    let mut select = db.prepare_cached("SELECT key, name, store_group FROM store WHERE name IS NOT NULL")?;
     let label = |row: &Row<'_>| {
         let (name, group) = (row.get(1)?, row.get(2)?);
         Ok((row.get(0)?, Label { name, group }))
@@ -129,8 +114,7 @@ pub fn labels(db: &Connection) -> Result<HashMap<StoreKey, Label>> {
 /// # Errors
 /// When the database cannot be read.
 pub fn written(db: &Connection, store: StoreKey) -> Result<(Option<Label>, Option<String>)> {
-    let mut select =
-        db.prepare_cached("SELECT name, store_group, timezone FROM store WHERE key = ?1")?;
+    let mut select = db.prepare_cached("SELECT name, store_group, timezone FROM store WHERE key = ?1")?;
     let found = select.query_row([store], |row| {
         let (name, group): (Option<String>, Option<String>) = (row.get(0)?, row.get(1)?);
         let label = name.map(|name| Label {
@@ -144,20 +128,14 @@ pub fn written(db: &Connection, store: StoreKey) -> Result<(Option<Label>, Optio
 
 /// A column's text, borrowed from the row.
 fn text<'row>(row: &'row Row<'_>, column: usize) -> Result<&'row str> {
-    Ok(row
-        .get_ref(column)?
-        .as_str()
-        .map_err(rusqlite::Error::from)?)
+    Ok(row.get_ref(column)?.as_str().map_err(rusqlite::Error::from)?)
 }
 
 /// Gives each store this zone in place of the one it had.
 ///
 /// # Errors
 /// When the database cannot be written.
-pub fn replace_zones<'a>(
-    db: &Connection,
-    zones: impl IntoIterator<Item = (StoreKey, &'a str)>,
-) -> Result<Changed> {
+pub fn replace_zones<'a>(db: &Connection, zones: impl IntoIterator<Item = (StoreKey, &'a str)>) -> Result<Changed> {
     let mut changed = Changed::default();
     let mut select = db.prepare_cached("SELECT timezone FROM store WHERE key = ?1")?;
     let mut update = db.prepare_cached("UPDATE store SET timezone = ?2 WHERE key = ?1")?;
@@ -179,14 +157,10 @@ pub fn replace_zones<'a>(
 ///
 /// # Errors
 /// When the database cannot be written.
-pub fn replace_labels<'a>(
-    db: &Connection,
-    labels: impl IntoIterator<Item = (StoreKey, &'a Label)>,
-) -> Result<Changed> {
+pub fn replace_labels<'a>(db: &Connection, labels: impl IntoIterator<Item = (StoreKey, &'a Label)>) -> Result<Changed> {
     let mut changed = Changed::default();
     let mut select = db.prepare_cached("SELECT name, store_group FROM store WHERE key = ?1")?;
-    let mut update =
-        db.prepare_cached("UPDATE store SET name = ?2, store_group = ?3 WHERE key = ?1")?;
+    let mut update = db.prepare_cached("UPDATE store SET name = ?2, store_group = ?3 WHERE key = ?1")?;
     for (store, label) in labels {
         let known: (Option<String>, Option<String>) =
             select.query_row([store], |row| Ok((row.get(0)?, row.get(1)?)))?;

@@ -40,8 +40,7 @@ pub fn store(db: &Connection, id: &str) -> Result<Option<u64>> {
 /// # Errors
 /// When the database cannot be written.
 pub fn prune_some(db: &Connection, before: Micros) -> Result<u64> {
-    let mut next =
-        db.prepare_cached("SELECT at FROM poll WHERE at < ?1 ORDER BY at LIMIT 1 OFFSET ?2")?;
+    let mut next = db.prepare_cached("SELECT at FROM poll WHERE at < ?1 ORDER BY at LIMIT 1 OFFSET ?2")?;
     let mut cuts = next.query_map((before, PRUNE_POLLS), |row| row.get(0))?;
     let cut: Micros = cuts.next().transpose()?.unwrap_or(before);
     let polls = db.execute("DELETE FROM poll WHERE at < ?1", [cut])? as u64;
@@ -97,17 +96,10 @@ mod tests {
         let mut db = open_writer(&file).unwrap();
         let rows = (0..300_000).map(|at| Ok((1, Poll::new(at, Status::Active))));
         write(&mut db, |db| polls::add(db, rows)).unwrap();
-        let pages = |db: &Connection| -> i64 {
-            db.pragma_query_value(None, "page_count", |row| row.get(0))
-                .unwrap()
-        };
+        let pages = |db: &Connection| -> i64 { db.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap() };
         let full = pages(&db);
         assert_eq!(prune(&mut db, 299_990).unwrap(), 299_990);
-        assert!(
-            pages(&db) < full / 10,
-            "{} of {full} pages are left",
-            pages(&db)
-        );
+        assert!(pages(&db) < full / 10, "{} of {full} pages are left", pages(&db));
         assert_eq!(prune(&mut db, 299_990).unwrap(), 0);
         assert_eq!(polls::newest(&db).unwrap(), Some(299_999));
         assert_eq!(cut(&db, 1).unwrap(), Some(299_999 - DAY));

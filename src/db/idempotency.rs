@@ -26,9 +26,8 @@ pub enum Earlier {
 /// # Errors
 /// When the database cannot be read.
 pub fn find(db: &Connection, key: &str, fingerprint: &str, at: Micros) -> Result<Earlier> {
-    let mut select = db.prepare_cached(
-        "SELECT fingerprint, answer FROM idempotency WHERE key = ?1 AND answered_at > ?2",
-    )?;
+    let mut select =
+        db.prepare_cached("SELECT fingerprint, answer FROM idempotency WHERE key = ?1 AND answered_at > ?2")?;
     let found: Option<(String, String)> = select
         .query_row((key, at - KEPT), |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;

@@ -148,13 +148,11 @@ pub(super) fn read(
     let range = [hour_of(span.start), hour_of(span.end)];
     let mut from = span.start;
     // In one piece of memory, which goes back to the system as a whole.
-    let mut bytes = view.prepare_cached(
-        "SELECT coalesce(sum(length(polls)), 0) FROM packed_hour WHERE hour BETWEEN ?1 AND ?2",
-    )?;
+    let mut bytes =
+        view.prepare_cached("SELECT coalesce(sum(length(polls)), 0) FROM packed_hour WHERE hour BETWEEN ?1 AND ?2")?;
     let mut packed = PackedHours::with_capacity(span, bytes.query_row(range, |row| row.get(0))?);
-    let mut select = view.prepare_cached(
-        "SELECT hour, polls FROM packed_hour WHERE hour BETWEEN ?1 AND ?2 ORDER BY hour",
-    )?;
+    let mut select =
+        view.prepare_cached("SELECT hour, polls FROM packed_hour WHERE hour BETWEEN ?1 AND ?2 ORDER BY hour")?;
     let mut hours = select.query(range)?;
     while let Some(row) = hours.next()? {
         let hour = row.get(0)?;
@@ -215,8 +213,7 @@ pub fn pack_next(db: &Connection, from: i64) -> Result<Option<i64>> {
         return Ok(None);
     };
     let mut packed = db.prepare_cached("SELECT 1 FROM packed_hour WHERE hour = ?1")?;
-    let mut enough =
-        db.prepare_cached("SELECT 1 FROM poll WHERE at >= ?1 AND at < ?2 LIMIT 1 OFFSET ?3")?;
+    let mut enough = db.prepare_cached("SELECT 1 FROM poll WHERE at >= ?1 AND at < ?2 LIMIT 1 OFFSET ?3")?;
     for hour in from.max(newest - KEPT_HOURS)..newest {
         let Interval { start, end } = span_of(hour);
         if !packed.exists([hour])? && enough.exists((start, end, PACKED_POLLS_MIN - 1))? {

@@ -99,10 +99,7 @@ type Listed = [u8; 8];
 
 fn listed(entry: &Listed) -> (u32, usize) {
     let [a, b, c, d, end @ ..] = *entry;
-    (
-        u32::from_le_bytes([a, b, c, d]),
-        u32::from_le_bytes(end) as usize,
-    )
+    (u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes(end) as usize)
 }
 
 /// How many bytes a poll takes.
@@ -138,11 +135,7 @@ impl PackedHours {
         let listed = self.bytes.len() + groups.len();
         let polls = listed + list.as_flattened().len();
         self.bytes.extend_from_slice(packed);
-        self.hours.push(PackedHour {
-            hour,
-            listed,
-            polls,
-        });
+        self.hours.push(PackedHour { hour, listed, polls });
         true
     }
 
@@ -154,9 +147,7 @@ impl PackedHours {
     fn group(&self, hour: PackedHour, index: usize) -> Group<'_> {
         let list = self.list(hour);
         let (number, end) = listed(&list[index]);
-        let first = index
-            .checked_sub(1)
-            .map_or(0, |before| listed(&list[before]).1);
+        let first = index.checked_sub(1).map_or(0, |before| listed(&list[before]).1);
         let polls = &self.bytes[hour.polls..][first * POLL_BYTES..end * POLL_BYTES];
         let (slots, since) = polls.split_at(end - first);
         let whole = span_of(hour.hour);
@@ -246,22 +237,16 @@ mod tests {
                     group.each(|_, _| by_block += 1);
                 }
             }
-            let in_these =
-                |store: StoreKey| [0, 1, 5, 11, StoreKey::MAX / 256].contains(&(store / 256));
+            let in_these = |store: StoreKey| [0, 1, 5, 11, StoreKey::MAX / 256].contains(&(store / 256));
             let within = polls.iter().filter(|(_, poll)| span.contains(poll.at()));
-            assert_eq!(
-                by_block,
-                within.filter(|(store, _)| in_these(*store)).count()
-            );
+            assert_eq!(by_block, within.filter(|(store, _)| in_these(*store)).count());
         }
     }
 
     #[test]
     fn bytes_that_are_no_hour_are_refused() {
         let bytes = pack(span_of(HOUR_PACKED).start, &polls_of_an_hour());
-        let taken = |bytes: &[u8]| {
-            PackedHours::with_capacity(span_of(HOUR_PACKED), 0).add(HOUR_PACKED, bytes)
-        };
+        let taken = |bytes: &[u8]| PackedHours::with_capacity(span_of(HOUR_PACKED), 0).add(HOUR_PACKED, bytes);
         assert!(taken(&bytes));
         assert!((0..bytes.len()).all(|length| !taken(&bytes[..length])));
         for place in 0..4 + 8 * 10 {

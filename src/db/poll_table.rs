@@ -36,10 +36,7 @@ pub fn first(db: &Connection, span: Interval) -> Result<Option<Micros>> {
 ///
 /// # Errors
 /// When the database cannot be read, and those of `each`.
-pub fn for_each(
-    db: &Connection,
-    each: impl FnMut(Micros, StoreKey, Status) -> Result<()>,
-) -> Result<()> {
+pub fn for_each(db: &Connection, each: impl FnMut(Micros, StoreKey, Status) -> Result<()>) -> Result<()> {
     for_each_within(db, ALL_TIME, each)
 }
 
@@ -52,9 +49,8 @@ pub fn for_each_within(
     span: Interval,
     mut each: impl FnMut(Micros, StoreKey, Status) -> Result<()>,
 ) -> Result<()> {
-    let mut select = db.prepare_cached(
-        "SELECT at, store, active FROM poll WHERE at >= ?1 AND at < ?2 ORDER BY at, store",
-    )?;
+    let mut select =
+        db.prepare_cached("SELECT at, store, active FROM poll WHERE at >= ?1 AND at < ?2 ORDER BY at, store")?;
     let mut rows = select.query([span.start, span.end])?;
     while let Some(row) = rows.next()? {
         let poll = Poll::from_row(row.get(0)?, row.get(2)?);
@@ -68,8 +64,7 @@ pub fn for_each_within(
 /// # Errors
 /// When the database cannot be read.
 pub fn is_stored(db: &Connection, store: StoreKey, poll: Poll) -> Result<bool> {
-    let mut select =
-        db.prepare_cached("SELECT 1 FROM poll WHERE at = ?1 AND store = ?2 AND active = ?3")?;
+    let mut select = db.prepare_cached("SELECT 1 FROM poll WHERE at = ?1 AND store = ?2 AND active = ?3")?;
     Ok(select.exists((poll.at(), store, poll.is_active()))?)
 }
 
@@ -110,10 +105,7 @@ impl<'db> Upsert<'db> {
             });
         }
         let insert = prepare(db, &mut self.insert, || {
-            format!(
-                "INSERT INTO poll VALUES {} ON CONFLICT DO NOTHING",
-                values()
-            )
+            format!("INSERT INTO poll VALUES {} ON CONFLICT DO NOTHING", values())
         })?;
         let new = execute(insert, chunk)?;
         let mut replaced = 0;

@@ -80,9 +80,7 @@ fn split(view: &Connection, span: Interval, threads: usize) -> Result<Vec<Interv
     let pieces = i64::try_from(threads.max(1)).unwrap_or(1);
     let length = (last - first) / pieces + 1;
     let piece = |number| Interval::new(first + number * length, first + (number + 1) * length);
-    Ok((0..pieces)
-        .map(|number| piece(number).intersection(span))
-        .collect())
+    Ok((0..pieces).map(|number| piece(number).intersection(span)).collect())
 }
 
 /// Reads `last` through `view` and the others through connections of their own; none where those do
@@ -123,9 +121,8 @@ fn read_part(view: &Connection, span: Interval) -> Result<ReadPart> {
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DIRECTONLY;
     view.create_aggregate_function("gather_polls", 3, flags, gathered.clone())?;
     let packed = packed::read(view, span, |span| {
-        let mut select = view.prepare_cached(
-            "SELECT gather_polls(at, store, active) FROM poll WHERE at >= ?1 AND at < ?2",
-        )?;
+        let mut select =
+            view.prepare_cached("SELECT gather_polls(at, store, active) FROM poll WHERE at >= ?1 AND at < ?2")?;
         Ok(select.query_row([span.start, span.end], |_| Ok(()))?)
     })?;
     view.remove_function("gather_polls", 3)?;
@@ -170,10 +167,7 @@ impl Aggregate<Builder, bool> for Gathered {
 ///
 /// # Errors
 /// When the database cannot be written; the caller's transaction must then be rolled back.
-pub fn add(
-    db: &Connection,
-    polls: impl IntoIterator<Item = Result<(StoreKey, Poll)>>,
-) -> Result<Added> {
+pub fn add(db: &Connection, polls: impl IntoIterator<Item = Result<(StoreKey, Poll)>>) -> Result<Added> {
     let mut insert = Upsert::new(db, INSERT_ROWS);
     let mut packing = Packing::new(db)?;
     let mut changed = Changed::default();
@@ -210,8 +204,5 @@ pub fn add(
             polls,
         });
     }
-    Ok(Added {
-        polls: changed,
-        change,
-    })
+    Ok(Added { polls: changed, change })
 }

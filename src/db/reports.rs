@@ -163,12 +163,7 @@ pub fn add(db: &Connection, triggered: &Triggered) -> Result<()> {
 ///
 /// # Errors
 /// When the database cannot be written.
-pub fn complete(
-    db: &Connection,
-    triggered: &Triggered,
-    made: Rows<'_>,
-    finished_at: Micros,
-) -> Result<()> {
+pub fn complete(db: &Connection, triggered: &Triggered, made: Rows<'_>, finished_at: Micros) -> Result<()> {
     keep_list(db, made.stores)?;
     let Question { as_of, rule } = triggered.question;
     // In one statement: mostly the report has no row yet.
@@ -208,17 +203,10 @@ fn keep_list(db: &Connection, stores: &StoreList) -> rusqlite::Result<()> {
 ///
 /// # Errors
 /// When the database cannot be written.
-pub fn fail(
-    db: &Connection,
-    triggered: &Triggered,
-    error: &str,
-    finished_at: Micros,
-) -> Result<()> {
+pub fn fail(db: &Connection, triggered: &Triggered, error: &str, finished_at: Micros) -> Result<()> {
     add(db, triggered)?;
-    db.prepare_cached(
-        "UPDATE report SET state = 'Failed', finished_at = ?2, error = ?3 WHERE id = ?1",
-    )?
-    .execute((triggered.id.to_string(), finished_at, error))?;
+    db.prepare_cached("UPDATE report SET state = 'Failed', finished_at = ?2, error = ?3 WHERE id = ?1")?
+        .execute((triggered.id.to_string(), finished_at, error))?;
     Ok(())
 }
 
@@ -259,11 +247,7 @@ pub fn find(db: &Connection, id: Uuid) -> Result<Report> {
         .prepare_cached(&select)?
         .query_row([id.to_string()], report)
         .optional()?;
-    found.ok_or_else(|| {
-        Error::not_found(format!(
-            "there is no report {id} (POST /trigger_report makes one)"
-        ))
-    })
+    found.ok_or_else(|| Error::not_found(format!("there is no report {id} (POST /trigger_report makes one)")))
 }
 
 /// The product of a report; none unless it is complete.
@@ -302,9 +286,7 @@ pub fn complete_ids(db: &Connection) -> Result<Vec<Uuid>> {
 /// # Errors
 /// When the database cannot be read.
 pub fn list(db: &Connection, before: Option<(Micros, Uuid)>, limit: u32) -> Result<Vec<Report>> {
-    let (at, id) = before.map_or((Micros::MAX, String::new()), |(at, id)| {
-        (at, id.to_string())
-    });
+    let (at, id) = before.map_or((Micros::MAX, String::new()), |(at, id)| (at, id.to_string()));
     let select = format!(
         "SELECT {COLUMNS} FROM report WHERE (triggered_at, id) < (?1, ?2)
          ORDER BY triggered_at DESC, id DESC LIMIT ?3"
@@ -321,10 +303,7 @@ pub fn list(db: &Connection, before: Option<(Micros, Uuid)>, limit: u32) -> Resu
 pub fn counts(db: &Connection) -> Result<Vec<(ReportState, i64)>> {
     let mut select = db.prepare_cached("SELECT state, count(*) FROM report GROUP BY state")?;
     let counts = select.query_map([], |row| {
-        Ok((
-            ReportState::from_word(row.get_ref(0)?.as_str()?),
-            row.get(1)?,
-        ))
+        Ok((ReportState::from_word(row.get_ref(0)?.as_str()?), row.get(1)?))
     })?;
     Ok(counts.collect::<rusqlite::Result<_>>()?)
 }
@@ -334,8 +313,7 @@ pub fn counts(db: &Connection) -> Result<Vec<(ReportState, i64)>> {
 /// # Errors
 /// When the database cannot be read.
 pub fn unfinished(db: &Connection) -> Result<Vec<Triggered>> {
-    let select =
-        format!("SELECT {COLUMNS} FROM report WHERE state = 'Running' ORDER BY triggered_at, id");
+    let select = format!("SELECT {COLUMNS} FROM report WHERE state = 'Running' ORDER BY triggered_at, id");
     let mut select = db.prepare(&select)?;
     let reports = select.query_map([], |row| {
         let report = report(row)?;
@@ -380,10 +358,7 @@ pub fn migrate_to_6(db: &Connection) -> rusqlite::Result<()> {
     let mut reports = select.query([])?;
     while let Some(row) = reports.next()? {
         let key: i64 = row.get(0)?;
-        let (own, shared) = (
-            row.get_ref(1)?.as_blob()?,
-            row.get_ref(2)?.as_blob_or_null()?,
-        );
+        let (own, shared) = (row.get_ref(1)?.as_blob()?, row.get_ref(2)?.as_blob_or_null()?);
         let stores = StoreList::from_json(row.get_ref(3)?.as_str()?).unwrap_or_default();
         let rows = shared.map_or(own.into(), |shared| own_rows(stores.len(), own, shared));
         keep_list(db, &stores)?;

@@ -38,10 +38,7 @@ pub(super) fn all(db: &Connection) -> Result<HashMap<ScheduleKey, Vec<WeeklyRow>
 ///
 /// # Errors
 /// When there is no such week.
-pub(super) fn find(
-    weeks: &HashMap<ScheduleKey, Vec<WeeklyRow>>,
-    key: ScheduleKey,
-) -> Result<&Vec<WeeklyRow>> {
+pub(super) fn find(weeks: &HashMap<ScheduleKey, Vec<WeeklyRow>>, key: ScheduleKey) -> Result<&Vec<WeeklyRow>> {
     let missing = || Error::failed(format!("there is no schedule {key} (run `check`)"));
     weeks.get(&key).ok_or_else(missing)
 }
@@ -50,10 +47,7 @@ pub(super) fn find(
 ///
 /// # Errors
 /// When the database cannot be read or holds a malformed week, and those of `each`.
-pub fn for_each(
-    db: &Connection,
-    mut each: impl FnMut(StoreKey, WeeklyRow) -> Result<()>,
-) -> Result<()> {
+pub fn for_each(db: &Connection, mut each: impl FnMut(StoreKey, WeeklyRow) -> Result<()>) -> Result<()> {
     let weeks = all(db)?;
     let mut select = db.prepare("SELECT store, schedule FROM store_hours ORDER BY store")?;
     let mut rows = select.query([])?;
@@ -72,16 +66,12 @@ pub fn for_each(
 ///
 /// # Errors
 /// When the database cannot be written.
-pub fn replace(
-    db: &Connection,
-    stores: impl IntoIterator<Item = (StoreKey, Vec<WeeklyRow>)>,
-) -> Result<Changed> {
+pub fn replace(db: &Connection, stores: impl IntoIterator<Item = (StoreKey, Vec<WeeklyRow>)>) -> Result<Changed> {
     let mut changed = Changed::default();
     // A store may also lose rows: then nothing is new, and yet its hours are others.
     let mut altered = false;
-    let mut select = db.prepare_cached(
-        "SELECT week FROM store_hours JOIN schedule ON key = schedule WHERE store = ?1",
-    )?;
+    let mut select =
+        db.prepare_cached("SELECT week FROM store_hours JOIN schedule ON key = schedule WHERE store = ?1")?;
     let mut delete = db.prepare_cached("DELETE FROM store_hours WHERE store = ?1")?;
     let mut add = db.prepare_cached("INSERT OR IGNORE INTO schedule (week) VALUES (?1)")?;
     let mut refer = db.prepare_cached(
@@ -99,9 +89,7 @@ pub fn replace(
             continue;
         }
         // New hours mend a malformed week.
-        let known = known
-            .and_then(|week| decode(&week).ok())
-            .unwrap_or_default();
+        let known = known.and_then(|week| decode(&week).ok()).unwrap_or_default();
         let same = rows.iter().filter(|row| known.contains(row)).count() as u64;
         let gone = known.len() as u64 - same;
         let replaced = gone.min(total - same);
@@ -203,11 +191,8 @@ mod tests {
         })
         .unwrap();
         assert_eq!(rows, [(2, row(3)), (2, row(4))]);
-        db.execute(
-            "UPDATE schedule SET week = '[[3,\"noon\",\"24:00:00\"]]'",
-            [],
-        )
-        .unwrap();
+        db.execute("UPDATE schedule SET week = '[[3,\"noon\",\"24:00:00\"]]'", [])
+            .unwrap();
         assert!(all(&db).unwrap_err().message().contains("noon"));
         assert_eq!(replace(&[(2, &[4])]), (1, 0, 0, 1));
         assert_eq!(all(&db).unwrap().values().next(), Some(&vec![row(4)]));

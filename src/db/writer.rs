@@ -191,9 +191,7 @@ impl Writer {
     ) -> Result<T> {
         let (change, outcome) = package(change, then);
         self.queue.try_send(change).map_err(|error| match error {
-            TrySendError::Full(_) => {
-                Error::unavailable("too many changes are waiting (try again in a second)")
-            }
+            TrySendError::Full(_) => Error::unavailable("too many changes are waiting (try again in a second)"),
             TrySendError::Disconnected(_) => stopping(),
         })?;
         outcome.wait_or_take_back(&self.patient, self.patience)
@@ -220,9 +218,7 @@ fn package<T: Send + 'static>(
             // It was taken back.
             return Box::new(|_| {});
         }
-        let result = db
-            .map_err(Error::again)
-            .and_then(|db| in_savepoint(db, change));
+        let result = db.map_err(Error::again).and_then(|db| in_savepoint(db, change));
         Box::new(move |commit| {
             let mut result = result;
             let committed = match commit {
@@ -255,11 +251,7 @@ impl<T> Outcome<T> {
     /// # Errors
     /// Those of the change, which then has changed nothing; whatever keeps the commit from the disk.
     pub fn wait(&self) -> Result<T> {
-        let stopped = |_| {
-            Err(Error::failed(
-                "the writer stopped before the change was made",
-            ))
-        };
+        let stopped = |_| Err(Error::failed("the writer stopped before the change was made"));
         self.told.recv().unwrap_or_else(stopped)
     }
 
@@ -285,12 +277,7 @@ impl<T> Outcome<T> {
 }
 
 /// The thread: waits for a change, takes those that wait with it, commits them together.
-fn run(
-    mut db: Connection,
-    changes: &Receiver<Change>,
-    log_pages: &AtomicI32,
-    telling: &Telling,
-) -> Connection {
+fn run(mut db: Connection, changes: &Receiver<Change>, log_pages: &AtomicI32, telling: &Telling) -> Connection {
     while let Ok(first) = changes.recv() {
         let waiting = changes.try_iter().take(GROUP_CHANGES_MAX - 1);
         let group: Vec<Change> = std::iter::once(first).chain(waiting).collect();
@@ -324,20 +311,14 @@ fn commit<'a>(
 ) -> (Vec<Answer>, Result<()>, impl Drop + use<'a>) {
     match db.transaction_with_behavior(TransactionBehavior::Immediate) {
         Ok(transaction) => {
-            let answers = group
-                .into_iter()
-                .map(|change| change(Ok(&transaction)))
-                .collect();
+            let answers = group.into_iter().map(|change| change(Ok(&transaction))).collect();
             let begun = telling.begin();
             (answers, transaction.commit().map_err(Error::from), begun)
         }
         Err(error) => {
             let error = Error::from(error);
             (
-                group
-                    .into_iter()
-                    .map(|change| change(Err(&error)))
-                    .collect(),
+                group.into_iter().map(|change| change(Err(&error))).collect(),
                 Err(error),
                 telling.begin(),
             )

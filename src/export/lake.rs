@@ -59,11 +59,7 @@ pub struct Summary {
 ///
 /// # Errors
 /// No poll lies in `days`; the database cannot be read; those of `files`.
-pub fn write(
-    view: &Connection,
-    days: RangeInclusive<i64>,
-    files: &mut impl Files,
-) -> Result<Summary> {
+pub fn write(view: &Connection, days: RangeInclusive<i64>, files: &mut impl Files) -> Result<Summary> {
     let all = Interval::new(span_of(*days.start()).start, span_of(*days.end()).end);
     if polls::first(view, all)?.is_none() {
         return Err(no_polls(view, &days)?);
@@ -117,18 +113,13 @@ fn no_polls(view: &Connection, days: &RangeInclusive<i64>) -> Result<Error> {
 }
 
 /// Gives `write` a compressed file; returns the count of rows that it returns.
-fn compressed(
-    out: &mut dyn Write,
-    write: impl FnOnce(&mut dyn Write) -> Result<u64>,
-) -> Result<u64> {
+fn compressed(out: &mut dyn Write, write: impl FnOnce(&mut dyn Write) -> Result<u64>) -> Result<u64> {
     let failed = |error: io::Error| Error::failed("the export cannot be written").because(error);
     // Neither name nor time: the same rows make the same bytes.
     let gzip = GzBuilder::new().write(out, COMPRESSION);
     let mut buffered = BufWriter::with_capacity(1 << 16, gzip);
     let rows = write(&mut buffered)?;
-    let gzip = buffered
-        .into_inner()
-        .map_err(|error| failed(error.into()))?;
+    let gzip = buffered.into_inner().map_err(|error| failed(error.into()))?;
     gzip.finish().map_err(failed)?;
     Ok(rows)
 }
@@ -230,9 +221,7 @@ fn polls_of(
                 instant = at;
             }
             let place = places.get(&store).copied();
-            let place = place.ok_or_else(|| {
-                Error::failed(format!("store key {store} has no store (run `check`)"))
-            })?;
+            let place = place.ok_or_else(|| Error::failed(format!("store key {store} has no store (run `check`)")))?;
             same.push((place, status));
             Ok(())
         })?;

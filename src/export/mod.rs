@@ -20,9 +20,7 @@ use crate::ingest::kind::Kind;
 /// When the database cannot be read or `out` not be written.
 pub fn rows(kind: Kind, db: &Connection, out: impl Write) -> Result<()> {
     let mut csv = writer(out, kind.description().exported)?;
-    kind.export(db, &mut |fields| {
-        csv.write_record(fields).map_err(unwritten)
-    })?;
+    kind.export(db, &mut |fields| csv.write_record(fields).map_err(unwritten))?;
     csv.flush().map_err(|error| unwritten(error.into()))
 }
 

@@ -134,12 +134,7 @@ fn start(options: &Options) -> Result<Micros> {
 }
 
 /// Writes the three small files, and returns the stores that are polled.
-fn write_stores(
-    options: &Options,
-    start: Micros,
-    dir: &Path,
-    summary: &mut Summary,
-) -> Result<Vec<Polled>> {
+fn write_stores(options: &Options, start: Micros, dir: &Path, summary: &mut Summary) -> Result<Vec<Polled>> {
     let hours_header = if options.uuid {
         "store_id,dayOfWeek,start_time_local,end_time_local"
     } else {
@@ -215,10 +210,7 @@ impl Csv {
 
     fn error(path: &Path, cause: io::Error) -> Error {
         let place = path.display();
-        Error::failed(format!(
-            "{place}: cannot be written, check the disk and its rights"
-        ))
-        .because(cause)
+        Error::failed(format!("{place}: cannot be written, check the disk and its rights")).because(cause)
     }
 }
 

@@ -77,13 +77,7 @@ impl<'a, W: Write> Ordered<'a, W> {
     }
 
     /// One poll of store number `store`.
-    pub(super) fn write(
-        &mut self,
-        store: u32,
-        id: &Id,
-        at: Micros,
-        active: bool,
-    ) -> io::Result<()> {
+    pub(super) fn write(&mut self, store: u32, id: &Id, at: Micros, active: bool) -> io::Result<()> {
         let key = match &self.keys {
             Keys::None => return self.rows.write(id, at, active),
             Keys::Place(places) => places[store as usize],

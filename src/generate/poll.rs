@@ -157,12 +157,7 @@ struct Poller<'a, W> {
 impl<W: Write> Poller<'_, W> {
     /// One poll, more or less, of each store, in an order that is this sweep's own: blocks of stores in any order,
     /// and within a block the stores in any order. `due` is strewn among them.
-    fn sweep(
-        &mut self,
-        sweep: (u32, Micros),
-        mut random: Random,
-        due: &mut IntoIter<Late>,
-    ) -> io::Result<()> {
+    fn sweep(&mut self, sweep: (u32, Micros), mut random: Random, due: &mut IntoIter<Late>) -> io::Result<()> {
         let count = u32::try_from(self.stores.len()).unwrap_or(u32::MAX);
         let due_every = self.stores.len() / (due.len() + 1) + 1;
         let mut visited = 0;
@@ -182,12 +177,7 @@ impl<W: Write> Poller<'_, W> {
     }
 
     /// What one sweep writes about one store.
-    fn poll(
-        &mut self,
-        store: u32,
-        (sweep, hour): (u32, Micros),
-        random: &mut Random,
-    ) -> io::Result<()> {
+    fn poll(&mut self, store: u32, (sweep, hour): (u32, Micros), random: &mut Random) -> io::Result<()> {
         let polled = &mut self.stores[store as usize];
         let fate = *random.weighted(&FATES);
         let at = hour + jitter(random);
@@ -303,8 +293,7 @@ fn outages(seed: u64, hours: u32) -> Vec<bool> {
     for block in 0..=hours / OUTAGE_EVERY_HOURS {
         let mut random = Random::stream(seed, Purpose::Outages, u64::from(block));
         let length = OUTAGE_HOURS.start + random.below(OUTAGE_HOURS.end - OUTAGE_HOURS.start);
-        let before_end =
-            block * OUTAGE_EVERY_HOURS + 24 + random.below(OUTAGE_EVERY_HOURS - 24 - length);
+        let before_end = block * OUTAGE_EVERY_HOURS + 24 + random.below(OUTAGE_EVERY_HOURS - 24 - length);
         for back in before_end..before_end + length {
             if let Some(hour) = hours.checked_sub(back + 1) {
                 down[hour as usize] = true;

@@ -31,9 +31,7 @@ impl Random {
     /// One of many streams of one seed. `purpose` and `index` are mixed in one after the other,
     /// so that streams with neighbouring numbers have nothing in common.
     pub(super) const fn stream(seed: u64, purpose: Purpose, index: u64) -> Self {
-        Self(mix(
-            mix(mix(seed.wrapping_add(STEP)) ^ purpose as u64) ^ index
-        ))
+        Self(mix(mix(mix(seed.wrapping_add(STEP)) ^ purpose as u64) ^ index))
     }
 
     /// The next 64 bits.

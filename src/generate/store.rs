@@ -66,13 +66,7 @@ pub(super) struct Store<'a, Week> {
 
 impl<'a, Week> Store<'a, Week> {
     /// Store number `index` of `stores`; its week is one of `weeks`, by weight.
-    pub(super) fn new(
-        seed: u64,
-        index: u32,
-        stores: u32,
-        uuid: bool,
-        weeks: &'a [(u32, Week)],
-    ) -> Self {
+    pub(super) fn new(seed: u64, index: u32, stores: u32, uuid: bool, weeks: &'a [(u32, Week)]) -> Self {
         let mut random = Random::stream(seed, Purpose::Store, u64::from(index));
         let polled = !random.chance(10);
         let zone = (!random.chance(50) || !polled).then(|| *random.weighted(&ZONES));

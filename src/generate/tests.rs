@@ -7,12 +7,7 @@ use chrono::{DateTime, NaiveDateTime, Utc};
 use super::*;
 use crate::error::ErrorKind;
 
-const FILES: [&str; 4] = [
-    "store_status.csv",
-    "menu_hours.csv",
-    "timezones.csv",
-    "stores.csv",
-];
+const FILES: [&str; 4] = ["store_status.csv", "menu_hours.csv", "timezones.csv", "stores.csv"];
 
 /// The four files, and the summary.
 fn generate(options: &Options) -> ([String; 4], Summary) {
@@ -180,11 +175,7 @@ fn every_order_has_the_same_rows_and_keeps_that_of_one_store_and_instant() {
         let ([polls, others @ ..], summary) = generate(&options);
         let again = generate(&options);
         assert!(again.0[0] == polls);
-        (
-            rows(&polls, "store_id,status,timestamp_utc"),
-            others,
-            summary,
-        )
+        (rows(&polls, "store_id,status,timestamp_utc"), others, summary)
     };
     let (time, others, summary) = of(Order::Time);
     let by_store = {

@@ -30,19 +30,9 @@ const SCRIPT: Asset = asset(
     "text/javascript; charset=utf-8",
     include_bytes!("assets/script.js"),
 );
-const ICON: Asset = asset(
-    "icon",
-    "svg",
-    "image/svg+xml",
-    include_bytes!("assets/icon.svg"),
-);
+const ICON: Asset = asset("icon", "svg", "image/svg+xml", include_bytes!("assets/icon.svg"));
 
-const fn asset(
-    stem: &'static str,
-    suffix: &'static str,
-    media_type: &'static str,
-    bytes: &'static [u8],
-) -> Asset {
+const fn asset(stem: &'static str, suffix: &'static str, media_type: &'static str, bytes: &'static [u8]) -> Asset {
     Asset {
         stem,
         suffix,
@@ -66,9 +56,8 @@ pub fn paths() -> [String; 3] {
 pub fn get(_app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let assets = [STYLE, SCRIPT, ICON];
     let found = assets.iter().find(|asset| asset.name() == request.id);
-    let asset = found.ok_or_else(|| {
-        Error::not_found("there is no such asset (the page that names it is an older one)")
-    })?;
+    let asset =
+        found.ok_or_else(|| Error::not_found("there is no such asset (the page that names it is an older one)"))?;
     let answer = Response::new(200, asset.media_type, asset.bytes.to_vec());
     Ok(answer.cached("public, max-age=31536000, immutable"))
 }

@@ -143,9 +143,7 @@ impl InHand {
         while let Some((number, exchange)) = state.waiting.pop_front() {
             let link = match state.idle.pop() {
                 Some(link) => Ok(link),
-                None if state.links < LINKS_MAX => {
-                    self.socket.connect().inspect(|_| state.links += 1)
-                }
+                None if state.links < LINKS_MAX => self.socket.connect().inspect(|_| state.links += 1),
                 None => return state.waiting.push_front((number, exchange)),
             };
             let WholeRequest { method, target, .. } = &exchange.request;
@@ -157,9 +155,7 @@ impl InHand {
                     tracing::error!(%error, "a connection to tiny_http broke");
                     state.links = state.idle.len() + state.sent.len();
                     state.busy -= 1;
-                    let error = Error::unavailable(
-                        "the server is short of resources (try again in a second)",
-                    );
+                    let error = Error::unavailable("the server is short of resources (try again in a second)");
                     exchange.reply_to.answer(Response::from(error));
                 }
             }
@@ -169,14 +165,7 @@ impl InHand {
     /// The request that a line belongs to; its connection is free again.
     fn take(&self, line: tiny_http::Request) -> Option<Exchange> {
         let field = |header: &&tiny_http::Header| header.field.equiv(NUMBER);
-        let number = line
-            .headers()
-            .iter()
-            .find(field)?
-            .value
-            .as_str()
-            .parse()
-            .ok()?;
+        let number = line.headers().iter().find(field)?.value.as_str().parse().ok()?;
         let (exchange, mut link) = self.state().sent.remove(&number)?;
         let freed = line
             .respond(tiny_http::Response::empty(204))
@@ -266,9 +255,7 @@ fn handle(app: &mut App, exchange: Exchange, in_hand: &InHand) {
     };
     let answer = catch_unwind(AssertUnwindSafe(|| routes::answer(app, &mut request)));
     app.done(answer.is_err());
-    let answer = answer.unwrap_or_else(|_| {
-        Response::from(Error::failed(format!("the handler of {target} panicked")))
-    });
+    let answer = answer.unwrap_or_else(|_| Response::from(Error::failed(format!("the handler of {target} panicked"))));
     tracing::debug!(method, target, status = answer.status, "answered");
     drop(body);
     // Before the answer: the client's next request shall find this thread free.

@@ -76,10 +76,7 @@ fn states(view: &FleetView, part: &FleetPart) -> Value {
 fn cells(overview: &Overview) -> Value {
     let days = overview.cells.iter().enumerate();
     let cells = days.flat_map(|(day, hours)| {
-        let hours = hours
-            .iter()
-            .enumerate()
-            .filter(|(_, load)| load.business > 0);
+        let hours = hours.iter().enumerate().filter(|(_, load)| load.business > 0);
         hours.map(move |(hour, load)| {
             let mut cell = json::load(load);
             cell["day"] = day.into();

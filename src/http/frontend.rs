@@ -53,12 +53,7 @@ impl Frontend {
     ///
     /// # Errors
     /// When the machine gives no thread or no way to wait for events.
-    pub fn open(
-        listener: TcpListener,
-        limits: Limits,
-        admit: Box<Admit>,
-        dispatch: Box<Dispatch>,
-    ) -> Result<Self> {
+    pub fn open(listener: TcpListener, limits: Limits, admit: Box<Admit>, dispatch: Box<Dispatch>) -> Result<Self> {
         let failed = |error: io::Error| Error::failed("cannot start the server").because(error);
         let stopping = Arc::new(AtomicBool::new(false));
         let stop = Arc::clone(&stopping);

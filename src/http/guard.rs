@@ -51,8 +51,7 @@ impl Hosts {
 fn without_port(host: &str) -> &str {
     match host.rsplit_once(':') {
         Some((name, port))
-            if port.bytes().all(|byte| byte.is_ascii_digit())
-                && (!name.contains(':') || name.ends_with(']')) =>
+            if port.bytes().all(|byte| byte.is_ascii_digit()) && (!name.contains(':') || name.ends_with(']')) =>
         {
             name
         }
@@ -83,8 +82,7 @@ pub fn refuse(hosts: &Hosts, read_only_pages: bool, request: &Request<'_>) -> Op
         (None, None) => return None,
     };
     if !own {
-        let detail =
-            "this write comes from another site's page, which may not change anything here";
+        let detail = "this write comes from another site's page, which may not change anything here";
         return Some(Response::problem(403, detail));
     }
     read_only_pages.then(|| {

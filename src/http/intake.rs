@@ -72,13 +72,7 @@ pub fn post(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
         ..import::upload("the body", &mut body, bytes_max)
     };
     let at = clock::machine_us();
-    let read = import::read(
-        [source],
-        at,
-        app.site.folder(),
-        || Ok(on_bad_row),
-        &mut |_, _| Ok(()),
-    );
+    let read = import::read([source], at, app.site.folder(), || Ok(on_bad_row), &mut |_, _| Ok(()));
     let (bytes, crc) = (body.bytes, body.crc.sum());
     let batch = match read {
         Ok(batch) => batch,
@@ -87,16 +81,8 @@ pub fn post(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
         Err(Refusal::File { file, .. }) => return Ok(refused_file(&file)),
         Err(Refusal::Failed(error)) => return Err(error),
     };
-    let fingerprint = format!(
-        "{} {} {bytes} {crc:08x}",
-        kind.as_str(),
-        on_bad_row.as_str()
-    );
-    let identity = key.map(|key| Identity {
-        key,
-        fingerprint,
-        at,
-    });
+    let fingerprint = format!("{} {} {bytes} {crc:08x}", kind.as_str(), on_bad_row.as_str());
+    let identity = key.map(|key| Identity { key, fingerprint, at });
     write(app, batch, identity)
 }
 
@@ -185,18 +171,13 @@ fn refused_rows(count: u64, told: &[SourceBadRow]) -> Response {
     } else {
         format!("{count} rows are")
     };
-    let detail = format!(
-        "{rows} bad, so nothing was written (correct them, or take the good rows with ?on_bad_row=skip)"
-    );
+    let detail =
+        format!("{rows} bad, so nothing was written (correct them, or take the good rows with ?on_bad_row=skip)");
     problem(422, &detail, count, told.iter().map(describe).collect())
 }
 
 fn refused_file(file: &BadFile) -> Response {
-    let status = if file.code == Code::TooLarge {
-        413
-    } else {
-        422
-    };
+    let status = if file.code == Code::TooLarge { 413 } else { 422 };
     let error = json!({
         "line": file.line,
         "column": null,
@@ -217,7 +198,9 @@ fn not_packed() -> Response {
     refused_file(&BadFile {
         line: None,
         code: Code::Compressed,
-        reason: "its Content-Encoding is gzip, but it does not begin as gzip does (leave the header field out, or pack it)".to_owned(),
+        reason:
+            "its Content-Encoding is gzip, but it does not begin as gzip does (leave the header field out, or pack it)"
+                .to_owned(),
     })
 }
 
@@ -235,8 +218,7 @@ fn unknown_type(request: &Request<'_>, name: &str, detail: &str) -> Response {
 
 /// The answer to a body of rows that is longer than `bytes_max`.
 pub(super) fn too_large(bytes_max: u64) -> Response {
-    let detail =
-        format!("a body may have {bytes_max} bytes at most (send it in parts, or gzipped)");
+    let detail = format!("a body may have {bytes_max} bytes at most (send it in parts, or gzipped)");
     let error = json!({
         "line": null,
         "column": null,

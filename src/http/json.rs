@@ -53,11 +53,7 @@ fn evidence(evidence: Option<Evidence>) -> Value {
 
 /// The windows, in the report's unit and exactly. Without business time they say zero, and where nothing is
 /// known null. `more` adds members to each.
-fn windows_of(
-    totals: &PerWindow<WindowTotal>,
-    as_of: Micros,
-    more: impl Fn(Window, &mut Value),
-) -> Value {
+fn windows_of(totals: &PerWindow<WindowTotal>, as_of: Micros, more: impl Fn(Window, &mut Value)) -> Value {
     let windows = Window::ALL.map(|one| {
         let (total, stretch) = (&totals[one], one.before(as_of));
         let (known, figures) = (total.known(), Figures::of(total, one));
@@ -76,10 +72,7 @@ fn windows_of(
         more(one, &mut window);
         (format!("last_{}", one.name()), window)
     });
-    windows
-        .into_iter()
-        .collect::<serde_json::Map<_, _>>()
-        .into()
+    windows.into_iter().collect::<serde_json::Map<_, _>>().into()
 }
 
 fn poll(poll: Option<Poll>) -> Value {
@@ -201,10 +194,6 @@ pub fn stretch(stretch: &Interval) -> Value {
 
 /// A store id as a segment of a path.
 pub fn encoded(id: &str) -> String {
-    const KEPT: &AsciiSet = &NON_ALPHANUMERIC
-        .remove(b'-')
-        .remove(b'_')
-        .remove(b'.')
-        .remove(b'~');
+    const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
     utf8_percent_encode(id, KEPT).to_string()
 }

@@ -60,11 +60,7 @@ pub fn get(app: &mut App, _request: &mut Request<'_>) -> Result<Response> {
     });
     gauge("reports", "Reports that the database keeps.", &kept);
     let waiting = i64::try_from(jobs.waiting()).unwrap_or(i64::MAX);
-    gauge(
-        "reports_waiting",
-        "Reports that wait for a thread.",
-        &[("", waiting)],
-    );
+    gauge("reports_waiting", "Reports that wait for a thread.", &[("", waiting)]);
     let media_type = "text/plain; version=0.0.4; charset=utf-8";
     Ok(Response::new(200, media_type, text.into_bytes()))
 }

@@ -29,10 +29,7 @@ pub struct Part {
 /// The boundary that a media type names; none where it is no form with files.
 pub fn boundary(content_type: &str) -> Option<String> {
     let (media_type, parameters) = content_type.split_once(';')?;
-    if !media_type
-        .trim()
-        .eq_ignore_ascii_case("multipart/form-data")
-    {
+    if !media_type.trim().eq_ignore_ascii_case("multipart/form-data") {
         return None;
     }
     let mut parameters = parameters.split(';').filter_map(|one| one.split_once('='));
@@ -81,8 +78,7 @@ impl<'a> Form<'a> {
             return Ok(None);
         }
         if self.parts == PARTS_MAX {
-            let detail =
-                format!("the form has more than {PARTS_MAX} fields (send fewer files at once)");
+            let detail = format!("the form has more than {PARTS_MAX} fields (send fewer files at once)");
             return Err(Error::invalid(detail));
         }
         self.parts += 1;
@@ -140,11 +136,7 @@ impl<'a> Form<'a> {
             if !self.fill().map_err(|_| cut())? {
                 let line = std::mem::take(&mut self.held);
                 self.sure = 0;
-                return if line.is_empty() {
-                    Err(cut())
-                } else {
-                    Ok(line)
-                };
+                return if line.is_empty() { Err(cut()) } else { Ok(line) };
             }
         }
     }
@@ -193,12 +185,7 @@ fn parameter(value: &str, name: &str) -> Option<String> {
     let start = format!("; {name}=\"");
     let (_, rest) = value.split_once(&start)?;
     let (quoted, _) = rest.split_once('"')?;
-    Some(
-        quoted
-            .replace("%22", "\"")
-            .replace("%0D", "")
-            .replace("%0A", ""),
-    )
+    Some(quoted.replace("%22", "\"").replace("%0D", "").replace("%0A", ""))
 }
 
 #[cfg(test)]
@@ -228,10 +215,7 @@ mod tests {
         );
         let read = parts(body.as_bytes()).expect("a form");
         assert_eq!(read[0], ("skip".to_owned(), None, "yes".to_owned()));
-        assert_eq!(
-            (&*read[1].0, read[1].1.as_deref()),
-            ("files", Some("a\"b.csv"))
-        );
+        assert_eq!((&*read[1].0, read[1].1.as_deref()), ("files", Some("a\"b.csv")));
         assert_eq!(read[1].2, long);
         assert_eq!(parts(b"--XX--").expect("an empty form"), []);
     }
@@ -248,10 +232,7 @@ mod tests {
     #[test]
     fn a_boundary_is_found_in_the_media_type() {
         let found = |text| boundary(text);
-        assert_eq!(
-            found("multipart/form-data; boundary=abc").as_deref(),
-            Some("abc")
-        );
+        assert_eq!(found("multipart/form-data; boundary=abc").as_deref(), Some("abc"));
         assert_eq!(
             found("Multipart/Form-Data; charset=x; boundary=\"a b\"").as_deref(),
             Some("a b")

@@ -42,8 +42,7 @@ fn operation(route: &Route) -> Value {
     if !parameters.is_empty() {
         operation["parameters"] = parameters.into();
     }
-    let form =
-        |media_type: &str, component| json!({"content": content(&[(media_type, component)])});
+    let form = |media_type: &str, component| json!({"content": content(&[(media_type, component)])});
     match route.body {
         Body::Empty => {}
         Body::Form(component) => {

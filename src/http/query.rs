@@ -60,9 +60,7 @@ pub fn question(app: &mut App, request: &Request<'_>) -> Result<Question> {
     let as_of = match (request.field("as_of")?, as_of(app, request)?) {
         (Some(_), Some(asked)) => asked,
         (None, Some(machine)) => minute(machine),
-        (_, None) => app
-            .newest_poll()?
-            .unwrap_or_else(|| minute(clock::machine_us())),
+        (_, None) => app.newest_poll()?.unwrap_or_else(|| minute(clock::machine_us())),
     };
     Ok(Question { as_of, rule })
 }

@@ -46,7 +46,9 @@ pub fn trigger(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
 pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let id = match request.id.as_str() {
         "" => request.field("report_id")?.ok_or_else(|| {
-            Error::invalid("report_id is missing (GET /get_report?report_id=ID with the id that POST /trigger_report gave)")
+            Error::invalid(
+                "report_id is missing (GET /get_report?report_id=ID with the id that POST /trigger_report gave)",
+            )
         })?,
         id => id,
     };
@@ -57,10 +59,7 @@ pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let report = find(app, id)?;
     match report.state {
         ReportState::Complete => file(app, id),
-        ReportState::Running => Ok(with_state(
-            Response::json(200, &json!({"status": "Running"})),
-            &report,
-        )),
+        ReportState::Running => Ok(with_state(Response::json(200, &json!({"status": "Running"})), &report)),
         ReportState::Failed => {
             let body = json!({"status": "Failed", "error": report.error});
             Ok(with_state(Response::json(200, &body), &report))
@@ -96,11 +95,7 @@ pub fn list(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
             .parse()
             .ok()
             .filter(|limit| (1..=PAGE_REPORTS_MAX).contains(limit))
-            .ok_or_else(|| {
-                Error::invalid(format!(
-                    "limit `{text}` is not a number from 1 to {PAGE_REPORTS_MAX}"
-                ))
-            })?,
+            .ok_or_else(|| Error::invalid(format!("limit `{text}` is not a number from 1 to {PAGE_REPORTS_MAX}")))?,
         None => PAGE_REPORTS_MAX,
     };
     let before = request.field("before")?.map(parse_id).transpose()?;
@@ -124,8 +119,7 @@ fn find(app: &mut App, id: Uuid) -> Result<Report> {
 fn file(app: &mut App, id: Uuid) -> Result<Response> {
     let jobs = app.site.jobs.clone();
     let csv = jobs.file(app.db()?, id, Format::Csv)?;
-    let csv =
-        csv.ok_or_else(|| Error::not_found(format!("report {id} was forgotten meanwhile")))?;
+    let csv = csv.ok_or_else(|| Error::not_found(format!("report {id} was forgotten meanwhile")))?;
     Ok(complete(id, csv))
 }
 
@@ -144,9 +138,7 @@ fn with_state(answer: Response, report: &Report) -> Response {
 /// A report's facts in JSON.
 fn describe(report: &Report) -> Value {
     let id = report.id.to_string();
-    let took_us = report
-        .finished_at
-        .map(|finished_at| finished_at - report.triggered_at);
+    let took_us = report.finished_at.map(|finished_at| finished_at - report.triggered_at);
     json!({
         "report_id": id,
         "kind": report.kind,

@@ -59,9 +59,7 @@ impl<'a> Request<'a> {
             .map(|(_, value)| value.as_str())
             .filter(|value| !value.is_empty());
         match values.next() {
-            Some(_) => Err(Error::invalid(format!(
-                "the query names {name} twice (give it once)"
-            ))),
+            Some(_) => Err(Error::invalid(format!("the query names {name} twice (give it once)"))),
             None => Ok(value),
         }
     }
@@ -77,10 +75,7 @@ mod tests {
         let target = "/a?as_of=2026-11-01T00%3A00%3A00Z&x=1+2&x=3&y=";
         let request = Request::new("GET", target, &mut body);
         assert_eq!(request.path, "/a");
-        assert_eq!(
-            request.field("as_of").expect("once"),
-            Some("2026-11-01T00:00:00Z")
-        );
+        assert_eq!(request.field("as_of").expect("once"), Some("2026-11-01T00:00:00Z"));
         assert_eq!(request.field("y").expect("once"), None);
         assert!(request.field("x").is_err());
     }

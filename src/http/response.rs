@@ -35,11 +35,7 @@ impl Response {
 
     /// An answer in JSON, ending in a newline so that a terminal stays tidy.
     pub fn json(status: u16, value: &Value) -> Self {
-        Self::new(
-            status,
-            "application/json",
-            format!("{value}\n").into_bytes(),
-        )
+        Self::new(status, "application/json", format!("{value}\n").into_bytes())
     }
 
     /// An answer without a body.
@@ -101,11 +97,7 @@ impl Response {
         if let Value::Object(problem) = &mut problem {
             problem.extend(members);
         }
-        Self::new(
-            status,
-            "application/problem+json",
-            format!("{problem}\n").into_bytes(),
-        )
+        Self::new(status, "application/problem+json", format!("{problem}\n").into_bytes())
     }
 }
 
@@ -115,9 +107,7 @@ impl From<Error> for Response {
         match error.kind() {
             ErrorKind::Invalid => Self::problem(400, error.message()),
             ErrorKind::NotFound => Self::problem(404, error.message()),
-            ErrorKind::Unavailable => {
-                Self::problem(503, error.message()).with("Retry-After", RETRY_AFTER_SECONDS)
-            }
+            ErrorKind::Unavailable => Self::problem(503, error.message()).with("Retry-After", RETRY_AFTER_SECONDS),
             ErrorKind::Failed => {
                 tracing::error!(%error, "a request failed");
                 Self::problem(500, "the server failed to answer; its log says why")

@@ -60,9 +60,7 @@ fn accepts_gzip(request: &Request<'_>) -> bool {
     let codings = request.header("Accept-Encoding").unwrap_or_default();
     codings.split(',').any(|coding| {
         let mut parts = coding.split(';').map(str::trim);
-        let named = parts
-            .next()
-            .is_some_and(|name| name.eq_ignore_ascii_case("gzip"));
+        let named = parts.next().is_some_and(|name| name.eq_ignore_ascii_case("gzip"));
         let refused = parts.any(|weight| {
             let weight = weight.replace(' ', "");
             weight

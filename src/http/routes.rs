@@ -9,8 +9,7 @@ use super::response::Response;
 use super::route::Scope::{Admin, Ingest, Read, Report};
 use super::route::{Body, Field, Handler, Route};
 use super::{
-    assets, badge, fleet, guard, health, intake, metrics, openapi, outages, pages, reports,
-    response_filters, stores,
+    assets, badge, fleet, guard, health, intake, metrics, openapi, outages, pages, reports, response_filters, stores,
 };
 use crate::error::Result;
 
@@ -110,12 +109,7 @@ const fn get(
     Route::new("GET", tag, path, handler, name, summary)
 }
 
-const fn rows(
-    path: &'static str,
-    handler: Handler,
-    name: &'static str,
-    summary: &'static str,
-) -> Route {
+const fn rows(path: &'static str, handler: Handler, name: &'static str, summary: &'static str) -> Route {
     Route::new("POST", "rows", path, handler, name, summary)
         .takes(&[BAD_ROWS])
         .body(Body::Rows)
@@ -123,12 +117,7 @@ const fn rows(
         .problems(&[400, 413, 415, 422, 503])
 }
 
-const fn page(
-    path: &'static str,
-    handler: Handler,
-    name: &'static str,
-    summary: &'static str,
-) -> Route {
+const fn page(path: &'static str, handler: Handler, name: &'static str, summary: &'static str) -> Route {
     get("pages", path, handler, name, summary).answers(200, "The page.", HTML)
 }
 
@@ -234,12 +223,11 @@ fn by_the_table(app: &mut App, request: &mut Request<'_>) -> Response {
 pub fn admit(method: &str, target: &str, long_bytes_max: u64) -> Admission {
     let path = target.split('?').next().unwrap_or(target);
     let found = find(method, path);
-    let (body_bytes_max, too_large): (_, fn(u64) -> Response) =
-        match found.as_ref().map(|(route, _)| route.body) {
-            Ok(Body::Rows) => (long_bytes_max, intake::too_large),
-            Ok(Body::Files(_)) => (long_bytes_max, too_large),
-            _ => (BODY_BYTES_MAX, too_large),
-        };
+    let (body_bytes_max, too_large): (_, fn(u64) -> Response) = match found.as_ref().map(|(route, _)| route.body) {
+        Ok(Body::Rows) => (long_bytes_max, intake::too_large),
+        Ok(Body::Files(_)) => (long_bytes_max, too_large),
+        _ => (BODY_BYTES_MAX, too_large),
+    };
     Admission {
         body_bytes_max,
         too_large,
@@ -253,10 +241,7 @@ fn too_large(bytes_max: u64) -> Response {
 }
 
 /// The route of a request, and what stands for its `{id}`; the answer where there is none.
-fn find<'a>(
-    method: &str,
-    path: &'a str,
-) -> std::result::Result<(&'static Route, &'a str), Response> {
+fn find<'a>(method: &str, path: &'a str) -> std::result::Result<(&'static Route, &'a str), Response> {
     let mut allowed = Vec::new();
     for route in ROUTES {
         let Some(id) = route.captured(path) else {

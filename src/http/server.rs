@@ -60,8 +60,7 @@ impl Server {
         let address = listener
             .local_addr()
             .map_err(|error| Error::failed("cannot start the server").because(error))?;
-        let (handlers, connections_max) =
-            frontend::plan(&listener, capacity.handlers, capacity.connections_max);
+        let (handlers, connections_max) = frontend::plan(&listener, capacity.handlers, capacity.connections_max);
         let rows_bytes_max = site.body_bytes_max;
         let bodies_bytes_max = rows_bytes_max.saturating_mul(BODIES_ON_DISK_MAX);
         let limits = Limits {

@@ -107,10 +107,7 @@ impl StoreQuery {
             Some(name) => {
                 let expected = "`online`, `offline`, `closed`, `not-sure` or `unvouched`";
                 let state = StoreState::from_name(name);
-                (
-                    Some(state.ok_or_else(|| unknown("state", name, expected))?),
-                    false,
-                )
+                (Some(state.ok_or_else(|| unknown("state", name, expected))?), false)
             }
         };
         let sort = match request.field("sort")? {
@@ -169,9 +166,7 @@ impl StoreQuery {
         let text = self.text.to_lowercase();
         let fits = |place: &usize| {
             let (label, glance) = (&view.labels[*place], &view.overview.summaries[*place]);
-            self.group
-                .as_ref()
-                .is_none_or(|group| label.group == *group)
+            self.group.as_ref().is_none_or(|group| label.group == *group)
                 && self.state.is_none_or(|state| glance.state == state)
                 && (!self.unvouched || !glance.is_vouched())
                 && (text.is_empty()
@@ -191,18 +186,10 @@ impl StoreQuery {
                 (glance.state, glance.offline_since)
             }),
             Sort::Downtime => self.sort_known(&mut places, |place| {
-                Some(
-                    view.overview.summaries[place].totals[Window::Week]
-                        .known()?
-                        .1,
-                )
+                Some(view.overview.summaries[place].totals[Window::Week].known()?.1)
             }),
             Sort::Online => self.sort_known(&mut places, |place| {
-                Some(
-                    view.overview.summaries[place].totals[Window::Week]
-                        .share()?
-                        .hundredths,
-                )
+                Some(view.overview.summaries[place].totals[Window::Week].share()?.hundredths)
             }),
             Sort::Coverage => self.sort_known(&mut places, |place| {
                 Some(view.overview.summaries[place].seen()?.hundredths)
@@ -223,8 +210,7 @@ impl StoreQuery {
 
     /// Unknown values come last in both directions.
     fn sort_known(&self, places: &mut [usize], key: impl Fn(usize) -> Option<Micros>) {
-        let value =
-            |place: usize| key(place).map(|value| if self.descending { -value } else { value });
+        let value = |place: usize| key(place).map(|value| if self.descending { -value } else { value });
         places.sort_by(|&a, &b| match (value(a), value(b)) {
             (Some(a), Some(b)) => a.cmp(&b),
             (Some(_), None) => Ordering::Less,

@@ -62,12 +62,7 @@ pub fn facts(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let shown = query::store(app, request)?;
     let mut facts = describe(&shown);
     facts["windows"] = json::store_windows(&shown.standing);
-    facts["incidents"] = shown
-        .standing
-        .incidents
-        .iter()
-        .map(json::incident)
-        .collect();
+    facts["incidents"] = shown.standing.incidents.iter().map(json::incident).collect();
     Ok(Response::json(200, &facts).revalidated())
 }
 
@@ -112,11 +107,7 @@ pub fn inputs_of(shown: &StoreView) -> String {
         );
     }
     for poll in &shown.standing.polls {
-        text += &format!(
-            "{} {}\n",
-            civil::format_utc(poll.at()),
-            poll.status().as_str()
-        );
+        text += &format!("{} {}\n", civil::format_utc(poll.at()), poll.status().as_str());
     }
     text
 }
@@ -163,13 +154,9 @@ fn describe(shown: &StoreView) -> Value {
 /// `DELETE /api/stores/ID`: forgets a store with its polls, hours, zone and name; 404 where none is.
 pub fn delete(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let id = request.id.clone();
-    let deleted = app
-        .site
-        .writer
-        .try_write(move |db| forget::store(db, &id))?;
-    let polls = deleted.ok_or_else(|| {
-        Error::not_found(format!("there is no store `{}`", request.id.escape_debug()))
-    })?;
+    let deleted = app.site.writer.try_write(move |db| forget::store(db, &id))?;
+    let polls =
+        deleted.ok_or_else(|| Error::not_found(format!("there is no store `{}`", request.id.escape_debug())))?;
     Ok(Response::json(
         200,
         &json!({"store_id": request.id, "polls_deleted": polls}),

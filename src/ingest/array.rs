@@ -90,11 +90,7 @@ impl<R: Read> Elements<R> {
         Ok(Some(Record {
             line,
             bytes: &element[..element.len().min(RECORD_BYTES_MAX)],
-            shape: if is_long {
-                Shape::TooLong
-            } else {
-                Shape::Plain
-            },
+            shape: if is_long { Shape::TooLong } else { Shape::Plain },
         }))
     }
 
@@ -109,11 +105,9 @@ impl<R: Read> Elements<R> {
                 let reason = "nothing in it, not even an array (expected `[{…}, …]`)";
                 return Err(BadFile::new(None, Code::Empty, reason).into());
             }
-            Some(b'{') => {
-                "it begins with `{`, so it is no array (put `[` and `]` around the objects and \
+            Some(b'{') => "it begins with `{`, so it is no array (put `[` and `]` around the objects and \
                  commas between them, or send one object a line as application/x-ndjson)"
-                    .to_owned()
-            }
+                .to_owned(),
             Some(_) => {
                 let head = self.tape.reader.buffer();
                 let line = head.split(|&byte| byte == b'\n' || byte == b'\r').next();
@@ -169,14 +163,8 @@ impl<R: Read> Tape<R> {
         }
         self.passed_bytes += 1;
         if self.passed_bytes > PASSED_BYTES_MAX {
-            let reason = format!(
-                "one element has more than {PASSED_BYTES_MAX} bytes (is a bracket missing?)"
-            );
-            return Err(io::Error::other(BadFile::new(
-                Some(self.line),
-                Code::Json,
-                reason,
-            )));
+            let reason = format!("one element has more than {PASSED_BYTES_MAX} bytes (is a bracket missing?)");
+            return Err(io::Error::other(BadFile::new(Some(self.line), Code::Json, reason)));
         }
         self.step(byte);
         Ok(())
@@ -255,11 +243,7 @@ mod tests {
                 }
             };
             let seen: Vec<_> = seen.iter().map(|(line, text)| (*line, &**text)).collect();
-            assert_eq!(
-                (&*seen, refused_seen),
-                (expected, refused),
-                "{text:?} by {step}"
-            );
+            assert_eq!((&*seen, refused_seen), (expected, refused), "{text:?} by {step}");
         }
     }
 
@@ -272,11 +256,7 @@ mod tests {
             &[(1, "\"a,]\\\"\""), (1, "{}"), (1, "-1.5e3")],
             None,
         );
-        check(
-            "[null,true\n,false]",
-            &[(1, "null"), (1, "true"), (2, "false")],
-            None,
-        );
+        check("[null,true\n,false]", &[(1, "null"), (1, "true"), (2, "false")], None);
     }
 
     #[test]

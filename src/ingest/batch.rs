@@ -196,12 +196,8 @@ pub fn read_by<'a>(
             reject,
             batch: Batch::default(),
         };
-        let read = sources
-            .into_iter()
-            .try_for_each(|source| reader.source(source));
-        let Reader {
-            mut ids, mut batch, ..
-        } = reader;
+        let read = sources.into_iter().try_for_each(|source| reader.source(source));
+        let Reader { mut ids, mut batch, .. } = reader;
         // Where both failed, the parser stopped because the sorter had.
         batch.polls = sorter.finish(mem::take(&mut batch.collected.polls.0))?;
         batch.ids = ids.take_new();
@@ -227,22 +223,13 @@ impl<S: FnMut(Vec<PollRow>) -> Result<()>> Reader<'_, '_, '_, S> {
         let name = source.name;
         let in_file = |error| Refusal::new(&name, error);
         let (format, expected) = (source.format, source.expected);
-        let mut input = Rows::open(
-            source.bytes,
-            format,
-            expected,
-            self.latest,
-            source.bytes_max,
-        )
-        .map_err(in_file)?;
+        let mut input = Rows::open(source.bytes, format, expected, self.latest, source.bytes_max).map_err(in_file)?;
         let kind = input.kind();
         if kind == Kind::Polls {
             self.batch.polls_source.clone_from(&name);
         }
         let Division {
-            threads,
-            rows_before,
-            ..
+            threads, rows_before, ..
         } = self.pool.division;
         let divides = kind == Kind::Polls && format == Format::Csv && threads > 1;
         let (mut notes, mut rows, mut rows_left) = (Notes::default(), 0, rows_before);
@@ -280,12 +267,7 @@ impl<S: FnMut(Vec<PollRow>) -> Result<()>> Reader<'_, '_, '_, S> {
     }
 
     /// Takes all rows that can be parsed in blocks from here on.
-    fn blocks(
-        &mut self,
-        input: &mut Rows<impl Read>,
-        name: &str,
-        watched: Option<&AtomicU64>,
-    ) -> Result<(), Refusal> {
+    fn blocks(&mut self, input: &mut Rows<impl Read>, name: &str, watched: Option<&AtomicU64>) -> Result<(), Refusal> {
         let layout = Arc::new(input.layout().clone());
         let bytes_min = self.pool.division.block_bytes;
         let (mut blocks, mut spare) = (VecDeque::new(), Vec::new());
@@ -314,12 +296,7 @@ impl<S: FnMut(Vec<PollRow>) -> Result<()>> Reader<'_, '_, '_, S> {
     }
 
     /// Takes the rows of a block, and gives the memory of its lines back.
-    fn block(
-        &mut self,
-        mut block: Block,
-        input: &mut Rows<impl Read>,
-        name: &str,
-    ) -> Result<Vec<u8>, Refusal> {
+    fn block(&mut self, mut block: Block, input: &mut Rows<impl Read>, name: &str) -> Result<Vec<u8>, Refusal> {
         let before = input.pass(&block.counts);
         let places = &mut self.places[block.thread];
         for id in block.ids {

@@ -80,11 +80,7 @@ pub(super) struct ParserPool<'scope, 'env> {
 }
 
 impl<'scope, 'env> ParserPool<'scope, 'env> {
-    pub(super) fn new(
-        scope: &'scope Scope<'scope, 'env>,
-        division: Division,
-        latest: Micros,
-    ) -> Self {
+    pub(super) fn new(scope: &'scope Scope<'scope, 'env>, division: Division, latest: Micros) -> Self {
         Self {
             scope,
             division,
@@ -146,12 +142,7 @@ impl<'scope, 'env> ParserPool<'scope, 'env> {
 }
 
 /// Reads every row of a block.
-fn parse(
-    mut rows: Rows<io::Empty>,
-    bytes: usize,
-    thread: usize,
-    ids: &mut Interner,
-) -> Result<Block, InputError> {
+fn parse(mut rows: Rows<io::Empty>, bytes: usize, thread: usize, ids: &mut Interner) -> Result<Block, InputError> {
     let mut polls = Vec::with_capacity(bytes / ROW_BYTES);
     let mut bad = Vec::new();
     while let Some(row) = rows.next_row()? {
@@ -235,10 +226,7 @@ mod tests {
                     bad,
                     rejected: batch.rejected,
                     span: batch.span,
-                    notes: notes
-                        .into_iter()
-                        .map(|note| (note.source, note.note))
-                        .collect(),
+                    notes: notes.into_iter().map(|note| (note.source, note.note)).collect(),
                     refused: None,
                 }
             }
@@ -257,11 +245,7 @@ mod tests {
 
     fn check(files: &[&[u8]], step: usize, division: Division) {
         let serial = read(files, usize::MAX, SERIAL);
-        assert_eq!(
-            read(files, step, division),
-            serial,
-            "{division:?}, by {step}"
-        );
+        assert_eq!(read(files, step, division), serial, "{division:?}, by {step}");
     }
 
     /// A line of a file of polls; few stores and instants, so that rows repeat and contradict.
@@ -309,21 +293,15 @@ mod tests {
             1 => Just("\r"),
             1 => Just(" "),
         ];
-        (header, prop::collection::vec(line(), 0..40), tail).prop_map(|(header, lines, tail)| {
-            format!(
-                "store_id,timestamp_utc,status{header}{}{tail}",
-                lines.concat()
-            )
-        })
+        (header, prop::collection::vec(line(), 0..40), tail)
+            .prop_map(|(header, lines, tail)| format!("store_id,timestamp_utc,status{header}{}{tail}", lines.concat()))
     }
 
     fn division() -> impl Strategy<Value = Division> {
-        (2..5_usize, 1..400_usize, 0..9_u64).prop_map(|(threads, block_bytes, rows_before)| {
-            Division {
-                threads,
-                block_bytes,
-                rows_before,
-            }
+        (2..5_usize, 1..400_usize, 0..9_u64).prop_map(|(threads, block_bytes, rows_before)| Division {
+            threads,
+            block_bytes,
+            rows_before,
         })
     }
 

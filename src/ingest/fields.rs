@@ -22,11 +22,7 @@ pub fn split_plain<'a>(record: &'a [u8], slots: &[Option<u8>]) -> (Fields<'a>, u
 }
 
 /// [`split_plain`] for a record with quotes; `scratch` holds the fields without them.
-pub fn split_quoted<'a>(
-    record: &[u8],
-    slots: &[Option<u8>],
-    scratch: &'a mut Vec<u8>,
-) -> (Fields<'a>, usize) {
+pub fn split_quoted<'a>(record: &[u8], slots: &[Option<u8>], scratch: &'a mut Vec<u8>) -> (Fields<'a>, usize) {
     scratch.clear();
     // Ranges first: while `scratch` grows, nothing may borrow from it.
     let mut ranges = [(0, 0); FIELDS_MAX];
@@ -43,18 +39,11 @@ pub fn split_quoted<'a>(
 pub fn split_all(record: &[u8]) -> Vec<Vec<u8>> {
     let (mut text, mut ranges) = (Vec::new(), Vec::new());
     unquote(record, &mut text, |_, range| ranges.push(range));
-    ranges
-        .into_iter()
-        .map(|(from, to)| text[from..to].to_vec())
-        .collect()
+    ranges.into_iter().map(|(from, to)| text[from..to].to_vec()).collect()
 }
 
 /// Appends the fields without their quotes to `text`, and tells where each lies in it.
-fn unquote(
-    record: &[u8],
-    text: &mut Vec<u8>,
-    mut field: impl FnMut(usize, (usize, usize)),
-) -> usize {
+fn unquote(record: &[u8], text: &mut Vec<u8>, mut field: impl FnMut(usize, (usize, usize))) -> usize {
     let mut count = 0;
     let mut rest = Some(record);
     while let Some(record) = rest {
@@ -106,16 +95,10 @@ mod tests {
     #[test]
     fn fields_go_to_the_slots_of_their_columns() {
         let slots = [Some(2), None, Some(0)];
-        assert_eq!(
-            split_plain(b"a,b,c", &slots),
-            ([&b"c"[..], b"", b"a", b""], 3)
-        );
+        assert_eq!(split_plain(b"a,b,c", &slots), ([&b"c"[..], b"", b"a", b""], 3));
         assert_eq!(split_plain(b"", &SLOTS), ([&b""[..]; 4], 1));
         assert_eq!(split_plain(b"a,,", &SLOTS).1, 3);
-        assert_eq!(
-            split_plain(b"a,b,c,d", &SLOTS),
-            ([&b"a"[..], b"b", b"c", b""], 4)
-        );
+        assert_eq!(split_plain(b"a,b,c,d", &SLOTS), ([&b"a"[..], b"b", b"c", b""], 4));
     }
 
     #[test]

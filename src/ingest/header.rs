@@ -22,11 +22,7 @@ impl Layout {
     ///
     /// # Errors
     /// When no kind, or not the expected one, can be made out, with the code that says why.
-    pub fn read(
-        header: &Record<'_>,
-        expected: Option<Kind>,
-        notes: &mut Notes,
-    ) -> Result<Self, BadFile> {
+    pub fn read(header: &Record<'_>, expected: Option<Kind>, notes: &mut Notes) -> Result<Self, BadFile> {
         let refuse = |code, reason: String| Err(BadFile::new(Some(header.line), code, reason));
         match header.shape {
             Shape::TooLong => {
@@ -59,12 +55,8 @@ impl Layout {
         let columns: Vec<Option<&'static str>> = names.iter().map(|name| known(name)).collect();
 
         let fits = |kind: Kind| {
-            kind.required().all(|column| {
-                columns
-                    .iter()
-                    .flatten()
-                    .any(|name| column.names.contains(name))
-            })
+            kind.required()
+                .all(|column| columns.iter().flatten().any(|name| column.names.contains(name)))
         };
         let widest = |fits: &dyn Fn(Kind) -> bool| {
             let kinds = Kind::ALL.into_iter().filter(|&kind| fits(kind));
@@ -140,10 +132,7 @@ impl Layout {
         }
         Self {
             kind,
-            slots: (0u8..)
-                .zip(kind.columns())
-                .map(|(slot, _)| Some(slot))
-                .collect(),
+            slots: (0u8..).zip(kind.columns()).map(|(slot, _)| Some(slot)).collect(),
             names,
         }
     }
@@ -225,10 +214,7 @@ fn refuse_unknown(
     };
     let missing = |kind: Kind| -> Vec<&'static str> {
         let is_missing = |column: &&Column| !column.names.iter().any(|name| known.contains(name));
-        kind.required()
-            .filter(is_missing)
-            .map(Column::name)
-            .collect()
+        kind.required().filter(is_missing).map(Column::name).collect()
     };
     let nearest = Kind::ALL
         .into_iter()
@@ -271,10 +257,7 @@ mod tests {
             ("store_id,timestamp_utc,status", Kind::Polls),
             ("status,store_id,timestamp_utc", Kind::Polls),
             ("\"status\",store_id,\"timestamp_utc\"", Kind::Polls),
-            (
-                "store_id,day,start_time_local,end_time_local",
-                Kind::BusinessHours,
-            ),
+            ("store_id,day,start_time_local,end_time_local", Kind::BusinessHours),
             (
                 "dayOfWeek,store_id,end_time_local,start_time_local",
                 Kind::BusinessHours,
@@ -293,22 +276,10 @@ mod tests {
     #[test]
     fn case_spaces_and_extra_columns_are_noted() {
         let polls = |code| Ok((Kind::Polls, vec![code]));
-        assert_eq!(
-            read("STORE_ID,timestamp_utc,status", None),
-            polls(Code::HeaderCase)
-        );
-        assert_eq!(
-            read("store_id, timestamp_utc,status", None),
-            polls(Code::HeaderCase)
-        );
-        assert_eq!(
-            read("store_id,x,timestamp_utc,status", None),
-            polls(Code::ExtraColumn)
-        );
-        assert_eq!(
-            read("store_id,timestamp_utc,status,", None),
-            polls(Code::ExtraColumn)
-        );
+        assert_eq!(read("STORE_ID,timestamp_utc,status", None), polls(Code::HeaderCase));
+        assert_eq!(read("store_id, timestamp_utc,status", None), polls(Code::HeaderCase));
+        assert_eq!(read("store_id,x,timestamp_utc,status", None), polls(Code::ExtraColumn));
+        assert_eq!(read("store_id,timestamp_utc,status,", None), polls(Code::ExtraColumn));
     }
 
     #[test]
@@ -316,10 +287,7 @@ mod tests {
         let both = "store_id,timezone_str,timestamp_utc,status";
         assert_eq!(read(both, None).map(|found| found.0), Ok(Kind::Polls));
         let expected = Some(Kind::Timezones);
-        assert_eq!(
-            read(both, expected).map(|found| found.0),
-            Ok(Kind::Timezones)
-        );
+        assert_eq!(read(both, expected).map(|found| found.0), Ok(Kind::Timezones));
         let tie = "store_id,name,group,timestamp_utc,status";
         assert_eq!(read(tie, None).map(|found| found.0), Ok(Kind::Polls));
     }
@@ -348,11 +316,7 @@ mod tests {
             ("{\"store_id\": \"aa\"}", Code::Header),
             ("store_id,status,timestamp_utc\0", Code::Binary),
         ] {
-            assert_eq!(
-                read(header, None).map(|found| found.0),
-                Err(code),
-                "{header}"
-            );
+            assert_eq!(read(header, None).map(|found| found.0), Err(code), "{header}");
         }
     }
 

@@ -126,10 +126,7 @@ impl<R: Read> Read for Input<R> {
             io::Error::other(BadFile::new(
                 None,
                 Code::TooLarge,
-                format!(
-                    "more than {} bytes of text; split it into several files",
-                    self.limit
-                ),
+                format!("more than {} bytes of text; split it into several files", self.limit),
             ))
         })?;
         Ok(count)
@@ -196,10 +193,7 @@ fn refuse(head: &[u8]) -> Option<BadFile> {
     let bad = |code, reason: String| Some(BadFile::new(None, code, reason));
     // Before the marks: a JPEG and UTF-16 begin alike.
     if let Some((_, name)) = BINARIES.iter().find(|(magic, _)| head.starts_with(magic)) {
-        return bad(
-            Code::Binary,
-            format!("this is {name}, not text (export it as CSV)"),
-        );
+        return bad(Code::Binary, format!("this is {name}, not text (export it as CSV)"));
     }
     if let Some((_, name)) = ARCHIVES.iter().find(|(magic, _)| head.starts_with(magic)) {
         return bad(
@@ -208,10 +202,7 @@ fn refuse(head: &[u8]) -> Option<BadFile> {
         );
     }
     if head.get(257..262) == Some(b"ustar") {
-        return bad(
-            Code::Compressed,
-            "a tar archive (unpack it first)".to_owned(),
-        );
+        return bad(Code::Compressed, "a tar archive (unpack it first)".to_owned());
     }
     if UTF16_MARKS.iter().any(|mark| head.starts_with(mark)) || is_interleaved(head) {
         return bad(
@@ -239,12 +230,8 @@ fn is_interleaved(head: &[u8]) -> bool {
         let letters = head.len().min(32) / width;
         let text = &head[..letters * width];
         let is_zero = |lane: usize| text.iter().skip(lane).step_by(width).map(|&byte| byte == 0);
-        let full = (0..width)
-            .filter(|&lane| !is_zero(lane).any(|is| is))
-            .count();
-        let empty = (0..width)
-            .filter(|&lane| is_zero(lane).all(|is| is))
-            .count();
+        let full = (0..width).filter(|&lane| !is_zero(lane).any(|is| is)).count();
+        let empty = (0..width).filter(|&lane| is_zero(lane).all(|is| is)).count();
         letters >= 2 && full == 1 && empty == width - 1
     };
     is_wide(2) || is_wide(4)
@@ -271,9 +258,7 @@ mod tests {
         };
         let mut input = Input::open(bytes, 1_000_000).map_err(refused)?;
         let mut text = Vec::new();
-        input
-            .read_to_end(&mut text)
-            .map_err(|error| refused(error.into()))?;
+        input.read_to_end(&mut text).map_err(|error| refused(error.into()))?;
         Ok(text)
     }
 

@@ -33,9 +33,8 @@ impl Interner {
         if let Some(&place) = known {
             return Ok(place);
         }
-        let place = u32::try_from(self.taken + self.ids.len()).map_err(|_| {
-            Error::invalid("more than four billion store ids in one call (split it)")
-        })?;
+        let place = u32::try_from(self.taken + self.ids.len())
+            .map_err(|_| Error::invalid("more than four billion store ids in one call (split it)"))?;
         match number {
             Some(number) => self.numbers.insert(number, place),
             None => self.texts.insert(id.into(), place),
@@ -61,8 +60,7 @@ fn as_number(id: &str) -> Option<u64> {
     }
     let (head, eights) = digits.split_at(digits.len() % 8);
     let head = head.iter().try_fold(0, |number, byte| {
-        byte.is_ascii_digit()
-            .then(|| number * 10 + u64::from(byte - b'0'))
+        byte.is_ascii_digit().then(|| number * 10 + u64::from(byte - b'0'))
     })?;
     eights.chunks_exact(8).try_fold(head, |number, eight| {
         let eight = u64::from_le_bytes(eight.try_into().ok()?);
@@ -117,14 +115,7 @@ mod tests {
                 assert_eq!(interner.place(id).unwrap() as usize, place, "{id} {again}");
             }
         }
-        assert_eq!(
-            interner
-                .take_new()
-                .iter()
-                .map(|id| &**id)
-                .collect::<Vec<_>>(),
-            ids
-        );
+        assert_eq!(interner.take_new().iter().map(|id| &**id).collect::<Vec<_>>(), ids);
     }
 
     proptest! {

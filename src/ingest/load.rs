@@ -4,9 +4,9 @@ use std::thread;
 
 use rusqlite::Connection;
 
-use super::ahead::Ahead;
 use super::batch::{Batch, SourceBadRow, SourceNote};
-use super::last_in::{LastIn, Odd, Standing};
+use super::dedup::Dedup;
+use super::prefetch::Prefetch;
 use super::runs::Runs;
 use crate::db::Changed;
 use crate::db::polls::{self, PollChange};
@@ -55,16 +55,6 @@ impl Summary {
         }
     }
 
-    /// Counts what sorting has shown, but for corrections; `source` is the input that had the polls.
-    fn count_odd(&mut self, odd: &Odd, source: &str) {
-        self.unchanged += odd.repeats;
-        let note = |note| SourceNote {
-            source: source.to_owned(),
-            note,
-        };
-        self.notes.extend(odd.notes.iter().map(note));
-    }
-
     fn count(&mut self, changed: Changed) {
         self.accepted += changed.new;
         self.replaced += changed.replaced;
@@ -87,43 +77,41 @@ pub fn write(db: &Connection, mut batch: Batch) -> Result<Summary> {
     let (keys, stores_new) = store_keys::keys(db, &batch.ids)?;
     summary.stores_new = stores_new;
     summary.count(batch.collected.write(db, &keys)?);
-    let odd = write_polls(db, &keys, batch.take_polls(), &mut summary)?;
-    summary.count_odd(&odd, &batch.polls_source);
+    let polls = batch.take_polls();
+    write_polls(db, &keys, polls, &batch.polls_source, &mut summary)?;
     Ok(summary)
 }
 
-/// Writes the polls that stand, and says what was odd about the others.
-fn write_polls(
-    db: &Connection,
-    keys: &[StoreKey],
-    polls: Runs,
-    summary: &mut Summary,
-) -> Result<Odd> {
+/// Writes the last poll of each store and instant, and counts the others; `source` is the input of the notes.
+fn write_polls(db: &Connection, keys: &[StoreKey], polls: Runs, source: &str, summary: &mut Summary) -> Result<()> {
     thread::scope(|scope| {
         let is_long = polls.len() >= POLLS_AHEAD_MIN;
-        let sorted = LastIn::of(polls.into_sorted()?);
-        let mut standing = match is_long {
-            true => Ahead::there(scope, sorted),
-            false => Ahead::Here(sorted),
+        let sorted = Dedup::new(polls.into_sorted()?);
+        let mut rows = match is_long {
+            true => Prefetch::spawn(scope, sorted),
+            false => Prefetch::Here(sorted),
         };
         let mut corrected = Changed::default();
-        let polls = standing.by_ref().map(|standing| {
-            let Standing {
-                store,
-                poll,
-                corrections,
-            } = standing?;
-            let store = keys[store as usize];
+        let polls = rows.by_ref().map(|row| {
+            let (row, corrections) = row?;
+            let store = keys[row.store as usize];
             if corrections > 0 {
-                corrected += judge(db, store, poll, corrections)?;
+                corrected += judge(db, store, row.poll, corrections)?;
             }
-            Ok((store, poll))
+            Ok((store, row.poll))
         });
         let added = polls::add(db, polls)?;
         summary.change = added.change;
         summary.count(added.polls);
         summary.count(corrected);
-        Ok(standing.finish().odd)
+        let dedup = rows.finish();
+        summary.unchanged += dedup.repeats;
+        let note = |note| SourceNote {
+            source: source.to_owned(),
+            note,
+        };
+        summary.notes.extend(dedup.notes.iter().map(note));
+        Ok(())
     })
 }
 

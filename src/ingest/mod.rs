@@ -15,8 +15,8 @@
 //! | [`blocks`] | the lines of a long file of polls | the same, parsed on several threads |
 //! | [`interner`] | the ids of a call | their numbers |
 //! | `sorter`, [`runs`] | chunks of polls | the polls of a call, sorted beside the parser |
-//! | [`last_in`] | sorted polls | those that stand |
-//! | `ahead` | what an iterator gives | the same, made on a thread of its own |
+//! | `dedup` | sorted polls | the last of each store and instant |
+//! | `prefetch` | what an iterator gives | the same, made on a thread of its own |
 //!
 //! A poll passes through four shapes on its way in: its [`fields::Fields`], borrowed from the line; its
 //! [`runs::PollRow`]; its store's key and a [`Poll`](crate::uptime::poll::Poll); the row in the database.
@@ -52,19 +52,19 @@
 //! Writing begins when the last row is read: a bad row refuses the whole call, and the write lock keeps others
 //! waiting.
 
-mod ahead;
 pub mod array;
 pub mod batch;
 pub mod blocks;
+mod dedup;
 pub mod fields;
 pub mod header;
 pub mod import;
 pub mod input;
 pub mod interner;
 pub mod kind;
-pub mod last_in;
 pub mod load;
 mod object;
+mod prefetch;
 pub mod problem;
 pub mod records;
 pub mod rows;

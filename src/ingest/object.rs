@@ -98,12 +98,7 @@ enum Text<'a> {
 }
 
 /// The text of one value: a string's, or a number's digits as they are written.
-fn text<'a>(
-    written: &'a str,
-    slot: usize,
-    column: &Column,
-    scratch: &mut Vec<u8>,
-) -> Result<Text<'a>, Fault<'a>> {
+fn text<'a>(written: &'a str, slot: usize, column: &Column, scratch: &mut Vec<u8>) -> Result<Text<'a>, Fault<'a>> {
     let fault = |code, reason: String| Err(Fault::of(slot, written.as_bytes(), code, reason));
     let type_name = match written.as_bytes().first() {
         Some(b'"') if !written.contains('\\') => {
@@ -149,10 +144,7 @@ fn parse<'a>(text: &'a str, kind: Kind) -> Result<Found<'a>, Fault<'a>> {
                 let reason = "a control character inside a string (escape it, or leave it out)";
                 return Fault::whole(Code::ControlChar, reason);
             }
-            Fault::whole(
-                Code::Json,
-                format!("no JSON object: {}", without_place(&error)),
-            )
+            Fault::whole(Code::Json, format!("no JSON object: {}", without_place(&error)))
         })
 }
 
@@ -249,18 +241,13 @@ mod tests {
     /// The fields between bars, or the code and the slot.
     fn check(text: &str, kind: Kind, expected: Result<&str, (Code, Option<usize>)>) {
         let mut scratch = b"left over".to_vec();
-        let got = read(
-            record(text.as_bytes()),
-            kind,
-            &mut scratch,
-            &mut RowNotes::default(),
-        )
-        .map(|fields| {
-            let fields = fields[..kind.columns().len()].iter();
-            let fields: Vec<_> = fields.map(|field| String::from_utf8_lossy(field)).collect();
-            fields.join("|")
-        })
-        .map_err(|fault| (fault.code, fault.slot));
+        let got = read(record(text.as_bytes()), kind, &mut scratch, &mut RowNotes::default())
+            .map(|fields| {
+                let fields = fields[..kind.columns().len()].iter();
+                let fields: Vec<_> = fields.map(|field| String::from_utf8_lossy(field)).collect();
+                fields.join("|")
+            })
+            .map_err(|fault| (fault.code, fault.slot));
         assert_eq!(got.as_deref().map_err(|&fault| fault), expected, "{text}");
     }
 
@@ -271,19 +258,14 @@ mod tests {
     #[test]
     fn fields_are_found_by_name_in_any_order() {
         zone(r#"{"store_id":"a","timezone_str":"b"}"#, Ok("a|b"));
-        zone(
-            " {\t\"timezone_str\" : \"b\" , \"store_id\":\n\"a\" } ",
-            Ok("a|b"),
-        );
+        zone(" {\t\"timezone_str\" : \"b\" , \"store_id\":\n\"a\" } ", Ok("a|b"));
         zone(r#"{"\u0073tore_id":"a","timezone_str":"b"}"#, Ok("a|b"));
         zone(
             r#"{"x":{"store_id":[1,"]}"]},"store_id":"a","timezone_str":""}"#,
             Ok("a|"),
         );
         for day in ["day", "dayOfWeek", "day_of_week", "DAY"] {
-            let text = format!(
-                r#"{{"store_id":"a","{day}":3,"start_time_local":"s","end_time_local":"e"}}"#
-            );
+            let text = format!(r#"{{"store_id":"a","{day}":3,"start_time_local":"s","end_time_local":"e"}}"#);
             check(&text, Kind::BusinessHours, Ok("a|3|s|e"));
         }
     }
@@ -302,12 +284,7 @@ mod tests {
 
     #[test]
     fn a_number_is_its_digits() {
-        for id in [
-            "8419537941919820732",
-            "0",
-            "-7",
-            "123456789012345678901234567890",
-        ] {
+        for id in ["8419537941919820732", "0", "-7", "123456789012345678901234567890"] {
             let text = format!(r#"{{"store_id":{id},"timezone_str":"b"}}"#);
             zone(&text, Ok(&format!("{id}|b")));
         }
@@ -327,14 +304,8 @@ mod tests {
         zone(text, Err((Code::ManyFields, Some(0))));
         let stores = |text, expected| check(text, Kind::Stores, expected);
         stores(r#"{"store_id":"a","name":null,"group":7}"#, Ok("a||7"));
-        stores(
-            r#"{"store_id":"a","name":"b"}"#,
-            Err((Code::FewFields, Some(2))),
-        );
-        stores(
-            r#"{"store_id":"a","name":{},"group":""}"#,
-            Err((Code::Json, Some(1))),
-        );
+        stores(r#"{"store_id":"a","name":"b"}"#, Err((Code::FewFields, Some(2))));
+        stores(r#"{"store_id":"a","name":{},"group":""}"#, Err((Code::Json, Some(1))));
     }
 
     #[test]
@@ -365,12 +336,7 @@ mod tests {
         zone("{\"x\":\"\\\"\n\"}", Err((Code::ControlChar, None)));
         let mut scratch = Vec::new();
         let latin1 = record(b"{\"x\":\"\xff\"}");
-        let read = read(
-            latin1,
-            Kind::Timezones,
-            &mut scratch,
-            &mut RowNotes::default(),
-        );
+        let read = read(latin1, Kind::Timezones, &mut scratch, &mut RowNotes::default());
         assert_eq!(read.err().map(|fault| fault.code), Some(Code::NotUtf8));
     }
 

@@ -305,11 +305,7 @@ pub struct Note {
 impl Notes {
     /// Notes `code` once more.
     pub fn add(&mut self, code: Code, line: Option<u64>) {
-        self.merge_one(Note {
-            code,
-            count: 1,
-            line,
-        });
+        self.merge_one(Note { code, count: 1, line });
     }
 
     /// Notes `code` that many times, `line` being the first; nothing when `count` is zero.

@@ -264,11 +264,7 @@ impl<R: Read> Records<R> {
 
     /// Byte by byte, for records with quotes and for those that are too long.
     fn find_carefully(&mut self) -> Result<Found, InputError> {
-        let mut state = if self.quotes {
-            State::FieldStart
-        } else {
-            State::Spoilt
-        };
+        let mut state = if self.quotes { State::FieldStart } else { State::Spoilt };
         let mut at = 0;
         let mut lines_inside = 0;
         let mut after_return = false;
@@ -343,12 +339,7 @@ impl<R: Read> Records<R> {
             self.start += 1;
             self.line += lines_inside + 1;
         }
-        Found {
-            line,
-            from,
-            to,
-            shape,
-        }
+        Found { line, from, to, shape }
     }
 
     /// Reads more behind what is there; `false` at the end of the stream.

@@ -128,8 +128,7 @@ impl<R: Read> Rows<R> {
             Format::Csv => {
                 let mut records = Records::new(input, 1);
                 let Some(header) = records.next_record()? else {
-                    let reason =
-                        "nothing in it, not even a header (expected a line of column names)";
+                    let reason = "nothing in it, not even a header (expected a line of column names)";
                     return Err(BadFile::new(None, Code::Empty, reason).into());
                 };
                 header_line = Some(header.line);
@@ -140,13 +139,7 @@ impl<R: Read> Rows<R> {
         Ok(Self::over(text, layout, latest, notes, header_line))
     }
 
-    fn over(
-        text: Text<R>,
-        layout: Layout,
-        latest: Micros,
-        notes: Notes,
-        header_line: Option<u64>,
-    ) -> Self {
+    fn over(text: Text<R>, layout: Layout, latest: Micros, notes: Notes, header_line: Option<u64>) -> Self {
         Self {
             text,
             layout,
@@ -276,12 +269,7 @@ impl Rows<io::Empty> {
     ///
     /// # Errors
     /// None that nothing to read has.
-    pub(super) fn of_lines(
-        lines: Vec<u8>,
-        bytes: usize,
-        layout: Layout,
-        latest: Micros,
-    ) -> Result<Self, InputError> {
+    pub(super) fn of_lines(lines: Vec<u8>, bytes: usize, layout: Layout, latest: Micros) -> Result<Self, InputError> {
         let nothing = Input::open(io::empty(), 0)?;
         let text = Text::Csv(Records::of_lines(lines, bytes, nothing));
         Ok(Self::over(text, layout, latest, Notes::default(), None))
@@ -290,11 +278,9 @@ impl Rows<io::Empty> {
     /// What was counted in the lines, and their memory.
     pub(super) fn finish(self) -> (Counts, Vec<u8>) {
         let (lines, blank_lines, memory) = match self.text {
-            Text::Csv(records) | Text::Lines(records) => (
-                records.line() - 1,
-                records.blank_lines(),
-                records.into_lines(),
-            ),
+            Text::Csv(records) | Text::Lines(records) => {
+                (records.line() - 1, records.blank_lines(), records.into_lines())
+            }
             Text::Array(_) => (0, (0, None), Vec::new()),
         };
         let counts = Counts {
@@ -310,18 +296,13 @@ impl Rows<io::Empty> {
 /// The fields of a record of CSV.
 // Always inlined: the call alone would cost much of the speed.
 #[inline(always)]
-fn fields<'a>(
-    layout: &Layout,
-    record: Record<'a>,
-    scratch: &'a mut Vec<u8>,
-) -> Result<Fields<'a>, Fault<'a>> {
+fn fields<'a>(layout: &Layout, record: Record<'a>, scratch: &'a mut Vec<u8>) -> Result<Fields<'a>, Fault<'a>> {
     let slots = layout.slots();
     let (fields, count) = match record.shape {
         Shape::Plain => split_plain(record.bytes, slots),
         Shape::Quoted => split_quoted(record.bytes, slots, scratch),
         Shape::BareQuote => {
-            let reason =
-                "a quote out of place (quote the whole field, and double each quote in it)";
+            let reason = "a quote out of place (quote the whole field, and double each quote in it)";
             return Err(Fault::whole(Code::BareQuote, reason));
         }
         Shape::TooLong => {

@@ -59,11 +59,7 @@ impl PollRow {
     fn from_bytes(bytes: [u8; ROW_BYTES]) -> Self {
         let [a, b, c, d, e, f, g, h, s0, s1, s2, s3, l0, l1, l2, l3] = bytes;
         let at = i64::from_le_bytes([a, b, c, d, e, f, g, h]);
-        let status = if at & 1 == 1 {
-            Status::Active
-        } else {
-            Status::Inactive
-        };
+        let status = if at & 1 == 1 { Status::Active } else { Status::Inactive };
         Self {
             poll: Poll::new(at >> 1, status),
             store: u32::from_le_bytes([s0, s1, s2, s3]),

@@ -110,12 +110,7 @@ impl Jobs {
     ///
     /// # Errors
     /// When the database cannot be read or the machine gives no thread.
-    pub fn start(
-        file: PathBuf,
-        writer: Writer,
-        limits: Limits,
-        recipe: Recipe,
-    ) -> Result<(Self, Vec<JoinHandle<()>>)> {
+    pub fn start(file: PathBuf, writer: Writer, limits: Limits, recipe: Recipe) -> Result<(Self, Vec<JoinHandle<()>>)> {
         let unfinished = reports::unfinished(&open_reader(&file)?)?;
         let (queue, jobs) = bounded(limits.queue_reports_max.max(unfinished.len()).max(1));
         let this = Self {
@@ -205,8 +200,7 @@ impl Jobs {
         // It takes longer; or its worker has left, and the next start makes it.
         let added = task.fix(db).and_then(|()| {
             let triggered = task.triggered();
-            self.writer
-                .try_write(move |db| reports::add(db, &triggered))
+            self.writer.try_write(move |db| reports::add(db, &triggered))
         });
         refused.store(added.is_err(), Ordering::SeqCst);
         added.map(|()| (task.id, ReportState::Running))
@@ -235,9 +229,7 @@ impl Jobs {
             Some(Kept::Csv(csv)) => match format {
                 Format::Csv => Some(csv.into()),
             },
-            Some(Kept::Rows { kind, stores, rows }) => {
-                Some(restore(id, &kind, &stores, &rows)?.render(format).into())
-            }
+            Some(Kept::Rows { kind, stores, rows }) => Some(restore(id, &kind, &stores, &rows)?.render(format).into()),
         })
     }
 

@@ -53,11 +53,7 @@ impl Worker {
     }
 
     /// Makes the product; an error or a panic becomes the reason why there is none.
-    fn make(
-        &self,
-        db: &mut Option<Connection>,
-        task: &Task,
-    ) -> std::result::Result<Arc<dyn Product>, String> {
+    fn make(&self, db: &mut Option<Connection>, task: &Task) -> std::result::Result<Arc<dyn Product>, String> {
         let made = catch_unwind(AssertUnwindSafe(|| {
             let mut open = match db.take() {
                 Some(open) => open,
@@ -123,9 +119,7 @@ impl Worker {
 
     /// Keeps the reason why there is no product.
     fn fail(&self, job: Job, reason: String, finished_at: Micros) -> Result<()> {
-        let keep = move |db: &Connection, triggered: &Triggered| {
-            reports::fail(db, triggered, &reason, finished_at)
-        };
+        let keep = move |db: &Connection, triggered: &Triggered| reports::fail(db, triggered, &reason, finished_at);
         self.end(job, ReportState::Failed, keep, || {})?.wait()
     }
 

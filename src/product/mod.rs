@@ -33,8 +33,8 @@ pub fn make(db: &mut Connection, hot: &HotWindow, order: &Order) -> Result<Arc<d
 /// # Errors
 /// When the kept parts do not belong together, or a newer program kept them.
 pub fn restore(id: Uuid, kind: &str, stores: &str, rows: &[u8]) -> Result<Arc<dyn Product>> {
-    let kind = Kind::from_name(kind)
-        .ok_or_else(|| Error::failed(format!("report {id} is of an unknown kind, `{kind}`")))?;
+    let kind =
+        Kind::from_name(kind).ok_or_else(|| Error::failed(format!("report {id} is of an unknown kind, `{kind}`")))?;
     let stores = StoreList::from_json(stores);
     let product = stores.and_then(|stores| -> Option<Arc<dyn Product>> {
         match kind {
@@ -54,9 +54,7 @@ pub fn findings(db: &Connection) -> Result<Vec<String>> {
         if let Some(Kept::Rows { kind, stores, rows }) = reports::kept(db, id)?
             && restore(id, &kind, &stores, &rows).is_err()
         {
-            findings.push(format!(
-                "a report whose numbers are not those of its stores, id {id}"
-            ));
+            findings.push(format!("a report whose numbers are not those of its stores, id {id}"));
         }
     }
     Ok(findings)

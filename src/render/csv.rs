@@ -30,8 +30,7 @@ static TEXTS: LazyLock<Vec<Text>> = LazyLock::new(|| {
 fn text(hundredths: u16) -> Text {
     let whole = hundredths / 100;
     let digits = [whole / 100, whole / 10, whole, hundredths / 10, hundredths];
-    let [hundreds, tens, ones, tenths, hundredths] =
-        digits.map(|digit| b'0' + u8::try_from(digit % 10).unwrap_or(0));
+    let [hundreds, tens, ones, tenths, hundredths] = digits.map(|digit| b'0' + u8::try_from(digit % 10).unwrap_or(0));
     match whole {
         0..=9 => [b',', ones, b'.', tenths, hundredths, 0, 0, 5],
         10..=99 => [b',', tens, ones, b'.', tenths, hundredths, 0, 6],
@@ -60,9 +59,7 @@ pub fn report_header() -> String {
 /// How long a report is, in bytes.
 pub fn report_bytes(stores: &StoreList, rows: &[Cells]) -> usize {
     let (cells, _) = rows.as_flattened().as_chunks();
-    let lengths = cells
-        .iter()
-        .map(|&cell| text_length(u16::from_le_bytes(cell)));
+    let lengths = cells.iter().map(|&cell| text_length(u16::from_le_bytes(cell)));
     let ids = stores.csv_fields().bytes() + stores.len();
     report_header().len() + ids + lengths.sum::<usize>()
 }
@@ -143,18 +140,11 @@ mod tests {
     fn a_long_report_is_the_same_on_any_number_of_threads() {
         let ids: Vec<_> = (0..3 * PART_ROWS + 1).map(|id| id.to_string()).collect();
         let stores = StoreList::new(ids.iter().map(String::as_str));
-        let rows: Vec<Cells> = (0..64)
-            .cycle()
-            .take(ids.len())
-            .map(|cell| [cell; 12])
-            .collect();
+        let rows: Vec<Cells> = (0..64).cycle().take(ids.len()).map(|cell| [cell; 12]).collect();
         let csv = report(&stores, &rows, 1);
         assert_eq!(csv.len(), report_bytes(&stores, &rows));
         assert!(report(&stores, &rows, 3) == csv);
-        assert_eq!(
-            report(&StoreList::default(), &[], 2),
-            report_header().as_bytes()
-        );
+        assert_eq!(report(&StoreList::default(), &[], 2), report_header().as_bytes());
     }
 
     #[test]

@@ -112,9 +112,7 @@ impl ZoneTable {
     /// Cuts `stretch` at every full hour of the wall clock and where the clocks change; `each` is told
     /// the weekday (0 = Monday), the hour and the length of each piece.
     pub fn by_hour(&self, stretch: Interval, mut each: impl FnMut(usize, usize, Micros)) {
-        let first = self
-            .stretches
-            .partition_point(|part| part.utc.end <= stretch.start);
+        let first = self.stretches.partition_point(|part| part.utc.end <= stretch.start);
         for part in self.stretches.iter().skip(first) {
             let mut rest = part.utc.intersection(stretch);
             if rest.is_empty() {
@@ -147,9 +145,7 @@ impl ZoneTable {
 
 /// The offset from UTC of `zone` at `at`.
 fn offset_at(zone: Tz, at: Micros) -> Micros {
-    let utc = DateTime::from_timestamp_micros(at)
-        .unwrap_or_default()
-        .naive_utc();
+    let utc = DateTime::from_timestamp_micros(at).unwrap_or_default().naive_utc();
     i64::from(zone.offset_from_utc_datetime(&utc).fix().local_minus_utc()) * SECOND
 }
 
@@ -213,11 +209,7 @@ impl Pattern {
             let rows = self.rows.iter();
             for row in rows.filter(|row| usize::from(row.weekday) == weekday) {
                 let midnight = date * DAY;
-                let overnight = if row.end_us_local <= row.start_us_local {
-                    DAY
-                } else {
-                    0
-                };
+                let overnight = if row.end_us_local <= row.start_us_local { DAY } else { 0 };
                 open.push(Interval::new(
                     zone.instant(midnight + row.start_us_local),
                     zone.instant(midnight + overnight + row.end_us_local),
@@ -253,51 +245,22 @@ mod tests {
                 .naive_utc()
                 .to_string()
         };
-        local
-            .iter()
-            .map(|text| show(table.instant(parse(text))))
-            .collect()
+        local.iter().map(|text| show(table.instant(parse(text)))).collect()
     }
 
     #[test]
     fn a_wall_time_that_occurs_twice_is_its_first_occurrence() {
-        let local = [
-            "2026-11-01 00:59:59",
-            "2026-11-01 01:30:00",
-            "2026-11-01 02:00:00",
-        ];
-        let utc = [
-            "2026-11-01 04:59:59",
-            "2026-11-01 05:30:00",
-            "2026-11-01 07:00:00",
-        ];
-        assert_eq!(
-            instants(Tz::America__New_York, "2026-11-01 06:00:00", &local),
-            utc
-        );
+        let local = ["2026-11-01 00:59:59", "2026-11-01 01:30:00", "2026-11-01 02:00:00"];
+        let utc = ["2026-11-01 04:59:59", "2026-11-01 05:30:00", "2026-11-01 07:00:00"];
+        assert_eq!(instants(Tz::America__New_York, "2026-11-01 06:00:00", &local), utc);
     }
 
     #[test]
     fn a_wall_time_that_never_occurs_is_the_instant_of_the_jump() {
-        let local = [
-            "2026-03-08 01:59:59",
-            "2026-03-08 02:30:00",
-            "2026-03-08 03:00:00",
-        ];
-        let utc = [
-            "2026-03-08 06:59:59",
-            "2026-03-08 07:00:00",
-            "2026-03-08 07:00:00",
-        ];
-        assert_eq!(
-            instants(Tz::America__New_York, "2026-03-08 07:00:00", &local),
-            utc
-        );
-        let skipped = instants(
-            Tz::Pacific__Apia,
-            "2011-12-30 10:00:00",
-            &["2011-12-30 12:00:00"],
-        );
+        let local = ["2026-03-08 01:59:59", "2026-03-08 02:30:00", "2026-03-08 03:00:00"];
+        let utc = ["2026-03-08 06:59:59", "2026-03-08 07:00:00", "2026-03-08 07:00:00"];
+        assert_eq!(instants(Tz::America__New_York, "2026-03-08 07:00:00", &local), utc);
+        let skipped = instants(Tz::Pacific__Apia, "2011-12-30 10:00:00", &["2011-12-30 12:00:00"]);
         assert_eq!(skipped, ["2011-12-30 10:00:00"]);
     }
 
@@ -367,9 +330,7 @@ mod tests {
                 let start = start + week * (7 * DAY + 29 * SECOND);
                 Interval::new(start, start + 7 * DAY + 29 * SECOND)
             });
-            let pieces = weeks
-                .clone()
-                .flat_map(|week| open(week).as_slice().to_vec());
+            let pieces = weeks.clone().flat_map(|week| open(week).as_slice().to_vec());
             let year = Interval::new(start, start + 53 * (7 * DAY + 29 * SECOND));
             assert_eq!(open(year), pieces.collect(), "{pattern:?}");
         }

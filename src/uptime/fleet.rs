@@ -54,9 +54,7 @@ impl Fleet {
             })
         };
         let stores = stores.into_iter();
-        let stores: Vec<_> = stores
-            .map(|(key, id, pattern)| (key, id, place(pattern)))
-            .collect();
+        let stores: Vec<_> = stores.map(|(key, id, pattern)| (key, id, place(pattern))).collect();
         Self::of_patterns(patterns, stores)
     }
 
@@ -67,14 +65,9 @@ impl Fleet {
         stores: impl IntoIterator<Item = (StoreKey, Box<str>, PatternIndex)>,
     ) -> Self {
         let stores = stores.into_iter();
-        let mut stores: Vec<_> = stores
-            .map(|(key, id, pattern)| Store { key, id, pattern })
-            .collect();
+        let mut stores: Vec<_> = stores.map(|(key, id, pattern)| Store { key, id, pattern }).collect();
         stores.sort_unstable_by(|a, b| a.id.as_bytes().cmp(b.id.as_bytes()));
-        let mut keys: Vec<_> = stores
-            .iter()
-            .map(|store| (store.key, store.pattern))
-            .collect();
+        let mut keys: Vec<_> = stores.iter().map(|store| (store.key, store.pattern)).collect();
         keys.sort_unstable();
         Self {
             stores,

@@ -77,8 +77,7 @@ impl<'a> FlipReader<'a> {
         let from = if last <= self.as_of && late[0].1.at() > last {
             // The usual case: all recent polls are later than the kept flips.
             let late = late.iter().map(|&(_, poll)| poll);
-            self.polls
-                .extend(late.take_while(|poll| poll.at() <= self.as_of));
+            self.polls.extend(late.take_while(|poll| poll.at() <= self.as_of));
             self.flips.extend_from_slice(kept.flips);
             kept.last
         } else {

@@ -42,13 +42,8 @@ impl Default for BlockFlips {
 impl BlockFlips {
     /// The flips and the last counted poll of the store in `slot`.
     pub fn of(&self, slot: usize) -> Known<'_> {
-        let (Some(&last), Some(&[from, to])) =
-            (self.lasts.get(slot), self.bounds.get(slot..=slot + 1))
-        else {
-            return Known {
-                flips: &[],
-                last: None,
-            };
+        let (Some(&last), Some(&[from, to])) = (self.lasts.get(slot), self.bounds.get(slot..=slot + 1)) else {
+            return Known { flips: &[], last: None };
         };
         Known {
             flips: &self.flips[from as usize..to as usize],
@@ -62,13 +57,7 @@ impl BlockFlips {
     }
 
     /// Adds a store, whose slot is not before those that were added, with its polls.
-    pub(super) fn add(
-        &mut self,
-        slot: usize,
-        polls: &[Poll],
-        open: &OpenTime,
-        rule: Interpolation,
-    ) {
+    pub(super) fn add(&mut self, slot: usize, polls: &[Poll], open: &OpenTime, rule: Interpolation) {
         while self.lasts.len() < slot {
             self.push(NEVER); // A slot without a store.
         }

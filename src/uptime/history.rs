@@ -63,12 +63,7 @@ impl History {
     }
 
     /// The polls of `store` within `span`, sorted; `scratch` is room for those that lie apart.
-    pub fn of<'a>(
-        &'a self,
-        store: StoreKey,
-        span: Interval,
-        scratch: &'a mut Vec<Poll>,
-    ) -> &'a [Poll] {
+    pub fn of<'a>(&'a self, store: StoreKey, span: Interval, scratch: &'a mut Vec<Poll>) -> &'a [Poll] {
         let (block, slot) = place(store);
         let Some(block) = self.blocks.get(block) else {
             return &[];
@@ -142,10 +137,7 @@ impl History {
             if block >= history.blocks.len() {
                 history.blocks.resize_with(block + 1, Arc::default);
             }
-            let polls: Vec<_> = polls
-                .iter()
-                .map(|&(store, poll)| (slot_byte(store), poll))
-                .collect();
+            let polls: Vec<_> = polls.iter().map(|&(store, poll)| (slot_byte(store), poll)).collect();
             history.blocks[block] = Arc::new(history.blocks[block].with(&polls, since));
         }
         history
@@ -167,18 +159,12 @@ impl History {
 
 /// How many polls lie before `at`, sought from the front: few do.
 fn partition_from(polls: &[Poll], at: Micros) -> usize {
-    polls
-        .iter()
-        .position(|poll| poll.at() >= at)
-        .unwrap_or(polls.len())
+    polls.iter().position(|poll| poll.at() >= at).unwrap_or(polls.len())
 }
 
 /// How many polls lie before `at`, sought from the back: most do.
 fn partition_back(polls: &[Poll], at: Micros) -> usize {
-    polls
-        .iter()
-        .rposition(|poll| poll.at() < at)
-        .map_or(0, |last| last + 1)
+    polls.iter().rposition(|poll| poll.at() < at).map_or(0, |last| last + 1)
 }
 
 /// The block of a store and its place in it.
@@ -193,10 +179,7 @@ pub(super) fn slot_byte(store: StoreKey) -> u8 {
     slot
 }
 
-const _: () = assert!(
-    BLOCK_STORES == 1 << u8::BITS,
-    "a place in a block is a byte"
-);
+const _: () = assert!(BLOCK_STORES == 1 << u8::BITS, "a place in a block is a byte");
 
 impl Block {
     /// The polls of one store that lie apart.
@@ -204,12 +187,8 @@ impl Block {
         if self.recent.is_empty() {
             return &[];
         }
-        let from = self
-            .recent
-            .partition_point(|&(other, _)| usize::from(other) < slot);
-        let to = self
-            .recent
-            .partition_point(|&(other, _)| usize::from(other) <= slot);
+        let from = self.recent.partition_point(|&(other, _)| usize::from(other) < slot);
+        let to = self.recent.partition_point(|&(other, _)| usize::from(other) <= slot);
         &self.recent[from..to]
     }
 
@@ -265,15 +244,12 @@ impl Settled {
         let mut recent = recent.iter().peekable();
         for slot in 0..=u8::MAX {
             let start = block.polls.len();
-            block.polls.extend(
-                self.of(usize::from(slot))
-                    .iter()
-                    .filter(|poll| poll.at() >= since),
-            );
+            block
+                .polls
+                .extend(self.of(usize::from(slot)).iter().filter(|poll| poll.at() >= since));
             let settled = block.polls.len();
             while let Some(&(_, poll)) = recent.next_if(|(other, _)| *other == slot) {
-                let known =
-                    block.polls[start..settled].binary_search_by_key(&poll.at(), |poll| poll.at());
+                let known = block.polls[start..settled].binary_search_by_key(&poll.at(), |poll| poll.at());
                 match known {
                     Ok(known) => block.polls[start + known] = poll,
                     Err(_) => block.polls.push(poll),
@@ -283,9 +259,7 @@ impl Settled {
                 block.polls[start..].sort_unstable();
             }
             // A block of this many polls would not fit in memory: the count always does.
-            block
-                .ends
-                .push(u32::try_from(block.polls.len()).unwrap_or(u32::MAX));
+            block.ends.push(u32::try_from(block.polls.len()).unwrap_or(u32::MAX));
         }
         block
     }
@@ -302,9 +276,7 @@ mod tests {
     }
 
     fn found(history: &History, store: StoreKey, start: Micros, end: Micros) -> Vec<Poll> {
-        history
-            .of(store, Interval::new(start, end), &mut Vec::new())
-            .to_vec()
+        history.of(store, Interval::new(start, end), &mut Vec::new()).to_vec()
     }
 
     #[test]
@@ -328,10 +300,7 @@ mod tests {
         assert_eq!((more.len(), history.len()), (5, 3));
         // A late poll is corrected, and a settled one.
         let corrected = more.with(&[(7, Poll::new(3, Active))], 0);
-        assert_eq!(
-            found(&corrected, 7, 0, 9),
-            [poll(1), Poll::new(3, Active), poll(5)]
-        );
+        assert_eq!(found(&corrected, 7, 0, 9), [poll(1), Poll::new(3, Active), poll(5)]);
         let corrected = corrected.with(&[(7, Poll::new(5, Active))], 0);
         assert_eq!(
             found(&corrected, 7, 0, 9),

@@ -36,19 +36,11 @@ struct Piece {
 ///
 /// `timeline` is that of `counted`, over a span that holds the window and begins at the first instant
 /// that is of interest.
-pub fn incidents(
-    counted: &[Poll],
-    timeline: &Timeline,
-    open: &Intervals,
-    window: Interval,
-) -> Vec<Incident> {
+pub fn incidents(counted: &[Poll], timeline: &Timeline, open: &Intervals, window: Interval) -> Vec<Incident> {
     let before = Interval::new(Micros::MIN, window.end);
     let piece = |down: bool| move |&stretch: &Interval| Piece { stretch, down };
     let open = open.clip(before);
-    let (up, down) = (
-        timeline.up.intersection(&open),
-        timeline.down.intersection(&open),
-    );
+    let (up, down) = (timeline.up.intersection(&open), timeline.down.intersection(&open));
     let mut pieces: Vec<Piece> = up.as_slice().iter().map(piece(false)).collect();
     pieces.extend(down.as_slice().iter().map(piece(true)));
     pieces.sort_unstable_by_key(|piece| piece.stretch);
@@ -61,19 +53,12 @@ pub fn incidents(
         let (Some(first), Some(last)) = (run.first(), run.last()) else {
             continue;
         };
-        let inside: Intervals = run
-            .iter()
-            .map(|piece| piece.stretch.intersection(window))
-            .collect();
-        let ([start, ..], [.., end], true) = (inside.as_slice(), inside.as_slice(), first.down)
-        else {
+        let inside: Intervals = run.iter().map(|piece| piece.stretch.intersection(window)).collect();
+        let ([start, ..], [.., end], true) = (inside.as_slice(), inside.as_slice(), first.down) else {
             continue;
         };
-        let (active_before, inactive, active_after) = evidence(
-            counted,
-            timeline,
-            Interval::new(first.stretch.start, last.stretch.end),
-        );
+        let (active_before, inactive, active_after) =
+            evidence(counted, timeline, Interval::new(first.stretch.start, last.stretch.end));
         incidents.push(Incident {
             stretch: Interval::new(start.start, end.end),
             downtime: inside.length(),
@@ -88,11 +73,7 @@ pub fn incidents(
 }
 
 /// The polls that bound a run of downtime, and those that it rests on.
-fn evidence(
-    counted: &[Poll],
-    timeline: &Timeline,
-    run: Interval,
-) -> (Option<Micros>, Vec<Micros>, Option<Micros>) {
+fn evidence(counted: &[Poll], timeline: &Timeline, run: Interval) -> (Option<Micros>, Vec<Micros>, Option<Micros>) {
     // In elapsed time the run may begin and end in closed time.
     let mut down = timeline.down.as_slice().iter();
     let start = down
@@ -103,10 +84,7 @@ fn evidence(
         .rfind(|down| down.contains(run.end - 1))
         .map_or(run.end, |down| down.end);
     let active = |poll: &&Poll| poll.is_active();
-    let before = counted
-        .iter()
-        .filter(active)
-        .rfind(|poll| poll.at() <= start);
+    let before = counted.iter().filter(active).rfind(|poll| poll.at() <= start);
     let after = counted.iter().filter(active).find(|poll| poll.at() >= end);
     let inside = Interval::new(start, end);
     let inactive = counted.iter().filter(|poll| !poll.is_active());
@@ -129,14 +107,8 @@ mod tests {
 
     const SPAN: Interval = Interval::new(0, 60 * HOUR);
 
-    fn found(
-        polls: &[(Micros, bool)],
-        open: &[(Micros, Micros)],
-        window: Interval,
-    ) -> Vec<Incident> {
-        let poll = |&(hour, active): &(Micros, bool)| {
-            Poll::new(hour * HOUR, if active { Active } else { Inactive })
-        };
+    fn found(polls: &[(Micros, bool)], open: &[(Micros, Micros)], window: Interval) -> Vec<Incident> {
+        let poll = |&(hour, active): &(Micros, bool)| Poll::new(hour * HOUR, if active { Active } else { Inactive });
         let counted: Vec<_> = polls.iter().map(poll).collect();
         let hours = |&(start, end): &(Micros, Micros)| Interval::new(start * HOUR, end * HOUR);
         let open: Intervals = open.iter().map(hours).collect();

@@ -34,11 +34,7 @@ impl Interval {
 
     /// Its length; zero when empty.
     pub const fn length(self) -> Micros {
-        if self.is_empty() {
-            0
-        } else {
-            self.end - self.start
-        }
+        if self.is_empty() { 0 } else { self.end - self.start }
     }
 
     /// Whether `at` lies inside.
@@ -96,19 +92,13 @@ impl Intervals {
     /// Whether `at` lies in one of them.
     pub fn contains(&self, at: Micros) -> bool {
         let next = self.0.partition_point(|interval| interval.end <= at);
-        self.0
-            .get(next)
-            .is_some_and(|interval| interval.contains(at))
+        self.0.get(next).is_some_and(|interval| interval.contains(at))
     }
 
     /// What lies inside `bounds`, piece by piece.
     pub fn within(&self, bounds: Interval) -> impl Iterator<Item = Interval> + '_ {
-        let first = self
-            .0
-            .partition_point(|interval| interval.end <= bounds.start);
-        let last = self
-            .0
-            .partition_point(|interval| interval.start < bounds.end);
+        let first = self.0.partition_point(|interval| interval.end <= bounds.start);
+        let last = self.0.partition_point(|interval| interval.start < bounds.end);
         let pieces = self.0.get(first..last).unwrap_or(&[]).iter();
         pieces.map(move |interval| interval.intersection(bounds))
     }
@@ -150,24 +140,17 @@ mod tests {
     use super::*;
 
     fn set(pairs: &[(Micros, Micros)]) -> Intervals {
-        pairs
-            .iter()
-            .map(|&(start, end)| Interval::new(start, end))
-            .collect()
+        pairs.iter().map(|&(start, end)| Interval::new(start, end)).collect()
     }
 
     #[test]
     fn a_union_is_sorted_and_disjoint() {
-        assert_eq!(
-            set(&[(7, 9), (0, 2), (1, 3), (3, 4), (5, 5)]),
-            set(&[(0, 4), (7, 9)])
-        );
+        assert_eq!(set(&[(7, 9), (0, 2), (1, 3), (3, 4), (5, 5)]), set(&[(0, 4), (7, 9)]));
     }
 
     #[test]
     fn a_gap_up_to_the_bound_is_bridged_and_no_wider_one() {
-        let across =
-            |gap| Intervals::union_across(vec![Interval::new(0, 10), Interval::new(70, 80)], gap);
+        let across = |gap| Intervals::union_across(vec![Interval::new(0, 10), Interval::new(70, 80)], gap);
         assert_eq!(across(60).as_slice().len(), 1);
         assert_eq!(across(59).as_slice().len(), 2);
     }

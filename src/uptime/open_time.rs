@@ -32,10 +32,7 @@ impl OpenTime {
     /// Business time before `at`, since the start of what was expanded.
     pub fn elapsed(&self, at: Micros) -> Micros {
         let open = self.intervals.as_slice();
-        let Some(last) = open
-            .partition_point(|interval| interval.start < at)
-            .checked_sub(1)
-        else {
+        let Some(last) = open.partition_point(|interval| interval.start < at).checked_sub(1) else {
             return 0;
         };
         self.before[last] + (at.min(open[last].end) - open[last].start)
@@ -46,9 +43,7 @@ impl OpenTime {
     pub(super) fn elapsed_at_or_before(&self, index: usize, at: Micros) -> Micros {
         let before = self.intervals.as_slice()[..=index].iter().zip(&self.before);
         let last = before.rev().find(|(interval, _)| interval.start < at);
-        last.map_or(0, |(interval, before)| {
-            before + (at.min(interval.end) - interval.start)
-        })
+        last.map_or(0, |(interval, before)| before + (at.min(interval.end) - interval.start))
     }
 }
 
@@ -58,14 +53,9 @@ mod tests {
 
     #[test]
     fn elapsed_counts_business_time_only() {
-        let open = [Interval::new(10, 20), Interval::new(30, 40)]
-            .into_iter()
-            .collect();
+        let open = [Interval::new(10, 20), Interval::new(30, 40)].into_iter().collect();
         let open = OpenTime::new(open);
         let at = [0, 10, 15, 20, 25, 30, 35, 40, 99];
-        assert_eq!(
-            at.map(|at| open.elapsed(at)),
-            [0, 0, 5, 10, 10, 10, 15, 20, 20]
-        );
+        assert_eq!(at.map(|at| open.elapsed(at)), [0, 0, 5, 10, 10, 10, 15, 20, 20]);
     }
 }

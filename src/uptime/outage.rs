@@ -47,10 +47,7 @@ use super::window;
 /// How far back outages are told.
 pub const REACH: Micros = 8 * DAY;
 
-const _: () = assert!(
-    REACH <= window::REACH,
-    "reports hold the polls of this reach"
-);
+const _: () = assert!(REACH <= window::REACH, "reports hold the polls of this reach");
 
 /// When at least so many of a store's polls are in or near its business time, it is polled when open.
 pub const OPEN_PER_CENT: usize = 95;
@@ -138,12 +135,7 @@ struct Edge {
 ///
 /// The cost is linear in polls, plus a sort of two edges a store and two a silence; of a store that is
 /// polled when open, two a day.
-pub fn outages(
-    fleet: &Fleet,
-    business: &BusinessTime,
-    history: &History,
-    as_of: Micros,
-) -> Intervals {
+pub fn outages(fleet: &Fleet, business: &BusinessTime, history: &History, as_of: Micros) -> Intervals {
     let span = Interval::new(as_of - REACH, as_of + 1);
     let near = |pattern| widened(business.of(pattern).intervals());
     let near: Vec<_> = (0..fleet.patterns().len()).map(near).collect();
@@ -152,8 +144,7 @@ pub fn outages(
     for store in fleet.stores() {
         let polls = history.of(store.key, span, &mut apart);
         let time = Time::of(polls, business.of(store.pattern), &near[store.pattern]);
-        let ([first, .., last], Some(usual_gap)) = (polls, usual_gap(polls, time, &mut gaps))
-        else {
+        let ([first, .., last], Some(usual_gap)) = (polls, usual_gap(polls, time, &mut gaps)) else {
             continue;
         };
         let store = Polled {
@@ -171,11 +162,7 @@ pub fn outages(
         return Intervals::default();
     };
     for store in &polled {
-        let end = if store.is_gone(at_work) {
-            store.last
-        } else {
-            as_of
-        };
+        let end = if store.is_gone(at_work) { store.last } else { as_of };
         store.push(&mut edges, Interval::new(store.first, end), 1, 0);
         store.push_silence(&mut edges, store.last, end);
     }
@@ -198,12 +185,7 @@ fn usual_gap(polls: &[Poll], time: Time<'_>, gaps: &mut Vec<Micros>) -> Option<M
     let mut median = |step: usize| {
         gaps.clear();
         let later = polls.iter().skip(step);
-        gaps.extend(
-            polls
-                .iter()
-                .zip(later)
-                .map(|(a, b)| time.between(a.at(), b.at())),
-        );
+        gaps.extend(polls.iter().zip(later).map(|(a, b)| time.between(a.at(), b.at())));
         let middle = gaps.len() / 2;
         *gaps.select_nth_unstable(middle).1
     };

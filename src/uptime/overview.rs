@@ -52,13 +52,7 @@ impl Overview {
     ///
     /// `business` must span [`BusinessTime::span_for`] the question's `as_of`, and `history` must hold
     /// every poll within [`reach`] of it.
-    pub fn new(
-        fleet: &Fleet,
-        business: &BusinessTime,
-        history: &History,
-        question: Question,
-        threads: usize,
-    ) -> Self {
+    pub fn new(fleet: &Fleet, business: &BusinessTime, history: &History, question: Question, threads: usize) -> Self {
         let week = Window::Week.before(question.as_of);
         let mut zones: HashMap<Tz, ZoneTable> = HashMap::new();
         for pattern in fleet.patterns() {

@@ -137,10 +137,7 @@ fn before(polls: &[Poll], at: Micros) -> usize {
         return polls.len();
     }
     let strides = polls.chunks_exact(STRIDE);
-    let skipped = strides
-        .take_while(|stride| stride[STRIDE - 1].at() < at)
-        .count()
-        * STRIDE;
+    let skipped = strides.take_while(|stride| stride[STRIDE - 1].at() < at).count() * STRIDE;
     let rest = polls[skipped..].iter();
     skipped + rest.take_while(|poll| poll.at() < at).count()
 }
@@ -150,9 +147,9 @@ fn first_other(polls: &[Poll], known: Poll) -> Option<usize> {
     // A stride is judged as a whole, without a branch a poll, which lets the compiler do it in a few
     // wide instructions.
     let repeats = |stride: &&[Poll]| {
-        !stride.iter().fold(false, |other, poll| {
-            other | (poll.is_active() != known.is_active())
-        })
+        !stride
+            .iter()
+            .fold(false, |other, poll| other | (poll.is_active() != known.is_active()))
     };
     let skipped = polls.chunks_exact(STRIDE).take_while(repeats).count() * STRIDE;
     let mut rest = polls[skipped..].iter();

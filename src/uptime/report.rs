@@ -54,9 +54,7 @@ impl ReportRow {
                 let timeline = Timeline::new(&counted[window], rule, span);
                 WindowTotal::measure(timeline.as_ref(), open, window.before(as_of))
             }),
-            coverage: PerWindow::new(|window| {
-                Coverage::measure(&counted[window], open, window.before(as_of))
-            }),
+            coverage: PerWindow::new(|window| Coverage::measure(&counted[window], open, window.before(as_of))),
         }
     }
 }
@@ -79,17 +77,12 @@ pub fn rows(
     let mut rows = vec![Cells::default(); fleet.stores().len()];
     let parts = fleet.stores().chunks(PART_STORES);
     let parts = parts.zip(rows.chunks_mut(PART_STORES));
-    parallel::map(
-        threads,
-        parts,
-        |(stores, rows): (&[Store], &mut [Cells])| {
-            let mut flips = FlipReader::new(fleet, business, history, as_of, rule);
-            for (store, row) in stores.iter().zip(rows) {
-                let marks = marks[store.pattern]
-                    .get_or_init(|| WindowMarks::new(business.of(store.pattern), as_of));
-                *row = cells(&totals(flips.of(store), marks, as_of));
-            }
-        },
-    );
+    parallel::map(threads, parts, |(stores, rows): (&[Store], &mut [Cells])| {
+        let mut flips = FlipReader::new(fleet, business, history, as_of, rule);
+        for (store, row) in stores.iter().zip(rows) {
+            let marks = marks[store.pattern].get_or_init(|| WindowMarks::new(business.of(store.pattern), as_of));
+            *row = cells(&totals(flips.of(store), marks, as_of));
+        }
+    });
     rows
 }

@@ -47,11 +47,7 @@ pub fn cells(totals: &PerWindow<WindowTotal>) -> Cells {
 
 /// The numbers of a row, in its order.
 pub fn numbers(cells: &Cells) -> impl Iterator<Item = u16> {
-    cells
-        .as_chunks()
-        .0
-        .iter()
-        .map(|&cell| u16::from_le_bytes(cell))
+    cells.as_chunks().0.iter().map(|&cell| u16::from_le_bytes(cell))
 }
 
 /// A length of time in hundredths of a unit, halves rounded up.

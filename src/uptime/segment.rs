@@ -48,19 +48,11 @@ pub struct Segment {
 ///
 /// `timeline` and `counted` are of a span that holds the window; none is known without a counted poll.
 /// The online segments in a window sum to its uptime, the offline ones to its downtime.
-pub fn segments(
-    counted: &[Poll],
-    timeline: Option<&Timeline>,
-    open: &Intervals,
-    window: Interval,
-) -> Vec<Segment> {
+pub fn segments(counted: &[Poll], timeline: Option<&Timeline>, open: &Intervals, window: Interval) -> Vec<Segment> {
     let near = near(counted);
     let mut cuts = vec![window.start, window.end];
     let mut cut = |set: &Intervals| {
-        let edges = set
-            .as_slice()
-            .iter()
-            .flat_map(|part| [part.start, part.end]);
+        let edges = set.as_slice().iter().flat_map(|part| [part.start, part.end]);
         cuts.extend(edges.filter(|&edge| window.contains(edge)));
     };
     cut(open);
@@ -82,9 +74,7 @@ pub fn segments(
         let condition = condition(start);
         let seen = condition == Condition::Closed || near.contains(start);
         match segments.last_mut() {
-            Some(last) if last.condition == condition && last.seen == seen => {
-                last.stretch.end = end
-            }
+            Some(last) if last.condition == condition && last.seen == seen => last.stretch.end = end,
             _ => segments.push(Segment {
                 stretch: Interval::new(start, end),
                 condition,
@@ -129,11 +119,7 @@ mod tests {
         );
         assert_eq!(
             told(segments(&[], None, &open, span)),
-            [
-                (0, 2, Closed, true),
-                (2, 10, Unknown, false),
-                (10, 12, Closed, true)
-            ]
+            [(0, 2, Closed, true), (2, 10, Unknown, false), (10, 12, Closed, true)]
         );
         assert_eq!(segments(&[], None, &open, Interval::new(5, 5)), []);
     }

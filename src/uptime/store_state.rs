@@ -66,10 +66,7 @@ mod tests {
 
     #[test]
     fn a_closed_store_is_closed_whatever_was_answered() {
-        assert_eq!(
-            state(Some(Poll::new(9 * HOUR, Active)), 10 * HOUR),
-            StoreState::Closed
-        );
+        assert_eq!(state(Some(Poll::new(9 * HOUR, Active)), 10 * HOUR), StoreState::Closed);
         assert_eq!(state(None, -1), StoreState::Closed);
     }
 

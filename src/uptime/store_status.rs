@@ -53,13 +53,11 @@ impl StoreStatus {
         Self {
             question,
             row: ReportRow::measure(polls, &open, span, question),
-            evidence: PerWindow::new(|window| {
-                Evidence::measure(&counted, &open, window.before(as_of))
-            }),
+            evidence: PerWindow::new(|window| Evidence::measure(&counted, &open, window.before(as_of))),
             state: StoreState::at(&counted, &open, as_of),
-            incidents: timeline.as_ref().map_or_else(Vec::new, |timeline| {
-                incidents(&counted, timeline, &open, week)
-            }),
+            incidents: timeline
+                .as_ref()
+                .map_or_else(Vec::new, |timeline| incidents(&counted, timeline, &open, week)),
             segments: segments(&counted, timeline.as_ref(), &open, week),
             polls: polls.to_vec(),
             zone,
@@ -70,10 +68,7 @@ impl StoreStatus {
 
     /// Whether the week has enough polls to be sure of its numbers.
     pub fn is_vouched(&self) -> bool {
-        is_vouched(
-            &self.row.totals[Window::Week],
-            self.row.coverage[Window::Week],
-        )
+        is_vouched(&self.row.totals[Window::Week], self.row.coverage[Window::Week])
     }
 
     /// The last poll of any kind, counted or not.

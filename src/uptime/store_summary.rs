@@ -62,10 +62,7 @@ impl StoreSummary {
         let since = run.filter(lasts).map_or(as_of, |run| run.start);
         let mut flips = Vec::new();
         let last = pass::walk(polls, open, rule, None, &mut flips);
-        let known = Known {
-            flips: &flips,
-            last,
-        };
+        let known = Known { flips: &flips, last };
         Self {
             totals: pass::totals(known, marks, as_of),
             coverage: Coverage::of(counted, open, week),

@@ -99,21 +99,13 @@ mod tests {
 
     #[test]
     fn nearest_changes_halfway_rounded_down() {
-        let polls = [
-            Poll::new(10, Active),
-            Poll::new(15, Inactive),
-            Poll::new(90, Active),
-        ];
+        let polls = [Poll::new(10, Active), Poll::new(15, Inactive), Poll::new(90, Active)];
         assert_eq!(up(Interpolation::Nearest, &polls), [(0, 12), (52, 100)]);
     }
 
     #[test]
     fn previous_changes_at_the_later_poll() {
-        let polls = [
-            Poll::new(10, Active),
-            Poll::new(15, Inactive),
-            Poll::new(90, Active),
-        ];
+        let polls = [Poll::new(10, Active), Poll::new(15, Inactive), Poll::new(90, Active)];
         assert_eq!(up(Interpolation::Previous, &polls), [(0, 15), (90, 100)]);
     }
 

@@ -81,17 +81,12 @@ impl BodyDecoder {
         while taken < input.len() && self.at != At::End {
             let rest = &input[taken..];
             if matches!(self.at, At::Length | At::Data) {
-                let length =
-                    usize::try_from(self.left).map_or(rest.len(), |left| left.min(rest.len()));
+                let length = usize::try_from(self.left).map_or(rest.len(), |left| left.min(rest.len()));
                 sink(&rest[..length]);
                 taken += length;
                 self.left -= length as u64;
                 if self.left == 0 {
-                    self.at = if self.at == At::Data {
-                        At::DataEnd
-                    } else {
-                        At::End
-                    };
+                    self.at = if self.at == At::Data { At::DataEnd } else { At::End };
                 }
                 continue;
             }
@@ -119,16 +114,12 @@ impl BodyDecoder {
                     return Ok((at + 1, true));
                 }
                 b'\n' => {
-                    return Err(Refusal::malformed(
-                        "a line of a chunked body must end in CR LF",
-                    ));
+                    return Err(Refusal::malformed("a line of a chunked body must end in CR LF"));
                 }
                 _ if after_cr => return Err(Refusal::malformed("CR must be followed by LF")),
                 b'\r' | b'\t' => {}
                 _ if byte.is_ascii_control() => {
-                    return Err(Refusal::malformed(
-                        "a chunk's line must have no control characters",
-                    ));
+                    return Err(Refusal::malformed("a chunk's line must have no control characters"));
                 }
                 _ => {}
             }
@@ -149,10 +140,7 @@ impl BodyDecoder {
             At::Size => {
                 let (size, extra) = chunk_size(&self.line)?;
                 self.extra(extra)?;
-                self.bytes_left = self
-                    .bytes_left
-                    .checked_sub(size)
-                    .ok_or(Refusal::TOO_LARGE)?;
+                self.bytes_left = self.bytes_left.checked_sub(size).ok_or(Refusal::TOO_LARGE)?;
                 self.left = size;
                 self.at = if size == 0 { At::Trailer } else { At::Data };
             }
@@ -178,17 +166,12 @@ impl BodyDecoder {
 
 /// A chunk's size, and how many bytes of extensions follow it.
 fn chunk_size(line: &[u8]) -> Result<(u64, usize), Refusal> {
-    let digits = line
-        .iter()
-        .take_while(|byte| byte.is_ascii_hexdigit())
-        .count();
+    let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
     let (number, extensions) = line.split_at(digits);
     let number = std::str::from_utf8(number).ok();
     let number = number.filter(|number| number.len() <= SIZE_DIGITS_MAX);
     let size = number.and_then(|number| u64::from_str_radix(number, 16).ok());
-    let size = size.ok_or(Refusal::malformed(
-        "a chunk's size is not a hexadecimal number",
-    ))?;
+    let size = size.ok_or(Refusal::malformed("a chunk's size is not a hexadecimal number"))?;
     if !are_extensions(extensions) {
         return Err(Refusal::malformed(
             "a chunk's size is followed by something other than `;name=value`",
@@ -238,14 +221,9 @@ fn check_trailer(line: &[u8]) -> Result<(), Refusal> {
     let colon = line.iter().position(|&byte| byte == b':');
     let name = &line[..colon.unwrap_or(0)];
     if name.is_empty() || !name.iter().all(|&byte| is_token(byte)) {
-        return Err(Refusal::malformed(
-            "a trailer is not `name: value` on one line",
-        ));
+        return Err(Refusal::malformed("a trailer is not `name: value` on one line"));
     }
-    if NEVER_TRAILERS
-        .iter()
-        .any(|never| name.eq_ignore_ascii_case(never))
-    {
+    if NEVER_TRAILERS.iter().any(|never| name.eq_ignore_ascii_case(never)) {
         return Err(Refusal::malformed(
             "a trailer must not tell of framing or host (send such fields in the head)",
         ));

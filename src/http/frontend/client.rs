@@ -159,9 +159,7 @@ impl Client {
         let refused = match self.state {
             // A client that takes nothing takes no refusal either.
             _ if !self.out.is_empty() => return Step::Gone,
-            ClientState::Head(_) if !self.input.is_empty() => {
-                self.refuse(Refusal::SLOW_HEAD, context)
-            }
+            ClientState::Head(_) if !self.input.is_empty() => self.refuse(Refusal::SLOW_HEAD, context),
             ClientState::Body(_) => self.refuse(Refusal::SLOW_BODY, context),
             _ => return Step::Gone,
         };
@@ -208,12 +206,7 @@ impl Client {
     }
 
     /// Sends bytes, and a shared body behind them. The client takes the rest when it can.
-    fn send(
-        &mut self,
-        mut bytes: &[u8],
-        body: Option<Arc<Vec<u8>>>,
-        now: Instant,
-    ) -> io::Result<()> {
+    fn send(&mut self, mut bytes: &[u8], body: Option<Arc<Vec<u8>>>, now: Instant) -> io::Result<()> {
         while self.out.is_empty() && self.writable && !bytes.is_empty() {
             match self.stream.write(bytes) {
                 Ok(length) => bytes = &bytes[length..],
@@ -316,11 +309,7 @@ impl Client {
         };
         let admission = (context.admit)(head.method, &head.target);
         let Ok(decoder) = BodyDecoder::new(head.framing, admission.body_bytes_max) else {
-            return self.answer(
-                &(admission.too_large)(admission.body_bytes_max),
-                false,
-                context,
-            );
+            return self.answer(&(admission.too_large)(admission.body_bytes_max), false, context);
         };
         if matches!(head.framing, Framing::Length(bytes) if !context.budget.has(bytes)) {
             return self.refuse(Refusal::NO_ROOM, context);
@@ -344,8 +333,7 @@ impl Client {
     }
 
     fn read_body(&mut self, context: &mut StepContext<'_>) -> io::Result<Option<Step>> {
-        let ClientState::Body(mut upload) = std::mem::replace(&mut self.state, ClientState::InHand)
-        else {
+        let ClientState::Body(mut upload) = std::mem::replace(&mut self.state, ClientState::InHand) else {
             return Ok(None);
         };
         if upload.decoder.is_whole() {
@@ -412,12 +400,7 @@ impl Client {
     }
 
     /// Answers, and keeps the connection if `keep` and the request both allow it.
-    fn answer(
-        &mut self,
-        answer: &Response,
-        keep: bool,
-        context: &StepContext<'_>,
-    ) -> io::Result<()> {
+    fn answer(&mut self, answer: &Response, keep: bool, context: &StepContext<'_>) -> io::Result<()> {
         self.context.keep_alive &= keep && !context.stopping;
         let (mut bytes, has_body) = reply::head(answer, self.context, clock::machine_us());
         self.state = ClientState::Replied;
@@ -444,11 +427,7 @@ impl Client {
         }
         self.stream.shutdown(Shutdown::Write)?;
         self.input = Vec::new();
-        let linger = if context.stopping {
-            LINGER_STOPPING
-        } else {
-            LINGER
-        };
+        let linger = if context.stopping { LINGER_STOPPING } else { LINGER };
         self.until = Some(context.now + linger);
         self.state = ClientState::Lingering {
             bytes_left: LINGER_BYTES_MAX,

@@ -85,8 +85,7 @@ impl EventLoop {
         let mut listener = TcpListener::from_std(listener);
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
-        poll.registry()
-            .register(&mut listener, LISTENER, Interest::READABLE)?;
+        poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
         let (reply_to, replies) = unbounded();
         let now = Instant::now();
         Ok(Self {
@@ -169,11 +168,7 @@ impl EventLoop {
         let deadline = Instant::now() + AWAKE;
         loop {
             let is_late = timeout == Some(Duration::ZERO) || Instant::now() >= deadline;
-            let waits = if is_late {
-                timeout
-            } else {
-                Some(Duration::ZERO)
-            };
+            let waits = if is_late { timeout } else { Some(Duration::ZERO) };
             match self.poll.poll(events, waits) {
                 Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
                 Ok(()) if is_late || !events.is_empty() => return Ok(()),
@@ -225,9 +220,7 @@ impl EventLoop {
                 Err(error)
                     if matches!(
                         error.kind(),
-                        ErrorKind::Interrupted
-                            | ErrorKind::ConnectionAborted
-                            | ErrorKind::ConnectionReset
+                        ErrorKind::Interrupted | ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset
                     ) => {}
                 Err(error) => {
                     // No descriptor or no memory is left; some are given back sooner or later.
@@ -316,11 +309,7 @@ impl EventLoop {
     /// Ends the wait of clients whose deadline has passed.
     fn expire(&mut self) {
         let over = |client: &Client| client.deadline().is_some_and(|until| until <= self.now);
-        let over: Vec<_> = self
-            .clients
-            .iter()
-            .filter(|(_, client)| over(client))
-            .collect();
+        let over: Vec<_> = self.clients.iter().filter(|(_, client)| over(client)).collect();
         let over: Vec<_> = over.into_iter().map(|(token, _)| *token).collect();
         for token in over {
             self.step(token, Client::expire);

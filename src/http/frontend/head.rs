@@ -146,8 +146,7 @@ pub fn judge(head: &[u8]) -> Result<Head, Refusal> {
             ));
         }
     }
-    let (Some(method), Some(text), Some(minor)) = (request.method, request.path, request.version)
-    else {
+    let (Some(method), Some(text), Some(minor)) = (request.method, request.path, request.version) else {
         return Err(Refusal::malformed("the request line is not whole"));
     };
     let method = METHODS.into_iter().find(|known| *known == method);
@@ -169,11 +168,7 @@ pub fn judge(head: &[u8]) -> Result<Head, Refusal> {
     }
 
     // A target that begins with its query is the root's.
-    let slash = if target.path.starts_with('?') {
-        "/"
-    } else {
-        ""
-    };
+    let slash = if target.path.starts_with('?') { "/" } else { "" };
     let host = target.host.or(host);
     let host = host.map(|host| ("Host".to_owned(), host.to_owned()));
     let others = request.headers.iter();
@@ -266,9 +261,7 @@ impl<'a> ConnectionFields<'a> {
             (0, _) if is_1_1 => Err(Refusal::malformed("Host is missing (HTTP/1.1 needs one)")),
             (0, _) => Ok(None),
             (1, Ok(host)) if target::is_authority(host) => Ok(Some(host)),
-            (1, _) => Err(Refusal::malformed(
-                "Host is not a host with an optional port",
-            )),
+            (1, _) => Err(Refusal::malformed("Host is not a host with an optional port")),
             _ => Err(Refusal::malformed("Host is there twice (send one)")),
         }
     }
@@ -277,14 +270,10 @@ impl<'a> ConnectionFields<'a> {
         match (self.codings, self.lengths) {
             (0, 0) => Ok(Framing::Length(0)),
             (0, 1) => length(self.length).map(Framing::Length),
-            (0, _) => Err(Refusal::malformed(
-                "Content-Length is there twice (send one)",
-            )),
+            (0, _) => Err(Refusal::malformed("Content-Length is there twice (send one)")),
             (_, 0) if !is_1_1 => Err(Refusal::malformed("HTTP/1.0 has no Transfer-Encoding")),
             (1, 0) => coding(self.coding),
-            (_, 0) => Err(Refusal::malformed(
-                "Transfer-Encoding is there twice (send one)",
-            )),
+            (_, 0) => Err(Refusal::malformed("Transfer-Encoding is there twice (send one)")),
             _ => Err(Refusal::malformed(
                 "Content-Length and Transfer-Encoding contradict each other (send one of them)",
             )),
@@ -317,9 +306,7 @@ fn coding(value: &[u8]) -> Result<Framing, Refusal> {
     if tokens.iter().all(legal) && chunked < 2 && last {
         return Err(Refusal::CODING);
     }
-    Err(Refusal::malformed(
-        "Transfer-Encoding must be chunked and nothing else",
-    ))
+    Err(Refusal::malformed("Transfer-Encoding must be chunked and nothing else"))
 }
 
 /// Whether a byte may stand in a token.
@@ -340,9 +327,7 @@ mod tests {
 
     #[test]
     fn fields_are_normalised() {
-        let head = read(
-            "\r\nPOST http://other:81?a HTTP/1.1\r\nhOST: me\r\nX-A:\t b \r\nX-\u{e9}: no\r\n\r\n",
-        );
+        let head = read("\r\nPOST http://other:81?a HTTP/1.1\r\nhOST: me\r\nX-A:\t b \r\nX-\u{e9}: no\r\n\r\n");
         assert_eq!(head, Err(400), "a name is a token");
         let head = read(
             "\r\nPOST http://other:81?a HTTP/1.1\r\nhOST: me\r\nX-A:\t b \r\nX-B: \u{e9}\r\nTE: trailers\r\n\
@@ -366,8 +351,7 @@ mod tests {
             ("1.0", "x", false),
             ("1.0", "Keep-Alive", true),
         ] {
-            let text =
-                format!("GET / HTTP/{version}\r\nHost: x\r\nConnection: {connection}\r\n\r\n");
+            let text = format!("GET / HTTP/{version}\r\nHost: x\r\nConnection: {connection}\r\n\r\n");
             assert_eq!(read(&text).expect("good").keep_alive, kept, "{text}");
         }
     }
@@ -399,8 +383,7 @@ mod tests {
     fn a_head_that_comes_byte_by_byte_is_the_same_head() {
         let text = "\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\nrest";
         let mut scanner = Scanner::default();
-        let found = (0..text.len())
-            .find_map(|length| scanner.scan(&text.as_bytes()[..length]).expect("good"));
+        let found = (0..text.len()).find_map(|length| scanner.scan(&text.as_bytes()[..length]).expect("good"));
         assert_eq!(found, Some(2..text.len() - 4));
     }
 }

@@ -47,11 +47,7 @@ mod tests {
             assert_eq!(rate_limit.until, start + (10 + passed) * second);
         }
         rate_limit.moved(start + 1000 * second, 1 << 30);
-        assert_eq!(
-            rate_limit.until,
-            start + 1010 * second,
-            "credit is not saved up"
-        );
+        assert_eq!(rate_limit.until, start + 1010 * second, "credit is not saved up");
         let mut slow = RateLimit::new(start, 10 * second);
         for passed in 1..20 {
             slow.moved(start + passed * second, 512);

@@ -14,10 +14,7 @@ pub struct Refusal {
 impl Refusal {
     /// 400: the request is not written as RFC 9112 has it.
     pub const fn malformed(detail: &'static str) -> Self {
-        Self {
-            status: 400,
-            detail,
-        }
+        Self { status: 400, detail }
     }
 
     /// 413: the body is longer than the route takes.

@@ -46,8 +46,7 @@ impl SpoolBudget {
 /// Takes bytes off those that are left; whether there were as many.
 fn take(left: &AtomicU64, bytes: u64) -> bool {
     let rest = |left: u64| left.checked_sub(bytes);
-    left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, rest)
-        .is_ok()
+    left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, rest).is_ok()
 }
 
 /// Gives bytes back.
@@ -175,10 +174,7 @@ impl Spool {
 
     /// The file, where the next bytes come from it.
     fn unread_file(&mut self) -> Option<&mut Overflow> {
-        let file = self
-            .file
-            .as_mut()
-            .filter(|_| self.taken == self.memory.len());
+        let file = self.file.as_mut().filter(|_| self.taken == self.memory.len());
         file.filter(|file| file.taken < file.written)
     }
 

@@ -30,14 +30,9 @@ pub fn read<'a>(method: &str, text: &'a str) -> Result<Target<'a>, Refusal> {
     }
     if text == "*" {
         return if method == "OPTIONS" {
-            Ok(Target {
-                path: text,
-                host: None,
-            })
+            Ok(Target { path: text, host: None })
         } else {
-            Err(Refusal::malformed(
-                "the target `*` is for OPTIONS alone (name a path)",
-            ))
+            Err(Refusal::malformed("the target `*` is for OPTIONS alone (name a path)"))
         };
     }
     let (host, path) = if text.starts_with('/') {
@@ -81,9 +76,7 @@ pub fn is_authority(text: &str) -> bool {
     let port = match port.strip_prefix(':') {
         None => port.is_empty(),
         Some("") => true,
-        Some(digits) => {
-            digits.bytes().all(|byte| byte.is_ascii_digit()) && digits.parse::<u16>().is_ok()
-        }
+        Some(digits) => digits.bytes().all(|byte| byte.is_ascii_digit()) && digits.parse::<u16>().is_ok(),
     };
     host && port
 }
@@ -147,20 +140,11 @@ mod tests {
 
     #[test]
     fn a_host_is_a_name_or_an_address_with_an_optional_port() {
-        for host in [
-            "x",
-            "a.example",
-            "127.0.0.1:80",
-            "[::1]",
-            "[::1]:65535",
-            "x:",
-            "a_b",
-        ] {
+        for host in ["x", "a.example", "127.0.0.1:80", "[::1]", "[::1]:65535", "x:", "a_b"] {
             assert!(is_authority(host), "{host}");
         }
         for host in [
-            "", ":80", "a b", "a,b", "u@x", "x/", "x:y", "x:65536", "x:+1", "[::1", "[x]", "x?",
-            "[::1]x", "a:b:1", "é",
+            "", ":80", "a b", "a,b", "u@x", "x/", "x:y", "x:65536", "x:+1", "[::1", "[x]", "x?", "[::1]x", "a:b:1", "é",
         ] {
             assert!(!is_authority(host), "{host}");
         }

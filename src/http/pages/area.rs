@@ -97,10 +97,7 @@ pub fn table(week: Interval, loads: &[Load], zone: &ZoneTable) -> Markup {
 /// The next round per cent at or above what must fit, in hundredths.
 fn ceiling(highest: Micros) -> Micros {
     let steps = [200, 400, 1000, 2000, 4000, 6000, 8000];
-    steps
-        .into_iter()
-        .find(|step| *step >= highest)
-        .unwrap_or(10_000)
+    steps.into_iter().find(|step| *step >= highest).unwrap_or(10_000)
 }
 
 /// Steps from hour to hour; an hour without business time leaves a gap.
@@ -165,9 +162,6 @@ mod tests {
 
     #[test]
     fn the_scale_ends_at_a_round_per_cent() {
-        assert_eq!(
-            [0, 200, 201, 2900, 9000].map(ceiling),
-            [200, 200, 400, 4000, 10_000]
-        );
+        assert_eq!([0, 200, 201, 2900, 9000].map(ceiling), [200, 200, 400, 4000, 10_000]);
     }
 }

@@ -43,10 +43,7 @@ impl Day {
     pub fn last(standing: &StoreStatus) -> Self {
         let as_of = standing.question.as_of;
         let days = standing.zone.days(Interval::new(as_of - 1, as_of));
-        let (date, stretch) = days
-            .last()
-            .copied()
-            .unwrap_or((0, Interval::new(as_of - DAY, as_of)));
+        let (date, stretch) = days.last().copied().unwrap_or((0, Interval::new(as_of - DAY, as_of)));
         Self::new(standing, date, stretch, &mut 0)
     }
 
@@ -134,11 +131,7 @@ fn why(standing: &StoreStatus, wall: &Wall<'_>, piece: &Segment) -> String {
             .min((poll.at() - piece.stretch.end).abs())
     };
     let source = match (before, after, standing.question.rule) {
-        (Some(before), Some(after), Interpolation::Nearest)
-            if distance(after) < distance(before) =>
-        {
-            Some(after)
-        }
+        (Some(before), Some(after), Interpolation::Nearest) if distance(after) < distance(before) => Some(after),
         (Some(before), _, _) => Some(before),
         (None, after, _) => after,
     };

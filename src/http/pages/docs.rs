@@ -46,9 +46,7 @@ pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
 fn markdown(text: &str) -> Markup {
     let mut is_unlinked = false;
     let event = |event| match event {
-        Event::Html(text) | Event::InlineHtml(text) => {
-            (!text.starts_with("<!--")).then_some(Event::Text(text))
-        }
+        Event::Html(text) | Event::InlineHtml(text) => (!text.starts_with("<!--")).then_some(Event::Text(text)),
         Event::Start(Tag::Link { dest_url, .. }) if dest_url.starts_with("..") => {
             is_unlinked = true;
             None
@@ -91,10 +89,7 @@ mod tests {
             "<p><a href=\"import\">a</a> <a href=\"https://a.b/c\">b</a> <code>d</code></p>\n"
         );
         assert_eq!(html("<b>x</b>"), "<p>&lt;b&gt;x&lt;/b&gt;</p>\n");
-        assert_eq!(
-            html("<script>\nx\n</script>"),
-            "&lt;script&gt;\nx\n&lt;/script&gt;"
-        );
+        assert_eq!(html("<script>\nx\n</script>"), "&lt;script&gt;\nx\n&lt;/script&gt;");
         assert_eq!(html("<!-- a note -->\n\nb"), "<p>b</p>\n");
         assert!(html("| a |\n| --- |\n| b |\n").contains("<td>b</td>"));
     }

@@ -45,13 +45,7 @@ pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     Ok(Response::page(200, frame.page(title, None, &body)))
 }
 
-fn body(
-    frame: &Frame,
-    view: &FleetView,
-    part: &FleetPart,
-    overview: &Overview,
-    group: Option<&str>,
-) -> Markup {
+fn body(frame: &Frame, view: &FleetView, part: &FleetPart, overview: &Overview, group: Option<&str>) -> Markup {
     let as_of = view.question.as_of;
     let week = Window::Week.before(as_of);
     let zone = ZoneTable::new(frame.zone(), week);
@@ -106,8 +100,7 @@ fn body(
 }
 
 fn owner_query(group: Option<&str>) -> String {
-    let encoded =
-        |group: &str| form_urlencoded::byte_serialize(group.as_bytes()).collect::<String>();
+    let encoded = |group: &str| form_urlencoded::byte_serialize(group.as_bytes()).collect::<String>();
     group.map_or(String::new(), |group| format!("&group={}", encoded(group)))
 }
 
@@ -194,10 +187,7 @@ fn trend(week: &Sum, before: &Sum) -> Markup {
     if seen < VOUCHED_FROM {
         return html! { "too few polls the week before to compare" };
     }
-    let told = format!(
-        "{} h the week before",
-        phrases::grouped(&hours(before.downtime))
-    );
+    let told = format!("{} h the week before", phrases::grouped(&hours(before.downtime)));
     let change = (week.downtime - before.downtime) * 100;
     let per_cent = (change.abs() + before.downtime / 2).checked_div(before.downtime);
     html! {
@@ -212,8 +202,7 @@ fn trend(week: &Sum, before: &Sum) -> Markup {
 
 /// Stores offline in their business hours, the longest first.
 fn attention(view: &FleetView, part: &FleetPart, group: Option<&str>) -> Markup {
-    let mut offline: Vec<usize> =
-        in_state(view, part, |state| state == StoreState::Offline).collect();
+    let mut offline: Vec<usize> = in_state(view, part, |state| state == StoreState::Offline).collect();
     offline.sort_by_key(|&place| view.overview.summaries[place].offline_since);
     let more = offline.len().saturating_sub(ROWS_MAX);
     html! {
@@ -234,19 +223,12 @@ fn attention(view: &FleetView, part: &FleetPart, group: Option<&str>) -> Markup 
 }
 
 fn needs(view: &FleetView, place: usize) -> Markup {
-    let (store, glance, as_of) = (
-        view.store(place),
-        &view.overview.summaries[place],
-        view.question.as_of,
-    );
+    let (store, glance, as_of) = (view.store(place), &view.overview.summaries[place], view.question.as_of);
     let pattern = &view.inputs.fleet.patterns()[store.pattern];
     let standing = query::status(&view.inputs, store, view.question);
     let wall = Wall::new(&standing.zone);
     let since = glance.offline_since.unwrap_or(as_of);
-    let before = standing
-        .incidents
-        .last()
-        .is_some_and(|last| last.began_before);
+    let before = standing.incidents.last().is_some_and(|last| last.began_before);
     let day = Day::last(&standing);
     html! {
         li {
@@ -323,8 +305,7 @@ fn not_sure(view: &FleetView, part: &FleetPart, group: Option<&str>, frame: &Fra
     let glance = |place: &usize| &view.overview.summaries[*place];
     let seen = |place: &usize| glance(place).seen().map_or(0, |share| share.hundredths);
     let mut places: Vec<usize> = part.places.clone();
-    places
-        .retain(|place| !glance(place).is_vouched() || glance(place).state == StoreState::NotSure);
+    places.retain(|place| !glance(place).is_vouched() || glance(place).state == StoreState::NotSure);
     places.sort_by_key(seen);
     let total = places.len();
     html! {

@@ -55,9 +55,7 @@ fn cell(day: &str, hour: usize, load: &Load, most: Micros) -> Markup {
     }
     // Shades follow the cube root: one bad evening must not make all other hours look the same.
     let cubed = |shade: Micros| i128::from(shade.pow(3));
-    let reaches = |shade: &Micros| {
-        cubed(*shade) * i128::from(most) >= cubed(SHADES) * i128::from(load.downtime)
-    };
+    let reaches = |shade: &Micros| cubed(*shade) * i128::from(most) >= cubed(SHADES) * i128::from(load.downtime);
     let shade = (0..=SHADES).find(reaches).unwrap_or(SHADES);
     let told = hours(load.downtime);
     let title = format!(

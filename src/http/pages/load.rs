@@ -107,7 +107,8 @@ fn form() -> Markup {
 pub fn post(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let boundary = multipart::boundary(request.header("Content-Type").unwrap_or_default());
     let Some(boundary) = boundary else {
-        let detail = "send the form of /load as multipart/form-data (programs send rows to /api/polls and its siblings)";
+        let detail =
+            "send the form of /load as multipart/form-data (programs send rows to /api/polls and its siblings)";
         return Ok(Response::problem(415, detail));
     };
     let bytes_max = app.site.body_bytes_max;
@@ -145,9 +146,7 @@ fn take(app: &App, form: Form<'_>, bytes_max: u64) -> Result<Option<Result<Summa
             match part.file_name {
                 None if part.name == "on_bad_row" => {
                     let mut value = String::new();
-                    let read = FilePart(&form)
-                        .take(FORM_BYTES_MAX)
-                        .read_to_string(&mut value);
+                    let read = FilePart(&form).take(FORM_BYTES_MAX).read_to_string(&mut value);
                     read.map_err(|error| Error::invalid("the form broke off").because(error))?;
                     on_bad_row.set(Some(value));
                 }

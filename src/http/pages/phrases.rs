@@ -95,11 +95,7 @@ fn civil_date(days: i64) -> (String, &'static str, String) {
     let (year, month, day) = (part(), part(), part());
     let month = month.parse::<usize>().unwrap_or(1);
     let month = MONTHS.get(month - 1).unwrap_or(&"");
-    (
-        year.to_owned(),
-        month,
-        day.trim_start_matches('0').to_owned(),
-    )
+    (year.to_owned(), month, day.trim_start_matches('0').to_owned())
 }
 
 fn weekday(days: i64) -> &'static str {

@@ -36,9 +36,7 @@ pub fn post(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let jobs = app.site.jobs.clone();
     match jobs.trigger(app.db()?, JobRequest::report(as_of, rule)) {
         Ok(_) => Ok(Response::see_other("/reports")),
-        Err(error) if error.kind() == ErrorKind::Unavailable => {
-            show(app, 503, Some(error.message()))
-        }
+        Err(error) if error.kind() == ErrorKind::Unavailable => show(app, 503, Some(error.message())),
         Err(error) => Err(error),
     }
 }
@@ -47,9 +45,7 @@ fn show(app: &mut App, status: u16, complaint: Option<&str>) -> Result<Response>
     let frame = Frame::new(app, Section::Reports)?;
     let jobs = app.site.jobs.clone();
     let reports = jobs.list(app.db()?, None, REPORTS_MAX)?;
-    let running = reports
-        .iter()
-        .any(|report| report.state == ReportState::Running);
+    let running = reports.iter().any(|report| report.state == ReportState::Running);
     let body = html! {
         h1 { "Reports" }
         p.lead { "Uptime and downtime of every store, for the last hour, day and week, as CSV." }
@@ -62,10 +58,7 @@ fn show(app: &mut App, status: u16, complaint: Option<&str>) -> Result<Response>
         }
     };
     let refresh = running.then_some(REFRESH_SECONDS);
-    Ok(Response::page(
-        status,
-        frame.page("Reports", refresh, &body),
-    ))
+    Ok(Response::page(status, frame.page("Reports", refresh, &body)))
 }
 
 fn button() -> Markup {

@@ -95,10 +95,7 @@ fn body(shown: &StoreView, more: &str) -> Markup {
 
 fn since(standing: &StoreStatus, wall: &Wall<'_>) -> Markup {
     let as_of = standing.question.as_of;
-    let before = standing
-        .incidents
-        .last()
-        .is_some_and(|last| last.began_before);
+    let before = standing.incidents.last().is_some_and(|last| last.began_before);
     html! {
         @if let Some(since) = standing.offline_since() {
             @if before { " since before " } @else { " since " }
@@ -123,10 +120,7 @@ fn opening(pattern: &Pattern) -> String {
         text.strip_suffix(":00").unwrap_or(&text).to_owned()
     };
     let of_day = |day: usize| {
-        let rows = pattern
-            .rows
-            .iter()
-            .filter(|row| usize::from(row.weekday) == day);
+        let rows = pattern.rows.iter().filter(|row| usize::from(row.weekday) == day);
         let told: Vec<String> = rows
             .map(|row| {
                 // A source may spell a midnight as a second before it.
@@ -199,17 +193,11 @@ fn evidence_words(evidence: Evidence) -> String {
     let (polls, expected) = (evidence.polls, evidence.expected);
     let plural = |is_one| if is_one { "" } else { "s" };
     let told = if i64::try_from(polls).is_ok_and(|polls| polls <= expected) {
-        format!(
-            "{polls} of {expected} expected poll{}",
-            plural(expected == 1)
-        )
+        format!("{polls} of {expected} expected poll{}", plural(expected == 1))
     } else {
         format!("{polls} poll{}, {expected} expected", plural(polls == 1))
     };
-    format!(
-        "{told}; longest gap {}",
-        phrases::length(evidence.longest_gap)
-    )
+    format!("{told}; longest gap {}", phrases::length(evidence.longest_gap))
 }
 
 fn outages(shown: &StoreView, wall: &Wall<'_>) -> Markup {

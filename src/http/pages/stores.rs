@@ -129,11 +129,7 @@ fn heading(asked: &StoreQuery, (sort, title, number, least): (Sort, &str, bool, 
         offset: 0,
         ..asked.clone()
     };
-    let order = if asked.descending {
-        "descending"
-    } else {
-        "ascending"
-    };
+    let order = if asked.descending { "descending" } else { "ascending" };
     html! {
         th.number[number].least[least] scope="col" aria-sort=[current.then_some(order)] {
             a href={"/stores?" (next.query())} {
@@ -145,20 +141,13 @@ fn heading(asked: &StoreQuery, (sort, title, number, least): (Sort, &str, bool, 
 }
 
 fn row(view: &FleetView, place: usize) -> Markup {
-    let (store, label, glance) = (
-        view.store(place),
-        &view.labels[place],
-        &view.overview.summaries[place],
-    );
+    let (store, label, glance) = (view.store(place), &view.labels[place], &view.overview.summaries[place]);
     let as_of = view.question.as_of;
     let pattern = &view.inputs.fleet.patterns()[store.pattern];
-    let table = phrases::zone_near(
-        pattern.zone,
-        glance.last_poll.map_or(as_of, |poll| poll.at()),
-    );
-    let since = glance.offline_since.map_or(String::new(), |since| {
-        format!(" {}", phrases::length(as_of - since))
-    });
+    let table = phrases::zone_near(pattern.zone, glance.last_poll.map_or(as_of, |poll| poll.at()));
+    let since = glance
+        .offline_since
+        .map_or(String::new(), |since| format!(" {}", phrases::length(as_of - since)));
     html! {
         tr {
             th scope="row" {

@@ -42,11 +42,7 @@ pub fn width(part: Interval, whole: Interval) -> String {
 /// A day as a bar; a screen reader says `name`. If `reachable`, each piece can be reached by itself; otherwise
 /// the bar is one picture.
 pub fn bar(day: Interval, pieces: &[Piece], polls: &[Poll], name: &str, reachable: bool) -> Markup {
-    let inside: Vec<Poll> = polls
-        .iter()
-        .filter(|poll| day.contains(poll.at()))
-        .copied()
-        .collect();
+    let inside: Vec<Poll> = polls.iter().filter(|poll| day.contains(poll.at())).copied().collect();
     html! {
         svg.timeline width="100%" height="42" role=(if reachable { "group" } else { "img" })
             aria-label=(name) data-polls=(inside.len()) {
@@ -73,10 +69,7 @@ pub fn bar(day: Interval, pieces: &[Piece], polls: &[Poll], name: &str, reachabl
 /// One segment: offline is taller, closed is thin, and what no poll covers is hatched.
 fn draw(day: Interval, segment: &Segment) -> Markup {
     let (top, height) = height(segment.condition);
-    let (x, width) = (
-        per_cent(segment.stretch.start, day),
-        width(segment.stretch, day),
-    );
+    let (x, width) = (per_cent(segment.stretch.start, day), width(segment.stretch, day));
     let hatch = match segment.condition {
         Condition::Unknown => Some("url(#hatch-unknown)"),
         Condition::Online | Condition::Offline if !segment.seen => Some("url(#hatch-far)"),

@@ -40,11 +40,7 @@ impl InputKind for BusinessHours {
 
     type Value<'a> = WeeklyRow;
 
-    fn parse<'a>(
-        fields: Fields<'a>,
-        _: Micros,
-        notes: &mut RowNotes,
-    ) -> Result<WeeklyRow, Fault<'a>> {
+    fn parse<'a>(fields: Fields<'a>, _: Micros, notes: &mut RowNotes) -> Result<WeeklyRow, Fault<'a>> {
         Ok(WeeklyRow {
             weekday: weekday(fields[1], notes)?,
             start_us_local: time(2, fields[2], notes)?,
@@ -70,9 +66,8 @@ impl InputKind for BusinessHours {
     }
 
     fn write(&self, db: &Connection, keys: &[StoreKey]) -> Result<Changed> {
-        let rows = |(&store, rows): (&u32, &BTreeMap<WeeklyRow, u64>)| {
-            (keys[store as usize], rows.keys().copied().collect())
-        };
+        let rows =
+            |(&store, rows): (&u32, &BTreeMap<WeeklyRow, u64>)| (keys[store as usize], rows.keys().copied().collect());
         schedules::replace(db, self.0.iter().map(rows))
     }
 
@@ -143,13 +138,6 @@ fn overlapping(rows: &BTreeMap<WeeklyRow, u64>) -> Option<u64> {
 /// A weekly row as a stretch of a week that begins on Monday.
 fn in_week(row: WeeklyRow) -> Interval {
     let midnight = i64::from(row.weekday) * DAY;
-    let overnight = if row.end_us_local <= row.start_us_local {
-        DAY
-    } else {
-        0
-    };
-    Interval::new(
-        midnight + row.start_us_local,
-        midnight + overnight + row.end_us_local,
-    )
+    let overnight = if row.end_us_local <= row.start_us_local { DAY } else { 0 };
+    Interval::new(midnight + row.start_us_local, midnight + overnight + row.end_us_local)
 }

@@ -30,12 +30,7 @@ impl<'a> Fault<'a> {
     }
 
     /// A fault of the field in a slot.
-    pub(in crate::ingest) fn of(
-        slot: usize,
-        value: &'a [u8],
-        code: Code,
-        reason: impl Into<String>,
-    ) -> Self {
+    pub(in crate::ingest) fn of(slot: usize, value: &'a [u8], code: Code, reason: impl Into<String>) -> Self {
         Self {
             slot: Some(slot),
             value,
@@ -67,11 +62,7 @@ impl RowNotes {
 }
 
 /// A field as trimmed text without control characters.
-pub(super) fn text<'a>(
-    slot: usize,
-    field: &'a [u8],
-    notes: &mut RowNotes,
-) -> Result<&'a str, Fault<'a>> {
+pub(super) fn text<'a>(slot: usize, field: &'a [u8], notes: &mut RowNotes) -> Result<&'a str, Fault<'a>> {
     // Nearly every field is printable ASCII with nothing to trim.
     let is_plain = field
         .iter()
@@ -102,10 +93,7 @@ fn is_space(character: char) -> bool {
 }
 
 /// The id of the store that a row is about.
-pub(in crate::ingest) fn store_id<'a>(
-    field: &'a [u8],
-    notes: &mut RowNotes,
-) -> Result<&'a str, Fault<'a>> {
+pub(in crate::ingest) fn store_id<'a>(field: &'a [u8], notes: &mut RowNotes) -> Result<&'a str, Fault<'a>> {
     let id = text(0, field, notes)?;
     if id.is_empty() {
         return Err(Fault::of(0, field, Code::StoreIdEmpty, "no store id"));
@@ -113,8 +101,7 @@ pub(in crate::ingest) fn store_id<'a>(
     if id.len() > STORE_ID_CHARS_MAX {
         let length = id.chars().count();
         if length > STORE_ID_CHARS_MAX {
-            let reason =
-                format!("a store id of {length} characters (at most {STORE_ID_CHARS_MAX})");
+            let reason = format!("a store id of {length} characters (at most {STORE_ID_CHARS_MAX})");
             return Err(Fault::of(0, field, Code::StoreIdLong, reason));
         }
     }

@@ -85,11 +85,7 @@ pub(in crate::ingest) trait InputKind: Default {
     type Value<'a>;
 
     /// Reads what a row says; its store's id was read already. Instants after `latest` are refused.
-    fn parse<'a>(
-        fields: Fields<'a>,
-        latest: Micros,
-        notes: &mut RowNotes,
-    ) -> Result<Self::Value<'a>, Fault<'a>>;
+    fn parse<'a>(fields: Fields<'a>, latest: Micros, notes: &mut RowNotes) -> Result<Self::Value<'a>, Fault<'a>>;
 
     /// Takes what the row on `line` says of the call's store number `store`.
     fn take(&mut self, store: u32, line: u64, value: Self::Value<'_>) -> Verdict;

@@ -40,16 +40,12 @@ impl Kind {
 
     /// The kind with this name in paths and commands, such as `business-hours`.
     pub fn of_slug(slug: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|kind| kind.description().slug == slug)
+        Self::ALL.into_iter().find(|kind| kind.description().slug == slug)
     }
 
     /// The columns that an input must have.
     pub(super) fn required(self) -> impl Iterator<Item = &'static Column> {
-        self.columns()
-            .iter()
-            .filter(|column| column.need != Need::Nothing)
+        self.columns().iter().filter(|column| column.need != Need::Nothing)
     }
 
     /// The slot of the column with this name, and whether the name is spelled exactly so; none when the

@@ -41,11 +41,7 @@ impl InputKind for Polls {
     type Value<'a> = Poll;
 
     #[inline(always)]
-    fn parse<'a>(
-        fields: Fields<'a>,
-        latest: Micros,
-        notes: &mut RowNotes,
-    ) -> Result<Poll, Fault<'a>> {
+    fn parse<'a>(fields: Fields<'a>, latest: Micros, notes: &mut RowNotes) -> Result<Poll, Fault<'a>> {
         // Of two faults the first is told, in the order in which sources mostly write the columns.
         let status = status(fields[2], notes)?;
         let at = instant(fields[1], latest, notes)?;
@@ -71,9 +67,9 @@ impl InputKind for Polls {
             polls.sort_unstable_by(|(a, _), (b, _)| a.as_bytes().cmp(b.as_bytes()));
             timestamp.clear();
             civil::write_timestamp(&mut timestamp, at);
-            polls.drain(..).try_for_each(|(id, status)| {
-                each(&[id.as_bytes(), status.as_str().as_bytes(), &timestamp])
-            })
+            polls
+                .drain(..)
+                .try_for_each(|(id, status)| each(&[id.as_bytes(), status.as_str().as_bytes(), &timestamp]))
         };
         let (mut instant, mut same) = (Micros::MIN, Vec::new());
         polls::for_each(db, |at, store, status| {
@@ -88,11 +84,7 @@ impl InputKind for Polls {
     }
 }
 
-fn instant<'a>(
-    field: &'a [u8],
-    latest_us: Micros,
-    notes: &mut RowNotes,
-) -> Result<Micros, Fault<'a>> {
+fn instant<'a>(field: &'a [u8], latest_us: Micros, notes: &mut RowNotes) -> Result<Micros, Fault<'a>> {
     let fault = |code, reason| Fault::of(1, field, code, reason);
     let read = match parse_timestamp_bytes(field) {
         Ok(read) => read,

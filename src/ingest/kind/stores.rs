@@ -42,11 +42,7 @@ impl InputKind for Stores {
     /// The name and the group.
     type Value<'a> = [&'a str; 2];
 
-    fn parse<'a>(
-        fields: Fields<'a>,
-        _: Micros,
-        notes: &mut RowNotes,
-    ) -> Result<[&'a str; 2], Fault<'a>> {
+    fn parse<'a>(fields: Fields<'a>, _: Micros, notes: &mut RowNotes) -> Result<[&'a str; 2], Fault<'a>> {
         Ok([text(1, fields[1], notes)?, text(2, fields[2], notes)?])
     }
 
@@ -64,16 +60,11 @@ impl InputKind for Stores {
 
     fn write(&self, db: &Connection, keys: &[StoreKey]) -> Result<Changed> {
         let labels = self.0.iter();
-        fleet::replace_labels(
-            db,
-            labels.map(|(&store, label)| (keys[store as usize], label)),
-        )
+        fleet::replace_labels(db, labels.map(|(&store, label)| (keys[store as usize], label)))
     }
 
     /// Ordered by store id.
     fn export(db: &Connection, each: &mut dyn FnMut(&[&[u8]]) -> Result<()>) -> Result<()> {
-        fleet::for_each_label(db, |id, name, group| {
-            each(&[id, name, group].map(str::as_bytes))
-        })
+        fleet::for_each_label(db, |id, name, group| each(&[id, name, group].map(str::as_bytes)))
     }
 }

@@ -20,8 +20,7 @@ use crate::uptime::interval::Micros;
 /// They are the links of its release 2025b (file `backward`) that `zone.tab` does not name as the zone of any
 /// place, and the old POSIX-style names (`EST`, `CET`, …) that became links in 2024b. `UTC`, `Etc/UTC` and
 /// `GMT` are links or not by release, and never worth a note.
-static ALIASES: LazyLock<HashSet<&str>> =
-    LazyLock::new(|| include_str!("zone_aliases.txt").lines().collect());
+static ALIASES: LazyLock<HashSet<&str>> = LazyLock::new(|| include_str!("zone_aliases.txt").lines().collect());
 
 const TIMEZONE: &str = "timezone_str";
 
@@ -44,11 +43,7 @@ impl InputKind for Timezones {
 
     type Value<'a> = &'a str;
 
-    fn parse<'a>(
-        fields: Fields<'a>,
-        _: Micros,
-        notes: &mut RowNotes,
-    ) -> Result<&'a str, Fault<'a>> {
+    fn parse<'a>(fields: Fields<'a>, _: Micros, notes: &mut RowNotes) -> Result<&'a str, Fault<'a>> {
         let word = text(1, fields[1], notes)?;
         let name = if word.parse::<Tz>().is_ok() {
             word
@@ -57,9 +52,7 @@ impl InputKind for Timezones {
             name
         } else {
             let word = excerpt(word.as_bytes());
-            let reason = format!(
-                "unknown time zone `{word}` (expected an IANA name such as `America/Chicago`)"
-            );
+            let reason = format!("unknown time zone `{word}` (expected an IANA name such as `America/Chicago`)");
             return Err(Fault::of(1, fields[1], Code::Zone, reason));
         };
         if ALIASES.contains(name) {
@@ -78,10 +71,7 @@ impl InputKind for Timezones {
 
     fn write(&self, db: &Connection, keys: &[StoreKey]) -> Result<Changed> {
         let zones = self.0.iter();
-        fleet::replace_zones(
-            db,
-            zones.map(|(&store, zone)| (keys[store as usize], &**zone)),
-        )
+        fleet::replace_zones(db, zones.map(|(&store, zone)| (keys[store as usize], &**zone)))
     }
 
     /// Ordered by store id.
@@ -92,9 +82,7 @@ impl InputKind for Timezones {
 
 static ZONES_BY_LOWER_CASE: LazyLock<HashMap<String, &str>> = LazyLock::new(|| {
     let names = TZ_VARIANTS.iter().map(|zone| zone.name());
-    names
-        .map(|name| (name.to_ascii_lowercase(), name))
-        .collect()
+    names.map(|name| (name.to_ascii_lowercase(), name)).collect()
 });
 
 #[cfg(test)]
@@ -106,13 +94,7 @@ mod tests {
         for alias in &*ALIASES {
             assert!(alias.parse::<Tz>().is_ok(), "{alias}");
         }
-        for name in [
-            "UTC",
-            "Etc/UTC",
-            "America/Chicago",
-            "Europe/Kyiv",
-            "Asia/Kolkata",
-        ] {
+        for name in ["UTC", "Etc/UTC", "America/Chicago", "Europe/Kyiv", "Asia/Kolkata"] {
             assert!(!ALIASES.contains(name), "{name}");
         }
         for name in ["US/Central", "EST", "Asia/Calcutta", "Europe/Kiev"] {

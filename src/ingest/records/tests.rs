@@ -43,23 +43,13 @@ fn every_line_end_counts_once() {
     for text in ["a\nb", "a\r\nb\r\n", "a\rb\r", "a\rb\n", "a\nb\r"] {
         check(text.as_bytes(), &expected, 0, None);
     }
-    check(
-        b"a\r\r\nb\r\r\n",
-        &[(1, "a", Plain), (3, "b", Plain)],
-        2,
-        None,
-    );
+    check(b"a\r\r\nb\r\r\n", &[(1, "a", Plain), (3, "b", Plain)], 2, None);
     check(b"a\n\rb", &[(1, "a", Plain), (3, "b", Plain)], 1, None);
 }
 
 #[test]
 fn blank_lines_are_skipped_and_counted_as_lines() {
-    check(
-        b"\n\na\n \t\nb\n\n",
-        &[(3, "a", Plain), (5, "b", Plain)],
-        4,
-        None,
-    );
+    check(b"\n\na\n \t\nb\n\n", &[(3, "a", Plain), (5, "b", Plain)], 4, None);
     check(b"\n\n", &[], 2, None);
     check(b"", &[], 0, None);
     check(b"a\n  ", &[(1, "a", Plain)], 1, None);
@@ -73,12 +63,7 @@ fn a_newline_in_quotes_belongs_to_the_record() {
         0,
         None,
     );
-    check(
-        b"\"\n\n\"\n\nb",
-        &[(1, "\"\n\n\"", Quoted), (5, "b", Plain)],
-        1,
-        None,
-    );
+    check(b"\"\n\n\"\n\nb", &[(1, "\"\n\n\"", Quoted), (5, "b", Plain)], 1, None);
 }
 
 #[test]
@@ -149,16 +134,8 @@ fn the_longest_record_is_64_kib() {
     long_case(&[&most, b"x\r\na"], &[(1, TooLong), (2, Plain)], None);
     long_case(&[&most, b"x"], &[(1, TooLong)], None);
     let quoted = [b'x'; RECORD_BYTES_MAX - 2];
-    long_case(
-        &[b"\"", &quoted, b"\"\na"],
-        &[(1, Quoted), (2, Plain)],
-        None,
-    );
-    long_case(
-        &[b"\"x", &quoted, b"\"\na"],
-        &[(1, TooLong), (2, Plain)],
-        None,
-    );
+    long_case(&[b"\"", &quoted, b"\"\na"], &[(1, Quoted), (2, Plain)], None);
+    long_case(&[b"\"x", &quoted, b"\"\na"], &[(1, TooLong), (2, Plain)], None);
 }
 
 #[test]
@@ -177,11 +154,7 @@ fn a_long_record_is_skipped_in_bounded_memory() {
     );
     long_case(&[b"a\n\"", &lines, b"\"b\nc"], &[(1, Plain)], Some(2));
     long_case(&[b"a\nb,\"", &lines], &[(1, Plain)], Some(2));
-    long_case(
-        &[b"\"", &long, b"\"x\nb"],
-        &[(1, TooLong), (2, Plain)],
-        None,
-    );
+    long_case(&[b"\"", &long, b"\"x\nb"], &[(1, TooLong), (2, Plain)], None);
 }
 
 proptest! {

@@ -14,19 +14,11 @@ const HOURS: &str = "store_id,dayOfWeek,start_time_local,end_time_local";
 const ZONES: &str = "store_id,timezone_str";
 
 /// Hands `check` the store and the value of a record, and the codes noted.
-fn read(
-    header: &str,
-    record: &[u8],
-    check: impl FnOnce(Result<(&str, Value<'_>), BadRow>, Vec<Code>),
-) {
+fn read(header: &str, record: &[u8], check: impl FnOnce(Result<(&str, Value<'_>), BadRow>, Vec<Code>)) {
     let latest = parse_timestamp("2026-01-01 00:00:00 UTC").unwrap().at;
     let text = [header.as_bytes(), b"\n", record].concat();
     let mut rows = Rows::open(&*text, Format::Csv, None, latest, u64::MAX).unwrap();
-    let mut codes = rows
-        .notes()
-        .iter()
-        .map(|note| note.code)
-        .collect::<Vec<_>>();
+    let mut codes = rows.notes().iter().map(|note| note.code).collect::<Vec<_>>();
     assert_eq!(codes, [Code::NoRows]);
     let mut counted = Rows::open(&*text, Format::Csv, None, latest, u64::MAX).unwrap();
     assert!(counted.next_row().unwrap().is_some());
@@ -68,12 +60,7 @@ fn a_row_that_is_clean_gives_no_notes() {
 fn unusual_but_unambiguous_rows_are_accepted_and_noted_once() {
     let poll = Poll::new(1_674_640_800_123_456, Status::Inactive);
     let record = " aa ,\"2023-01-25T12:00:00.1234567+02:00 \",InActive";
-    let codes = [
-        Code::Trimmed,
-        Code::StatusCase,
-        Code::Offset,
-        Code::Subsecond,
-    ];
+    let codes = [Code::Trimmed, Code::StatusCase, Code::Offset, Code::Subsecond];
     says(POLLS, record, ("aa", Value::Polls(poll)), &codes);
     let hours = WeeklyRow {
         weekday: 6,
@@ -90,11 +77,7 @@ fn a_zone_is_stored_in_its_own_spelling_and_an_alias_stays_one() {
         ("America/Chicago", "America/Chicago", &[][..]),
         ("america/CHICAGO", "America/Chicago", &[Code::ZoneCase]),
         ("US/Central", "US/Central", &[Code::ZoneAlias]),
-        (
-            "us/central",
-            "US/Central",
-            &[Code::ZoneAlias, Code::ZoneCase],
-        ),
+        ("us/central", "US/Central", &[Code::ZoneAlias, Code::ZoneCase]),
         ("utc", "UTC", &[Code::ZoneCase]),
     ] {
         let record = format!("aa,{written}");
@@ -104,24 +87,13 @@ fn a_zone_is_stored_in_its_own_spelling_and_an_alias_stays_one() {
 
 #[test]
 fn a_store_may_go_without_name_and_group() {
-    says(
-        "group,store_id,name",
-        ",aa,",
-        ("aa", Value::Stores(["", ""])),
-        &[],
-    );
+    says("group,store_id,name", ",aa,", ("aa", Value::Stores(["", ""])), &[]);
 }
 
 #[test]
 fn a_refusal_names_the_column_as_the_header_does() {
-    assert_eq!(
-        refused(HOURS, "aa,7,09:00,17:00"),
-        (Code::Day, Some("dayOfWeek"))
-    );
-    assert_eq!(
-        refused(POLLS, "aa,x,active"),
-        (Code::Timestamp, Some("timestamp_utc"))
-    );
+    assert_eq!(refused(HOURS, "aa,7,09:00,17:00"), (Code::Day, Some("dayOfWeek")));
+    assert_eq!(refused(POLLS, "aa,x,active"), (Code::Timestamp, Some("timestamp_utc")));
     assert_eq!(refused(POLLS, "aa,active"), (Code::FewFields, None));
 }
 
@@ -141,10 +113,7 @@ fn control_characters_are_refused_in_every_field() {
             format!("aa,{bad},09:00,17:00"),
         );
         assert_eq!(refused(POLLS, poll), (Code::ControlChar, Some("store_id")));
-        assert_eq!(
-            refused(HOURS, hours),
-            (Code::ControlChar, Some("dayOfWeek"))
-        );
+        assert_eq!(refused(HOURS, hours), (Code::ControlChar, Some("dayOfWeek")));
     }
     let mut status = b"aa,2023-01-25 10:00:00 UTC,active".to_vec();
     status.push(0xe9);
@@ -158,14 +127,8 @@ fn store_ids_are_counted_in_characters() {
         assert!(row.is_ok());
     });
     let longer = format!("{id}x,UTC");
-    assert_eq!(
-        refused(ZONES, longer),
-        (Code::StoreIdLong, Some("store_id"))
-    );
-    assert_eq!(
-        refused(ZONES, "\u{a0} ,UTC"),
-        (Code::StoreIdEmpty, Some("store_id"))
-    );
+    assert_eq!(refused(ZONES, longer), (Code::StoreIdLong, Some("store_id")));
+    assert_eq!(refused(ZONES, "\u{a0} ,UTC"), (Code::StoreIdEmpty, Some("store_id")));
 }
 
 #[test]
@@ -188,22 +151,14 @@ fn only_an_end_may_be_24_00() {
         refused(HOURS, "aa,0,24:00:00,24:00:00"),
         (Code::Time, Some("start_time_local"))
     );
-    assert_eq!(
-        refused(HOURS, "aa,0,09:00:00,"),
-        (Code::Time, Some("end_time_local"))
-    );
+    assert_eq!(refused(HOURS, "aa,0,09:00:00,"), (Code::Time, Some("end_time_local")));
 }
 
 /// A row as text, or its code and column; each with its line.
 type Seen = (u64, Result<String, (Code, Option<&'static str>, String)>);
 
 /// Every row and note, with the lines counted from the row behind `header_lines`.
-fn read_all(
-    text: &[u8],
-    format: Format,
-    kind: Kind,
-    header_lines: u64,
-) -> (Vec<Seen>, Vec<String>) {
+fn read_all(text: &[u8], format: Format, kind: Kind, header_lines: u64) -> (Vec<Seen>, Vec<String>) {
     let latest_us = EARLIEST_US + 20_000 * DAY;
     let mut rows = Rows::open(text, format, Some(kind), latest_us, u64::MAX).unwrap();
     let mut seen = Vec::new();
@@ -213,10 +168,7 @@ fn read_all(
                 let said = format!("{} {:?}", row.store_id, row.value);
                 (row.line - header_lines, Ok(said))
             }
-            Err(bad) => (
-                bad.line - header_lines,
-                Err((bad.code, bad.column, bad.reason)),
-            ),
+            Err(bad) => (bad.line - header_lines, Err((bad.code, bad.column, bad.reason))),
         });
     }
     let notes = rows.notes();
@@ -295,10 +247,7 @@ fn rows() -> impl Strategy<Value = (Kind, Vec<(Vec<String>, usize, bool)>)> {
             Kind::Timezones => &["8419537941919820732", "america/denver", "", ""],
             Kind::Stores => &["aa", "\u{e9} \"\\", "12", ""],
         };
-        texts
-            .iter()
-            .map(|&text| text.to_owned())
-            .collect::<Vec<_>>()
+        texts.iter().map(|&text| text.to_owned()).collect::<Vec<_>>()
     };
     prop::sample::select(Kind::ALL.to_vec()).prop_flat_map(move |kind| {
         let row = (fitting_or_any(fitting(kind)), 0usize..4, any::<bool>());
@@ -310,13 +259,11 @@ fn fitting_or_any(fitting: Vec<String>) -> impl Strategy<Value = Vec<String>> {
     (texts(), 0u8..16).prop_map(move |(texts, any)| {
         let mut both = texts.into_iter().zip(&fitting).enumerate();
         both.by_ref()
-            .map(|(slot, (text, fits))| {
-                if any >> slot & 1 == 1 {
-                    text
-                } else {
-                    fits.clone()
-                }
-            })
+            .map(
+                |(slot, (text, fits))| {
+                    if any >> slot & 1 == 1 { text } else { fits.clone() }
+                },
+            )
             .collect()
     })
 }
@@ -356,8 +303,7 @@ fn json_has_to_be_said_what_it_is() {
 #[test]
 fn a_first_row_of_another_kind_refuses_the_file() {
     let zone = br#"[{"store_id": "aa", "timezone_str": "UTC"}]"#;
-    let mut rows =
-        Rows::open(&zone[..], Format::JsonArray, Some(Kind::Polls), 0, u64::MAX).unwrap();
+    let mut rows = Rows::open(&zone[..], Format::JsonArray, Some(Kind::Polls), 0, u64::MAX).unwrap();
     let Err(InputError::Refused(file)) = rows.next_row() else {
         panic!("not refused");
     };

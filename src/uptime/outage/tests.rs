@@ -116,8 +116,7 @@ fn stores_closed_for_good_are_not_expected() {
     let closed = |store, hour| store >= 2 && hour >= -70;
     // Eight are gone: the ninth's silence is not that of nine out of ten.
     let one = ten(|store, hour| !closed(store, hour) || (store == 2 && hour >= -9));
-    let alone =
-        ten(|store, hour| !(closed(store, hour) || (store == 0 && (-50..-40).contains(&hour))));
+    let alone = ten(|store, hour| !(closed(store, hour) || (store == 0 && (-50..-40).contains(&hour))));
     assert_eq!(found_at(&one), NONE);
     assert_eq!(found_at(&alone), NONE);
     let both = ten(|store, hour| !(closed(store, hour) || (-50..-40).contains(&hour)));
@@ -192,10 +191,7 @@ fn daily(start: Micros, end: Micros) -> Vec<WeeklyRow> {
 }
 
 /// [`ten`], each with these hours; the outages in hours and minutes after `AS_OF`.
-fn found_with(
-    hours: &[WeeklyRow],
-    polled: impl Fn(usize, i32) -> bool,
-) -> Vec<[(Micros, Micros); 2]> {
+fn found_with(hours: &[WeeklyRow], polled: impl Fn(usize, i32) -> bool) -> Vec<[(Micros, Micros); 2]> {
     let stores = ten(polled).into_iter();
     let stores: Vec<Store> = stores.map(|polls| (polls, hours.to_vec())).collect();
     in_hours(&found_among(&stores))
@@ -213,25 +209,16 @@ fn stores_that_are_polled_when_open_are_not_silent_while_they_are_closed() {
     let mut but_tuesdays = daily(9, 22);
     but_tuesdays.remove(1);
     let closed = |hour: i32| (-72..-48).contains(&hour);
-    assert_eq!(
-        found_with(&but_tuesdays, |_, hour| by_day(hour) && !closed(hour)),
-        NONE
-    );
+    assert_eq!(found_with(&but_tuesdays, |_, hour| by_day(hour) && !closed(hour)), NONE);
     // Two hours of the evening, and one of the morning, are no silence yet.
     let night = |hour: i32| (-27..-14).contains(&hour);
-    assert_eq!(
-        found_with(&daily(9, 22), |_, hour| by_day(hour) && !night(hour)),
-        NONE
-    );
+    assert_eq!(found_with(&daily(9, 22), |_, hour| by_day(hour) && !night(hour)), NONE);
 }
 
 #[test]
 fn stores_that_are_polled_when_open_have_outages_by_day_and_over_night() {
-    let found = |silent: std::ops::Range<i32>| {
-        found_with(&daily(9, 22), |_, hour| {
-            by_day(hour) && !silent.contains(&hour)
-        })
-    };
+    let found =
+        |silent: std::ops::Range<i32>| found_with(&daily(9, 22), |_, hour| by_day(hour) && !silent.contains(&hour));
     assert_eq!(found(-34..-29), [[(-35, 16), (-29, 2)]]);
     // From Wednesday evening to Thursday noon it is one.
     assert_eq!(found(-30..-12), [[(-31, 16), (-12, 2)]]);
@@ -259,14 +246,8 @@ fn each_store_is_expected_in_its_own_time() {
         in_hours(&found_among(&stores))
     };
     assert_eq!(found(|_, _| false), NONE);
-    assert_eq!(
-        found(|_, hour| (-50..-44).contains(&hour)),
-        [[(-50, 0), (-44, 0)]]
-    );
-    assert_eq!(
-        found(|store, hour| store == 0 && (-50..-44).contains(&hour)),
-        NONE
-    );
+    assert_eq!(found(|_, hour| (-50..-44).contains(&hour)), [[(-50, 0), (-44, 0)]]);
+    assert_eq!(found(|store, hour| store == 0 && (-50..-44).contains(&hour)), NONE);
 }
 
 /// A twelfth of an hour is more than the property needs, and two minutes make no seam.
@@ -302,9 +283,7 @@ impl Defined {
             .collect();
         let (&first, &last) = (steps.first()?, steps.last()?);
         // Within an hour: some instant of business time is, or the end of one.
-        let near = |at: &&Micros| {
-            (-30..=30).any(|step| is_open(**at + step * STEP)) || is_open(**at - EDGE_MAX - 1)
-        };
+        let near = |at: &&Micros| (-30..=30).any(|step| is_open(**at + step * STEP)) || is_open(**at - EDGE_MAX - 1);
         let near = polls.iter().filter(near).count();
         let closes = !(first..last).all(|step| is_open(instant(step)));
         let when_open = closes && near * 20 >= polls.len() * 19;
@@ -338,8 +317,7 @@ impl Defined {
 
     fn is_gone(&self, all: &[Self]) -> bool {
         let later = |other: &&Self| {
-            instant(other.last()) - instant(self.last()) > GONE_AFTER
-                && self.is_silence(self.last(), other.last())
+            instant(other.last()) - instant(self.last()) > GONE_AFTER && self.is_silence(self.last(), other.last())
         };
         all.iter().filter(later).count() * 5 >= all.len()
     }
@@ -364,10 +342,7 @@ fn out_by_definition(stores: &[Store]) -> Vec<bool> {
     let state = |step: usize| {
         let states = stores.iter().map(|store| store.state(step, &stores));
         let (expected, silent) = states.fold((0, 0), |(expected, silent), state| {
-            (
-                expected + usize::from(state.0),
-                silent + usize::from(state.1),
-            )
+            (expected + usize::from(state.0), silent + usize::from(state.1))
         });
         (expected > 0).then_some(silent >= 2 && silent * 5 > expected * 4)
     };

@@ -1,6 +1,4 @@
-//! Working ahead: what an iterator gives, made on a thread of its own while the last of it is used.
-//!
-//! It must never know what is made.
+//! Prefetch: the items of an iterator, made on a thread of their own while the caller uses the ones before.
 
 use std::thread::{Scope, ScopedJoinHandle};
 use std::vec;
@@ -14,7 +12,7 @@ const CHUNK_ITEMS: usize = 4096;
 const CHUNKS_MAX: usize = 16;
 
 /// An iterator, either here or on a thread.
-pub(super) enum Ahead<'scope, I: Iterator> {
+pub(super) enum Prefetch<'scope, I: Iterator> {
     Here(I),
     There {
         chunks: Receiver<Vec<I::Item>>,
@@ -23,13 +21,13 @@ pub(super) enum Ahead<'scope, I: Iterator> {
     },
 }
 
-impl<'scope, I> Ahead<'scope, I>
+impl<'scope, I> Prefetch<'scope, I>
 where
     I: Iterator + Send + 'scope,
     I::Item: Send + 'scope,
 {
     /// Has a thread go through `items`.
-    pub(super) fn there(scope: &'scope Scope<'scope, '_>, mut items: I) -> Self {
+    pub(super) fn spawn(scope: &'scope Scope<'scope, '_>, mut items: I) -> Self {
         let (send, chunks) = bounded(CHUNKS_MAX);
         let thread = scope.spawn(move || {
             loop {
@@ -55,15 +53,13 @@ where
             Self::Here(items) => items,
             Self::There { chunks, thread, .. } => {
                 drop(chunks);
-                thread
-                    .join()
-                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+                thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
             }
         }
     }
 }
 
-impl<I: Iterator> Iterator for Ahead<'_, I> {
+impl<I: Iterator> Iterator for Prefetch<'_, I> {
     type Item = I::Item;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -89,7 +85,7 @@ mod tests {
     fn what_comes_from_a_thread_is_what_comes_without_one() {
         for count in [0, 1, CHUNK_ITEMS, 3 * CHUNK_ITEMS + 1, 40 * CHUNK_ITEMS] {
             thread::scope(|scope| {
-                let mut there = Ahead::there(scope, 0..count);
+                let mut there = Prefetch::spawn(scope, 0..count);
                 assert!(there.by_ref().eq(0..count));
                 assert_eq!(there.finish().len(), 0);
             });
@@ -99,7 +95,7 @@ mod tests {
     #[test]
     fn a_user_who_has_had_enough_ends_the_thread() {
         let rest = thread::scope(|scope| {
-            let mut there = Ahead::there(scope, 0..1_000_000);
+            let mut there = Prefetch::spawn(scope, 0..1_000_000);
             assert_eq!(there.next(), Some(0));
             there.finish().len()
         });
