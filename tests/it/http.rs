@@ -610,6 +610,7 @@ fn every_route_answers_a_plain_request_as_the_api_document_says() {
             let id = match path.split('/').nth(1).expect("a first segment") {
                 "assets" => format!("style{asset}"),
                 "samples" => "polls.csv".to_owned(),
+                "docs" => "import".to_owned(),
                 "api" if path.starts_with("/api/stores") && method == "delete" => deleted.clone(),
                 "api" if path.starts_with("/api/stores") => shown.clone(),
                 "stores" => shown.clone(),
