@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::export;
 use crate::ingest::kind::Kind;
 
-/// What to export: rows of one kind, or a lake. The subcommands of kinds come from their list.
+/// The data to export: rows of one kind, or a lake. The subcommands of kinds come from their list.
 #[derive(Debug)]
 enum Subject {
     Rows(Kind),

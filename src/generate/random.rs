@@ -18,7 +18,7 @@ pub(super) enum Purpose {
     Incidents,
     /// When the poller is down; one stream a block of hours.
     Outages,
-    /// One sweep: its order, its jitter and what goes wrong in it.
+    /// One sweep: its order, its jitter and its faults.
     Sweep,
     /// The place of a row in a shuffled file; one stream a store, and one an instant of it.
     Shuffle,

@@ -1,8 +1,8 @@
 //! The frontend: the public listener, and the checks before a handler sees a request.
 //!
 //! One thread waits for events (`mio`) and serves all clients; the [`backend`](crate::http::backend)'s threads
-//! answer. The frontend reads a request's head and body under limits of size and time, checks both strictly, and
-//! passes the request on when it is complete. It takes the answer at once and sends it at the client's speed. So
+//! answer. The frontend reads a request's head and body under limits of size and time, and checks both strictly.
+//! It passes the request on when that is complete. It takes the answer at once and sends it at the client's speed. So
 //! no slow client holds a handler: it costs a few hundred bytes, not a thread.
 //!
 //! Each connection is a state machine that never waits (`client`). The difficult parts are pure and have their

@@ -49,8 +49,8 @@ pub fn as_of(app: &App, request: &Request<'_>) -> Result<Option<Micros>> {
 }
 
 /// The instant and the rule in the query. The default instant is the newest poll's. On a server that follows the
-/// machine's clock or has no poll, it is the machine's, cut to the minute, so that all clients of that minute
-/// see the same.
+/// machine's clock or has no poll, it is the machine's. That is cut to the minute: all clients of one minute see
+/// the same.
 ///
 /// # Errors
 /// When the query is malformed or the database cannot be read.

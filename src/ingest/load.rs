@@ -19,7 +19,7 @@ use crate::uptime::poll::Poll;
 /// From this many polls on, they are merged on another thread, ahead of the database.
 const POLLS_AHEAD_MIN: u64 = 1 << 16;
 
-/// What loading did, counted in rows of the inputs.
+/// The outcome of loading, in rows of the inputs.
 #[derive(Clone, Debug, Default)]
 pub struct Summary {
     /// Rows with new facts.

@@ -9,8 +9,8 @@
 //! database has polls can be asked about again. Late polls may shorten an outage, just as they correct the report's
 //! numbers.
 //!
-//! - A store is *polled when open* if it closes at times and at least [`OPEN_PER_CENT`] of its polls lie
-//!   within [`EDGE_MAX`] of its business time: a last poll is mostly due at closing time. Such a store's time
+//! - A store is *polled when open* if it closes at times and [`OPEN_PER_CENT`] of its polls or more lie
+//!   within [`EDGE_MAX`] of business time: a last poll is mostly due at closing time. Such a store's time
 //!   is business time. Any other store is polled around the clock, and its time is elapsed time.
 //! - A store's *usual gap* is the median of the gaps between consecutive polls (of two in the middle,
 //!   the longer), in its time. Where two pollers take turns within minutes, most gaps are short although the

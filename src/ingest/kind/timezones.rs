@@ -17,8 +17,8 @@ use crate::uptime::interval::Micros;
 
 /// The names that are only older names of a zone, which the tz database resolves.
 ///
-/// They are the links of its release 2025b (file `backward`) that `zone.tab` does not list for any place, and
-/// the old POSIX-style names (`EST`, `CET`, …) that became links in 2024b. `UTC`, `Etc/UTC` and `GMT` are links
+/// They are the links of its release 2025b (file `backward`) that `zone.tab` does not list for any place. The
+/// old POSIX-style names (`EST`, `CET`, …), links since 2024b, are among them. `UTC`, `Etc/UTC` and `GMT` are links
 /// in some releases only, and are never noted.
 static ALIASES: LazyLock<HashSet<&str>> = LazyLock::new(|| include_str!("zone_aliases.txt").lines().collect());
 

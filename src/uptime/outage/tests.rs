@@ -49,8 +49,8 @@ fn in_hours(found: &Intervals) -> Vec<[(Micros, Micros); 2]> {
     found.map(|out| [at(out.start), at(out.end)]).collect()
 }
 
-/// Stores 0 to 9, each polled two minutes after the one before it, in those of the 100 hours before `AS_OF`
-/// for which `polled` says so: hour -100 to hour -1.
+/// Stores 0 to 9, each polled two minutes after the one before it. `polled` selects the hours, from -100 to -1
+/// before `AS_OF`.
 fn ten(polled: impl Fn(usize, i32) -> bool) -> Vec<Vec<Micros>> {
     let at = |store: Micros, hour: i32| AS_OF + Micros::from(hour) * HOUR + store * 2 * MINUTE;
     let polls = |(store, minute)| {
