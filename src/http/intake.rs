@@ -257,7 +257,7 @@ fn key(request: &Request<'_>) -> Result<Option<String>> {
     }
 }
 
-/// Counts a body and sums it as it is read; a body that is too long ends in an error.
+/// Counts a body and computes its checksum during the read; a body that is too long ends in an error.
 struct Measured<'a> {
     body: &'a mut (dyn Read + Send),
     crc: Crc,
