@@ -6,15 +6,15 @@
 --   SELECT * FROM polls_readable WHERE store_id = 'seattle-pike-place' ORDER BY timestamp_utc DESC LIMIT 10;
 --   SELECT * FROM reports_readable;
 --
--- Change nothing by hand: a server keeps what it has read in memory, and would not notice.
+-- Change nothing by hand: a running server keeps data in memory and does not see such changes.
 --
--- This file makes a new database and adds to an older one what is missing: no statement changes a table that
--- is there already. src/db/migrate.rs does the rest.
+-- This file creates a new database, and the missing tables of an older one. No statement changes an existing
+-- table. src/db/migrate.rs does the rest.
 
 PRAGMA application_id = 0x53746F72; -- "Stor"
 PRAGMA user_version = 6;
 
--- A store exists once any source names it.
+-- A store exists once any input names it.
 CREATE TABLE IF NOT EXISTS store (
     key         INTEGER PRIMARY KEY,  -- its polls and hours carry this in place of the id
     store_id    TEXT NOT NULL UNIQUE, -- opaque
@@ -23,8 +23,8 @@ CREATE TABLE IF NOT EXISTS store (
     store_group TEXT                  -- who owns it; NULL together with `name`
 ) STRICT;
 
--- One answer of one store. Instant first: an hour's batch lands on neighbouring pages, retention is a
--- range delete, a report reads one range, and the newest poll is the last row.
+-- One status of one store. The key begins with the instant: an hour's batch lands on neighbouring pages,
+-- retention deletes one range, a report reads one range, and the newest poll is the last row.
 CREATE TABLE IF NOT EXISTS poll (
     at     INTEGER NOT NULL,
     store  INTEGER NOT NULL, -- store.key
@@ -32,15 +32,15 @@ CREATE TABLE IF NOT EXISTS poll (
     PRIMARY KEY (at, store)
 ) STRICT, WITHOUT ROWID;
 
--- A copy of the newest polls, for reading them faster: each row holds an hour of them in one value. The
--- rows of `poll` are the truth: a change of one deletes its hour here in the same transaction, and where an
--- hour is missing, its rows are read. src/db/packed_bytes.rs explains the bytes.
+-- A copy of the newest polls for faster reading: each row has the polls of one hour in one value. The rows of
+-- `poll` are the truth: changing one deletes its hour here in the same transaction. If an hour is missing, its
+-- rows are read. src/db/packed_bytes.rs explains the bytes.
 CREATE TABLE IF NOT EXISTS packed_hour (
     hour  INTEGER PRIMARY KEY, -- poll.at / 3,600,000,000
     polls BLOB NOT NULL
 ) STRICT;
 
--- A week of opening hours, once for all stores that keep it; one that no store keeps is deleted.
+-- The distinct weeks of opening hours; a week without stores is deleted.
 CREATE TABLE IF NOT EXISTS schedule (
     key  INTEGER PRIMARY KEY,
     -- Its rows, sorted, each once: [[weekday, start, end], …]. 0 is Monday, times are HH:MM:SS by the wall
@@ -48,7 +48,7 @@ CREATE TABLE IF NOT EXISTS schedule (
     week TEXT NOT NULL UNIQUE CHECK (json_valid(week))
 ) STRICT;
 
--- Which week a store keeps, as it was loaded: overlaps and seams are united when computed, never here.
+-- Each store's week, as loaded: reports join overlaps and seams, the database does not.
 -- A store without a row is always open.
 CREATE TABLE IF NOT EXISTS store_hours (
     store      INTEGER NOT NULL,         -- store.key
@@ -57,8 +57,8 @@ CREATE TABLE IF NOT EXISTS store_hours (
     PRIMARY KEY (store, valid_from)
 ) STRICT, WITHOUT ROWID;
 
--- One report, or another product of the same queue: a row before its id is given out, so that a restart
--- finds it.
+-- One report, or another product of the same queue. Its row is written before its id is returned, so that a
+-- restart finds it.
 CREATE TABLE IF NOT EXISTS report (
     id            TEXT PRIMARY KEY, -- a UUID
     state         TEXT NOT NULL CHECK (state IN ('Running', 'Complete', 'Failed')),
@@ -75,7 +75,7 @@ CREATE TABLE IF NOT EXISTS report (
     rows          BLOB     -- once Complete; src/uptime/row.rs explains those of a report
 ) STRICT;
 
--- The stores of reports, once for all that have the same.
+-- The stores of reports; reports of the same stores share one list.
 CREATE TABLE IF NOT EXISTS store_list (
     hash      TEXT PRIMARY KEY, -- SHA-256 of store_ids, in hexadecimal digits
     store_ids TEXT NOT NULL     -- a JSON array, in the order of the rows
@@ -83,7 +83,7 @@ CREATE TABLE IF NOT EXISTS store_list (
 
 CREATE INDEX IF NOT EXISTS report_by_age ON report (triggered_at, id);
 
--- Answers to requests that came with an Idempotency-Key, for a day.
+-- Answers to requests with an Idempotency-Key, kept for a day.
 CREATE TABLE IF NOT EXISTS idempotency (
     key         TEXT PRIMARY KEY,
     fingerprint TEXT NOT NULL, -- of the request: its kind, length and checksum
@@ -93,8 +93,8 @@ CREATE TABLE IF NOT EXISTS idempotency (
 
 CREATE INDEX IF NOT EXISTS idempotency_by_age ON idempotency (answered_at);
 
--- How often each kind of data has changed: every transaction that changes polls, or stores and hours, adds
--- one. A server's memory is valid for as long as these stand still.
+-- Counters of changes: each transaction that changes polls, or stores and hours, adds one. A server's memory
+-- is valid while they stay the same.
 CREATE TABLE IF NOT EXISTS generation (
     what  TEXT PRIMARY KEY CHECK (what IN ('polls', 'fleet')),
     value INTEGER NOT NULL

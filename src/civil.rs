@@ -1,38 +1,38 @@
-//! The text form of instants and wall times, both ways.
+//! The text forms of instants and wall times, read and written.
 //!
-//! An instant is UTC, in microseconds since 1970; a wall time is microseconds since its midnight. Neither
-//! needs the time zone database. Every year from 0001 to 9999 is read: callers judge which are sensible.
+//! An instant is UTC, in microseconds since 1970; a wall time is microseconds since its midnight. Neither needs
+//! the time zone database. Years 0001 to 9999 are accepted; callers narrow that.
 
 use std::fmt;
 
 use crate::error::{Error, Result};
 use crate::uptime::interval::{DAY, HOUR, MINUTE, Micros, SECOND};
 
-/// The instant that a text names, and how the text was brought to UTC microseconds.
+/// The instant of a text, with notes on its conversion to UTC microseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timestamp {
     /// The instant.
     pub at: Micros,
     /// A non-zero offset was converted to UTC.
     pub offset: bool,
-    /// Digits beyond microseconds were cut.
+    /// Digits beyond microseconds were dropped.
     pub subsecond: bool,
-    /// It named a real leap second, which became the second after it.
+    /// The text was a real leap second; the instant is the second after it.
     pub leap_second: bool,
 }
 
-/// Why a text is not a timestamp.
+/// The reason why a text is not a timestamp.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TimestampError {
-    /// It has another shape.
+    /// The wrong shape.
     Shape,
-    /// The calendar has no such date.
+    /// A date that the calendar does not have.
     Date,
-    /// The day has no such time.
+    /// A time that the day does not have.
     Time,
-    /// Second 60 where no leap second was.
+    /// Second 60 at an instant without a leap second.
     LeapSecond,
-    /// The text after the time is neither UTC nor an offset from it.
+    /// The end of the text is neither UTC nor an offset from it.
     Zone,
 }
 
@@ -50,7 +50,7 @@ impl fmt::Display for TimestampError {
 
 impl std::error::Error for TimestampError {}
 
-/// The days, counted from 1970-01-01, whose last minute has had 61 seconds since the year 2000.
+/// The days since 2000, counted from 1970-01-01, whose last minute had 61 seconds.
 const LEAP_SECOND_DAYS: [i64; 5] = [
     days_from_civil(2005, 12, 31),
     days_from_civil(2008, 12, 31),
@@ -59,7 +59,7 @@ const LEAP_SECOND_DAYS: [i64; 5] = [
     days_from_civil(2016, 12, 31),
 ];
 
-/// What one unit of the last of `n` fraction digits is worth, in microseconds.
+/// The value of the last of `n` fraction digits, in microseconds.
 const FRACTION_UNITS: [u32; 7] = [1_000_000, 100_000, 10_000, 1_000, 100, 10, 1];
 
 /// Reads an instant: a date, a space or `T`, a time with any fraction, then UTC by name (`UTC` or
@@ -80,7 +80,7 @@ pub fn parse_timestamp(text: &str) -> Result<Timestamp, TimestampError> {
     parse_timestamp_bytes(text.as_bytes())
 }
 
-/// [`parse_timestamp`] for bytes of which nothing is known.
+/// [`parse_timestamp`] for bytes of any kind.
 pub(crate) fn parse_timestamp_bytes(text: &[u8]) -> Result<Timestamp, TimestampError> {
     match parse_common(text) {
         Some(at) => Ok(Timestamp {
@@ -93,8 +93,8 @@ pub(crate) fn parse_timestamp_bytes(text: &[u8]) -> Result<Timestamp, TimestampE
     }
 }
 
-/// Reads the shape that nearly every row has, `YYYY-MM-DD HH:MM:SS[.f{1,6}] UTC`, at fixed positions;
-/// `None` for every other text, which [`parse_any`] judges.
+/// Reads the most common shape, `YYYY-MM-DD HH:MM:SS[.f{1,6}] UTC`, at fixed positions; `None` for every
+/// other text, which [`parse_any`] reads.
 fn parse_common(text: &[u8]) -> Option<Micros> {
     let (head, rest) = text.split_first_chunk::<19>()?;
     let fraction = rest.strip_suffix(b" UTC")?;
@@ -123,7 +123,7 @@ fn parse_common(text: &[u8]) -> Option<Micros> {
         return None;
     };
     let digits = [y1, y2, y3, y4, m1, m2, d1, d2, h1, h2, n1, n2, s1, s2, b'0', b'0'];
-    // No early exit: a loop over all sixteen is a handful of vector instructions.
+    // No early exit: the compiler makes the loop a handful of vector instructions.
     if digits
         .iter()
         .fold(false, |bad, &byte| bad | (byte.wrapping_sub(b'0') > 9))
@@ -146,7 +146,7 @@ fn parse_common(text: &[u8]) -> Option<Micros> {
     Some(seconds * SECOND + i64::from(micros))
 }
 
-/// Reads every shape, piece by piece.
+/// Reads every shape, part by part.
 fn parse_any(text: &[u8]) -> Result<Timestamp, TimestampError> {
     use TimestampError::{Date, LeapSecond, Shape, Time, Zone};
 
@@ -190,8 +190,8 @@ fn parse_any(text: &[u8]) -> Result<Timestamp, TimestampError> {
     })
 }
 
-/// The minutes east of UTC that the end of a timestamp names: it is empty, `Z`, `UTC`, `+02`,
-/// `+0200` or `+02:00`, each with or without a space before it.
+/// The minutes east of UTC at the end of a timestamp: empty, `Z`, `UTC`, `+02`, `+0200` or `+02:00`, each
+/// with or without a space before it.
 fn parse_offset(text: &[u8]) -> Option<i64> {
     if text.is_empty() {
         return Some(0);
@@ -217,17 +217,17 @@ fn parse_offset(text: &[u8]) -> Option<i64> {
     (hours <= 23 && minutes <= 59).then(|| sign * i64::from(hours * 60 + minutes))
 }
 
-/// A wall time, as a clock on the wall shows it.
+/// A wall time: the time on a local clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LocalTime {
     /// Microseconds after midnight, up to and including 24:00:00.
     pub us_local: Micros,
-    /// It was not written `HH:MM:SS`: the seconds or a digit of the hour were left out.
+    /// Not written as `HH:MM:SS`: the seconds or a digit of the hour are missing.
     pub short: bool,
 }
 
-/// Reads a wall time, `HH:MM:SS` with up to six fraction digits, `H:MM:SS`, `HH:MM` or `H:MM`,
-/// from 00:00:00 to 24:00:00; the caller judges whether a stretch may begin at 24:00:00.
+/// Reads a wall time from 00:00:00 to 24:00:00: `HH:MM:SS` with up to six fraction digits, `H:MM:SS`, `HH:MM`
+/// or `H:MM`. The caller decides whether 24:00:00 may be a start.
 ///
 /// ```
 /// use store_monitor::civil::parse_local_time;
@@ -265,21 +265,21 @@ pub fn parse_local_time(text: &str) -> Option<LocalTime> {
     })
 }
 
-/// Appends an instant as the sources write it, `2023-01-21 16:00:49.46544 UTC`: no trailing
-/// zeros in the fraction, and no fraction when it is zero.
+/// Appends an instant in the format of the sources, `2023-01-21 16:00:49.46544 UTC`: the fraction has no
+/// trailing zeros, and is absent when zero.
 pub fn write_timestamp(out: &mut Vec<u8>, at: Micros) {
     write_instant(out, at, b' ');
     out.extend_from_slice(b" UTC");
 }
 
-/// The text that [`write_timestamp`] writes.
+/// The text of [`write_timestamp`].
 pub fn format_utc(at: Micros) -> String {
     let mut out = Vec::with_capacity(30);
     write_timestamp(&mut out, at);
     text(out)
 }
 
-/// An instant as RFC 3339 has it: `2023-01-21T16:00:49.46544Z`.
+/// An instant in RFC 3339: `2023-01-21T16:00:49.46544Z`.
 pub fn format_rfc3339(at: Micros) -> String {
     let mut out = Vec::with_capacity(27);
     write_instant(&mut out, at, b'T');
@@ -287,10 +287,10 @@ pub fn format_rfc3339(at: Micros) -> String {
     text(out)
 }
 
-/// The day that `text` names, `2026-11-01`, counted from 1970-01-01.
+/// The day of a text such as `2026-11-01`, counted from 1970-01-01.
 ///
 /// # Errors
-/// When it names no day.
+/// When the text is not a day.
 pub fn parse_day(text: &str) -> Result<i64> {
     let day = || {
         let ([year, month, day], rest) = date(text.as_bytes())?;
@@ -300,15 +300,15 @@ pub fn parse_day(text: &str) -> Result<i64> {
     day().ok_or_else(|| Error::invalid(format!("`{text}` is not a day (expected one such as `2026-11-01`)")))
 }
 
-/// The text that [`parse_day`] reads.
+/// The text of a day, as [`parse_day`] reads it.
 pub fn format_day(day: i64) -> String {
     let mut out = Vec::with_capacity(10);
     write_day(&mut out, day);
     text(out)
 }
 
-/// A wall time from microseconds after midnight: `09:00:00`, a fraction only when there is one,
-/// and `24:00:00` for the end of the day.
+/// The text of a wall time in microseconds after midnight: `09:00:00`, a fraction unless it is zero, and
+/// `24:00:00` for the end of the day.
 pub fn format_local_time(us_local: Micros) -> String {
     let mut out = Vec::with_capacity(15);
     write_time(&mut out, us_local.unsigned_abs());
@@ -350,7 +350,7 @@ fn write_time(out: &mut Vec<u8>, micros: u64) {
     }
 }
 
-/// Appends a number in at least `width` digits.
+/// Appends a number with at least `width` digits.
 fn write_digits(out: &mut Vec<u8>, number: u64, width: usize) {
     let mut digits = [b'0'; 20];
     let (mut at, mut rest) = (digits.len(), number);
@@ -362,12 +362,12 @@ fn write_digits(out: &mut Vec<u8>, number: u64, width: usize) {
     out.extend_from_slice(&digits[at..]);
 }
 
-/// The text of what was written above, which is ASCII.
+/// The written text, which is ASCII.
 fn text(ascii: Vec<u8>) -> String {
     String::from_utf8(ascii).unwrap_or_default()
 }
 
-/// The numbers of a date, `YYYY-MM-DD`, at the start of `text`, and the rest of it.
+/// The numbers of the date `YYYY-MM-DD` at the start of `text`, and the rest.
 fn date(text: &[u8]) -> Option<([u32; 3], &[u8])> {
     let (year, text) = digits(text, 4)?;
     let (month, text) = digits_after(b"-", text)?;
@@ -375,25 +375,25 @@ fn date(text: &[u8]) -> Option<([u32; 3], &[u8])> {
     Some(([year, month, day], text))
 }
 
-/// The number that two digits behind `separator` make, and the rest of `text`.
+/// The number of two digits after `separator`, and the rest of `text`.
 fn digits_after<'a>(separator: &[u8], text: &'a [u8]) -> Option<(u32, &'a [u8])> {
     digits(text.strip_prefix(separator)?, 2)
 }
 
-/// The number in the first `count` bytes, if they are digits, and the rest of `text`.
+/// The number of the first `count` bytes, if they are digits, and the rest of `text`.
 fn digits(text: &[u8], count: usize) -> Option<(u32, &[u8])> {
     let (digits, rest) = text.split_at_checked(count)?;
     Some((number(digits)?, rest))
 }
 
-/// The number that up to nine digits make; zero for none.
+/// The number of up to nine digits; zero for none.
 fn number(digits: &[u8]) -> Option<u32> {
     digits.iter().try_fold(0, |number, byte| {
         byte.is_ascii_digit().then(|| number * 10 + u32::from(byte - b'0'))
     })
 }
 
-/// The number that two bytes make, which must be digits.
+/// The number of two bytes, which must be digits.
 const fn pair(tens: u8, ones: u8) -> u32 {
     (tens - b'0') as u32 * 10 + (ones - b'0') as u32
 }
@@ -411,8 +411,8 @@ const fn is_date(year: u32, month: u32, day: u32) -> bool {
 
 /// Days from 1970-01-01 to a date of the proleptic Gregorian calendar, year 1 or later.
 ///
-/// The year is taken to begin in March, so that the leap day is its last and no month before it
-/// depends on the year.
+/// The year is shifted to begin in March: the leap day is then its last day, and no earlier month depends on
+/// the year.
 const fn days_from_civil(year: u32, month: u32, day: u32) -> i64 {
     let (year, month) = if month <= 2 {
         (year - 1, month + 9)
@@ -426,7 +426,7 @@ const fn days_from_civil(year: u32, month: u32, day: u32) -> i64 {
 /// Days from 0000-03-01 to 1970-01-01.
 const DAYS_BEFORE_1970: i64 = 719_468;
 
-/// The date that many days after 1970-01-01: [`days_from_civil`] backwards, for any year.
+/// The date `days` after 1970-01-01: the inverse of [`days_from_civil`], for any year.
 fn civil_from_days(days: i64) -> (i64, u64, u64) {
     const DAYS_IN_400_YEARS: i64 = 146_097;
     let days = days + DAYS_BEFORE_1970;
@@ -440,10 +440,10 @@ fn civil_from_days(days: i64) -> (i64, u64, u64) {
     (year + era * 400 + next, month.unsigned_abs(), day.unsigned_abs())
 }
 
-/// The instant that a caller names, in any form that inputs may have.
+/// The instant of a caller's text, in any form that inputs may have.
 ///
 /// # Errors
-/// When it names no instant.
+/// When the text is not an instant.
 pub fn parse_instant(text: &str) -> Result<Micros> {
     parse_timestamp(text).map(|timestamp| timestamp.at).map_err(|_| {
         Error::invalid(format!(

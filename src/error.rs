@@ -1,18 +1,18 @@
 //! The one error type: a kind to branch on, and a sentence that names the place and the remedy.
 //!
-//! `main` makes exit codes of kinds, and `http` makes statuses of them.
+//! `main` maps kinds to exit codes, and `http` maps them to statuses.
 
 use std::error::Error as StdError;
 use std::fmt;
 
-/// The kind of an error: all that a caller may branch on.
+/// The kind of an error: the only part that callers may branch on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorKind {
     /// Wrong usage or bad input.
     Invalid,
     /// The thing named does not exist.
     NotFound,
-    /// Not now: a queue is full or the database is locked; the same call may succeed later.
+    /// A queue is full or the database is locked; the same call may succeed later.
     Unavailable,
     /// The machine, the disk or the program failed.
     Failed,
@@ -26,11 +26,11 @@ pub struct Error {
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
-/// The result of everything that can fail here.
+/// The crate's result.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
-    /// Wrong usage or bad input; `message` says where and what to do.
+    /// Wrong usage or bad input; `message` names the place and the remedy.
     pub fn invalid(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Invalid, message)
     }
@@ -40,17 +40,17 @@ impl Error {
         Self::new(ErrorKind::NotFound, message)
     }
 
-    /// Not now; `message` says what is busy.
+    /// Busy for now; `message` says with what.
     pub fn unavailable(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Unavailable, message)
     }
 
-    /// The machine or the program failed; `message` says at which task.
+    /// The machine or the program failed; `message` names the task.
     pub fn failed(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Failed, message)
     }
 
-    /// A copy of `other` for one more receiver, without its cause.
+    /// A copy of `other` for another receiver, without its cause.
     pub fn again(other: &Self) -> Self {
         Self::new(other.kind, other.message.clone())
     }
@@ -63,7 +63,7 @@ impl Error {
         }
     }
 
-    /// The same error with the cause below it.
+    /// The same error with a cause.
     #[must_use]
     pub fn because(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         self.source = Some(source.into());
@@ -75,14 +75,14 @@ impl Error {
         self.kind
     }
 
-    /// The sentence without its causes: all that a client over HTTP is shown.
+    /// The sentence without its causes: HTTP clients see only this.
     pub fn message(&self) -> &str {
         &self.message
     }
 }
 
 impl fmt::Display for Error {
-    /// The sentence, then every cause behind a colon.
+    /// The sentence, then every cause after a colon.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)?;
         let mut cause = self.source();

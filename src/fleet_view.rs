@@ -1,7 +1,7 @@
-//! The fleet view: an overview with names and owners, kept as long as it is true.
+//! The fleet view: an overview with names and owners, kept while it is current.
 //!
-//! A view is good for one generation of the database, one instant and one rule. Thousands of stores are
-//! walked once for all clients that look.
+//! A view belongs to one generation of the database, one instant and one rule. All clients share one walk over
+//! the stores.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,16 +21,16 @@ use crate::uptime::overview::Overview;
 use crate::uptime::report::Question;
 use crate::uptime::window::{Coverage, Share, Window, WindowTotal, reach};
 
-/// How many views are kept: both rules at one instant.
+/// How many views are kept: one for each rule at one instant.
 const VIEWS_MAX: usize = 2;
 
-/// How far back the week before lies.
+/// The distance to the week before.
 const WEEK: Micros = 7 * DAY;
 
-/// Business time of some stores in a week, summed.
+/// The business time of some stores in a week, summed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sum {
-    /// How many stores there are.
+    /// How many stores are in the sum.
     pub stores: usize,
     /// Business time online.
     pub uptime: Micros,
@@ -38,7 +38,7 @@ pub struct Sum {
     pub downtime: Micros,
     /// Business time near a counted poll.
     pub seen: Micros,
-    /// All business time, also of stores of which nothing is known.
+    /// All business time, also of stores without a counted poll.
     pub business: Micros,
 }
 
@@ -52,7 +52,7 @@ impl Sum {
         self.business += total.business();
     }
 
-    /// The share of known business time online.
+    /// The online share of known business time.
     pub fn online(&self) -> Option<Share> {
         Share::new(self.uptime, self.uptime + self.downtime)
     }
@@ -63,28 +63,28 @@ impl Sum {
     }
 }
 
-/// The fleet at one instant by one rule.
+/// The fleet at one instant, by one rule.
 #[derive(Debug)]
 pub struct FleetView {
     generation: Generation,
     /// The instant and the rule.
     pub question: Question,
-    /// The inputs that it was made of.
+    /// The inputs that it was computed from.
     pub inputs: Inputs,
-    /// Every store's name and owner, in the order of the fleet's stores; empty where no source has any.
+    /// Every store's name and owner, in the order of the fleet; empty if no input has any.
     pub labels: Vec<Label>,
     /// Every store's summary, in the same order.
     pub overview: Overview,
-    /// Each store's week before this one, and how much of it was seen, in the same order.
+    /// Each store's week before this one, and that week's coverage, in the same order.
     pub before: Vec<(WindowTotal, Option<Coverage>)>,
-    /// When the poller was out.
+    /// The poller's outages.
     pub outages: Intervals,
 }
 
 /// A section of a fleet: the stores of one owner, or all.
 #[derive(Debug)]
 pub struct FleetPart {
-    /// Their places in the fleet, in its order.
+    /// Their places in the fleet, in order.
     pub places: Vec<usize>,
     /// This week.
     pub week: Sum,
@@ -134,7 +134,7 @@ impl FleetView {
         &self.inputs.fleet.stores()[place]
     }
 
-    /// What people call a store: its name, or its id where it has none.
+    /// A store's display name: its name, or else its id.
     pub fn name(&self, place: usize) -> &str {
         match self.labels[place].name.as_str() {
             "" => &self.store(place).id,
@@ -159,7 +159,7 @@ impl FleetView {
         FleetPart { places, week, before }
     }
 
-    /// The stores of each owner, by name; those without one are left out.
+    /// The stores of each owner, by name; stores without an owner are left out.
     pub fn owners(&self) -> Vec<(&str, FleetPart)> {
         let mut owners: HashMap<&str, Vec<usize>> = HashMap::new();
         for (place, label) in self.labels.iter().enumerate() {
@@ -175,16 +175,16 @@ impl FleetView {
         owners
     }
 
-    /// When in the week the downtime of the owner's stores fell.
+    /// When in the week the owner's stores had their downtime.
     pub fn overview_of(&self, group: &str) -> Overview {
         let mut labels = self.labels.iter();
-        // The fleet's stores are passed in its order, which is that of the labels.
+        // The fleet's stores come in the order of the labels.
         let belongs = |_: &&Store| labels.next().is_some_and(|label| label.group == group);
         overview_of(&self.inputs, &self.inputs.fleet.only(belongs), self.question)
     }
 }
 
-/// When the poller was out in the eight days before `as_of`.
+/// The poller's outages in the eight days before `as_of`.
 pub fn outages(inputs: &Inputs, as_of: Micros) -> Intervals {
     outage::outages(&inputs.fleet, &inputs.business, &inputs.history, as_of)
 }
@@ -200,20 +200,20 @@ pub struct FleetViews {
 }
 
 impl FleetViews {
-    /// The fleet at `question`, as the database has it: one that is kept, or a new one that others wait
-    /// for.
+    /// The fleet at `question`, as the database has it: a kept view, or a new one, for which concurrent callers
+    /// wait.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub fn view(&self, db: &mut Connection, hot: &HotWindow, question: Question) -> Result<Arc<FleetView>> {
         let generation = generation::current(db)?;
-        // A panic while making one leaves the others as they are.
+        // A panic while one view is made leaves the others unchanged.
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let same = |view: &&Arc<FleetView>| view.generation == generation && view.question == question;
         if let Some(view) = kept.iter().find(same) {
             return Ok(Arc::clone(view));
         }
-        // Outdated views go first: they hold memory that the new one can use.
+        // Outdated views are dropped first: the new view can use their memory.
         kept.retain(|view| view.generation == generation);
         kept.truncate(VIEWS_MAX - 1);
         let view = Arc::new(FleetView::new(db, hot, question)?);

@@ -1,13 +1,13 @@
 //! The hot window: the polls of the last eight days in memory, and the fleet they belong to.
 //!
-//! The database stays the record: whatever is here was read from it, and is good for as long as its
-//! [`Generation`] stands.
+//! The database stays the record: the window was read from it, and is valid while its [`Generation`] is
+//! current.
 //!
 //! # Where the time of a start goes
-//! Into reading packed hours and laying out their polls, mostly; then into the walk over all polls. Fleet
-//! and polls are read side by side, the polls in parts, each through a connection of its own. Blocks are
-//! laid out on every core, straight from the bytes that the database holds. As much of the time as in
-//! instructions lies in fresh memory: three fifths of it are the polls, a third the packed bytes.
+//! Mostly into reading packed hours and laying out their polls, then into the walk over all polls. Fleet and
+//! polls are read side by side, the polls in parts, each through its own connection. Blocks are laid out on
+//! every core, straight from the database's bytes. Half of the time is the first touch of memory: three fifths
+//! of it for the polls, a third for the packed bytes.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -27,28 +27,28 @@ use crate::uptime::history::History;
 use crate::uptime::interval::{HOUR, Interval, Micros};
 use crate::uptime::window::{REACH, reach};
 
-/// How much longer than a report's reach the window is: a report that was triggered shortly before
-/// newer polls came in is still made from memory.
+/// How much longer the window is than a report's reach: a report that was triggered shortly before newer
+/// polls came in is still made from memory.
 const SLACK: Micros = 6 * HOUR;
 
-/// How many polls may wait to be followed until a report asks for them.
+/// How many polls may wait for the next report to follow them.
 const WAITING_POLLS_MAX: usize = 1 << 18;
 
-/// Everything a report is made of, as the database had it at one moment.
+/// The inputs of a report, as the database had them at one moment.
 #[derive(Clone, Debug)]
 pub struct Inputs {
     /// Every store, or those that a product is restricted to.
     pub fleet: Arc<Fleet>,
     /// The ids of these stores.
     pub stores: Arc<StoreList>,
-    /// Its business time, expanded over the day of the report.
+    /// The business time, expanded over the day of the report.
     pub business: Arc<BusinessTime>,
     /// Polls, at least all within reach of the report's `as_of`.
     pub history: Arc<History>,
 }
 
 impl Inputs {
-    /// The inputs of these; `business` is of `fleet` or of the whole that it is a part of.
+    /// The inputs from these parts; `business` is of `fleet` or of the whole fleet that it belongs to.
     pub fn new(fleet: Arc<Fleet>, business: Arc<BusinessTime>, history: Arc<History>) -> Self {
         Self {
             stores: list(&fleet),
@@ -58,7 +58,7 @@ impl Inputs {
         }
     }
 
-    /// The same inputs for the stores that `keep` keeps.
+    /// The same inputs, restricted to the stores for which `keep` is true.
     #[must_use]
     pub fn only(&self, keep: impl FnMut(&&Store) -> bool) -> Self {
         let (business, history) = (Arc::clone(&self.business), Arc::clone(&self.history));
@@ -70,19 +70,19 @@ fn list(fleet: &Fleet) -> Arc<StoreList> {
     Arc::new(StoreList::new(fleet.stores().iter().map(|store| &*store.id)))
 }
 
-/// The contents of the memory, and the generation of the database that they are of.
+/// The contents of the window, and the generation of the database that they were read at.
 #[derive(Debug, Default)]
 struct Loaded {
     generation: Generation,
     fleet: Option<(Arc<Fleet>, Arc<StoreList>)>,
     business: Option<Arc<BusinessTime>>,
-    /// The polls of this span are all here.
+    /// All polls of this span are here.
     span: Option<Interval>,
     history: Arc<History>,
 }
 
 impl Loaded {
-    /// Follows changes that came in since, in their order, as far as none is missing between them.
+    /// Applies later changes in order, up to the first gap between them.
     fn follow(&mut self, changes: impl IntoIterator<Item = PollChange>) {
         let Some(mut span) = self.span else { return };
         for change in changes {
@@ -99,13 +99,13 @@ impl Loaded {
     }
 }
 
-/// The inputs of reports, kept in memory as long as they are current.
+/// The inputs of reports, kept in memory while they are current.
 #[derive(Debug, Default)]
 pub struct HotWindow {
     loaded: Mutex<Loaded>,
-    /// Changes that are durable and not yet followed, in the order of their commits.
+    /// Durable changes that are not yet applied, in the order of their commits.
     changes: Mutex<Vec<PollChange>>,
-    /// Where a commit can be seen and its change is still on its way here.
+    /// Held between a commit and the arrival of its change here.
     telling: Telling,
 }
 
@@ -120,7 +120,7 @@ impl Follow for Arc<HotWindow> {
 }
 
 impl HotWindow {
-    /// Reads the inputs of the newest report, so that the first one need not wait for them.
+    /// Reads the inputs of the newest report, so that the first report does not wait for them.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -129,9 +129,9 @@ impl HotWindow {
         newest.map_or(Ok(()), |as_of| self.inputs(db, as_of).map(drop))
     }
 
-    /// Takes note of a change that is durable; to be called in the order of the commits.
+    /// Takes a durable change; to be called in the order of the commits.
     ///
-    /// Never waits for a report: a change that cannot be followed at once waits for the next one.
+    /// It never waits for a report: a change that cannot be applied at once waits for the next report.
     pub fn note(&self, change: PollChange) {
         let mut changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
         changes.push(change);
@@ -140,7 +140,7 @@ impl HotWindow {
         }
         match self.loaded.try_lock() {
             Ok(mut loaded) => loaded.follow(changes.drain(..)),
-            // A load is under way, and may take long: reading again will cost less than following.
+            // A load is running and may take long: reading again will cost less than applying these.
             Err(_) => changes.clear(),
         }
     }
@@ -151,15 +151,15 @@ impl HotWindow {
 
     /// The inputs of a report at `as_of`, as the database has them now.
     ///
-    /// Stale parts are read again first, by one caller while others wait for it. A report that ends
-    /// before the window begins reads its own range and leaves the window as it is.
+    /// Stale parts are read again first, by one caller while others wait. A report that ends before the window
+    /// begins reads its own range and leaves the window unchanged.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub fn inputs(&self, db: &mut Connection, as_of: Micros) -> Result<Inputs> {
         let view = db::read(db)?;
         let now = generation::current(&view)?;
-        // A panic while loading leaves a consistent, possibly older state: each field is replaced whole.
+        // A panic during a load leaves a consistent, possibly older state: each field is replaced whole.
         let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         if loaded.span.is_none() {
             let newest = polls::newest(&view)?.unwrap_or(as_of);
@@ -186,18 +186,18 @@ impl HotWindow {
         let day = BusinessTime::span_for(as_of);
         let business = match &loaded.business {
             Some(business) if business.span() == day => Arc::clone(business),
-            // A look back at another day leaves what the next report of this one needs.
+            // A report of an earlier day must not replace the business time of this day.
             Some(business) if business.span().start > day.start => Arc::new(BusinessTime::new(&fleet, day)),
             _ => Arc::clone(loaded.business.insert(Arc::new(BusinessTime::new(&fleet, day)))),
         };
         loaded.follow(self.waiting());
         if loaded.generation.polls < now.polls {
-            // A change that the view sees is told in a moment; to read everything again takes long.
+            // The change of a visible commit arrives in a moment; reading everything again takes long.
             self.telling.wait();
             loaded.follow(self.waiting());
         }
-        // Changes that were committed after `view` began may have been followed already: then memory
-        // is ahead of it, by polls that were acknowledged later than this report was asked for.
+        // Changes committed after `view` began may have been applied already. Memory is then ahead of
+        // the view, by polls that were acknowledged after the request for this report.
         if loaded.generation.polls < now.polls {
             tracing::debug!("polls are read again: another process wrote, or too many came in");
             let newest = polls::newest(&view)?.unwrap_or(as_of);
@@ -223,7 +223,7 @@ impl HotWindow {
     }
 }
 
-/// The inputs of one report at `as_of`, read from the database for it alone.
+/// The inputs of one report at `as_of`, read from the database for this report alone.
 ///
 /// # Errors
 /// When the database cannot be read.
@@ -232,7 +232,7 @@ pub fn read_inputs(db: &mut Connection, as_of: Micros) -> Result<Inputs> {
     read_all(&view, reach(as_of), as_of)
 }
 
-/// Every store with its business time for a report at `as_of`, and the polls of a span, read side by side.
+/// Every store with its business time for a report at `as_of`, and the polls of `span`, read side by side.
 fn read_all(view: &Connection, span: Interval, as_of: Micros) -> Result<Inputs> {
     let generation = generation::current(view)?;
     let load = |view: &Connection| -> Result<(Fleet, BusinessTime)> {
@@ -243,7 +243,7 @@ fn read_all(view: &Connection, span: Interval, as_of: Micros) -> Result<Inputs> 
     let read_fleet = |file: &Path| -> Result<Option<(Fleet, BusinessTime)>> {
         let mut db = open_reader(file)?;
         let view = db::read(&mut db)?;
-        // Another write may lie between the two views.
+        // Discarded if another write came between the two views.
         (generation::current(&view)? == generation)
             .then(|| load(&view))
             .transpose()

@@ -1,4 +1,4 @@
-//! The plot: parse the command line, do what it says, tell what went wrong, leave with its code.
+//! The plot: parse the command line, run the command, report its error, exit with its status.
 
 use std::process::ExitCode;
 

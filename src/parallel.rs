@@ -1,19 +1,19 @@
-//! Fork and join: the one way in which the program shares work among processors.
+//! Fork and join: the only way in which the program shares work among processors.
 //!
-//! Threads live as long as the call that starts them, so work may borrow what its caller has. A panic of
-//! any part goes on in the caller.
+//! Threads live no longer than the call that starts them, so work may borrow from its caller. A panic in any
+//! part continues in the caller.
 
 use std::panic::resume_unwind;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-/// How many threads can work at once here: the processors that the system gives this process, at least 1.
+/// How many threads can run at once: the processors that this process may use, at least 1.
 pub fn threads() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// Calls `work` with every item, on up to `threads` threads, this one among them; returns the answers in
-/// the order of the items. Each thread takes the next item when it is done with one.
+/// Calls `work` with every item, on up to `threads` threads with this one; returns the results in the order
+/// of the items. A thread that is done takes the next item.
 pub fn map<T: Send, R: Send>(
     threads: usize,
     items: impl IntoIterator<Item = T, IntoIter: ExactSizeIterator + Send>,
@@ -45,7 +45,7 @@ pub fn map<T: Send, R: Send>(
     done.into_iter().map(|(_, answer)| answer).collect()
 }
 
-/// Calls both, `beside` on a thread of its own, and returns what they answer.
+/// Calls both, `beside` on another thread, and returns both results.
 pub fn join<A: Send, B>(beside: impl FnOnce() -> A + Send, here: impl FnOnce() -> B) -> (A, B) {
     thread::scope(|scope| {
         let beside = scope.spawn(beside);

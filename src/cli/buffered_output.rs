@@ -1,8 +1,8 @@
 //! Buffered output: a writer that never waits for its reader.
 //!
-//! An export holds a view of the database, which keeps the write-ahead log from being emptied, so it must
-//! not wait for a pipe that a person pages through. The bytes go into a temporary file without a name; a
-//! thread copies them from there at the reader's pace.
+//! An export holds a view of the database, and the write-ahead log cannot shrink meanwhile. So an export must not
+//! wait for a pipe that a person pages through. The bytes go into an unnamed temporary file, and a thread
+//! copies them from there at the reader's pace.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -12,19 +12,19 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use crate::error::{Error, Result};
 use crate::parallel;
 
-/// How much is copied at once.
+/// How many bytes are copied at once.
 const PIECE_BYTES: usize = 1 << 18;
 
 #[derive(Debug, Default)]
 struct Progress {
-    /// How many bytes are in the file.
+    /// The size of the file.
     bytes: u64,
     has_ended: bool,
-    /// The reader has closed its end, so that no more need be written.
+    /// Whether the reader has closed its end; then no more need be written.
     is_closed: bool,
 }
 
-/// Progress, and a signal for each change of it.
+/// The progress, and a signal for each change of it.
 #[derive(Debug, Default)]
 struct Watched {
     progress: Mutex<Progress>,
@@ -43,7 +43,7 @@ impl Watched {
     }
 }
 
-/// Gives `write` a writer that never waits for `out`; `out` has every byte once this returns.
+/// Gives `write` a writer that never waits for `out`; `out` has every byte once this function returns.
 ///
 /// The temporary file is in `folder`.
 ///
@@ -54,7 +54,7 @@ pub(super) fn write(
     folder: &Path,
     write: impl FnOnce(&mut dyn Write) -> Result<()>,
 ) -> Result<()> {
-    // Two handles, each with a place of its own in the file; the name goes at once.
+    // Two handles, each with its own position in the file; the name is removed at once.
     let files = tempfile::NamedTempFile::new_in(folder).and_then(|file| Ok((file.reopen()?, file.into_file())));
     let (source, file) = files.map_err(|error| {
         let place = folder.display();
@@ -68,12 +68,12 @@ pub(super) fn write(
     };
     let watched = &watched;
     let (copied, written) = parallel::join(copy, || write(&mut Buffer { file, watched }));
-    // A closed reader is the reason why the writer failed.
+    // The reader's end was closed, so the writer failed.
     copied.map_err(|error| Error::failed("stdout cannot be written").because(error))?;
     written
 }
 
-/// The writing end; its drop is the end of the bytes.
+/// The writing end; dropping it marks the end of the bytes.
 struct Buffer<'a> {
     file: File,
     watched: &'a Watched,
@@ -132,7 +132,7 @@ mod tests {
 
     use super::*;
 
-    /// Takes nothing until the other end of the channel is dropped.
+    /// A reader that blocks until the other end of the channel is dropped.
     struct Slow {
         may: mpsc::Receiver<()>,
         taken: Vec<u8>,
@@ -140,7 +140,7 @@ mod tests {
 
     impl Write for Slow {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            // An error is the drop.
+            // The error says that the other end was dropped.
             let _ = self.may.recv();
             self.taken.extend_from_slice(bytes);
             Ok(bytes.len())
@@ -174,7 +174,7 @@ mod tests {
             for piece in bytes.chunks(77_777) {
                 out.write_all(piece).unwrap();
             }
-            // All is written: the reader may begin.
+            // Everything is written; now the reader may begin.
             drop(allow);
             Ok(())
         })

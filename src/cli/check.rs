@@ -13,10 +13,10 @@ pub struct Options {
     database: Database,
 }
 
-/// Prints `ok`, or every finding and an error that counts them.
+/// Prints `ok`, or every finding and an error with their count.
 ///
 /// # Errors
-/// When something is wrong with the database, or it cannot be read at all.
+/// When the database has faults, or cannot be read at all.
 pub fn run(options: &Options) -> Result<()> {
     let file = &options.database.file;
     let db = open_reader(file)?;

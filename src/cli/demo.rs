@@ -1,4 +1,4 @@
-//! `demo`: serves a temporary database that is filled from the embedded seed data.
+//! `demo`: serves a temporary database of the embedded seed data.
 
 use super::import::load_all;
 use super::serve::{ServerOptions, serve};
@@ -14,7 +14,7 @@ const SEED: [(&str, &[u8]); 4] = [
     ("store_status.csv", include_bytes!("../../seed/store_status.csv")),
 ];
 
-/// What `demo` can be told.
+/// The options of `demo`.
 #[derive(Debug, clap::Args)]
 pub struct Options {
     #[command(flatten)]
@@ -24,7 +24,7 @@ pub struct Options {
 /// Serves the seed data until a signal stops it, then removes the database.
 ///
 /// # Errors
-/// As `serve`, and when no temporary folder can be made.
+/// Those of `serve`, and when no temporary folder can be made.
 pub fn run(options: &Options) -> Result<()> {
     let folder = tempfile::Builder::new().prefix("store-monitor-demo-").tempdir();
     let folder = folder.map_err(|error| Error::failed("no temporary folder can be made").because(error))?;

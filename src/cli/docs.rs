@@ -6,7 +6,7 @@ use super::output;
 use crate::docs::{GUIDES, Guide};
 use crate::error::{Error, Result};
 
-/// What `docs` can be told.
+/// The options of `docs`.
 #[derive(Debug, clap::Args)]
 pub struct Options {
     /// The guide; without one, all are listed
@@ -14,7 +14,7 @@ pub struct Options {
     guide: Option<&'static Guide>,
 }
 
-/// Reads the name of a guide; clap names the nearest to an unknown one.
+/// Parses the name of a guide; for an unknown name, clap suggests the nearest.
 fn guide() -> impl TypedValueParser<Value = &'static Guide> {
     PossibleValuesParser::new(GUIDES.map(|guide| guide.name)).try_map(|name| {
         let found = GUIDES.iter().find(|guide| guide.name == name);
@@ -22,7 +22,7 @@ fn guide() -> impl TypedValueParser<Value = &'static Guide> {
     })
 }
 
-/// Prints it.
+/// Prints the guide or the list.
 ///
 /// # Errors
 /// When stdout cannot be written.

@@ -1,4 +1,4 @@
-//! `export`: what is stored, as CSV that `import` takes back unchanged, or as a lake of files.
+//! `export`: the stored rows, as CSV that `import` accepts unchanged, or as a lake of files.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::export;
 use crate::ingest::kind::Kind;
 
-/// What can be exported: rows of one kind, or a lake. The kinds' subcommands follow from their list.
+/// The data to export: rows of one kind, or a lake. The subcommands of kinds come from their list.
 #[derive(Debug)]
 enum Subject {
     Rows(Kind),
@@ -60,7 +60,7 @@ impl FromArgMatches for Subject {
     }
 }
 
-/// What `export` can be told.
+/// The options of `export`.
 #[derive(Debug, clap::Args)]
 pub struct Options {
     #[command(subcommand)]
@@ -77,7 +77,7 @@ pub struct Options {
 /// Prints one kind of data, or writes a lake, from one consistent view of the database.
 ///
 /// # Errors
-/// When the database cannot be read or the output not be written.
+/// When the database cannot be read, or the output cannot be written.
 pub fn run(options: &Options) -> Result<()> {
     let file = &options.database.file;
     let kind = match &options.subject {
@@ -89,7 +89,7 @@ pub fn run(options: &Options) -> Result<()> {
         Subject::Lake(options) => return lake::run(options, file),
     };
     let mut db = open_reader(file)?;
-    // The view lasts as long as the database is read, and no longer.
+    // The view ends as soon as the database was read.
     let write = |out: &mut dyn Write| {
         let view = db::read(&mut db)?;
         export::rows(kind, &view, out)

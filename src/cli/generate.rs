@@ -1,4 +1,4 @@
-//! `generate`: synthetic CSV files in the shape of real ones, the same for the same seed.
+//! `generate`: synthetic CSV files in the shape of real ones; the same seed gives the same files.
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use indicatif::ProgressBar;
 use crate::error::Result;
 use crate::generate::{self, Order};
 
-/// What `generate` can be told.
+/// The options of `generate`.
 #[derive(Debug, clap::Args)]
 pub struct Options {
     /// The folder to write to; made if it is missing

@@ -1,4 +1,4 @@
-//! `import`: CSV files into the database, all or nothing, with a note on everything unusual.
+//! `import`: CSV files into the database, all or nothing, with notes on unusual rows.
 
 use std::fs::File;
 use std::io::{self, IsTerminal, Read, Write};
@@ -23,7 +23,7 @@ use crate::ingest::load::{self, Summary};
 use crate::ingest::problem::BadRow;
 use crate::uptime::interval::Micros;
 
-/// What `import` can be told.
+/// The options of `import`.
 #[derive(Debug, clap::Args)]
 pub struct Options {
     /// CSV files, plain or gzipped; `-` is stdin
@@ -47,11 +47,11 @@ pub struct Options {
     database: Database,
 }
 
-/// Loads the files, then forgets what is too old.
+/// Loads the files, then deletes old polls.
 ///
 /// # Errors
-/// A file that cannot be read or is none of ours; without `--rejects` any bad row. Nothing is written
-/// then.
+/// A file that cannot be read or is of no known kind; without `--rejects`, any bad row. Then nothing is
+/// written.
 pub fn run(options: &Options) -> Result<()> {
     if !options.files.is_empty() {
         import(options)?;
@@ -62,9 +62,9 @@ pub fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// Forgets old polls.
+/// Deletes old polls.
 fn prune(options: &Options) -> Result<()> {
-    // Only what exists can be pruned: a mistyped name must not make a database.
+    // Opened as a reader first: a mistyped name must not create a database.
     drop(open_reader(&options.database.file)?);
     let mut db = open_writer(&options.database.file)?;
     let before = match (options.prune_before, options.keep_days) {
@@ -110,8 +110,8 @@ fn take_good_rows(options: &Options, out: &mut dyn Write) -> Result<Summary> {
     Ok(summary)
 }
 
-/// Reads all files, then writes what they say; a new database is made only once there is something
-/// to write.
+/// Reads all files, then writes their rows. A new database is created only when there are rows to
+/// write.
 fn load(
     options: &Options,
     on_bad_row: OnBadRow,
@@ -145,22 +145,22 @@ fn load(
     written
 }
 
-/// Writes a batch, which readers of the database see whole or not at all.
+/// Writes a batch; readers of the database see it whole or not at all.
 fn write(db: &mut Connection, batch: Batch) -> Result<Summary> {
     let summary = db::write(db, |db| load::write(db, batch))?;
     pack(db);
     Ok(summary)
 }
 
-/// Packs what is not packed yet.
+/// Packs the hours that are not packed yet.
 fn pack(db: &mut Connection) {
     if let Err(error) = packed::pack_all(db) {
-        // The rows are in; reading them takes longer, that is all.
+        // The rows are stored; reading them only takes longer.
         tracing::warn!(%error, "the rows could not be packed");
     }
 }
 
-/// Lists the bad rows, if they are why the call is refused.
+/// The error of a refused call, with the list of its bad rows.
 fn refused(refusal: Refusal) -> Error {
     let Refusal::Rows { count, told } = refusal else {
         return refusal.into();
@@ -184,10 +184,10 @@ fn refused(refusal: Refusal) -> Error {
     ))
 }
 
-/// Loads sources that are known to be good, such as the demo's.
+/// Loads sources that must be good, such as the demo's.
 ///
 /// # Errors
-/// When one is not, or the database cannot be written.
+/// When one is bad, or the database cannot be written.
 pub fn load_all<'a>(db: &mut Connection, sources: impl IntoIterator<Item = Source<'a>>) -> Result<Summary> {
     let folder = std::env::temp_dir();
     let batch = import::read(
@@ -200,10 +200,10 @@ pub fn load_all<'a>(db: &mut Connection, sources: impl IntoIterator<Item = Sourc
     db::write(db, |db| load::write(db, batch))
 }
 
-/// A file of input that is open.
+/// An open input file.
 struct Input {
     name: String,
-    /// Its length, where it has one.
+    /// Its length, if it has one.
     length: Option<u64>,
     bytes: Box<dyn Read + Send>,
 }
@@ -232,7 +232,7 @@ fn open(file: &Path) -> Result<Input> {
     })
 }
 
-/// A bar on stderr where that is a terminal, else one that is not seen.
+/// A bar on stderr if that is a terminal, else a hidden bar.
 fn progress_bar(files: &[Input], rows: &Arc<AtomicU64>) -> ProgressBar {
     if !io::stderr().is_terminal() {
         return ProgressBar::hidden();
@@ -247,7 +247,7 @@ fn progress_bar(files: &[Input], rows: &Arc<AtomicU64>) -> ProgressBar {
     let rate = move |state: &ProgressState, out: &mut dyn std::fmt::Write| {
         let elapsed_ms = state.elapsed().as_millis().max(1);
         let rate = u128::from(rows.load(Ordering::Relaxed)) * 1000 / elapsed_ms;
-        // A bar that cannot be written is no reason to stop.
+        // A bar that cannot be written must not stop the import.
         let _ = write!(out, "{} rows/s", grouped(u64::try_from(rate).unwrap_or(u64::MAX)));
     };
     bar.set_style(bar.style().with_key("rows_per_second", rate));
@@ -256,11 +256,11 @@ fn progress_bar(files: &[Input], rows: &Arc<AtomicU64>) -> ProgressBar {
 }
 
 fn style(template: &str) -> ProgressStyle {
-    // The templates are this file's own; a bar in the default style would do if one were wrong.
+    // The templates are constants of this file; a wrong one would only give the default style.
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
-/// The summary in one line, and a line for each note.
+/// Prints the summary in one line, and a line for each note.
 fn tell(summary: &Summary, files: usize) {
     for SourceNote { source, note } in &summary.notes {
         let (code, meaning) = (note.code.as_str(), note.code.meaning());

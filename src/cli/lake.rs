@@ -13,7 +13,7 @@ use crate::db::connection::{folder_of, open_reader};
 use crate::error::{Error, Result};
 use crate::export::lake::{self, Fill};
 
-/// What `export lake` can be told.
+/// The options of `export lake`.
 #[derive(Debug, clap::Args)]
 pub struct Options {
     /// The folder to write to; made if it is missing
@@ -29,10 +29,10 @@ pub struct Options {
     to: i64,
 }
 
-/// Writes the files of those days, from one consistent view of the database.
+/// Writes the files of the chosen days, from one consistent view of the database.
 ///
 /// # Errors
-/// The days are none; the database has no polls in them or cannot be read; a file cannot be written.
+/// When no day is chosen, the database has no polls in them or cannot be read, or a file cannot be written.
 pub(super) fn run(options: &Options, database: &Path) -> Result<()> {
     let &Options { from, to, .. } = options;
     if from > to {
@@ -73,7 +73,7 @@ pub(super) fn run(options: &Options, database: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Makes the files in a folder.
+/// Creates the files in a folder.
 struct Files<'a> {
     folder: &'a Path,
     bar: &'a ProgressBar,
@@ -97,7 +97,7 @@ impl lake::Files for Files<'_> {
     }
 }
 
-/// Makes a folder and the missing folders above it, durably: the files in them will be durable, too.
+/// Creates a folder and its missing parents, durably: a file's name is only as durable as its folder's.
 fn make_folder(folder: &Path) -> io::Result<()> {
     if folder.is_dir() {
         return Ok(());
@@ -105,7 +105,7 @@ fn make_folder(folder: &Path) -> io::Result<()> {
     let above = folder_of(folder);
     make_folder(above)?;
     match fs::create_dir(folder) {
-        // Another process may have made it meanwhile.
+        // Another process may have created it meanwhile.
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
         _ => {}
     }

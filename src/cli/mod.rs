@@ -69,7 +69,7 @@ enum Command {
     Docs(docs::Options),
 }
 
-/// The commands that have no database.
+/// The commands without a database.
 const WITHOUT_DATABASE: [&str; 3] = ["demo", "generate", "docs"];
 
 /// The database that a command works on.
@@ -86,10 +86,10 @@ pub struct Database {
     file: PathBuf,
 }
 
-/// The command line as clap knows it: the help of a command without a database does not name `--database`.
+/// The command line for clap. The help of a command without a database hides `--database`.
 pub fn command() -> clap::Command {
     let hide = |command: clap::Command| {
-        // It has the id of the global flag, and so takes its place.
+        // It has the id of the global flag, and so replaces it.
         command.arg(Arg::new("file").long("database").hide(true))
     };
     let command = CommandLine::command();
@@ -98,7 +98,7 @@ pub fn command() -> clap::Command {
         .fold(command, |command, name| command.mut_subcommand(name, hide))
 }
 
-/// The command line of this process; wrong usage, `--help` and `--version` end the process here.
+/// Parses the command line of this process; wrong usage, `--help` and `--version` end the process here.
 pub fn parse() -> CommandLine {
     let mut command = command();
     let mut matches = command.get_matches_mut();
@@ -122,10 +122,10 @@ pub fn start_log(command_line: &CommandLine) {
         .init();
 }
 
-/// Does what the command line says.
+/// Runs the command.
 ///
 /// # Errors
-/// What went wrong, in a sentence that names the remedy.
+/// The command's own, in a sentence that names the remedy.
 pub fn run(command_line: CommandLine) -> Result<()> {
     match command_line.command {
         Command::Demo(options) => demo::run(&options),

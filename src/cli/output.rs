@@ -1,4 +1,4 @@
-//! Where data goes: stdout, or a file that appears whole or not at all.
+//! Where output goes: stdout, or a file that appears whole or not at all.
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
@@ -9,7 +9,7 @@ use super::buffered_output;
 use crate::db::connection::folder_of;
 use crate::error::{Error, Result};
 
-/// Gives `write` a writer to stdout; a reader that closes its end early is no error.
+/// Gives `write` a writer to stdout; if the reader closes its end early, that is no error.
 ///
 /// # Errors
 /// Those of `write`, and when stdout cannot be written.
@@ -25,11 +25,11 @@ pub fn to_stdout(write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()>
     }
 }
 
-/// As [`to_stdout`], but `write` never waits for a pipe or a terminal: bytes that are not yet read wait in a
-/// temporary file in `folder`.
+/// Like [`to_stdout`], but `write` never waits for a pipe or a terminal: unread bytes wait in a temporary file
+/// in `folder`.
 ///
 /// # Errors
-/// Those of `write`, and when stdout cannot be written or `folder` not be used.
+/// Those of `write`, and when stdout or a file in `folder` cannot be written.
 pub fn to_stdout_buffered(folder: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
     if is_file(&io::stdout()) {
         return to_stdout(write);
@@ -46,7 +46,7 @@ pub fn to_stdout_buffered(folder: &Path, write: impl FnOnce(&mut dyn Write) -> R
     }
 }
 
-/// Whether output goes to a file, which is never waited for.
+/// Whether output goes to a file, which never makes a writer wait.
 fn is_file(out: &io::Stdout) -> bool {
     #[cfg(unix)]
     {
@@ -62,7 +62,7 @@ fn is_file(out: &io::Stdout) -> bool {
 }
 
 /// Gives `write` a writer to a new file beside `file`, and renames it to `file` once it is whole and on disk.
-/// A link is followed; a device or a pipe is written into, because it cannot be replaced.
+/// A link is followed; a device or a pipe is written directly, because it cannot be replaced.
 ///
 /// # Errors
 /// Those of `write`, and when the file cannot be written; then `file` stays as it was.
@@ -82,7 +82,7 @@ pub fn to_file(file: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()>) ->
     let place = fs::canonicalize(file);
     let file = place.as_deref().unwrap_or(file);
     let folder = folder_of(file);
-    // Hidden: programs that read all files of a folder skip it.
+    // A hidden name: programs that read all files of a folder skip it.
     let mut name = OsString::from(".");
     name.push(file.file_name().unwrap_or_default());
     name.push(format!(".part-{}", std::process::id()));
@@ -92,11 +92,11 @@ pub fn to_file(file: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()>) ->
         out.flush().map_err(failed)?;
         out.get_ref().sync_all().map_err(failed)?;
         fs::rename(&part, file).map_err(failed)?;
-        // The new name is durable once its folder is.
+        // The new name is durable once its folder is synced.
         File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)
     });
     if written.is_err() {
-        // Best effort: the error that matters is the one above.
+        // Best effort: the error above is the one to report.
         let _ = fs::remove_file(&part);
     }
     written

@@ -1,4 +1,4 @@
-//! `report`: the report CSV, computed here and now.
+//! `report`: prints the report CSV, computed in this process.
 
 use std::path::PathBuf;
 
@@ -41,7 +41,7 @@ fn as_of(text: &str) -> Result<Micros> {
     civil::parse_instant(text)
 }
 
-/// Reads the name of a rule, offering both.
+/// Parses the name of a rule; the help lists both.
 fn interpolation() -> impl clap::builder::TypedValueParser<Value = Interpolation> {
     use clap::builder::TypedValueParser;
     let names = Interpolation::ALL.map(Interpolation::as_str);
@@ -51,7 +51,7 @@ fn interpolation() -> impl clap::builder::TypedValueParser<Value = Interpolation
 /// Prints the report.
 ///
 /// # Errors
-/// When the database cannot be read or the output not be written.
+/// When the database cannot be read, or the output cannot be written.
 pub fn run(options: &Options) -> Result<()> {
     let mut db = open_reader(&options.database.file)?;
     let as_of = match options.as_of {
@@ -67,7 +67,7 @@ pub fn run(options: &Options) -> Result<()> {
     };
     let inputs = read_inputs(&mut db, as_of)?;
     let csv = FleetReport::new(&inputs, question, threads()).render(Format::Csv);
-    // The process ends next, and the system takes all its memory back at once.
+    // The process ends next, and the system frees all its memory at once.
     std::mem::forget(inputs);
     let write = |out: &mut dyn std::io::Write| {
         out.write_all(&csv)

@@ -1,4 +1,4 @@
-//! `serve`: a server's life, from the database file to a clean stop.
+//! `serve`: the life of a server, from opening the database file to a clean stop.
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -25,25 +25,25 @@ use crate::product;
 use crate::uptime::report::Question;
 use crate::uptime::timeline::Interpolation;
 
-/// How many requests are handled at once, where the machine gives as many threads.
+/// How many requests are handled at once, if the system gives as many threads.
 ///
-/// They are many because most of them wait for a commit that they share.
+/// There are many because most of them wait for a commit that they share.
 const HANDLERS: usize = 64;
 
-/// How often old polls are forgotten.
+/// How often old polls are deleted.
 const RETENTION_EVERY: Duration = Duration::from_secs(3600);
 
-/// How often hours that have passed are packed.
+/// How often past hours are packed.
 const PACKING_EVERY: Duration = Duration::from_secs(600);
 
-/// How long after the polls the first page is computed, unless a client asks for it before. A client that
-/// waited for the start wants a report first, and both would share the processors.
+/// How long after the polls the first page is computed, unless a client asks earlier. A client that waited for
+/// the start wants a report first, and both would compete for the processors.
 const PAGE_AFTER: Duration = Duration::from_secs(1);
 
-/// How long a stop may take before the process exits anyway: all acknowledged data are on disk already.
+/// How long a stop may take before the process exits anyway: all acknowledged data are already on disk.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
 
-/// What `serve` can be told.
+/// The options of `serve`.
 #[derive(Debug, clap::Args)]
 pub struct Options {
     #[command(flatten)]
@@ -53,7 +53,7 @@ pub struct Options {
     server: ServerOptions,
 }
 
-/// What `serve` and `demo` can be told.
+/// The options that `serve` and `demo` share.
 #[derive(Clone, Debug, clap::Args)]
 pub struct ServerOptions {
     /// Where to listen; port 0 picks a free one
@@ -118,17 +118,17 @@ enum ClockName {
 /// Serves the database until a signal asks it to stop.
 ///
 /// # Errors
-/// When the database cannot be opened, the address is taken, or the machine gives no thread.
+/// When the database cannot be opened, the address is taken, or the system gives no thread.
 pub fn run(options: &Options) -> Result<()> {
     serve(&options.database.file, &options.server, |_| {})
 }
 
-/// Serves the database `file`; `ready` is told the address once requests are answered.
+/// Serves the database `file`; `ready` receives the address once requests are answered.
 ///
 /// # Errors
 /// As [`run`].
 pub fn serve(file: &Path, options: &ServerOptions, ready: impl FnOnce(SocketAddr)) -> Result<()> {
-    // Before all else: a signal during the start must not be lost.
+    // First of all, so that no signal during the start is lost.
     let mut signals =
         Signals::new([SIGINT, SIGTERM]).map_err(|error| Error::failed("cannot listen for signals").because(error))?;
     if !options.listen.ip().is_loopback() && !options.insecure_no_auth {
@@ -198,7 +198,7 @@ pub fn serve(file: &Path, options: &ServerOptions, ready: impl FnOnce(SocketAddr
         for worker in workers {
             let _ = worker.join();
         }
-        // No handle on the writer is left, so its thread ends and gives the connection back.
+        // The last handle on the writer is gone, so its thread ends and returns the connection.
         let checkpoint = |db: rusqlite::Connection| db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
         match writer_thread.join().map(checkpoint) {
             Ok(Ok(())) => {}
@@ -207,7 +207,7 @@ pub fn serve(file: &Path, options: &ServerOptions, ready: impl FnOnce(SocketAddr
             }
             Err(_) => tracing::error!("the writer panicked"),
         }
-        // The receiver is gone only if the wait below has ended.
+        // The send fails only if the wait below has ended.
         let _ = stopped.send(());
     });
     if stop.is_err() || done.recv_timeout(STOP_WITHIN).is_err() {
@@ -216,7 +216,7 @@ pub fn serve(file: &Path, options: &ServerOptions, ready: impl FnOnce(SocketAddr
     Ok(())
 }
 
-/// Calls `work` on a thread of its own.
+/// Runs `work` on its own thread.
 fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<()> {
     let thread = thread::Builder::new().name(name.to_owned()).spawn(work);
     thread
@@ -224,7 +224,7 @@ fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<()> {
         .map_err(|error| Error::failed("cannot start a thread").because(error))
 }
 
-/// Calls `work` on a thread of its own, now and after each `period`, until the sender is dropped.
+/// Runs `work` on its own thread, now and after each `period`, until the sender is dropped.
 fn every(
     period: Duration,
     name: &'static str,
@@ -256,7 +256,7 @@ fn warm(hot: &HotWindow, views: &FleetViews, file: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Packs the hours that have passed, a transaction each.
+/// Packs past hours, one transaction each.
 fn pack(writer: &Writer) -> Result<()> {
     let mut from = i64::MIN;
     while let Some(hour) = writer.write(move |db| packed::pack_next(db, from))? {
@@ -265,7 +265,7 @@ fn pack(writer: &Writer) -> Result<()> {
     Ok(())
 }
 
-/// Forgets old polls, a transaction at a time so that others get their turn.
+/// Deletes old polls, one transaction at a time, so that other writers get their turn.
 fn prune(file: &Path, writer: &Writer, days: u32) -> Result<()> {
     let Some(before) = forget::cut(&open_reader(file)?, days)? else {
         return Ok(());

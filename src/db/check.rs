@@ -1,4 +1,4 @@
-//! The check: SQLite's own integrity, and every invariant that the schema leaves to the program.
+//! The check: SQLite's own integrity check, and every invariant that the schema cannot express.
 //!
 //! Each finding is a sentence. Nothing is changed.
 
@@ -7,10 +7,10 @@ use rusqlite::Connection;
 use super::{packed, schedules};
 use crate::error::Result;
 
-/// How many findings of one kind are listed; the rest are counted.
+/// How many findings of one kind are listed; the others are counted.
 const FINDINGS_MAX: usize = 20;
 
-/// Every fault of the database; empty when all is well.
+/// Every fault of the database; empty if there is none.
 ///
 /// # Errors
 /// When the database cannot be read at all.
@@ -105,7 +105,7 @@ fn integrity(db: &Connection, findings: &mut Vec<String>) -> Result<()> {
     )
 }
 
-/// Calls `find` with each value in the first column of `query`, and adds its findings.
+/// Calls `find` with each value in the first column of `query`, and adds the findings.
 fn values(
     db: &Connection,
     query: &str,

@@ -1,4 +1,4 @@
-//! Opening the database file: the settings of every connection, and the files that are refused.
+//! Opening the database file: the settings of every connection, and the files to refuse.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -12,26 +12,26 @@ use super::migrate::{SCHEMA_VERSION, migrate};
 use crate::error::{Error, Result};
 use crate::parallel;
 
-/// `PRAGMA application_id` of our databases: "Stor".
+/// `PRAGMA application_id` of this program's databases: "Stor".
 const APPLICATION_ID: i32 = 0x5374_6F72;
 
-/// The size of a new database's pages. Twice SQLite's default reads a window of polls and keeps a
-/// report's numbers with half as many system calls; more would make a single poll's commit dear.
+/// The page size of a new database. Twice SQLite's default halves the system calls for reading a window of polls
+/// and storing a report's numbers; larger pages would make a single poll's commit slow.
 pub const PAGE_BYTES: u32 = 8192;
 
-/// How long a connection waits for another process's lock before it says so.
+/// How long a connection waits for another process's lock before it fails.
 pub const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How often a database that is being made is written to the disk.
+/// How often the file of a new database is synced while it is filled.
 const FLUSH_PERIOD: Duration = Duration::from_millis(50);
 
 /// The size to which a checkpoint cuts the WAL file back.
 const WAL_BYTES_KEPT: i64 = 64 << 20;
 
-/// Opens `file` for writing; creates it, readable by its owner only, if it is missing.
+/// Opens `file` for writing; a missing file is created, readable by its owner only.
 ///
 /// # Errors
-/// The file is not a database, not one of ours, newer than this program, locked, or unreachable; the
+/// The file is not a database, is another program's, newer than this program, locked, or unreachable; the
 /// message says which, and the remedy.
 pub fn open_writer(file: &Path) -> Result<Connection> {
     create_private(file)?;
@@ -41,13 +41,13 @@ pub fn open_writer(file: &Path) -> Result<Connection> {
     Ok(db)
 }
 
-/// Makes the database `file`, which must not exist yet, of what `fill` writes.
+/// Creates the database `file`, which must not exist yet, with the rows that `fill` writes.
 ///
-/// It gets its name once it is whole and on disk, so it needs no journal, which halves the bytes written.
+/// It gets its name once it is whole and on disk. So it needs no journal, which halves the bytes written.
 ///
 /// # Errors
-/// Those of `fill`; the file cannot be made, or another process made it meanwhile. Then there is none, or
-/// theirs.
+/// Those of `fill`; when the file cannot be created, or another process created it meanwhile. This call then
+/// leaves no file.
 pub fn create<T>(file: &Path, fill: impl FnOnce(&mut Connection) -> Result<T>) -> Result<T> {
     let folder = folder_of(file);
     let failed = |error: io::Error| Error::invalid(format!("cannot create database {}", file.display())).because(error);
@@ -80,7 +80,7 @@ pub fn create<T>(file: &Path, fill: impl FnOnce(&mut Connection) -> Result<T>) -
         }
         failed(error.error)
     })?;
-    // The new name is durable once its folder is.
+    // The new name is durable once its folder is synced.
     let synced = File::open(folder).and_then(|folder| folder.sync_all());
     synced.map_err(failed)?;
     Ok(answer)
@@ -92,16 +92,16 @@ pub fn folder_of(file: &Path) -> &Path {
     folder.unwrap_or(Path::new("."))
 }
 
-/// Turns the schema's CHECKs off. They guard against changes by hand: this program's types hold the same
-/// already, and a large load would check every row.
+/// Turns the schema's CHECKs off. They guard against changes by hand: this program's types enforce the same
+/// rules, and a large load would check every row.
 fn trust(db: &Connection) -> rusqlite::Result<()> {
     db.pragma_update(None, "ignore_check_constraints", true)
 }
 
-/// Runs `work`, and syncs `file` from time to time meanwhile: else the one sync at the end would wait for all
-/// of it to be written.
+/// Runs `work`, and syncs `file` from time to time. Otherwise the final sync would wait for all of it to be
+/// written.
 ///
-/// The system reports a failed write to one sync only, so the outcome of the syncs is returned, too.
+/// The system reports a failed write to one sync only, so the syncs' result is returned, too.
 fn flush_while<T>(file: &File, work: impl FnOnce() -> T) -> (T, io::Result<()>) {
     let (done, is_done) = bounded::<()>(0);
     let flush = || {
@@ -119,10 +119,10 @@ fn flush_while<T>(file: &File, work: impl FnOnce() -> T) -> (T, io::Result<()>) 
     (made, flushed)
 }
 
-/// Opens `file`, which must exist, for reading only; one of an older version is brought up to date first.
+/// Opens `file`, which must exist, for reading only; an older version is upgraded first.
 ///
 /// # Errors
-/// As [`open_writer`], and the file does not exist.
+/// Those of [`open_writer`], and when the file does not exist.
 pub fn open_reader(file: &Path) -> Result<Connection> {
     if !file.exists() {
         return Err(Error::invalid(format!(
@@ -130,7 +130,7 @@ pub fn open_reader(file: &Path) -> Result<Connection> {
             file.display()
         )));
     }
-    // Read-write underneath: a reader of a WAL database must be able to make its shared memory.
+    // Opened read-write, because a reader of a WAL database must be able to create its shared memory.
     let db = open(file, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     let (application, version, tables) = identity(&db, file)?;
     check_identity(file, application, version, tables)?;
@@ -148,7 +148,7 @@ pub fn open_reader(file: &Path) -> Result<Connection> {
     Ok(db)
 }
 
-/// Makes sure that `file` exists; a new one is for its owner alone. SQLite gives the WAL the same mode.
+/// Creates `file` if it is missing, readable by its owner only. SQLite gives the WAL the same mode.
 fn create_private(file: &Path) -> Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
@@ -168,7 +168,7 @@ fn open(file: &Path, flags: OpenFlags) -> Result<Connection> {
     Ok(db)
 }
 
-/// Settings that hold for one connection and must be made on each.
+/// The settings that each connection needs.
 fn configure(db: &Connection) -> rusqlite::Result<()> {
     db.busy_timeout(BUSY_TIMEOUT)?;
     db.pragma_update(None, "synchronous", "FULL")?;
@@ -190,7 +190,7 @@ fn identity(db: &Connection, file: &Path) -> Result<(i32, i32, u32)> {
     read().map_err(|error| explain(error, file))
 }
 
-/// Refuses a database that is another program's, or newer than this one.
+/// Refuses another program's database, and a newer one.
 fn check_identity(file: &Path, application: i32, version: i32, tables: u32) -> Result<()> {
     let file = file.display();
     match application {
@@ -205,7 +205,7 @@ fn check_identity(file: &Path, application: i32, version: i32, tables: u32) -> R
     }
 }
 
-/// Gives an empty file its schema and an older one what it lacks, and makes sure of the journal mode.
+/// Gives an empty file its schema, upgrades an older one, and sets the journal mode.
 fn prepare(db: &mut Connection, file: &Path) -> Result<()> {
     let (application, version, tables) = identity(db, file)?;
     check_identity(file, application, version, tables)?;
@@ -215,7 +215,7 @@ fn prepare(db: &mut Connection, file: &Path) -> Result<()> {
     }
     let write = db.transaction_with_behavior(TransactionBehavior::Immediate);
     let write = write.map_err(failed)?;
-    // Another process may have been here first: only now is its version certain.
+    // Another process may have upgraded it: only under the lock is its version certain.
     let version = write.pragma_query_value(None, "user_version", |row| row.get(0));
     let version = version.map_err(failed)?;
     if version < SCHEMA_VERSION {
@@ -249,7 +249,7 @@ impl From<rusqlite::Error> for Error {
     }
 }
 
-/// The one table from SQLite's codes to our kinds and remedies.
+/// The one table from SQLite's codes to error kinds and remedies.
 fn describe(error: rusqlite::Error, database: &str) -> Error {
     match error.sqlite_error_code() {
         Some(ErrorCode::NotADatabase) => Error::invalid(format!(

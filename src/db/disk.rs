@@ -1,5 +1,5 @@
-//! The disk that a load needs, checked before it begins: a transaction that fails for want of room takes all of
-//! its rows back, after minutes in which others waited for it.
+//! Checks the disk before a load begins. A transaction that runs out of room rolls all of its rows back, after
+//! minutes in which other writers waited.
 
 use std::path::Path;
 
@@ -7,17 +7,17 @@ use rusqlite::Connection;
 
 use crate::error::{Error, Result};
 
-/// How many bytes a new poll adds to the database file, its share of half-full pages included.
+/// How many bytes a new poll adds to the database file, with its share of half-full pages.
 const FILE_BYTES_A_POLL: u64 = 32;
 
 /// How many bytes it adds to the write-ahead log of its transaction.
 const LOG_BYTES_A_POLL: u64 = 36;
 
-/// Below so many bytes nothing is checked: the log takes as much between two checkpoints anyway.
+/// A load below this size is not checked: the log grows by as much between two checkpoints anyway.
 const UNCHECKED_BYTES: u64 = 64 << 20;
 
-/// The bytes that one transaction with `polls` new polls may take on the disk. Where they come in among older
-/// ones (`is_late`), each may rewrite a page of its own.
+/// The most bytes that a transaction with `polls` new polls takes on the disk. If they lie among older ones
+/// (`is_late`), each may rewrite a page.
 fn needed(db: &Connection, polls: u64, is_late: bool) -> Result<u64> {
     let number = |pragma| db.pragma_query_value(None, pragma, |row| row.get::<_, u64>(0));
     let mut bytes = polls * FILE_BYTES_A_POLL;
@@ -31,10 +31,10 @@ fn needed(db: &Connection, polls: u64, is_late: bool) -> Result<u64> {
     Ok(bytes)
 }
 
-/// Refuses a load for which the disk of the database has no room.
+/// Refuses a load that does not fit on the database's disk.
 ///
 /// # Errors
-/// [`ErrorKind::Unavailable`](crate::error::ErrorKind) when there is too little, with both figures.
+/// [`ErrorKind::Unavailable`](crate::error::ErrorKind), with the needed and the free bytes.
 pub fn require(db: &Connection, polls: u64, is_late: bool) -> Result<()> {
     let needed = needed(db, polls, is_late)?;
     let folder = db.path().and_then(|file| Path::new(file).parent());
@@ -53,7 +53,7 @@ pub fn require(db: &Connection, polls: u64, is_late: bool) -> Result<()> {
     }
 }
 
-/// How many bytes this process may still write to the disk of `folder`; none where the system does not say.
+/// How many bytes this process may still write to the disk of `folder`; none if the system cannot say.
 #[cfg(unix)]
 fn free(folder: &Path) -> Option<u64> {
     let disk = rustix::fs::statvfs(folder).ok()?;
@@ -84,7 +84,7 @@ mod tests {
             files.map(|file| file.unwrap().metadata().unwrap().len()).sum()
         };
         let instant = |minute: i64| 1_700_000_000_000_000 + minute * 60_000_000;
-        // The first are new, the second lie in between.
+        // The first half is new; the second half lies among the first.
         let count = 200_000_i64;
         for (offset, is_late) in [(0, false), (1, true)] {
             let before = bytes();

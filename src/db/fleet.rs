@@ -1,4 +1,4 @@
-//! Stores in the database: their zones and names, and the fleet that they make with their hours.
+//! Stores in the database: their zones and names, and the fleet of them.
 
 use std::collections::HashMap;
 
@@ -12,20 +12,20 @@ use crate::error::{Error, Result};
 use crate::uptime::business_hours::{Pattern, ZONE_DEFAULT};
 use crate::uptime::fleet::{Fleet, PatternIndex, StoreKey};
 
-/// A store's name and owner, as a stores file has them; both may be empty.
+/// A store's name and owner from a stores file; both may be empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Label {
-    /// What people call the store.
+    /// The store's name.
     pub name: String,
-    /// Who owns it.
+    /// The store's owner.
     pub group: String,
 }
 
 /// Every store with its zone and hours.
 ///
 /// # Errors
-/// When the database cannot be read, or holds a zone or hours that this program does not know (another
-/// program wrote them: `check` finds all of them).
+/// When the database cannot be read, or holds a zone or hours that this program does not know: another
+/// program wrote them, and `check` lists them all.
 pub fn load(db: &Connection) -> Result<Fleet> {
     let weeks = schedules::all(db)?;
     let mut zones: HashMap<String, Tz, RandomState> = HashMap::default();
@@ -68,7 +68,7 @@ pub fn load(db: &Connection) -> Result<Fleet> {
     Ok(Fleet::of_patterns(patterns, stores))
 }
 
-/// Calls `each` with the id and zone, as written, of every store that has one, ordered by id as bytes.
+/// Calls `each` with the id and zone (as written) of every store with a zone, ordered by id as bytes.
 ///
 /// # Errors
 /// When the database cannot be read, and those of `each`.
@@ -81,7 +81,7 @@ pub fn for_each_zone(db: &Connection, mut each: impl FnMut(&str, &str) -> Result
     Ok(())
 }
 
-/// Calls `each` with the id, name and group of every store that has them, ordered by id as bytes.
+/// Calls `each` with the id, name and group of every store with a label, ordered by id as bytes.
 ///
 /// # Errors
 /// When the database cannot be read, and those of `each`.
@@ -95,7 +95,7 @@ pub fn for_each_label(db: &Connection, mut each: impl FnMut(&str, &str, &str) ->
     Ok(())
 }
 
-/// The name and group of every store that has them, by its key.
+/// The name and group of every store with a label, by its key.
 ///
 /// # Errors
 /// When the database cannot be read.
@@ -109,7 +109,7 @@ pub fn labels(db: &Connection) -> Result<HashMap<StoreKey, Label>> {
     Ok(labels.collect::<rusqlite::Result<_>>()?)
 }
 
-/// The name and group of one store, and its zone as written; each none where no source named it.
+/// The name and group of one store, and its zone as written; each is none if no input has it.
 ///
 /// # Errors
 /// When the database cannot be read.
@@ -131,7 +131,7 @@ fn text<'row>(row: &'row Row<'_>, column: usize) -> Result<&'row str> {
     Ok(row.get_ref(column)?.as_str().map_err(rusqlite::Error::from)?)
 }
 
-/// Gives each store this zone in place of the one it had.
+/// Replaces the zone of each store.
 ///
 /// # Errors
 /// When the database cannot be written.
@@ -153,7 +153,7 @@ pub fn replace_zones<'a>(db: &Connection, zones: impl IntoIterator<Item = (Store
     advance_if_changed(db, changed)
 }
 
-/// Gives each store this name and group in place of those it had.
+/// Replaces the name and group of each store.
 ///
 /// # Errors
 /// When the database cannot be written.

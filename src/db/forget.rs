@@ -1,6 +1,6 @@
-//! Forgetting: a store with all its rows, and polls that are too old, whose space goes back to the disk.
+//! Deleting: a store with all its rows, and old polls, whose space returns to the disk.
 //!
-//! Callers say what is too old; no clock is read.
+//! Callers pass the instant; this file reads no clock.
 
 use rusqlite::{Connection, OptionalExtension};
 
@@ -9,13 +9,13 @@ use crate::error::Result;
 use crate::uptime::fleet::StoreKey;
 use crate::uptime::interval::{DAY, Interval, Micros};
 
-/// How many polls one transaction forgets: the write-ahead log stays small, and other writers get a turn.
+/// How many polls one transaction deletes: the write-ahead log stays small, and other writers get a turn.
 const PRUNE_POLLS: u32 = 200_000;
 
-/// What share of the file must be free before it is worth writing the rest anew: one in this many.
+/// The file is rewritten if at least one part in this many is free.
 const FREE_SHARE: i64 = 10;
 
-/// Forgets a store and all its rows; returns how many polls went, none where there is no such store.
+/// Deletes a store and all its rows; returns how many polls it had, or none if there is no such store.
 ///
 /// # Errors
 /// When the database cannot be written.
@@ -34,8 +34,8 @@ pub fn store(db: &Connection, id: &str) -> Result<Option<u64>> {
     Ok(Some(polls))
 }
 
-/// Forgets polls older than `before`, at most as many as one transaction should; returns how many.
-/// Their pages are used again for polls that come in.
+/// Deletes polls older than `before`, up to the limit of one transaction; returns how many. Later polls use
+/// their pages again.
 ///
 /// # Errors
 /// When the database cannot be written.
@@ -51,13 +51,13 @@ pub fn prune_some(db: &Connection, before: Micros) -> Result<u64> {
     Ok(polls)
 }
 
-/// Forgets all polls older than `before` and gives their space back to the disk; returns how many.
+/// Deletes all polls older than `before` and returns their space to the disk; returns how many.
 ///
-/// The space is given back by writing the rest of the file anew. That needs as much room again meanwhile,
-/// and other writers wait. (A file that could shrink page by page makes every import a tenth slower.)
+/// The rest of the file is written again, which needs as much room once more, while other writers wait. (A file
+/// that can shrink page by page would make every import a tenth slower.)
 ///
 /// # Errors
-/// When the database cannot be written; what was forgotten until then stays so.
+/// When the database cannot be written; polls deleted before that stay deleted.
 pub fn prune(db: &mut Connection, before: Micros) -> Result<u64> {
     let mut total = 0;
     loop {
@@ -74,8 +74,8 @@ pub fn prune(db: &mut Connection, before: Micros) -> Result<u64> {
     Ok(total)
 }
 
-/// The instant before which polls are too old when `days` days up to the newest one are kept; none
-/// without polls.
+/// The instant before which polls are too old if the `days` days up to the newest poll are kept; none without
+/// polls.
 ///
 /// # Errors
 /// When the database cannot be read.

@@ -1,12 +1,12 @@
-//! Generations: counters of changes. Data in memory is stale once its counter has moved on.
+//! Generations: counters of changes, which tell when data in memory are stale.
 //!
-//! A counter advances in the transaction that changes the data, whichever process makes it.
+//! A counter advances in the same transaction as the data, whichever process writes.
 
 use rusqlite::Connection;
 
 use crate::error::Result;
 
-/// The data whose changes a counter counts.
+/// The data that a counter is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// The polls.
@@ -46,7 +46,7 @@ pub fn current(db: &Connection) -> Result<Generation> {
     })
 }
 
-/// Counts one change more of `kind`.
+/// Counts one more change of `kind`.
 ///
 /// # Errors
 /// When the database cannot be written.

@@ -1,6 +1,6 @@
-//! Answers by `Idempotency-Key`, kept for a day: a repeated request gets its answer and changes nothing.
+//! Answers by `Idempotency-Key`, kept for a day: a repeated request gets the same answer and changes nothing.
 //!
-//! An answer is opaque text, written in the transaction of the change that it is about.
+//! An answer is opaque text, written in the same transaction as its change.
 
 use rusqlite::{Connection, OptionalExtension};
 
@@ -10,10 +10,10 @@ use crate::uptime::interval::{DAY, Micros};
 /// How long an answer is kept.
 const KEPT: Micros = DAY;
 
-/// An earlier request with a key.
+/// The earlier request with a key.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Earlier {
-    /// There was none in the last day.
+    /// None in the last day.
     None,
     /// The same request, and its answer.
     Same(String),
@@ -21,7 +21,7 @@ pub enum Earlier {
     Other,
 }
 
-/// The request that came with `key` in the day before `at`.
+/// Looks for a request with `key` in the day before `at`.
 ///
 /// # Errors
 /// When the database cannot be read.
@@ -38,7 +38,7 @@ pub fn find(db: &Connection, key: &str, fingerprint: &str, at: Micros) -> Result
     })
 }
 
-/// Keeps an answer, and forgets those that are older than a day.
+/// Stores an answer, and deletes those older than a day.
 ///
 /// # Errors
 /// When the database cannot be written.

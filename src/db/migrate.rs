@@ -1,7 +1,7 @@
-//! Migration: an empty database gets the schema, and one of an earlier version becomes one of the present.
+//! Migration: gives an empty database the schema, and upgrades a database of an earlier version.
 //!
-//! The caller holds one transaction, so that a database is wholly of one version. `schema.sql` adds the
-//! tables that are missing; here is the rest. `tests/data/schemas/` has a database of every version.
+//! The caller holds one transaction, so a database is always of one version. `schema.sql` creates missing
+//! tables; this file does the rest. `tests/data/schemas/` has a database of every version.
 
 use rusqlite::Connection;
 
@@ -14,7 +14,7 @@ const SCHEMA: &str = include_str!("../../schema.sql");
 /// The version of the schema that this program writes and reads.
 pub(super) const SCHEMA_VERSION: i32 = 6;
 
-/// What version 4 changed. The bytes of packed hours meant something else: they are packed anew.
+/// Changes of version 4. The packed format is new, so hours are packed again.
 const TO_4: &str = "
     DROP TABLE IF EXISTS packed_hour;
     ALTER TABLE report ADD COLUMN csv_bytes INTEGER;
@@ -23,11 +23,11 @@ const TO_4: &str = "
     UPDATE report SET csv_bytes = length(csv);
     CREATE TABLE report_fleet (generation INTEGER PRIMARY KEY, store_ids TEXT NOT NULL) STRICT;";
 
-/// What version 5 changed.
+/// Changes of version 5.
 const TO_5: &str = "ALTER TABLE report ADD COLUMN shared BLOB;";
 
-/// Versions 2 to 5 kept a large load apart, polls and new stores, until its last transaction set `landed`.
-/// From then on it counted, each poll in the place of that in `poll`; before, it had never happened.
+/// Versions 2 to 5 kept the polls and new stores of a large load in separate tables, until its last transaction
+/// set `landed`. A landed load counts, and its polls replace those of `poll`. A load without it is dropped.
 const LANDED: &str = "
     INSERT INTO poll SELECT at, store, active FROM landing_poll
         WHERE EXISTS (SELECT 1 FROM landing WHERE landed)
@@ -36,7 +36,7 @@ const LANDED: &str = "
     DROP TABLE landing_poll;
     DROP TABLE landing_store;";
 
-/// Until version 5 each store had rows of its own for its hours.
+/// Before version 6 each store had its own rows of hours.
 const SCHEDULES: &str = "
     CREATE TEMP TABLE week AS
         SELECT store, json_group_array(json_array(weekday, start_local, end_local)) AS week
@@ -49,10 +49,10 @@ const SCHEDULES: &str = "
     DROP TABLE business_hours;
     DROP TABLE IF EXISTS packed_fleet;";
 
-/// Brings a database of `version` up to date; 0 is an empty one.
+/// Upgrades a database of `version`; 0 means an empty one.
 ///
 /// # Errors
-/// When the database cannot be written; the transaction must then be rolled back.
+/// When the database cannot be written; the caller must then roll the transaction back.
 pub(super) fn migrate(db: &Connection, version: i32) -> Result<()> {
     let is_older = |than: i32| (1..than).contains(&version);
     if is_older(4) {

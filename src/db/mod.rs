@@ -1,14 +1,14 @@
-//! The record: one SQLite file, its schema in `schema.sql`. It stores integers and computes no time.
+//! The database: one SQLite file, with its schema in `schema.sql`. It stores integers and computes no time.
 //!
 //! In reading order, from the bottom: [`connection`] opens the file and `migrate` brings it up to date.
-//! [`generation`] tells when data in memory is stale. [`store_keys`], [`schedules`] and [`fleet`] hold the
-//! stores; `poll_table` holds the polls, [`packed`] a copy of the newest that is read faster, and [`polls`]
-//! joins both. [`reports`] holds the jobs and their results, [`idempotency`] the answers that were given.
-//! [`forget`] deletes; [`disk`] refuses a load without room. [`writer`] is a server's one way to change
-//! anything. [`check`] holds every promise that the schema cannot make by itself.
+//! [`generation`] tells when data in memory are stale. [`store_keys`], [`schedules`] and [`fleet`] hold the
+//! stores; `poll_table` holds the polls, [`packed`] a copy of the newest ones for faster reading, and [`polls`]
+//! joins both. [`reports`] holds the jobs and their results, [`idempotency`] the answers already given.
+//! [`forget`] deletes; [`disk`] refuses a load without room. [`writer`] is a server's only way to change
+//! data. [`check`] verifies every invariant that the schema cannot express.
 //!
-//! Functions here take a connection and assume that the caller has opened a transaction where one is
-//! needed: [`write()`] for changes, [`read`] for a consistent view.
+//! Functions take a connection. If one needs a transaction, the caller has opened it: [`write()`] for changes,
+//! [`read`] for a consistent view.
 
 pub mod check;
 pub mod connection;
@@ -33,14 +33,14 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use crate::error::Result;
 
-/// The outcome of a change for the rows that it named.
+/// The outcome of a change for its rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Changed {
-    /// Named something that was not known.
+    /// Rows with new facts.
     pub new: u64,
-    /// Replaced what was known.
+    /// Rows that replaced a stored fact.
     pub replaced: u64,
-    /// Said what was known already.
+    /// Rows that repeat a stored fact.
     pub unchanged: u64,
 }
 
@@ -52,13 +52,13 @@ impl AddAssign for Changed {
     }
 }
 
-/// Runs `change` in one write transaction: durable when this returns `Ok`, else nothing has happened.
+/// Runs `change` in one write transaction: durable when this returns `Ok`, otherwise nothing has changed.
 ///
 /// # Errors
-/// Those of `change`, and [`ErrorKind::Unavailable`](crate::error::ErrorKind) when another process
-/// keeps the write lock.
+/// Those of `change`, and [`ErrorKind::Unavailable`](crate::error::ErrorKind) when another process holds the
+/// write lock.
 pub fn write<T>(db: &mut Connection, change: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
-    // Immediate: a deferred transaction that turns into a writer can fail half-way with "busy".
+    // Immediate: a deferred transaction that becomes a writer can fail half-way with "busy".
     let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let answer = change(&transaction)?;
     transaction.commit()?;

@@ -1,11 +1,11 @@
-//! Packed hours: the polls of one hour in one value, which is read some ten times as fast as its rows.
+//! Packed hours: the polls of one hour in one value, which is read about ten times as fast as its rows.
 //!
-//! They are derived: the rows of `poll` are the truth, and a change of a row of an hour forgets the packed
-//! hour in the same transaction. Where an hour is not packed, its rows are read; only time depends on it,
-//! and `check` compares the two. Only hours that reports of the newest day reach are kept.
+//! They are derived data. The rows of `poll` are the truth: changing a row deletes its packed hour in the same
+//! transaction. If an hour is not packed, its rows are read: slower, with the same result. `check` compares the
+//! two. Only hours within reach of the newest day's reports are kept.
 //!
-//! An hour is packed as its polls are added, where they come in order and find none of it there
-//! ([`Packing`]), else from its rows, once newer polls have come in ([`pack_all`]).
+//! An hour is packed while its polls are added, if they come in order and it had none ([`Packing`]). Otherwise it
+//! is packed from its rows, once newer polls have come in ([`pack_all`]).
 
 use std::thread;
 use std::time::Instant;
@@ -20,11 +20,11 @@ use crate::uptime::interval::{HOUR, Interval, Micros};
 use crate::uptime::poll::Poll;
 use crate::uptime::window::REACH;
 
-/// An hour with fewer polls is not packed: to read its rows takes some microseconds.
+/// An hour with fewer polls is not packed: its rows are read in some microseconds.
 const PACKED_POLLS_MIN: usize = 32;
 
-/// How many hours are kept, counted back from the newest: a report's reach, and a quarter of a day in
-/// which its reader may lag behind.
+/// How many hours are kept, counted back from the newest: a report's reach, and a quarter of a day by which
+/// a reader may lag.
 const KEPT_HOURS: i64 = REACH / HOUR + 6;
 
 /// The hour of an instant, counted from 1970.
@@ -32,18 +32,18 @@ fn hour_of(at: Micros) -> i64 {
     at.div_euclid(HOUR)
 }
 
-/// Packs polls while they are added; it is told of each chunk before and after that is written.
+/// Packs polls while they are added; the caller reports each chunk before and after it is written.
 pub(super) struct Packing<'db> {
     db: &'db Connection,
     /// Hours before this are too old to be kept.
     oldest: i64,
-    /// The hour of the polls seen last.
+    /// The hour of the latest polls.
     hour: Option<i64>,
-    /// The polls of that hour so far; none where it is not to be packed.
+    /// That hour's polls so far; none if it is not to be packed.
     polls: Option<Vec<(StoreKey, Poll)>>,
-    /// Hours that had polls before, among those that the next chunk touches.
+    /// The hours of the next chunk that had polls before.
     touched: Vec<i64>,
-    /// Whether all polls so far came in order.
+    /// Whether all polls so far were in order.
     in_order: bool,
 }
 
@@ -60,7 +60,7 @@ impl<'db> Packing<'db> {
         })
     }
 
-    /// To be called before the chunk is written. Returns whether no hour that it touches had polls before.
+    /// To be called before a chunk is written. Returns whether all of its hours were empty.
     pub(super) fn before(&mut self, chunk: &[(StoreKey, Poll)]) -> Result<bool> {
         for &(store, poll) in chunk {
             let hour = hour_of(poll.at());
@@ -81,7 +81,7 @@ impl<'db> Packing<'db> {
         Ok(self.touched.is_empty())
     }
 
-    /// To be called after the chunk was written.
+    /// To be called after a chunk was written.
     pub(super) fn after(&mut self, changed: Changed) -> Result<()> {
         if changed.new + changed.replaced > 0 {
             for &hour in &self.touched {
@@ -98,7 +98,7 @@ impl<'db> Packing<'db> {
         self.keep()
     }
 
-    /// Keeps the hour that has come to its end, if it is packed and worth it.
+    /// Stores the finished hour, if it is to be packed and large enough.
     fn keep(&mut self) -> Result<()> {
         match (self.hour, self.polls.take()) {
             (Some(hour), Some(polls)) => keep(self.db, hour, &polls),
@@ -107,7 +107,7 @@ impl<'db> Packing<'db> {
     }
 }
 
-/// Keeps an hour as a packed one, if it is worth it. Its polls are in order of time, or nearly.
+/// Stores an hour in packed form, if it is large enough. Its polls are in order of time, or nearly.
 fn keep(db: &Connection, hour: i64, polls: &[(StoreKey, Poll)]) -> Result<()> {
     if polls.len() < PACKED_POLLS_MIN {
         return Ok(());
@@ -120,7 +120,7 @@ fn keep(db: &Connection, hour: i64, polls: &[(StoreKey, Poll)]) -> Result<()> {
     Ok(())
 }
 
-/// The polls of an hour by their rows, in order of time and store key.
+/// The polls of an hour from their rows, in order of time and store key.
 fn rows_of(db: &Connection, hour: i64) -> Result<Vec<(StoreKey, Poll)>> {
     let mut polls = Vec::new();
     poll_table::for_each_within(db, span_of(hour), |at, store, status| {
@@ -136,7 +136,7 @@ fn damaged(hour: i64) -> Error {
     ))
 }
 
-/// The packed hours within `span`. `rows` is called with each stretch of it that is not packed.
+/// The packed hours within `span`. `rows` receives each stretch that is not packed.
 ///
 /// # Errors
 /// When the database cannot be read or a packed hour is damaged, and those of `rows`.
@@ -147,7 +147,7 @@ pub(super) fn read(
 ) -> Result<PackedHours> {
     let range = [hour_of(span.start), hour_of(span.end)];
     let mut from = span.start;
-    // In one piece of memory, which goes back to the system as a whole.
+    // One piece of memory, which the system takes back as a whole.
     let mut bytes =
         view.prepare_cached("SELECT coalesce(sum(length(polls)), 0) FROM packed_hour WHERE hour BETWEEN ?1 AND ?2")?;
     let mut packed = PackedHours::with_capacity(span, bytes.query_row(range, |row| row.get(0))?);
@@ -175,7 +175,7 @@ pub(super) fn read(
     Ok(packed)
 }
 
-/// Forgets the packed hours that `span` touches: their polls are about to change.
+/// Deletes the packed hours that `span` touches, before their polls change.
 ///
 /// # Errors
 /// When the database cannot be written.
@@ -185,7 +185,7 @@ pub fn forget(db: &Connection, span: Interval) -> Result<()> {
     Ok(())
 }
 
-/// Packs every hour that could be packed and is not, each in a transaction of its own.
+/// Packs every hour that can be packed and is not, one transaction each.
 ///
 /// # Errors
 /// When the database cannot be written.
@@ -197,14 +197,14 @@ pub fn pack_all(db: &mut Connection) -> Result<()> {
             return Ok(());
         };
         from = hour + 1;
-        // SQLite's write lock knows no queue: other processes get a gap.
+        // SQLite's write lock has no queue: this gap lets other processes in.
         thread::sleep(begun.elapsed() / 8);
     }
 }
 
-/// Packs the oldest hour from `from` on that could be packed and is not; returns which one it was.
+/// Packs the oldest hour from `from` on that can be packed and is not; returns that hour.
 ///
-/// The newest hour is not packed: most of its polls may be still to come.
+/// The newest hour is not packed, because more of its polls may come.
 ///
 /// # Errors
 /// When the database cannot be written.
@@ -224,7 +224,7 @@ pub fn pack_next(db: &Connection, from: i64) -> Result<Option<i64>> {
     Ok(None)
 }
 
-/// The hours whose packed polls are not those of their rows.
+/// The hours whose packed polls differ from their rows.
 ///
 /// # Errors
 /// When the database cannot be read.
@@ -239,7 +239,7 @@ pub fn wrong(db: &Connection) -> Result<Vec<i64>> {
         let bytes = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
         let whole = hour_alone.add(hour, bytes);
         hour_alone.each(|store, poll| packed.push((store, poll)));
-        // Of those at one instant any may be first.
+        // Polls of one instant have no fixed order.
         packed.sort_unstable_by_key(|&(store, poll): &(StoreKey, Poll)| (poll.at(), store));
         if !whole || packed != rows_of(db, hour)? {
             wrong.push(hour);

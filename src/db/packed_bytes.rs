@@ -1,16 +1,16 @@
-//! The bytes of packed hours. No SQL is here; [`packed`](super::packed) stores them.
+//! The byte format of packed hours. [`packed`](super::packed) stores them.
 //!
 //! # The format
-//! Polls lie in groups, one for each status of each block of 256 store keys. A report's memory is laid out
-//! by block, too, so that the thread that has a block reads its groups straight into their place.
+//! Polls lie in groups, one for each status of each block of 256 store keys. A history has the same blocks, so
+//! the thread of a block copies its groups straight to their place.
 //!
 //! 1. The number of groups.
-//! 2. For each group its number (the block, doubled, plus one when active), and where its polls end, counted
-//!    from the first group's first.
-//! 3. For each group, of each poll the store's place in the block, a byte; then of each poll the microseconds
-//!    since the hour began.
+//! 2. For each group, its number (twice the block, plus one if active) and the end of its polls, counted from
+//!    the first poll of the first group.
+//! 3. For each group, one byte a poll: the store's place in the block. Then, for each poll, the microseconds
+//!    since the start of the hour.
 //!
-//! Numbers take four bytes, the lowest first: five bytes a poll, where a row takes some twenty.
+//! Numbers take four bytes, little-endian: five bytes a poll, where a row takes about twenty.
 
 use crate::uptime::fleet::StoreKey;
 use crate::uptime::history::BLOCK_STORES;
@@ -18,7 +18,7 @@ use crate::uptime::history_builder::{ByBlock, Group};
 use crate::uptime::interval::{HOUR, Interval, Micros};
 use crate::uptime::poll::{Poll, Status};
 
-/// The stretch of time that an hour is.
+/// The interval of an hour.
 pub(super) fn span_of(hour: i64) -> Interval {
     Interval::new(hour * HOUR, (hour + 1) * HOUR)
 }
@@ -36,10 +36,10 @@ fn group_of(store: StoreKey, poll: Poll) -> u32 {
     store / BLOCK_KEYS * 2 + u32::from(poll.is_active())
 }
 
-/// The polls of the hour that begins at `start`, as they are stored.
+/// Packs the polls of the hour that begins at `start`.
 pub(super) fn pack(start: Micros, polls: &[(StoreKey, Poll)]) -> Vec<u8> {
-    // Dealt out by group, which takes a tenth of the time of sorting them and leaves each group in its
-    // order of time, too.
+    // A counting sort by group: a tenth of the time of a comparison sort, and each group keeps its order
+    // of time.
     let groups = || polls.iter().map(|&(store, poll)| group_of(store, poll));
     let first = groups().min().unwrap_or(0);
     let last = groups().max().unwrap_or(0);
@@ -58,7 +58,7 @@ pub(super) fn pack(start: Micros, polls: &[(StoreKey, Poll)]) -> Vec<u8> {
     }
     packed[..4].copy_from_slice(&listed.to_le_bytes());
 
-    // Where the next poll of each group goes: its store's place in the block, and its time.
+    // Where the next poll of each group goes: its store's place, and its time.
     let mut next = Vec::with_capacity(counts.len());
     let mut at = packed.len();
     for count in counts {
@@ -77,7 +77,7 @@ pub(super) fn pack(start: Micros, polls: &[(StoreKey, Poll)]) -> Vec<u8> {
     packed
 }
 
-/// The packed hours within a span, end to end as they are stored.
+/// The packed hours within a span, end to end in their stored form.
 #[derive(Debug)]
 pub(super) struct PackedHours {
     span: Interval,
@@ -85,16 +85,16 @@ pub(super) struct PackedHours {
     hours: Vec<PackedHour>,
 }
 
-/// Where one of them lies.
+/// The place of one hour.
 #[derive(Clone, Copy, Debug)]
 struct PackedHour {
     hour: i64,
-    /// Where its groups are listed, and where their polls begin.
+    /// The start of its list of groups, and of its polls.
     listed: usize,
     polls: usize,
 }
 
-/// One entry of the list of groups: its number, and where its polls end.
+/// One entry of the list of groups: its number, and the end of its polls.
 type Listed = [u8; 8];
 
 fn listed(entry: &Listed) -> (u32, usize) {
@@ -102,7 +102,7 @@ fn listed(entry: &Listed) -> (u32, usize) {
     (u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes(end) as usize)
 }
 
-/// How many bytes a poll takes.
+/// The bytes of one poll.
 const POLL_BYTES: usize = 5;
 
 impl PackedHours {
@@ -114,7 +114,7 @@ impl PackedHours {
         }
     }
 
-    /// Adds an hour; false if its bytes cannot be one.
+    /// Adds an hour; returns false if the bytes are malformed.
     pub(super) fn add(&mut self, hour: i64, packed: &[u8]) -> bool {
         let Some((groups, rest)) = packed.split_first_chunk() else {
             return false;
@@ -126,7 +126,7 @@ impl PackedHours {
         let entries = || list.iter().map(listed);
         let polls = entries().next_back().map_or(0, |(_, end)| end);
         let whole = polls.checked_mul(POLL_BYTES) == Some(rest.len() - list.as_flattened().len());
-        // No store has a larger one, and memory would be asked for as many blocks.
+        // A larger block exists for no store, and memory is allocated for every block up to the last.
         let last = group_of(StoreKey::MAX, Poll::new(0, Status::Active));
         let known = entries().all(|(group, _)| group <= last);
         if !whole || !known || !entries().is_sorted_by(|a, b| a.0 < b.0 && a.1 <= b.1) {
@@ -160,7 +160,7 @@ impl PackedHours {
         }
     }
 
-    /// Calls `each` with all polls and their stores.
+    /// Calls `each` with every poll and its store.
     pub(super) fn each(&self, mut each: impl FnMut(StoreKey, Poll)) {
         for &hour in &self.hours {
             for (index, entry) in self.list(hour).iter().enumerate() {
@@ -196,7 +196,7 @@ mod tests {
 
     const HOUR_PACKED: i64 = 494_000;
 
-    /// Polls of an hour, of stores in several blocks.
+    /// The polls of an hour, from stores in several blocks.
     fn polls_of_an_hour() -> Vec<(StoreKey, Poll)> {
         let start = span_of(HOUR_PACKED).start;
         let poll = |number: i64| {
@@ -252,7 +252,7 @@ mod tests {
         for place in 0..4 + 8 * 10 {
             let mut bytes = bytes.clone();
             bytes[place] ^= 0x80;
-            // Whatever is taken can be read.
+            // Bytes that are accepted can be read.
             let mut hours = PackedHours::with_capacity(span_of(HOUR_PACKED), 0);
             if hours.add(HOUR_PACKED, &bytes) {
                 hours.each(|_, _| {});

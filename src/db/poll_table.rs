@@ -1,4 +1,4 @@
-//! The table `poll`: its newest row, a range of rows, and adding more. Packed hours are not looked at.
+//! The table `poll`: its newest row, a range of rows, and adding more. It leaves packed hours alone.
 
 use rusqlite::{CachedStatement, Connection};
 
@@ -8,7 +8,7 @@ use crate::uptime::fleet::StoreKey;
 use crate::uptime::interval::{Interval, Micros};
 use crate::uptime::poll::{Poll, Status};
 
-/// How many rows one `INSERT` carries: from some 200 on, SQLite's cost a row hardly falls further.
+/// How many rows one `INSERT` has: above 200 the cost a row hardly falls.
 pub(super) const INSERT_ROWS: usize = 200;
 
 /// Every instant that a poll may have.
@@ -23,7 +23,7 @@ pub fn newest(db: &Connection) -> Result<Option<Micros>> {
     Ok(select.query_row([], |row| row.get(0))?)
 }
 
-/// The instant of the first poll within `span`; none where there is no poll.
+/// The instant of the first poll within `span`, if there is one.
 ///
 /// # Errors
 /// When the database cannot be read.
@@ -40,7 +40,7 @@ pub fn for_each(db: &Connection, each: impl FnMut(Micros, StoreKey, Status) -> R
     for_each_within(db, ALL_TIME, each)
 }
 
-/// As [`for_each`], of the polls within `span`.
+/// Like [`for_each`], for the polls within `span`.
 ///
 /// # Errors
 /// As [`for_each`].
@@ -59,7 +59,7 @@ pub fn for_each_within(
     Ok(())
 }
 
-/// Whether exactly this poll of `store` is there.
+/// Whether exactly this poll of `store` is stored.
 ///
 /// # Errors
 /// When the database cannot be read.
@@ -68,15 +68,15 @@ pub fn is_stored(db: &Connection, store: StoreKey, poll: Poll) -> Result<bool> {
     Ok(select.exists((poll.at(), store, poll.is_active()))?)
 }
 
-/// The statements that add a fixed number of rows, each prepared when it is first needed.
+/// The statements for a fixed number of rows, each prepared on first use.
 pub(super) struct Upsert<'db> {
     db: &'db Connection,
     rows: usize,
-    /// Adds polls of hours that had none: SQLite need not look for each before it adds it.
+    /// Adds polls to empty hours: SQLite need not look for each of them first.
     add: Option<CachedStatement<'db>>,
-    /// Adds the polls that are new, and leaves the others.
+    /// Adds new polls, and ignores the others.
     insert: Option<CachedStatement<'db>>,
-    /// Corrects the polls that are there with the other status.
+    /// Corrects stored polls that have the other status.
     correct: Option<CachedStatement<'db>>,
 }
 
@@ -91,7 +91,7 @@ impl<'db> Upsert<'db> {
         }
     }
 
-    /// Adds as many polls as were said, no store twice at one instant; `are_new` says that none is there.
+    /// Adds that number of polls, with distinct stores and instants; `are_new` says that none is stored.
     pub(super) fn run(&mut self, chunk: &[(StoreKey, Poll)], are_new: bool) -> Result<Changed> {
         let (db, rows) = (self.db, chunk.len() as u64);
         let values = || vec!["(?, ?, ?)"; self.rows].join(", ");
@@ -127,7 +127,7 @@ impl<'db> Upsert<'db> {
     }
 }
 
-/// The statement in its place, prepared if it is not there yet.
+/// The statement in `place`, prepared on first use.
 fn prepare<'db, 's>(
     db: &'db Connection,
     place: &'s mut Option<CachedStatement<'db>>,
@@ -139,7 +139,7 @@ fn prepare<'db, 's>(
     })
 }
 
-/// Runs a statement that takes three values a poll; returns how many rows it changed.
+/// Runs a statement with three values a poll; returns the number of changed rows.
 fn execute(statement: &mut CachedStatement<'_>, chunk: &[(StoreKey, Poll)]) -> Result<u64> {
     let mut parameter = 1;
     for &(store, poll) in chunk {

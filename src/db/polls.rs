@@ -1,6 +1,6 @@
 //! Polls in the database, for other rooms: the history of a span, a range of rows, and adding more.
 //!
-//! Packed hours are read where there are any, and kept in step with the rows.
+//! It reads packed hours where they exist, and keeps them consistent with the rows.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,8 +22,8 @@ use crate::uptime::history_builder::Builder;
 use crate::uptime::interval::Interval;
 use crate::uptime::poll::Poll;
 
-/// How many polls a change may carry along for memory to follow it; after a larger one memory reads
-/// the database again, which then costs less than holding every row twice.
+/// How many polls a change may carry for memory to follow it. After a larger change, memory reads the
+/// database again, which costs less than holding every row twice.
 const FOLLOWED_POLLS_MAX: usize = 1 << 20;
 
 /// The polls that one transaction added, for memory to follow the database.
@@ -33,16 +33,16 @@ pub struct PollChange {
     pub before: i64,
     /// The generation of polls after it.
     pub after: i64,
-    /// The polls; some may have been there already.
+    /// The polls; some may have been stored already.
     pub polls: Vec<(StoreKey, Poll)>,
 }
 
 /// The outcome of adding polls.
 #[derive(Clone, Debug, Default)]
 pub struct Added {
-    /// A poll that was there with the other status is replaced: the last write wins.
+    /// A stored poll with the other status is replaced: the last write wins.
     pub polls: Changed,
-    /// The polls for memory to follow; none where nothing changed, or too much.
+    /// The polls for memory to follow; none if nothing changed, or too much.
     pub change: Option<PollChange>,
 }
 
@@ -62,7 +62,7 @@ pub fn history(view: &Connection, span: Interval, threads: usize) -> Result<Hist
         Some(file) if !others.is_empty() => read_side_by_side(view, file, *last, others)?,
         _ => None,
     };
-    // Another process wrote between two views: this one alone is consistent.
+    // Another process wrote between the two views: only this view is consistent.
     let parts = match parts {
         Some(parts) => parts,
         None => vec![read_part(view, span)?],
@@ -83,8 +83,8 @@ fn split(view: &Connection, span: Interval, threads: usize) -> Result<Vec<Interv
     Ok((0..pieces).map(|number| piece(number).intersection(span)).collect())
 }
 
-/// Reads `last` through `view` and the others through connections of their own; none where those do
-/// not see the same polls.
+/// Reads `last` through `view` and the others through their own connections; none if those see other
+/// polls.
 fn read_side_by_side(
     view: &Connection,
     file: &Path,
@@ -109,13 +109,13 @@ fn read_side_by_side(
     Ok(parts)
 }
 
-/// The polls of a part of a span: packed hours as they are, and what had to be gathered from rows.
+/// The polls of a part of a span: packed hours as stored, and polls gathered from rows.
 type ReadPart = (PackedHours, Builder);
 
-/// Every poll within `span`: packed hours where there are any, else rows.
+/// Every poll within `span`: from packed hours where they exist, else from rows.
 ///
-/// Rows are gathered by an aggregate function of our own, from inside SQLite's loop: stepping through
-/// them from outside takes half as long again.
+/// An own aggregate function gathers rows inside SQLite's loop: stepping through them from outside takes half
+/// as long again.
 fn read_part(view: &Connection, span: Interval) -> Result<ReadPart> {
     let gathered = Gathered::default();
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DIRECTONLY;
@@ -129,7 +129,7 @@ fn read_part(view: &Connection, span: Interval) -> Result<ReadPart> {
     Ok((packed, gathered.take()))
 }
 
-/// The aggregate function `gather_polls(at, store, active)`, and what it adds to.
+/// The aggregate function `gather_polls(at, store, active)`, and its target.
 #[derive(Clone, Default)]
 struct Gathered(Arc<Mutex<Builder>>);
 
@@ -154,7 +154,7 @@ impl Aggregate<Builder, bool> for Gathered {
     }
 
     fn finalize(&self, _: &mut Context<'_>, polls: Option<Builder>) -> rusqlite::Result<bool> {
-        // None: there was no row, and what was gathered before lies where it was.
+        // None: there was no row, and the gathered polls stay in place.
         let some = polls.is_some();
         if let Some(polls) = polls {
             self.put(polls);
@@ -163,15 +163,15 @@ impl Aggregate<Builder, bool> for Gathered {
     }
 }
 
-/// Adds polls, no store twice at one instant among them; fastest when sorted by instant.
+/// Adds polls, with distinct stores and instants; fastest when sorted by instant.
 ///
 /// # Errors
-/// When the database cannot be written; the caller's transaction must then be rolled back.
+/// When the database cannot be written; the caller must then roll the transaction back.
 pub fn add(db: &Connection, polls: impl IntoIterator<Item = Result<(StoreKey, Poll)>>) -> Result<Added> {
     let mut insert = Upsert::new(db, INSERT_ROWS);
     let mut packing = Packing::new(db)?;
     let mut changed = Changed::default();
-    // None once they are too many for memory to follow.
+    // None once there are too many for memory to follow.
     let mut followed = Some(Vec::new());
     let mut chunk = Vec::with_capacity(INSERT_ROWS);
     let mut polls = polls.into_iter();

@@ -1,7 +1,7 @@
-//! Jobs' records and products: a row before the id is given out, the product's rows once it is made.
+//! The records of jobs, each written before its id is returned, and their products.
 //!
-//! A product is kept as the bytes of its rows, and the ids of their stores once for all products of the
-//! same: a third of its CSV, which is a third of the bytes that a commit must write.
+//! A product is stored as its numbers. Equal lists of stores are stored once. Together that is a third of the
+//! CSV's bytes for a commit to write.
 
 use std::collections::BTreeSet;
 
@@ -14,19 +14,19 @@ use crate::uptime::interval::Micros;
 use crate::uptime::report::Question;
 use crate::uptime::timeline::Interpolation;
 
-/// How far a report has come.
+/// The state of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReportState {
-    /// Waiting for a worker, or being made.
+    /// Waiting for a worker, or in progress.
     Running,
-    /// Made: its rows are in the database.
+    /// Complete: its rows are in the database.
     Complete,
-    /// It could not be made; the report says why.
+    /// Failed; the record has the reason.
     Failed,
 }
 
 impl ReportState {
-    /// The word that callers see.
+    /// The word in answers.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Running => "Running",
@@ -35,7 +35,7 @@ impl ReportState {
         }
     }
 
-    /// The state by its word; the schema's CHECKs leave no other words.
+    /// The state with that word; the schema's CHECKs allow no other word.
     fn from_word(word: &str) -> Self {
         match word {
             "Complete" => Self::Complete,
@@ -48,11 +48,11 @@ impl ReportState {
 /// A report as it was triggered.
 #[derive(Clone, Debug)]
 pub struct Triggered {
-    /// The id that callers use.
+    /// Its public id.
     pub id: Uuid,
     /// The kind of product.
     pub kind: String,
-    /// Its parameters beside the question, a JSON object.
+    /// Its parameters besides the question, as a JSON object.
     pub parameters: String,
     /// The instant and the rule.
     pub question: Question,
@@ -60,22 +60,22 @@ pub struct Triggered {
     pub triggered_at: Micros,
 }
 
-/// The record of a report: everything but its rows.
+/// The record of a report, without its rows.
 #[derive(Clone, Debug)]
 pub struct Report {
-    /// The id that callers use.
+    /// Its public id.
     pub id: Uuid,
-    /// How far it has come.
+    /// Its state.
     pub state: ReportState,
     /// The kind of product.
     pub kind: String,
-    /// Its parameters beside the question, a JSON object.
+    /// Its parameters besides the question, as a JSON object.
     pub parameters: String,
     /// The instant and the rule, fixed when it was triggered.
     pub question: Question,
     /// When it was triggered, by the machine's clock.
     pub triggered_at: Micros,
-    /// When it was complete or failed; none while it runs.
+    /// When it was completed or failed; none while it runs.
     pub finished_at: Option<Micros>,
     /// Why it failed.
     pub error: Option<String>,
@@ -83,10 +83,10 @@ pub struct Report {
     pub csv_bytes: Option<u32>,
 }
 
-/// A made product's part of its record.
+/// A complete product, as its record needs it.
 #[derive(Clone, Copy, Debug)]
 pub struct Rows<'a> {
-    /// The stores that it has rows of.
+    /// The stores of its rows.
     pub stores: &'a StoreList,
     /// The rows.
     pub rows: &'a [u8],
@@ -94,16 +94,16 @@ pub struct Rows<'a> {
     pub csv_bytes: usize,
 }
 
-/// A product as it was kept.
+/// A product in its stored form.
 #[derive(Clone, Debug)]
 pub enum Kept {
-    /// The CSV itself, by a schema older than 4.
+    /// The CSV itself, from a schema older than 4.
     Csv(Vec<u8>),
     /// Its rows.
     Rows {
         /// The kind of product.
         kind: String,
-        /// The JSON of its store list; empty where that is missing.
+        /// The JSON of its store list; empty if that is missing.
         stores: String,
         /// The rows.
         rows: Vec<u8>,
@@ -133,11 +133,11 @@ fn report(row: &Row<'_>) -> rusqlite::Result<Report> {
 
 /// The id in the first column.
 fn id(row: &Row<'_>) -> rusqlite::Result<Uuid> {
-    // A malformed one is for `check` to report.
+    // `check` reports malformed ids.
     Ok(Uuid::try_parse(row.get_ref(0)?.as_str()?).unwrap_or_default())
 }
 
-/// Adds a report that runs; one that has ended meanwhile stays as it is.
+/// Adds a running report; a report that has already ended stays as it is.
 ///
 /// # Errors
 /// When the database cannot be written.
@@ -159,14 +159,14 @@ pub fn add(db: &Connection, triggered: &Triggered) -> Result<()> {
     Ok(())
 }
 
-/// Keeps a product that is made, whether its report has a row or not.
+/// Stores a complete product, whether its report has a row or not.
 ///
 /// # Errors
 /// When the database cannot be written.
 pub fn complete(db: &Connection, triggered: &Triggered, made: Rows<'_>, finished_at: Micros) -> Result<()> {
     keep_list(db, made.stores)?;
     let Question { as_of, rule } = triggered.question;
-    // In one statement: mostly the report has no row yet.
+    // One statement, because most reports have no row yet.
     db.prepare_cached(
         "INSERT INTO report (id, state, kind, parameters, as_of, interpolation, triggered_at,
                              finished_at, csv_bytes, stores, rows)
@@ -199,7 +199,7 @@ fn keep_list(db: &Connection, stores: &StoreList) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Keeps the reason why a product could not be made, whether its report has a row or not.
+/// Stores the reason of a failure, whether its report has a row or not.
 ///
 /// # Errors
 /// When the database cannot be written.
@@ -210,7 +210,7 @@ pub fn fail(db: &Connection, triggered: &Triggered, error: &str, finished_at: Mi
     Ok(())
 }
 
-/// Forgets the oldest finished reports beyond the newest `keep` and returns their ids.
+/// Deletes the oldest finished reports beyond the newest `keep` and returns their ids.
 ///
 /// # Errors
 /// When the database cannot be written.
@@ -226,7 +226,7 @@ pub fn forget_old(db: &Connection, keep: u32) -> Result<Vec<Uuid>> {
         ids.push(id(row)?);
         lists.extend(row.get::<_, Option<String>>(1)?);
     }
-    // One after the other, and only those: a look through all reports would read a page of each.
+    // Deletes them one by one: a scan of all reports would read a page of each.
     let mut delete = db.prepare_cached(
         "DELETE FROM store_list WHERE hash = ?1
          AND NOT EXISTS (SELECT 1 FROM report WHERE stores = ?1)",
@@ -281,7 +281,7 @@ pub fn complete_ids(db: &Connection) -> Result<Vec<Uuid>> {
     Ok(select.query_map([], id)?.collect::<rusqlite::Result<_>>()?)
 }
 
-/// The newest reports first, at most `limit`, from those triggered before `before` if it is given.
+/// The newest reports first, at most `limit`; with `before`, only those triggered earlier.
 ///
 /// # Errors
 /// When the database cannot be read.
@@ -296,7 +296,7 @@ pub fn list(db: &Connection, before: Option<(Micros, Uuid)>, limit: u32) -> Resu
     Ok(reports.collect::<rusqlite::Result<_>>()?)
 }
 
-/// How many reports there are in each state; a state without any is left out.
+/// The number of reports in each state; a state without any is left out.
 ///
 /// # Errors
 /// When the database cannot be read.
@@ -308,7 +308,7 @@ pub fn counts(db: &Connection) -> Result<Vec<(ReportState, i64)>> {
     Ok(counts.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Reports that a stop left unfinished, the oldest first.
+/// The reports that a stop left unfinished, the oldest first.
 ///
 /// # Errors
 /// When the database cannot be read.
@@ -328,18 +328,17 @@ pub fn unfinished(db: &Connection) -> Result<Vec<Triggered>> {
     Ok(reports.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Brings the reports of schemas up to 5 to the form of 6, in the caller's transaction.
+/// Converts the reports of schemas up to 5 to the form of schema 6, in the caller's transaction.
 ///
-/// Schemas older than 4 have the CSV itself, which stays.
-///
-/// Schema 4 has the rows of all stores in `numbers`. Schema 5 has there only those that no other store
-/// shares; `shared` has for each store the number of its shared row, or [`u16::MAX`], and these rows.
+/// Schemas older than 4 have the CSV itself, which stays. Schema 4 has the rows of all stores in `numbers`.
+/// Schema 5 has only unshared rows in `numbers`. Its `shared` has each store's index among the shared rows, or
+/// [`u16::MAX`], and then these rows.
 ///
 /// # Errors
 /// When the database cannot be read or written.
 pub fn migrate_to_6(db: &Connection) -> rusqlite::Result<()> {
     db.execute_batch(
-        // The schema makes the views anew; SQLite drops no column while one of them names a table that is gone.
+        // The schema creates the views again. SQLite drops no column while a view names a missing table.
         "DROP VIEW IF EXISTS reports_readable;
          DROP VIEW IF EXISTS polls_readable;
          DROP VIEW IF EXISTS business_hours_readable;
@@ -374,7 +373,7 @@ pub fn migrate_to_6(db: &Connection) -> rusqlite::Result<()> {
     )
 }
 
-/// The rows of all stores of a report of schema 5; those of a damaged one end early, which `check` tells.
+/// All rows of a report of schema 5. Those of a damaged report end early, and `check` reports it.
 fn own_rows(stores: usize, own: &[u8], shared: &[u8]) -> Vec<u8> {
     const ROW_BYTES: usize = 12;
     let mut own = own.chunks_exact(ROW_BYTES);

@@ -1,9 +1,9 @@
-//! Weekly hours in the database: every distinct week once, and which store keeps which.
+//! Weekly hours in the database: every distinct week once, and each store's week.
 //!
-//! Thousands of stores share a few hundred weeks. A week that no store keeps any more goes in the
-//! transaction that changes the last of them. Zones are not looked at.
+//! Thousands of stores share a few hundred weeks. A week is deleted in the transaction that takes its last
+//! store away. Zones do not matter here.
 //!
-//! A week is stored as JSON: an array of its rows, `[weekday, start, end]` each, sorted and each once.
+//! A week is stored as JSON: a sorted array of its distinct rows, `[weekday, start, end]` each.
 
 use std::collections::HashMap;
 
@@ -16,7 +16,7 @@ use crate::uptime::business_hours::WeeklyRow;
 use crate::uptime::fleet::StoreKey;
 use crate::uptime::interval::Micros;
 
-/// Names a week: `schedule.key`.
+/// The key of a week: `schedule.key`.
 pub(super) type ScheduleKey = i64;
 
 /// Every week by its key.
@@ -60,15 +60,14 @@ pub fn for_each(db: &Connection, mut each: impl FnMut(StoreKey, WeeklyRow) -> Re
     Ok(())
 }
 
-/// Gives each store these hours in place of all it had; no rows: always open. Returns what became of the
-/// rows given: of those that the store did not have, as many were replaced as went for them, and the
-/// others are new.
+/// Replaces each store's hours; no rows mean always open. Returns the outcome of the given rows. Of rows that
+/// the store did not have, as many count as replaced as were removed; the others are new.
 ///
 /// # Errors
 /// When the database cannot be written.
 pub fn replace(db: &Connection, stores: impl IntoIterator<Item = (StoreKey, Vec<WeeklyRow>)>) -> Result<Changed> {
     let mut changed = Changed::default();
-    // A store may also lose rows: then nothing is new, and yet its hours are others.
+    // A store may also lose rows: then no row is new, but its hours changed.
     let mut altered = false;
     let mut select =
         db.prepare_cached("SELECT week FROM store_hours JOIN schedule ON key = schedule WHERE store = ?1")?;
@@ -88,7 +87,7 @@ pub fn replace(db: &Connection, stores: impl IntoIterator<Item = (StoreKey, Vec<
             changed.unchanged += total;
             continue;
         }
-        // New hours mend a malformed week.
+        // New hours replace a malformed week.
         let known = known.and_then(|week| decode(&week).ok()).unwrap_or_default();
         let same = rows.iter().filter(|row| known.contains(row)).count() as u64;
         let gone = known.len() as u64 - same;
@@ -121,7 +120,7 @@ pub(super) fn forget_unused(db: &Connection) -> Result<()> {
     Ok(())
 }
 
-/// The stored form of rows, which are sorted and each once.
+/// The stored form of rows, which are sorted and distinct.
 fn encode(rows: &[WeeklyRow]) -> String {
     let row = |row: &WeeklyRow| {
         let [start, end] = [row.start_us_local, row.end_us_local].map(civil::format_local_time);

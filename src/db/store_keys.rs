@@ -1,4 +1,4 @@
-//! The key of each store: a small integer that its polls and hours carry in place of its id.
+//! Store keys: small integers that polls and hours carry in place of a store's id.
 
 use std::collections::HashMap;
 
@@ -19,10 +19,10 @@ pub fn ids(db: &Connection) -> Result<HashMap<StoreKey, String>> {
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-/// The keys of `ids`, in their order; stores that no source has named before are added.
+/// The keys of `ids`, in the same order; new stores are added.
 ///
-/// New stores get their keys in the order of their ids as bytes, which is the order of the report: its
-/// walk over the stores is then one over memory, too, and several times as fast as one that jumps.
+/// New stores get their keys in the order of their ids as bytes, which is the order of the report. So the
+/// report reads memory in order, several times as fast as with jumps.
 ///
 /// Returns the keys, and how many stores were added.
 ///
@@ -48,18 +48,18 @@ pub fn keys(db: &Connection, ids: &[Box<str>]) -> Result<(Vec<StoreKey>, u64)> {
     Ok((keys, new.len() as u64))
 }
 
-/// From this many ids on, a scan of all stores is quicker than a search for each: an hour's batch names
-/// most of them.
+/// From this many ids on, one scan of all stores is faster than a search for each: an hour's batch names most
+/// stores.
 const SCANNED_IDS_MIN: usize = 1000;
 
-/// The keys of `ids` that are known, by a search for each.
+/// The keys of known `ids`, by a search for each.
 fn look_up(db: &Connection, ids: &[Box<str>]) -> Result<Vec<Option<StoreKey>>> {
     let mut select = db.prepare_cached("SELECT key FROM store WHERE store_id = ?1")?;
     let key = |id| Ok(select.query_row([id], |row| row.get(0)).optional()?);
     ids.iter().map(key).collect()
 }
 
-/// The keys of `ids` that are known, by a scan of all stores, or a search where those are many more.
+/// The keys of known `ids`, by a scan of all stores, or a search if there are many more stores.
 fn scan(db: &Connection, ids: &[Box<str>]) -> Result<Vec<Option<StoreKey>>> {
     let stores: Option<u64> = db.query_row("SELECT max(key) FROM store", [], |row| row.get(0))?;
     if stores.unwrap_or_default() > ids.len() as u64 * 8 {

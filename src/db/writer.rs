@@ -1,8 +1,7 @@
 //! The one writer of a server: a thread that owns the write connection and commits in groups.
 //!
-//! Callers queue for it on a bounded channel and wait until their change is durable. Changes that
-//! wait together share one commit, and so one fsync; each keeps its own savepoint, so that a refused
-//! one takes nothing with it. It must never know what a change means.
+//! Callers queue on a bounded channel and wait until their change is durable. Changes that wait together share
+//! one commit, and so one fsync. Each has its own savepoint, so a refused change rolls back nothing else.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
@@ -21,26 +20,26 @@ use crate::error::{Error, Result};
 /// How many changes may wait before the next is turned away.
 const QUEUE_CHANGES_MAX: usize = 1024;
 
-/// How long a client's change waits to be begun while another process or a large load has the write lock.
+/// How long a client's change waits to start while another process or a large load holds the write lock.
 pub const PATIENCE: Duration = BUSY_TIMEOUT;
 
-/// How long it waits where many wait already: each keeps a thread from clients that only read.
+/// How long it waits when many wait already: each holds a thread that clients who only read need.
 const PATIENCE_OF_MANY: Duration = Duration::from_secs(2);
 
-/// How many changes may wait longer than that.
+/// How many changes may wait beyond the short patience.
 pub const PATIENT_CHANGES_MAX: usize = 32;
 
-/// How many pages of the write-ahead log are worth a checkpoint; the number that SQLite has, too.
+/// A write-ahead log of this many pages is checkpointed; the same number as SQLite's own.
 const CHECKPOINT_PAGES: i32 = 1000;
 
-/// How many changes one commit may carry: a bound on how long the first of them waits.
+/// How many changes one commit may carry; this limits the wait of the first one.
 const GROUP_CHANGES_MAX: usize = 256;
 
-/// One change, to be run inside the group's transaction, or told why there is none; it returns how to
-/// answer once the group's commit is known.
+/// One change. It runs in the group's transaction, or receives the error when there is none. It returns the
+/// answer to send once the commit's outcome is known.
 type Change = Box<dyn FnOnce(Result<&Connection, &Error>) -> Answer + Send>;
 
-/// Tells the caller what became of its change, given what became of the commit.
+/// Tells the caller its change's outcome, given the commit's.
 type Answer = Box<dyn FnOnce(&Result<()>) + Send>;
 
 /// A handle to the writer thread; clones share it.
@@ -48,17 +47,17 @@ type Answer = Box<dyn FnOnce(&Result<()>) + Send>;
 pub struct Writer {
     queue: Sender<Change>,
     follower: Arc<dyn Follow>,
-    /// How many changes wait longer than [`PATIENCE_OF_MANY`].
+    /// How many changes now wait longer than [`PATIENCE_OF_MANY`].
     patient: Arc<AtomicUsize>,
     patience: Duration,
 }
 
 /// Memory that follows the polls of the database.
 pub trait Follow: Send + Sync + 'static {
-    /// Takes polls that are durable; called in the order of the commits.
+    /// Takes durable polls; called in the order of the commits.
     fn follow(&self, change: PollChange);
 
-    /// The lock that the writer holds from each commit until it was followed.
+    /// The lock that the writer holds from each commit until memory has followed it.
     fn telling(&self) -> Telling;
 }
 
@@ -71,16 +70,16 @@ impl Follow for () {
     }
 }
 
-/// Whether the writer is between a commit and the last of those who hear of it.
+/// The lock that the writer holds from a commit until the last `then` has seen it.
 ///
-/// Readers see a commit a moment before `then` does, which for a reader of both is long.
+/// Readers of the database see a commit a moment before `then` does.
 #[derive(Clone, Debug, Default)]
 pub struct Telling(Arc<Mutex<()>>);
 
 impl Telling {
-    /// Waits until every commit that a reader may have seen has been shown to its `then`s.
+    /// Waits until every commit that a reader may have seen has reached its `then`s.
     ///
-    /// To be called from elsewhere than a `then`: that would wait for itself.
+    /// A `then` must not call this: it would wait for itself.
     pub fn wait(&self) {
         drop(self.begin());
     }
@@ -91,10 +90,10 @@ impl Telling {
 }
 
 impl Writer {
-    /// Starts the thread. It ends, having done all that was queued, when every handle is dropped.
+    /// Starts the thread. It ends once every handle is dropped and the queue is empty.
     ///
     /// # Errors
-    /// When the machine gives no thread.
+    /// When the system gives no thread.
     pub fn start(db: Connection, follower: impl Follow) -> Result<(Self, JoinHandle<Connection>)> {
         Self::start_with(db, follower, QUEUE_CHANGES_MAX, PATIENCE)
     }
@@ -106,7 +105,7 @@ impl Writer {
         patience: Duration,
     ) -> Result<(Self, JoinHandle<Connection>)> {
         let (queue, changes) = bounded(changes_max);
-        // In the place of SQLite's own checkpoint, which those would wait for whose change is durable.
+        // Replaces SQLite's own checkpoint, which would delay callers whose change is already durable.
         let log_pages = Arc::new(AtomicI32::new(0));
         let told = Arc::clone(&log_pages);
         db.wal_hook(Some(move |_: &mut Wal, pages| {
@@ -127,10 +126,10 @@ impl Writer {
         Ok((writer, thread))
     }
 
-    /// Runs `change` and waits until it is durable, however many changes wait before it.
+    /// Runs `change` and waits until it is durable, however long the queue is.
     ///
     /// # Errors
-    /// Those of `change`, which then has changed nothing; whatever keeps the commit from the disk.
+    /// Those of `change`, which then changes nothing; any failure of the commit.
     pub fn write<T: Send + 'static>(
         &self,
         change: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
@@ -138,8 +137,8 @@ impl Writer {
         self.queue(change, |_| {})?.wait()
     }
 
-    /// Queues `change`, however many wait before it, and shows the result to `then` as
-    /// [`try_write_then`](Self::try_write_then) does. It may not be durable before the outcome says so.
+    /// Queues `change`, however long the queue is, and shows the result to `then` as
+    /// [`try_write_then`](Self::try_write_then) does. It is durable only once the outcome says so.
     ///
     /// # Errors
     /// When the writer has stopped.
@@ -153,12 +152,12 @@ impl Writer {
         Ok(outcome)
     }
 
-    /// As [`write`](Self::write), but turns the change away when too many wait already, or when it has
-    /// waited for [`PATIENCE`] and is not begun.
+    /// Like [`write`](Self::write), but refuses the change when the queue is full, or when it has waited for
+    /// [`PATIENCE`] without a start.
     ///
     /// # Errors
-    /// [`ErrorKind::Unavailable`](crate::error::ErrorKind) when it is turned away, and so has changed
-    /// nothing and never will; those of `write`.
+    /// [`ErrorKind::Unavailable`](crate::error::ErrorKind) when it is refused: it changes nothing, now or later.
+    /// Those of `write`.
     pub fn try_write<T: Send + 'static>(
         &self,
         change: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
@@ -166,8 +165,8 @@ impl Writer {
         self.try_write_then(change, |_| {})
     }
 
-    /// As [`try_write`](Self::try_write), of a change that may add polls: memory follows them before the
-    /// caller hears that they are durable.
+    /// Like [`try_write`](Self::try_write), for a change that may add polls: memory follows them before the
+    /// caller learns that they are durable.
     ///
     /// # Errors
     /// Those of `try_write`.
@@ -202,7 +201,7 @@ fn stopping() -> Error {
     Error::unavailable("the server is stopping")
 }
 
-/// A change as the queue carries it, and where its outcome will be.
+/// Wraps a change for the queue, with the receiver of its outcome.
 fn package<T: Send + 'static>(
     change: impl FnOnce(&Connection) -> Result<T> + Send + 'static,
     then: impl FnOnce(&mut T) + Send + 'static,
@@ -215,7 +214,7 @@ fn package<T: Send + 'static>(
     };
     let change = move |db: Result<&Connection, &Error>| -> Answer {
         if claimed.swap(true, Ordering::SeqCst) {
-            // It was taken back.
+            // The caller took it back.
             return Box::new(|_| {});
         }
         let result = db.map_err(Error::again).and_then(|db| in_savepoint(db, change));
@@ -228,20 +227,20 @@ fn package<T: Send + 'static>(
                     }
                     result
                 }
-                // An error is told to many: each gets the sentence, the log has the cause.
+                // Errors cannot be cloned: each caller gets the sentence, and the log has the cause.
                 Err(error) => result.and(Err(Error::again(error))),
             };
-            // A caller that no longer waits does not need the answer.
+            // The send fails only if the caller has stopped waiting.
             let _ = answer.send(committed);
         })
     };
     (Box::new(change), outcome)
 }
 
-/// Where a change's outcome will be.
+/// Receives a change's outcome.
 pub struct Outcome<T> {
     told: Receiver<Result<T>>,
-    /// Set by whoever comes first: the writer, who begins the change, or the caller, who takes it back.
+    /// Set by the first of two: the writer, who starts the change, or the caller, who takes it back.
     claimed: Arc<AtomicBool>,
 }
 
@@ -249,7 +248,7 @@ impl<T> Outcome<T> {
     /// Waits until the change is durable.
     ///
     /// # Errors
-    /// Those of the change, which then has changed nothing; whatever keeps the commit from the disk.
+    /// Those of the change, which then changes nothing; any failure of the commit.
     pub fn wait(&self) -> Result<T> {
         let stopped = |_| Err(Error::failed("the writer stopped before the change was made"));
         self.told.recv().unwrap_or_else(stopped)
@@ -276,7 +275,7 @@ impl<T> Outcome<T> {
     }
 }
 
-/// The thread: waits for a change, takes those that wait with it, commits them together.
+/// The thread's loop: takes all changes that wait and commits them together.
 fn run(mut db: Connection, changes: &Receiver<Change>, log_pages: &AtomicI32, telling: &Telling) -> Connection {
     while let Ok(first) = changes.recv() {
         let waiting = changes.try_iter().take(GROUP_CHANGES_MAX - 1);
@@ -296,14 +295,14 @@ fn run(mut db: Connection, changes: &Receiver<Change>, log_pages: &AtomicI32, te
     db
 }
 
-/// Copies the log to the database, as far as no reader needs what is there.
+/// Copies the log to the database, except the part that a reader still needs.
 fn checkpoint(db: &Connection) {
     if let Err(error) = db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
         tracing::warn!(%error, "the write-ahead log could not be copied; the next commit tries again");
     }
 }
 
-/// Runs a group in one transaction and commits it; the telling begins with the commit.
+/// Runs a group in one transaction and commits it; takes the lock before the commit.
 fn commit<'a>(
     db: &mut Connection,
     group: Vec<Change>,
@@ -326,7 +325,7 @@ fn commit<'a>(
     }
 }
 
-/// Runs one change of a group so that it happens whole or not at all, even if it panics.
+/// Runs one change of a group as a whole or not at all, even if it panics.
 fn in_savepoint<T>(db: &Connection, change: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
     db.execute_batch("SAVEPOINT change")?;
     let result = catch_unwind(AssertUnwindSafe(|| change(db)))
@@ -365,7 +364,7 @@ mod tests {
                 })
             });
             is_at_work.recv().unwrap();
-            // Three fit beside the one in hand: of more, as many are turned away.
+            // Three fit beside the running one; the other five are refused.
             let (told, outcomes) = bounded(8);
             let others: Vec<_> = (0..8)
                 .map(|number| {
@@ -407,7 +406,7 @@ mod tests {
             let change = thread::scope(|scope| {
                 let change = scope.spawn(|| writer.try_write(insert));
                 if is_made {
-                    // It waits beyond the short patience of many.
+                    // This one waits longer than the short patience.
                     let deadline = Instant::now() + PATIENCE;
                     while writer.patient.load(Ordering::SeqCst) == 0 {
                         assert!(Instant::now() < deadline);

@@ -1,14 +1,14 @@
-//! The guides: the product's documentation, written once in Markdown.
+//! The guides: the product's documentation, in Markdown.
 //!
-//! `store-monitor docs` prints them, a server shows them at `/docs`, and here they are part of the code's
-//! documentation. Tests compare their tables with the flags, the routes and the constants of the program.
+//! `store-monitor docs` prints them, a server shows them at `/docs`, and rustdoc includes them here. Tests compare
+//! their tables with the flags, the routes and the constants of the program.
 
 /// One guide.
 #[derive(Debug)]
 pub struct Guide {
     /// Its name, as in `/docs/NAME`.
     pub name: &'static str,
-    /// Its subject in a line.
+    /// Its subject, in one line.
     pub about: &'static str,
     /// Its Markdown.
     pub text: &'static str,

@@ -1,12 +1,12 @@
-//! The lake: the database in files by UTC day, in Hive's layout, which warehouses read as they are.
+//! The lake: the database as files by UTC day, in Hive's layout, which warehouses read directly.
 //!
 //! - `polls/day=…/polls.csv.gz`: one row a poll, ordered by instant and store.
-//! - `open_intervals/day=…/open_intervals.csv.gz`: business time, half-open, seams closed, cut at midnight
-//!   UTC, so that a query of one day needs no other day's file.
+//! - `open_intervals/day=…/open_intervals.csv.gz`: business time in half-open intervals, with seams closed. They
+//!   are cut at midnight UTC, so a query for one day reads one file.
 //! - `stores/stores.csv.gz`: every store, with the zone that the report uses.
 //!
-//! Each instant is written as text for people and as microseconds since 1970, which every engine computes
-//! with exactly. The same data make the same bytes. The caller makes the files.
+//! Each instant is written twice: as text, and as microseconds since 1970 for exact arithmetic. The same data
+//! give the same bytes. The caller creates the files.
 
 use std::collections::HashMap;
 use std::io::{self, BufWriter, Write};
@@ -23,18 +23,18 @@ use crate::uptime::fleet::{BusinessTime, Fleet, StoreKey};
 use crate::uptime::interval::{DAY, Interval, Micros};
 use crate::uptime::poll::Status;
 
-/// The fastest level: files that only machines read may be a little larger.
+/// The fastest level: only machines read these files, so size matters less.
 const COMPRESSION: Compression = Compression::fast();
 
 /// Writes the contents of one file.
 pub type Fill<'a> = dyn FnMut(&mut dyn Write) -> Result<()> + 'a;
 
-/// Where the files of a lake are made.
+/// Creates the files of a lake.
 pub trait Files {
-    /// Makes or replaces the file at `path` (relative, with `/`) with the bytes that `fill` writes.
+    /// Creates or replaces the file at `path` (relative, with `/`) with the bytes that `fill` writes.
     ///
     /// # Errors
-    /// Those of `fill`, and when the file cannot be made.
+    /// Those of `fill`, and when the file cannot be written.
     fn make(&mut self, path: &str, fill: &mut Fill<'_>) -> Result<()>;
 }
 
@@ -47,7 +47,7 @@ pub struct Summary {
     pub open_intervals: u64,
     /// Rows of stores.
     pub stores: u64,
-    /// The days without polls; an existing file of their polls was left as it is.
+    /// The days without polls, whose existing files were not touched.
     pub days_without_polls: Vec<i64>,
 }
 
@@ -55,10 +55,10 @@ pub struct Summary {
 ///
 /// `view` is a connection inside a read transaction. Memory: some hundred bytes a store, however many polls.
 ///
-/// A day without polls keeps its file: the database may have forgotten polls that the lake is there to keep.
+/// The file of a day without polls is not replaced: the database may have forgotten polls that the lake keeps.
 ///
 /// # Errors
-/// No poll lies in `days`; the database cannot be read; those of `files`.
+/// When `days` have no poll or the database cannot be read; those of `files`.
 pub fn write(view: &Connection, days: RangeInclusive<i64>, files: &mut impl Files) -> Result<Summary> {
     let all = Interval::new(span_of(*days.start()).start, span_of(*days.end()).end);
     if polls::first(view, all)?.is_none() {
@@ -112,10 +112,10 @@ fn no_polls(view: &Connection, days: &RangeInclusive<i64>) -> Result<Error> {
     )))
 }
 
-/// Gives `write` a compressed file; returns the count of rows that it returns.
+/// Gives `write` a gzip writer, and returns its count of rows.
 fn compressed(out: &mut dyn Write, write: impl FnOnce(&mut dyn Write) -> Result<u64>) -> Result<u64> {
     let failed = |error: io::Error| Error::failed("the export cannot be written").because(error);
-    // Neither name nor time: the same rows make the same bytes.
+    // No file name or time in the header: the same rows give the same bytes.
     let gzip = GzBuilder::new().write(out, COMPRESSION);
     let mut buffered = BufWriter::with_capacity(1 << 16, gzip);
     let rows = write(&mut buffered)?;
@@ -157,7 +157,7 @@ fn stores(view: &Connection, fleet: &Fleet, out: &mut dyn Write) -> Result<u64> 
 /// The business time of every store within a day, ordered by store id and instant.
 fn open_intervals(fleet: &Fleet, span: Interval, out: &mut dyn Write) -> Result<u64> {
     let business = BusinessTime::new(fleet, span);
-    // Formatted once a pattern: thousands of stores share one.
+    // Each pattern is formatted once: thousands of stores share it.
     let fields = |interval: &Interval| {
         let (start, end) = (interval.start, interval.end);
         [
@@ -202,7 +202,7 @@ fn polls_of(
         let (mut rows, mut instant, mut same) = (0, Micros::MIN, Vec::new());
         let mut timestamp = Vec::new();
         let mut write = |at: Micros, polls: &mut Vec<(usize, Status)>| -> Result<()> {
-            // The table orders the polls of one instant by store key, which is not the order of ids.
+            // The table orders the polls of one instant by store key, not by id.
             polls.sort_unstable_by_key(|&(place, _)| place);
             timestamp.clear();
             civil::write_timestamp(&mut timestamp, at);

@@ -1,9 +1,9 @@
-//! Export: what is stored, as the CSV that `import` takes back unchanged. The mirror of `ingest`.
-//! [`lake`] writes the same for a warehouse, in files by day.
+//! Export: the stored rows, as CSV that `import` accepts unchanged. The mirror of `ingest`.
+//! [`lake`] writes files by day for a warehouse.
 //!
-//! It streams, in an order that depends on the data alone and not on how it came in, so that a round
-//! trip is byte-identical. Ids are written as they are, quoted only where RFC 4180 asks for it: one
-//! such as `=1+1` is legal, and a spreadsheet is kept from running it by importing the column as text.
+//! It streams. The order depends on the data alone, not on the order of import, so a round trip is
+//! byte-identical. Ids are written unchanged, quoted only where RFC 4180 requires it. An id such as `=1+1` is
+//! legal: a spreadsheet must import the column as text.
 
 pub mod lake;
 
@@ -33,7 +33,7 @@ fn writer<W: Write>(out: W, header: &[&str]) -> Result<csv::Writer<W>> {
 fn unwritten(error: csv::Error) -> Error {
     let failed = Error::failed("the export cannot be written");
     match error.into_kind() {
-        // Unpacked: a `csv::Error` names no source, and a pipe closed by its reader must be seen below.
+        // Unwrapped: a `csv::Error` hides its source, and the caller must recognise a closed pipe.
         csv::ErrorKind::Io(error) => failed.because(error),
         other => failed.because(format!("{other:?}")),
     }

@@ -1,6 +1,6 @@
-//! Synthetic input files in the shape of real ones: as much as wanted, the same bytes for the same options.
+//! Synthetic input files in the shape of real ones, of any size.
 //!
-//! The seed is the only source of chance, and all arithmetic is in integers, so that no machine differs.
+//! The seed is the only source of chance, and all arithmetic is in integers: the same options give the same bytes.
 
 mod order;
 mod poll;
@@ -19,7 +19,7 @@ pub use order::Order;
 use poll::Polled;
 use store::Store;
 
-/// 2026-11-08T00:00:00Z: the week before it holds the night on which clocks go back in North America.
+/// 2026-11-08T00:00:00Z: in the week before it, clocks go back in North America.
 pub const END: Micros = 1_794_096_000 * 1_000_000;
 
 /// 2000-01-01T00:00:00Z: no poll is older.
@@ -28,17 +28,17 @@ const START_MIN: Micros = 946_684_800 * 1_000_000;
 /// 2100-01-01T00:00:00Z: no poll is younger.
 const END_MAX: Micros = 4_102_444_800 * 1_000_000;
 
-/// Large enough that a file system is asked rarely, small beside the stores.
+/// The buffer of each file: few writes, and small beside the stores.
 const BUFFER_BYTES: usize = 1 << 20;
 
-/// What to make.
+/// The options of a generation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// How many stores there are, at least one.
+    /// How many stores, at least one.
     pub stores: u32,
-    /// How many days of 24 hours they are polled, at least one.
+    /// How many days of polls, 24 hours each, at least one.
     pub days: u32,
-    /// Another seed, another fleet.
+    /// The seed: another seed gives another fleet.
     pub seed: u64,
     /// Whether ids are UUIDs and the day's column is `dayOfWeek`; else ids have 15 to 19 digits and it is `day`.
     pub uuid: bool,
@@ -49,7 +49,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// Number ids, rows in order of time, and the polls end at [`END`].
+    /// Number ids, rows in order of time, and polls up to [`END`].
     pub const fn new(stores: u32, days: u32, seed: u64) -> Self {
         Self {
             stores,
@@ -61,13 +61,13 @@ impl Options {
         }
     }
 
-    /// What progress counts up to: stores times hours. About nine polls come of ten store-hours.
+    /// The total for progress: stores times hours. Ten store-hours give about nine polls.
     pub fn store_hours(&self) -> u64 {
         u64::from(self.stores) * u64::from(poll::sweeps(self.days))
     }
 }
 
-/// How many rows were written to each file, headers not counted.
+/// How many rows each file has, without headers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
     /// Rows of `store_status.csv`.
@@ -82,13 +82,13 @@ pub struct Summary {
 
 /// Writes `store_status.csv`, `menu_hours.csv`, `timezones.csv` and `stores.csv` into `dir`.
 ///
-/// `dir` is created if missing; files of these names in it are replaced. `progress` is told how many of
-/// [`Options::store_hours`] are done. Memory: about a hundred bytes a store, however many polls. In another
-/// order than that of time 50 MB more, and 21 bytes a poll in temporary files in `dir`; beyond 268 million
-/// store-hours the memory for sorting grows with them.
+/// Creates `dir` if it is missing, and replaces files of these names. `progress` receives the count of finished
+/// [`Options::store_hours`]. Memory: about a hundred bytes a store, however many polls. Orders other than by
+/// time add 50 MB, and 21 bytes a poll in temporary files in `dir`. Beyond 268 million store-hours the memory
+/// for sorting grows, too.
 ///
 /// # Errors
-/// Invalid options (no store, no day, or days outside the years 2000 to 2099), and whatever the file system refuses.
+/// Invalid options (no store, no day, or days outside the years 2000 to 2099), and errors of the file system.
 pub fn write(options: &Options, dir: &Path, progress: &mut dyn FnMut(u64)) -> Result<Summary> {
     let start = start(options)?;
     fs::create_dir_all(dir).map_err(|cause| {
@@ -113,7 +113,7 @@ pub fn write(options: &Options, dir: &Path, progress: &mut dyn FnMut(u64)) -> Re
     Ok(summary)
 }
 
-/// The first instant of the first sweep, if the options make sense.
+/// The start of the first sweep, if the options are valid.
 fn start(options: &Options) -> Result<Micros> {
     if options.stores == 0 || options.days == 0 {
         let reason = "nothing to generate (expected at least one store and one day)";
@@ -150,7 +150,7 @@ fn write_stores(options: &Options, start: Micros, dir: &Path, summary: &mut Summ
         let store = Store::new(seed, index, stores, options.uuid, &weeks);
         let id = store.id.as_bytes();
         if let Some(week) = store.week {
-            // Sources begin a store's rows on any day; each store begins on its own.
+            // Sources list a store's days from any weekday on; so does each store here.
             let first = index as usize % week.len();
             for row in week[first..].iter().chain(&week[..first]) {
                 hours.with(|out| {
@@ -184,7 +184,7 @@ fn write_stores(options: &Options, start: Micros, dir: &Path, summary: &mut Summ
     Ok(polled)
 }
 
-/// A file on its way, and its path for the error that names it.
+/// An open file, with its path for error messages.
 struct Csv {
     path: PathBuf,
     out: BufWriter<File>,

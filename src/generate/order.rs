@@ -1,8 +1,8 @@
-//! The order of the rows of polls: as they came in, by store, or shuffled.
+//! The order of the rows of polls: by time, by store, or shuffled.
 //!
-//! The last two go through spools: each poll waits in one of many temporary files, picked by its sort key,
-//! and each file is sorted in memory on its own. Polls of one store and instant keep their order, so a file
-//! means the same in every order.
+//! The last two use spools. Each poll goes to one of many temporary files, chosen by its sort key, and each file
+//! is sorted in memory. Polls of one store and instant keep their order, so every order has the same
+//! meaning.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Seek, Write};
@@ -13,29 +13,29 @@ use super::rows::Rows;
 use super::store::Id;
 use crate::uptime::interval::Micros;
 
-/// Polls that are sorted at once, 24 bytes each, as long as there are no more spools than [`SPOOLS_MAX`].
+/// How many polls are sorted at once, 24 bytes each, unless that takes more than [`SPOOLS_MAX`] spools.
 const SPOOL_POLLS: u64 = 1 << 20;
-/// Each is an open file.
+/// The most spools; each is an open file.
 const SPOOLS_MAX: u64 = 256;
 const SPOOL_BUFFER_BYTES: usize = 1 << 14;
 
-/// In which order the polls are written.
+/// The order of the rows of polls.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Order {
-    /// Sweep after sweep, as a poller writes them; a few rows come late.
+    /// Sweep after sweep, as a poller writes them; a few rows are late.
     #[default]
     Time,
-    /// By store id as bytes, then by time, as a database prints them.
+    /// By store id as bytes, then by time, as a database exports them.
     Store,
-    /// Any, drawn from the seed.
+    /// Random, drawn from the seed.
     Shuffled,
 }
 
-/// A poll that waits: its sort key, instant, store and whether it is active.
+/// A spooled poll: its sort key, instant, store and whether it is active.
 type Waiting = (u64, Micros, u32, bool);
 const WAITING_BYTES: usize = 8 + 8 + 4 + 1;
 
-/// The rows on their way to the file.
+/// Writes rows in the wanted order.
 pub(super) struct Ordered<'a, W> {
     rows: Rows<'a, W>,
     keys: Keys,
@@ -44,14 +44,14 @@ pub(super) struct Ordered<'a, W> {
 
 enum Keys {
     None,
-    /// The place of each store by id, spread over all 64-bit numbers.
+    /// The rank of each store's id, spread over all 64-bit numbers.
     Place(Vec<u64>),
-    /// Drawn from this seed, the store and the instant.
+    /// A hash of this seed, the store and the instant.
     Drawn(u64),
 }
 
 impl<'a, W: Write> Ordered<'a, W> {
-    /// No row yet; up to `polls_max` will come of stores with these ids. Spools are in `dir`.
+    /// An empty file, for up to `polls_max` rows of stores with these ids. Spools go to `dir`.
     pub(super) fn new<'id>(
         (order, seed): (Order, u64),
         ids: impl Iterator<Item = &'id Id>,
@@ -76,7 +76,7 @@ impl<'a, W: Write> Ordered<'a, W> {
         })
     }
 
-    /// One poll of store number `store`.
+    /// Adds one poll of store number `store`.
     pub(super) fn write(&mut self, store: u32, id: &Id, at: Micros, active: bool) -> io::Result<()> {
         let key = match &self.keys {
             Keys::None => return self.rows.write(id, at, active),
@@ -94,7 +94,7 @@ impl<'a, W: Write> Ordered<'a, W> {
         out.write_all(&[u8::from(active)])
     }
 
-    /// Writes the rows that wait, and returns how many there are in all.
+    /// Writes the spooled rows, and returns the count of all rows.
     pub(super) fn finish<'id>(mut self, id: impl Fn(u32) -> &'id Id) -> io::Result<u64> {
         for spool in self.spools {
             let mut polls = read(spool)?;

@@ -1,6 +1,6 @@
-//! The polls of made-up stores: hourly sweeps, incidents, and all that goes wrong on the way to a file.
+//! The polls of synthetic stores: hourly sweeps, incidents, and the faults of real sources.
 //!
-//! It holds a few bytes a store: polls are written as they are made.
+//! Memory holds a few bytes a store: polls are written at once.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -11,25 +11,25 @@ use super::random::{Purpose, Random};
 use super::store::Id;
 use crate::uptime::interval::{DAY, HOUR, MINUTE, Micros, SECOND};
 
-/// Most polls land in the first minutes of their hour, the earliest the likeliest.
+/// Most polls land in the first minutes of their hour, and the earlier the likelier.
 const SWEEP_MICROS: u32 = 13 * 60 * 1_000_000;
 const HOUR_MICROS: u32 = 3_600_000_000;
-/// Of a thousand polls, those that land anywhere in the hour.
+/// How many polls in a thousand land anywhere in the hour.
 const STRAGGLERS_PER_MILLE: u32 = 80;
 
-/// A late row is written one to this many sweeps after its own.
+/// A late row is written one to this many sweeps after its own sweep.
 const LATE_SWEEPS_MAX: u32 = 5;
-/// Late rows wait in a ring with one place for each sweep to come, and one for the sweep itself.
+/// The ring of late rows: a place for each later sweep, and one for the current sweep.
 const LATE_RING: usize = LATE_SWEEPS_MAX as usize + 1;
 
-/// So many stores are swept together, for their state fits into a processor's cache.
+/// How many stores are swept together, so that their state fits into a processor's cache.
 const BLOCK_STORES: u32 = 2048;
 
-/// The poller itself fails once in each of these; it never does in the last day of one.
+/// The poller fails once in this many hours, but never in the last day of them.
 const OUTAGE_EVERY_HOURS: u32 = 96;
 const OUTAGE_HOURS: std::ops::Range<u32> = 5..13;
 
-/// What becomes of a store's poll in one sweep, in ten-thousandths.
+/// The fate of a store's poll in one sweep, in ten-thousandths.
 const FATES: [(u32, Fate); 6] = [
     (9095, Fate::Once),
     (450, Fate::Missing),
@@ -45,25 +45,25 @@ enum Fate {
     Missing,
     /// Two polls in one hour.
     Twice,
-    /// Its row stands among those of a later sweep.
+    /// Its row is written in a later sweep.
     Late,
     /// The same row again.
     Duplicate,
-    /// The other status at the same instant; being the last in, it stands.
+    /// Also the other status at the same instant; the last write wins.
     Contradicted,
 }
 
-/// A store as the poller meets it: its incidents come from its own stream, one after the other.
+/// A store and its incidents, which come from a stream of its own.
 pub(super) struct Polled {
     id: Id,
     random: Random,
     incident: (Micros, Micros),
-    /// The mean time between incidents, in minutes; zero for a store that never answers.
+    /// The mean time between incidents, in minutes; zero for a store that is never active.
     calm_minutes: u32,
 }
 
 impl Polled {
-    /// Store number `index`, its first incident some time after `start`.
+    /// Store number `index`, with its first incident some time after `start`.
     pub(super) fn new(seed: u64, index: u32, id: Id, start: Micros) -> Self {
         const DAY_MINUTES: u32 = 24 * 60;
         let mut random = Random::stream(seed, Purpose::Incidents, u64::from(index));
@@ -83,7 +83,7 @@ impl Polled {
         store
     }
 
-    /// A quarter of an hour to sixteen hours, short ones the likeliest, after a time of calm.
+    /// Moves to the next incident: 15 minutes to 16 hours, short ones likelier, after a time of calm.
     fn next_incident(&mut self) {
         let calm = 1 + self.random.below(2 * self.calm_minutes);
         let longest = 1 + self.random.below(16 * 60);
@@ -92,7 +92,7 @@ impl Polled {
         self.incident = (start, start + Micros::from(length) * MINUTE);
     }
 
-    /// Whether the store answers at `at`; instants must be asked for in order.
+    /// Whether the store is active at `at`; calls must go forward in time.
     fn is_active(&mut self, at: Micros) -> bool {
         if self.calm_minutes == 0 {
             return false;
@@ -104,7 +104,7 @@ impl Polled {
     }
 }
 
-/// A poll whose row waits for a later sweep.
+/// A poll that is written in a later sweep.
 struct Late {
     store: u32,
     at: Micros,
@@ -112,7 +112,7 @@ struct Late {
 }
 
 /// Writes all polls of `stores` in `[start, start + hours)`, and calls `sweep_done` after each hour.
-/// `dir` is for polls that must be sorted. Returns the number of rows.
+/// Spools for sorting go to `dir`. Returns the number of rows.
 pub(super) fn write(
     (order, seed): (Order, u64),
     stores: &mut [Polled],
@@ -147,7 +147,7 @@ pub(super) fn write(
     poller.rows.finish(|store| &stores[store as usize].id)
 }
 
-/// What asks all stores each hour, and the file that it writes to.
+/// The poller: its stores and its file.
 struct Poller<'a, W> {
     stores: &'a mut [Polled],
     rows: Ordered<'a, W>,
@@ -155,8 +155,8 @@ struct Poller<'a, W> {
 }
 
 impl<W: Write> Poller<'_, W> {
-    /// One poll, more or less, of each store, in an order that is this sweep's own: blocks of stores in any order,
-    /// and within a block the stores in any order. `due` is strewn among them.
+    /// About one poll of each store, in an order of this sweep's own: blocks in random order, and stores in random
+    /// order within each block. The rows of `due` are mixed in.
     fn sweep(&mut self, sweep: (u32, Micros), mut random: Random, due: &mut IntoIter<Late>) -> io::Result<()> {
         let count = u32::try_from(self.stores.len()).unwrap_or(u32::MAX);
         let due_every = self.stores.len() / (due.len() + 1) + 1;
@@ -176,7 +176,7 @@ impl<W: Write> Poller<'_, W> {
         Ok(())
     }
 
-    /// What one sweep writes about one store.
+    /// Writes one store's rows in one sweep.
     fn poll(&mut self, store: u32, (sweep, hour): (u32, Micros), random: &mut Random) -> io::Result<()> {
         let polled = &mut self.stores[store as usize];
         let fate = *random.weighted(&FATES);
@@ -211,7 +211,7 @@ impl<W: Write> Poller<'_, W> {
         }
     }
 
-    /// Takes the late rows that come in during `sweep`.
+    /// Takes the late rows that are due in `sweep`.
     fn late_rows_due(&mut self, sweep: u32) -> IntoIter<Late> {
         std::mem::take(&mut self.late[sweep as usize % LATE_RING]).into_iter()
     }
@@ -222,7 +222,7 @@ impl<W: Write> Poller<'_, W> {
     }
 }
 
-/// Each number below `count` once, in an order that chance picks among those with one stride.
+/// Visits each number below `count` once, in the order of a random stride.
 struct Walk {
     next: u32,
     stride: u32,
@@ -256,7 +256,7 @@ impl Iterator for Walk {
     fn next(&mut self) -> Option<u32> {
         self.left = self.left.checked_sub(1)?;
         let this = self.next;
-        // The sum modulo `count`, without a sum that might not fit.
+        // The sum modulo `count`, without overflow.
         let ahead = self.count - this;
         self.next = if self.stride < ahead {
             this + self.stride
@@ -271,8 +271,8 @@ fn gcd(a: u32, b: u32) -> u32 {
     if b == 0 { a } else { gcd(b, a % b) }
 }
 
-/// How long after the hour a poll lands. Microseconds that end in zeros are as rare as chance makes them,
-/// but for one poll in four thousand, which lands on the second.
+/// How long after the hour a poll lands. Microseconds are random to the last digit, but one poll in four
+/// thousand lands on a full second.
 fn jitter(random: &mut Random) -> Micros {
     let micros = if random.chance(STRAGGLERS_PER_MILLE) {
         random.below(HOUR_MICROS)
@@ -287,7 +287,7 @@ fn jitter(random: &mut Random) -> Micros {
     }
 }
 
-/// For each hour, whether the poller was down. Counted back from the last hour, so that it is fresh there.
+/// For each hour, whether the poller was down. Counted back from the last hour, so that the end has no outage.
 fn outages(seed: u64, hours: u32) -> Vec<bool> {
     let mut down = vec![false; hours as usize];
     for block in 0..=hours / OUTAGE_EVERY_HOURS {

@@ -1,9 +1,9 @@
-//! Numbers that look random and are the same on every machine: splitmix64, in integers only.
+//! Pseudo-random numbers that are the same on every machine: splitmix64, in integers only.
 
-/// What splitmix64 adds to its state for each number.
+/// The increment of splitmix64's state.
 const STEP: u64 = 0x9E37_79B9_7F4A_7C15;
 
-/// What a stream is for: a number drawn more or less for one purpose changes nothing for the others.
+/// The purpose of a stream. One more number drawn for one purpose does not change the others.
 #[derive(Clone, Copy)]
 pub(super) enum Purpose {
     /// Ids: the key at 0, then one stream a store.
@@ -18,7 +18,7 @@ pub(super) enum Purpose {
     Incidents,
     /// When the poller is down; one stream a block of hours.
     Outages,
-    /// One sweep: its order, its jitter and what goes wrong in it.
+    /// One sweep: its order, its jitter and its faults.
     Sweep,
     /// The place of a row in a shuffled file; one stream a store, and one an instant of it.
     Shuffle,
@@ -28,8 +28,8 @@ pub(super) enum Purpose {
 pub(super) struct Random(u64);
 
 impl Random {
-    /// One of many streams of one seed. `purpose` and `index` are mixed in one after the other,
-    /// so that streams with neighbouring numbers have nothing in common.
+    /// One of many streams of one seed. `purpose` and `index` are mixed in one after the other, so that
+    /// neighbouring streams are independent.
     pub(super) const fn stream(seed: u64, purpose: Purpose, index: u64) -> Self {
         Self(mix(mix(mix(seed.wrapping_add(STEP)) ^ purpose as u64) ^ index))
     }
@@ -50,13 +50,13 @@ impl Random {
         self.below(1000) < per_mille
     }
 
-    /// One of `items`, each as likely as the others; `items` must not be empty.
+    /// A random one of `items`, which must not be empty.
     pub(super) fn pick<'a, T>(&mut self, items: &'a [T]) -> &'a T {
         let count = u32::try_from(items.len()).unwrap_or(u32::MAX);
         &items[self.below(count) as usize]
     }
 
-    /// One of `items` by weight; `items` must not be empty.
+    /// A random one of `items` by weight; `items` must not be empty.
     pub(super) fn weighted<'a, T>(&mut self, items: &'a [(u32, T)]) -> &'a T {
         let mut left = self.below(items.iter().map(|(weight, _)| weight).sum());
         for (weight, item) in items {
@@ -76,11 +76,11 @@ const fn mix(mut z: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// A bijection of the numbers below `2^bits` that `key` selects: different inputs, different outputs.
-/// Ids are made with it, for they must be unique and no set of 1.4 million ids is kept to see to that.
+/// A bijection of the numbers below `2^bits`, selected by `key`. It makes unique ids without a set of all ids
+/// in memory.
 pub(super) const fn scramble(value: u64, key: u64, bits: u32) -> u64 {
     let mask = u64::MAX >> (64 - bits);
-    // Adding, multiplying by an odd number (both modulo 2^bits) and xor with a right shift all lose nothing.
+    // Each step is a bijection: adding, multiplying by an odd number (modulo 2^bits), xor with a right shift.
     let mut z = value.wrapping_add(key) & mask;
     let mut round = 0;
     while round < 3 {

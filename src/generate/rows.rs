@@ -1,4 +1,4 @@
-//! The rows of polls, written as the sources write them, and quickly.
+//! Writes the rows of polls quickly, in the format of the sources.
 
 use std::io::{self, Write};
 
@@ -7,20 +7,20 @@ use chrono::DateTime;
 use super::store::Id;
 use crate::uptime::interval::{HOUR, MINUTE, Micros, SECOND};
 
-/// The file of polls as it grows.
+/// The file of polls, and its count of rows.
 pub(super) struct Rows<'a, W> {
     out: &'a mut W,
-    /// The hour that `prefix` was made for.
+    /// The hour of `prefix`.
     hour: Micros,
-    /// `2026-11-01 06:`: made once an hour, for it is the dear part of a stamp.
+    /// `2026-11-01 06:`, made once an hour because it is the slow part of a timestamp.
     prefix: Vec<u8>,
     row: Vec<u8>,
-    /// How many rows there are.
+    /// The number of rows.
     pub(super) count: u64,
 }
 
 impl<'a, W: Write> Rows<'a, W> {
-    /// No row yet.
+    /// An empty file.
     pub(super) fn new(out: &'a mut W) -> Self {
         Self {
             out,
@@ -31,7 +31,7 @@ impl<'a, W: Write> Rows<'a, W> {
         }
     }
 
-    /// The row of one poll; quick when the poll before it was in the same hour.
+    /// Writes one poll; fast if the poll before it was in the same hour.
     pub(super) fn write(&mut self, id: &Id, at: Micros, active: bool) -> io::Result<()> {
         let hour = at - at.rem_euclid(HOUR);
         if hour != self.hour {
@@ -51,7 +51,7 @@ impl<'a, W: Write> Rows<'a, W> {
     }
 }
 
-/// `MM:SS.ffffff` without the zeros at the end, and without the point when nothing is left.
+/// Appends `MM:SS.ffffff` without trailing zeros, and without the point if no digit is left.
 fn push_minutes(row: &mut Vec<u8>, in_hour: Micros) {
     let digit = |unit: Micros, base: Micros| {
         let value = in_hour / unit % base;

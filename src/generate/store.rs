@@ -1,4 +1,4 @@
-//! The synthetic stores: an id, and perhaps a zone, a week, a name and an owner. None of them exists.
+//! Synthetic stores: an id, and perhaps a zone, a week, a name and an owner. None of them is real.
 
 use super::random::{Purpose, Random, scramble};
 
@@ -7,7 +7,7 @@ const ID_BYTES_MAX: usize = 36;
 /// Ids have fifteen digits at least: all lie beyond 2^46, nearly all beyond 2^53.
 const ID_MIN: u64 = 100_000_000_000_000;
 
-/// An id as it is written, held in place so that a million of them are one block of memory.
+/// An id as text, held in place so that a million of them are one block of memory.
 #[derive(Clone, Copy)]
 pub(super) struct Id {
     length: u8,
@@ -15,18 +15,18 @@ pub(super) struct Id {
 }
 
 impl Id {
-    /// The id of store number `index`: another for each index.
+    /// The id of store number `index`; each index has a different one.
     pub(super) fn new(seed: u64, index: u32, uuid: bool) -> Self {
         let key = Random::stream(seed, Purpose::Id, 0).next();
         let index = u64::from(index);
         if uuid {
-            // The lower half alone makes it unique: two fixed bits and a bijection of the index.
+            // The lower half alone is unique: two fixed bits and a bijection of the index.
             let high = Random::stream(seed, Purpose::Id, 1 + index).next();
             let low = (0b10 << 62) | scramble(index, key, 62);
             let high = (high & !0xF000) | 0x4000;
             Self::from_text(&uuid::Uuid::from_u64_pair(high, low).to_string())
         } else {
-            // Walking on until the number is long enough keeps the bijection one: see "cycle walking".
+            // Cycle walking: repeated until the number is long enough, the bijection remains one.
             let mut id = scramble(ID_MIN + index, key, 63);
             while id < ID_MIN {
                 id = scramble(id, key, 63);
@@ -51,10 +51,10 @@ impl Id {
     }
 }
 
-/// All about a store that does not change while it is polled.
+/// The facts of a store that do not change while it is polled.
 pub(super) struct Store<'a, Week> {
     pub(super) id: Id,
-    /// Whether any poll reaches it; one that none reaches still has a zone.
+    /// Whether it has any poll; a store without polls still has a zone.
     pub(super) polled: bool,
     /// None for one store in twenty.
     pub(super) zone: Option<&'static str>,
@@ -84,7 +84,7 @@ impl<'a, Week> Store<'a, Week> {
 
 /// A name and an owner. An owner has a few brands, and names each store after one of them and its place.
 fn label(random: &mut Random, seed: u64, stores: u32) -> (String, String) {
-    // An owner has 25 stores on average, some far more: the smaller of two numbers favours the first owners.
+    // An owner has 25 stores on average, and a few have far more: the smaller of two numbers favours the first ones.
     let owners = (stores / 25).clamp(3, OWNERS_MAX);
     let owner = random.below(owners).min(random.below(owners));
     let group = {
@@ -97,7 +97,7 @@ fn label(random: &mut Random, seed: u64, stores: u32) -> (String, String) {
     let mut of_brand = Random::stream(seed, Purpose::Brand, brand);
     let (first, second) = (of_brand.pick(&FIRSTS), of_brand.pick(&SECONDS));
     let place = random.pick(&PLACES);
-    // One name in forty has a comma, and so its field has quotes.
+    // One name in forty has a comma, so its field is quoted.
     let name = if random.chance(25) {
         format!("\"{first} {second}, {place}\"")
     } else {
@@ -106,7 +106,7 @@ fn label(random: &mut Random, seed: u64, stores: u32) -> (String, String) {
     (name, group)
 }
 
-/// How many owners there can be: every family with every form.
+/// How many owners there can be: every family name with every form.
 const OWNERS_MAX: u32 = 400;
 
 /// Zones by weight: most in North America, a few far abroad and at odd offsets.

@@ -54,7 +54,7 @@ fn another_seed_makes_other_bytes() {
     }
 }
 
-/// What the files held when this was written: a change of machine must not change them.
+/// Fixes the bytes of the files, which no machine may change.
 #[test]
 fn the_bytes_are_those_they_always_were() {
     let (files, _) = generate(&Options::new(300, 8, 1));

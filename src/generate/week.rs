@@ -1,10 +1,10 @@
-//! The weeks that stores keep: about a hundred templates of business hours, with the quirks of real sources.
+//! The weekly hours of stores: about a hundred templates, with the quirks of real sources.
 
 /// Seconds in an hour of wall time.
 const HOUR_SECONDS: u32 = 3600;
 /// `24:00:00`, a legal end.
 const MIDNIGHT: u32 = 24 * HOUR_SECONDS;
-/// How sources write the end of a day that goes on after midnight.
+/// The end of a day that goes on after midnight, in the spellings of real sources.
 const DAY_ENDS: [u32; 3] = [MIDNIGHT - 60, MIDNIGHT - 1, MIDNIGHT];
 
 /// One row of business hours. Times are seconds of wall time since midnight.
@@ -17,7 +17,7 @@ struct Row {
 }
 
 impl Row {
-    /// The row as it is written, less the store's id: `,day,start,end` and a line end.
+    /// The row without the store's id: `,day,start,end` and a line end.
     fn line(self) -> String {
         let (start, end) = (wall(self.start_local_s), wall(self.end_local_s));
         format!(",{},{start},{end}\n", self.day)
@@ -30,14 +30,14 @@ fn wall(seconds: u32) -> String {
     format!("{hours:02}:{minutes:02}:{:02}", seconds % 60)
 }
 
-/// All templates as lines to be written behind a store's id, each with its weight.
+/// All templates as lines without a store's id, each with its weight.
 pub(super) fn weeks() -> Vec<(u32, Vec<String>)> {
     let lines = |week: Vec<Row>| week.into_iter().map(Row::line).collect();
     let weeks = templates().into_iter();
     weeks.map(|(weight, week)| (weight, lines(week))).collect()
 }
 
-/// All templates, each with its weight: how many of ten thousand stores or so keep it.
+/// All templates, each with its weight: how many of about ten thousand stores have it.
 fn templates() -> Vec<(u32, Vec<Row>)> {
     let mut weeks = Vec::new();
     never_closed(&mut weeks);
@@ -61,7 +61,7 @@ fn on(days: impl IntoIterator<Item = u8>, rows: &[(u32, u32)]) -> Vec<Row> {
         .collect()
 }
 
-/// Open all week, in the five ways in which people write that.
+/// Open all week, in five common spellings.
 fn never_closed(weeks: &mut Vec<(u32, Vec<Row>)>) {
     for (weight, end) in [900, 450, 60].into_iter().zip(DAY_ENDS) {
         let mut week = on(0..7, &[(0, 0)]);
@@ -95,7 +95,7 @@ fn plain(weeks: &mut Vec<(u32, Vec<Row>)>) {
     weeks.push((120, night.concat()));
 }
 
-/// Nights that run into the next day: split at midnight, or as one row that ends before it starts.
+/// Nights that run into the next day: split at midnight, or one row that ends before it starts.
 fn past_midnight(weeks: &mut Vec<(u32, Vec<Row>)>) {
     for open in [700, 1100, 1630] {
         for close in [100, 200] {
@@ -121,7 +121,7 @@ fn past_midnight(weeks: &mut Vec<(u32, Vec<Row>)>) {
     weeks.push((25, on(3..7, &[(2000, 300)])));
 }
 
-/// Split shifts, and seams in the middle of a day: a minute or a second that is no closing.
+/// Split shifts, and gaps of a minute or a second that are no closing.
 fn several_a_day(weeks: &mut Vec<(u32, Vec<Row>)>) {
     for close in [2130, 2200] {
         weeks.push((80, on(0..7, &[(1100, 1430), (1700, close)])));
@@ -142,7 +142,7 @@ fn several_a_day(weeks: &mut Vec<(u32, Vec<Row>)>) {
     weeks.push((25, on(0..7, &four)));
 }
 
-/// What no one means and sources hold all the same.
+/// Mistakes that sources contain.
 fn odd(weeks: &mut Vec<(u32, Vec<Row>)>) {
     weeks.push((10, on([0, 1, 2, 4], &[(0, 10)]))); // ten minutes after midnight
     weeks.push((10, on(0..7, &[(1100, 1500), (1400, 2200)]))); // rows that overlap

@@ -17,21 +17,21 @@ use crate::hot_window::HotWindow;
 use crate::jobs::Jobs;
 use crate::uptime::interval::Micros;
 
-/// How long a body of rows may be by default, in bytes.
+/// The default limit of a body of rows, in bytes.
 pub const BODY_BYTES_MAX: u64 = 1 << 30;
 
-/// Whose clock a report follows when the caller names no instant.
+/// The clock of reports whose caller names no instant.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Clock {
-    /// The newest poll's: a report of old data is a report of its own time.
+    /// The newest poll: a report of old data is about its own time.
     #[default]
     Data,
-    /// The machine's.
+    /// The machine's clock.
     System,
 }
 
 impl Clock {
-    /// The machine's instant; none where the newest poll's shall be used.
+    /// The machine's instant; none if the newest poll's is to be used.
     pub(super) fn as_of(self) -> Option<Micros> {
         match self {
             Self::Data => None,
@@ -40,31 +40,31 @@ impl Clock {
     }
 }
 
-/// Everything that all handlers share.
+/// The state that all handlers share.
 #[derive(Clone)]
 pub struct Site {
     /// The database file.
     pub file: PathBuf,
     /// The queue of reports.
     pub jobs: Jobs,
-    /// The one way to change the database.
+    /// The only way to change the database.
     pub writer: Writer,
-    /// The part of the database that is in memory.
+    /// The data in memory.
     pub hot: Arc<HotWindow>,
     /// Views of the fleet.
     pub views: Arc<FleetViews>,
     /// The hosts that are served.
     pub hosts: Hosts,
-    /// Whether pages may only show.
+    /// Whether pages are read-only.
     pub read_only_pages: bool,
-    /// Whose clock a report follows.
+    /// The clock of reports.
     pub clock: Clock,
-    /// How long a body of rows may be, in bytes as it is sent.
+    /// The longest body of rows, in bytes as sent.
     pub body_bytes_max: u64,
 }
 
 impl Site {
-    /// A site with an empty memory, for this machine alone, and with the defaults of `serve`.
+    /// A site with an empty memory, which serves this machine only, with the defaults of `serve`.
     pub fn new(file: PathBuf, jobs: Jobs, writer: Writer) -> Self {
         Self {
             file,
@@ -79,16 +79,16 @@ impl Site {
         }
     }
 
-    /// The folder of the database, where there is room for temporary files.
+    /// The folder of the database, which has room for temporary files.
     pub(super) fn folder(&self) -> &Path {
         folder_of(&self.file)
     }
 }
 
-/// Idle readers: as many as were ever used side by side, which is far fewer than handlers.
+/// Idle readers: as many as were ever in use at once, far fewer than handlers.
 pub type Readers = Arc<Mutex<Vec<Connection>>>;
 
-/// One handler's state: one for each thread.
+/// The state of one handler thread.
 pub struct App {
     pub(super) site: Site,
     readers: Readers,
@@ -96,7 +96,7 @@ pub struct App {
 }
 
 impl App {
-    /// The handlers of all threads share the site and the readers.
+    /// The state of one thread; all threads share the site and the readers.
     pub fn new(site: Site, readers: Readers) -> Self {
         Self {
             site,
@@ -105,7 +105,7 @@ impl App {
         }
     }
 
-    /// A reader for this request, opened when none is free.
+    /// A reader for this request; a new one if none is free.
     pub(super) fn db(&mut self) -> Result<&mut Connection> {
         if self.db.is_none() {
             let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
@@ -117,12 +117,12 @@ impl App {
         }
     }
 
-    /// The instant of the newest poll; none without any.
+    /// The instant of the newest poll, if there is one.
     pub(super) fn newest_poll(&mut self) -> Result<Option<Micros>> {
         polls::newest(self.db()?)
     }
 
-    /// Gives the reader back for other requests; one whose handler panicked is closed.
+    /// Returns the reader to the others; after a panic it is closed.
     pub(super) fn done(&mut self, panicked: bool) {
         if let Some(db) = self.db.take().filter(|_| !panicked) {
             let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,7 +1,6 @@
-//! Files that pages load: the style sheet, the script, the icon, and samples of input files.
+//! Assets: the style sheet, the script, the icon, and samples of input files.
 //!
-//! Each of the first three carries a hash of its contents in its name, so that it may be kept for
-//! ever.
+//! The first three have a hash of their contents in their names, so caches may keep them for ever.
 
 use super::app::App;
 use super::request::Request;

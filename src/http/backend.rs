@@ -1,8 +1,8 @@
 //! The backend: tiny_http, and the threads that answer requests.
 //!
-//! A request that comes here is well-formed, bounded and all there, so that no client can hold a thread. Its line
-//! goes to tiny_http over a socket in a folder of the owner's, and tiny_http gives it to the next free handler. The
-//! rest of it, and the answer, may be long: both stay where they are and are found again by the request's number.
+//! Each request is well-formed, bounded and complete, so no client can hold a thread. Its first line goes to
+//! tiny_http over a socket in a private folder, and tiny_http gives it to the next free handler. The rest of the
+//! request, and the answer, may be long: both stay in this process and are found by the request's number.
 
 use std::collections::{HashMap, VecDeque};
 use std::io::{self, Read, Write};
@@ -23,10 +23,10 @@ use std::net::TcpStream as Link;
 #[cfg(unix)]
 use std::os::unix::net::UnixStream as Link;
 
-/// The header field with a request's number.
+/// The header field of a request's number.
 const NUMBER: &str = "Exchange";
 
-/// How many connections there are to tiny_http: it keeps as many threads, and each has one for good.
+/// How many connections lead to tiny_http, which keeps one thread for each.
 const LINKS_MAX: usize = 4;
 
 /// A pool of handlers behind tiny_http.
@@ -39,7 +39,7 @@ pub struct Backend {
     threads: Vec<JoinHandle<()>>,
 }
 
-/// The requests that are in hand, and the connections to tiny_http.
+/// The requests in progress, and the connections to tiny_http.
 struct InHand {
     socket: Socket,
     state: Mutex<State>,
@@ -47,22 +47,22 @@ struct InHand {
 
 #[derive(Default)]
 struct State {
-    /// How many requests are queued or being answered.
+    /// How many requests are queued or running.
     busy: usize,
     last_number: u64,
     /// Requests whose line waits for a connection.
     waiting: VecDeque<(u64, Exchange)>,
-    /// Requests whose line is with tiny_http, and the connection that it went over.
+    /// Requests whose line is with tiny_http, and the connection of that line.
     sent: HashMap<u64, (Exchange, Link)>,
     idle: Vec<Link>,
     links: usize,
 }
 
 impl Backend {
-    /// A pool of up to `handlers_max` threads, each started when it is first needed.
+    /// A pool of up to `handlers_max` threads, each started on first need.
     ///
     /// # Errors
-    /// When the machine gives no thread or no socket.
+    /// When the system gives no thread or no socket.
     pub fn start(handlers_max: usize, site: Site) -> Result<Self> {
         let failed = |error: io::Error| Error::failed("cannot start the server").because(error);
         let (server, socket) = Socket::listen(site.folder()).map_err(failed)?;
@@ -84,7 +84,7 @@ impl Backend {
     fn start_handler(&mut self) -> io::Result<()> {
         let mut app = App::new(self.site.clone(), Arc::clone(&self.readers));
         let (server, in_hand) = (Arc::clone(&self.server), Arc::clone(&self.in_hand));
-        // It ends when it is unblocked.
+        // `unblock` ends this loop.
         let serve = move || {
             while let Ok(line) = server.recv() {
                 if let Some(exchange) = in_hand.take(line) {
@@ -98,7 +98,7 @@ impl Backend {
         Ok(())
     }
 
-    /// Has a request answered, by a thread more where all are busy.
+    /// Queues a request, and starts another thread if all are busy.
     pub fn submit(&mut self, exchange: Exchange) {
         let handlers = self.threads.len();
         let busy = {
@@ -121,13 +121,13 @@ impl Backend {
 }
 
 impl Drop for Backend {
-    /// Returns when all requests in hand are answered.
+    /// Returns once all requests in progress are answered.
     fn drop(&mut self) {
         for _ in &self.threads {
             self.server.unblock();
         }
         for thread in self.threads.drain(..) {
-            // A handler's panic was answered and logged where it happened.
+            // A handler's panic was answered and logged in its thread.
             let _ = thread.join();
         }
     }
@@ -138,7 +138,7 @@ impl InHand {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sends the lines that wait, as far as there are connections.
+    /// Sends waiting lines while there are free connections.
     fn send(&self, state: &mut State) {
         while let Some((number, exchange)) = state.waiting.pop_front() {
             let link = match state.idle.pop() {
@@ -148,7 +148,7 @@ impl InHand {
             };
             let WholeRequest { method, target, .. } = &exchange.request;
             let line = format!("{method} {target} HTTP/1.1\r\n{NUMBER}: {number}\r\n\r\n");
-            // A connection without a line under way has room for the longest.
+            // A connection without a line in transit has room for the longest line.
             match link.and_then(|mut link| link.write_all(line.as_bytes()).map(|()| link)) {
                 Ok(link) => drop(state.sent.insert(number, (exchange, link))),
                 Err(error) => {
@@ -162,7 +162,7 @@ impl InHand {
         }
     }
 
-    /// The request that a line belongs to; its connection is free again.
+    /// The request of a line, whose connection is free again.
     fn take(&self, line: tiny_http::Request) -> Option<Exchange> {
         let field = |header: &&tiny_http::Header| header.field.equiv(NUMBER);
         let number = line.headers().iter().find(field)?.value.as_str().parse().ok()?;
@@ -195,13 +195,13 @@ fn read_head(link: &mut Link) -> io::Result<()> {
     Ok(())
 }
 
-/// Where tiny_http listens: no other user of the machine gets there.
+/// Where tiny_http listens: a socket that no other user of the machine can reach.
 #[cfg(unix)]
 struct Socket(tempfile::TempDir);
 
 #[cfg(unix)]
 impl Socket {
-    /// Listens in a folder of its own; `data` is a folder that can be written for sure.
+    /// Listens in a new folder; `data` is a folder that is certainly writable.
     fn listen(data: &Path) -> io::Result<(tiny_http::Server, Self)> {
         use std::os::unix::fs::PermissionsExt;
 
@@ -221,7 +221,7 @@ impl Socket {
     }
 }
 
-/// Where tiny_http listens: a port of this machine. A line without the number of a request leads to nothing.
+/// Where tiny_http listens: a local port. A line without a request's number is ignored.
 #[cfg(not(unix))]
 struct Socket(std::net::SocketAddr);
 
@@ -239,7 +239,7 @@ impl Socket {
     }
 }
 
-/// Answers one request; a handler that panics answers 500.
+/// Answers one request; after a panic, with 500.
 fn handle(app: &mut App, exchange: Exchange, in_hand: &InHand) {
     let Exchange { request, reply_to } = exchange;
     let WholeRequest {
@@ -258,7 +258,7 @@ fn handle(app: &mut App, exchange: Exchange, in_hand: &InHand) {
     let answer = answer.unwrap_or_else(|_| Response::from(Error::failed(format!("the handler of {target} panicked"))));
     tracing::debug!(method, target, status = answer.status, "answered");
     drop(body);
-    // Before the answer: the client's next request shall find this thread free.
+    // Before the answer, so that the client's next request finds this thread free.
     in_hand.state().busy -= 1;
     reply_to.answer(answer);
 }

@@ -9,7 +9,7 @@ use super::response::Response;
 use crate::error::Result;
 use crate::uptime::window::Window;
 
-/// How wide a character of the badge's font is, about, in hundredths of a pixel.
+/// The approximate width of a character in the badge's font, in hundredths of a pixel.
 const CHARACTER_WIDTH: usize = 660;
 
 const LABEL: &str = "online, 7 days";
@@ -28,7 +28,7 @@ pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     };
     let svg = badge(shown.name(), LABEL, &value, colour);
     let answer = Response::new(200, "image/svg+xml", svg.into_string().into_bytes());
-    // A badge is there to be shown on other sites.
+    // Other sites must be able to show it.
     Ok(answer
         .cached("no-cache, max-age=300")
         .with("Cross-Origin-Resource-Policy", "cross-origin"))

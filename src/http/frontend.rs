@@ -1,13 +1,13 @@
-//! The frontend: the public listener, and what must hold before a handler sees a request.
+//! The frontend: the public listener, and the checks before a handler sees a request.
 //!
-//! One thread waits for events (`mio`) and holds all clients; the [`backend`](crate::http::backend)'s threads
-//! answer. The frontend reads a request's head and body under bounds of size and time, judges both strictly, and
-//! hands the request over when it is whole. It takes the answer at once and sends it at the client's speed. So no
-//! client, however slow, ever holds a handler, and a slow client costs a few hundred bytes, not a thread.
+//! One thread waits for events (`mio`) and serves all clients; the [`backend`](crate::http::backend)'s threads
+//! answer. The frontend reads a request's head and body under limits of size and time, and checks both strictly.
+//! It passes the request on when that is complete. It takes the answer at once and sends it at the client's speed. So
+//! no slow client holds a handler: it costs a few hundred bytes, not a thread.
 //!
-//! Each connection is a state machine that never waits (`client`). The difficult parts are pure and tested by
-//! themselves: heads ([`head`], [`target`]), bodies ([`chunks`]), the rate limit ([`rate_limit`]), replies
-//! ([`reply`]). What a route takes is told by [`limits::Admit`].
+//! Each connection is a state machine that never waits (`client`). The difficult parts are pure and have their
+//! own tests: heads ([`head`], [`target`]), bodies ([`chunks`]), the rate limit ([`rate_limit`]), replies
+//! ([`reply`]). [`limits::Admit`] gives the body limit of each route.
 
 mod capacity;
 pub mod chunks;
@@ -38,7 +38,7 @@ use self::exchange::Dispatch;
 use self::limits::{Admit, Limits};
 use crate::error::{Error, Result};
 
-/// How long to wait before the event loop begins anew after it failed.
+/// How long to wait before a failed event loop starts again.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// A frontend that serves until it is closed.
@@ -49,10 +49,10 @@ pub struct Frontend {
 }
 
 impl Frontend {
-    /// Begins to serve; `dispatch` is dropped when the last exchange is over.
+    /// Starts to serve; `dispatch` is dropped when the last exchange is over.
     ///
     /// # Errors
-    /// When the machine gives no thread or no way to wait for events.
+    /// When the system gives no thread or no way to wait for events.
     pub fn open(listener: TcpListener, limits: Limits, admit: Box<Admit>, dispatch: Box<Dispatch>) -> Result<Self> {
         let failed = |error: io::Error| Error::failed("cannot start the server").because(error);
         let stopping = Arc::new(AtomicBool::new(false));
@@ -60,7 +60,7 @@ impl Frontend {
         let mut events = EventLoop::new(listener, limits, admit, dispatch, stop).map_err(failed)?;
         let waker = events.waker();
         let run = move || {
-            // No input may end it, not even by a bug.
+            // No input may end it, not even through a bug.
             loop {
                 match catch_unwind(AssertUnwindSafe(|| events.run())) {
                     Ok(Ok(())) => return,
@@ -79,7 +79,7 @@ impl Frontend {
         })
     }
 
-    /// Accepts no more clients; returns when the replies in hand are sent, or after four seconds.
+    /// Accepts no more clients; returns once the current replies are sent, or after four seconds.
     pub fn close(self) {
         self.stopping.store(true, Ordering::SeqCst);
         if let Err(error) = self.waker.wake() {

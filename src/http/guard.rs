@@ -1,26 +1,25 @@
-//! The guard: requests that a browser was tricked into are turned away before any handler sees them.
+//! The guard: refuses requests that a browser was tricked into, before any handler sees them.
 //!
-//! Three questions. Is the `Host` one that this server serves? If not, a name was pointed at it that
-//! is not its own (DNS rebinding): 421. Does a write come from another site? 403: browsers say so in
-//! `Sec-Fetch-Site`, older ones in `Origin`. Does it come from a page although pages are read-only? 403.
-//! Programs send neither header and pass.
+//! It refuses three kinds. A `Host` that this server does not serve: a foreign name points at it (DNS rebinding):
+//! 421. A write from another site, by `Sec-Fetch-Site` or, in older browsers, by `Origin`: 403. A write from a page
+//! while pages are read-only: 403. Programs send neither header and pass.
 
 use std::net::{IpAddr, SocketAddr};
 
 use super::request::Request;
 use super::response::Response;
 
-/// The hosts that a server answers for.
+/// The hosts of a server.
 #[derive(Clone, Debug)]
 pub struct Hosts {
-    /// Where it listens.
+    /// The address on which it listens.
     address: IpAddr,
-    /// The names that its owner gave it, in lower case.
+    /// The configured names, in lower case.
     names: Vec<String>,
 }
 
 impl Hosts {
-    /// The hosts of a server that listens at `address` and is called by `names`, too.
+    /// The hosts of a server that listens at `address` and has these `names`.
     pub fn new(address: SocketAddr, names: impl IntoIterator<Item = String>) -> Self {
         let lower = |name: String| name.trim().to_ascii_lowercase();
         Self {
@@ -29,8 +28,8 @@ impl Hosts {
         }
     }
 
-    /// Whether a `Host` header names this server. The port does not matter: behind a tunnel or a proxy
-    /// it is another one, and a rebound name is a name.
+    /// Whether a `Host` header names this server. The port is ignored: behind a tunnel or a proxy it is another
+    /// one, and a rebound name is refused by its name.
     fn serve(&self, host: &str) -> bool {
         let name = without_port(host).to_ascii_lowercase();
         let name = name.trim_end_matches('.');
@@ -59,7 +58,7 @@ fn without_port(host: &str) -> &str {
     }
 }
 
-/// The answer to a request that must not go on; none where it may.
+/// The refusal of a request; none if it may pass.
 pub fn refuse(hosts: &Hosts, read_only_pages: bool, request: &Request<'_>) -> Option<Response> {
     let host = request.header("Host");
     if let Some(host) = host.filter(|host| !hosts.serve(host)) {

@@ -8,7 +8,7 @@ use super::response::Response;
 use crate::civil;
 use crate::error::{Error, ErrorKind, Result};
 
-/// 200 after touching the database, 503 when it cannot be read.
+/// 200 after reading the database, 503 when it cannot be read.
 pub fn get(app: &mut App, _request: &mut Request<'_>) -> Result<Response> {
     let newest = app.newest_poll().map_err(|error| {
         tracing::error!(%error, "the database cannot be read");

@@ -1,4 +1,4 @@
-//! Rows over HTTP: the inputs of the API, taken whole or not at all.
+//! Rows over HTTP: the inputs of the API, accepted whole or not at all.
 
 use std::io::{self, Read};
 
@@ -20,14 +20,14 @@ use crate::ingest::problem::{BadFile, Code, excerpt};
 use crate::ingest::rows::Format;
 use crate::uptime::interval::Micros;
 
-/// How gzip begins.
+/// The first bytes of gzip.
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
 /// The longest `Idempotency-Key`.
 const KEY_BYTES_MAX: usize = 255;
 
-/// `POST /api/polls` and its siblings, one for each kind of input: takes the body's rows, and answers 200
-/// once they are durable.
+/// `POST /api/polls` and the routes of the other kinds: loads the body's rows, and answers 200 once they are
+/// durable.
 pub fn post(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let slug = request.path.trim_start_matches("/api/");
     let kind = Kind::of_slug(slug).ok_or_else(|| Error::not_found("there are no such rows"))?;
@@ -86,7 +86,7 @@ pub fn post(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     write(app, batch, identity)
 }
 
-/// What makes a request the same as another: its `Idempotency-Key`, and what came with it.
+/// The identity of a request: its `Idempotency-Key`, and a fingerprint of its contents.
 #[derive(Clone)]
 struct Identity {
     key: String,
@@ -95,7 +95,7 @@ struct Identity {
 }
 
 impl Identity {
-    /// The answer that the same request had before.
+    /// The answer to the same request before.
     fn earlier(&self, db: &Connection) -> Result<Option<String>> {
         match idempotency::find(db, &self.key, &self.fingerprint, self.at)? {
             Earlier::None => Ok(None),
@@ -111,8 +111,8 @@ impl Identity {
     }
 }
 
-/// Writes the batch and answers; a request that was answered before under the same key is answered so
-/// again.
+/// Writes the batch and answers. A request that was answered before under the same key gets the same
+/// answer.
 fn write(app: &mut App, batch: Batch, identity: Option<Identity>) -> Result<Response> {
     let (answer, is_earlier) = app.site.writer.try_load(move |db| {
         if let Some(identity) = &identity
@@ -193,7 +193,7 @@ fn refused_file(file: &BadFile) -> Response {
     )
 }
 
-/// A body that is said to be gzip and is not, even where it looks like text.
+/// The refusal of a body that is declared as gzip and is not, even if it looks like text.
 fn not_packed() -> Response {
     refused_file(&BadFile {
         line: None,
@@ -204,7 +204,7 @@ fn not_packed() -> Response {
     })
 }
 
-/// A body of a type or in a coding that is not taken, as the header field `name` says.
+/// The refusal of an unsupported type or coding, which the header field `name` declares.
 fn unknown_type(request: &Request<'_>, name: &str, detail: &str) -> Response {
     let error = json!({
         "line": null,
@@ -236,7 +236,7 @@ fn problem(status: u16, detail: &str, rejected: u64, errors: Vec<Value>) -> Resp
     Response::problem_with(status, detail, members)
 }
 
-/// How the rows are written, as the media type says; none for one that is not taken.
+/// The format of the rows by their media type; none if it is unsupported.
 fn format(content_type: Option<&str>) -> Option<Format> {
     let media_type = content_type?.split(';').next()?.trim().to_ascii_lowercase();
     match media_type.as_str() {
@@ -257,7 +257,7 @@ fn key(request: &Request<'_>) -> Result<Option<String>> {
     }
 }
 
-/// A body that is counted and summed as it is read, and ends with an error where it is too long.
+/// Counts a body and computes its checksum during the read; a body that is too long ends in an error.
 struct Measured<'a> {
     body: &'a mut (dyn Read + Send),
     crc: Crc,

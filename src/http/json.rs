@@ -16,12 +16,12 @@ use crate::uptime::store_status::StoreStatus;
 use crate::uptime::store_summary::StoreSummary;
 use crate::uptime::window::{Coverage, PerWindow, Share, Window, WindowTotal};
 
-/// A figure as a number: the text is the one the report writes.
+/// A figure as a number, from the text in the report.
 fn number(text: &str) -> Value {
     text.parse::<f64>().map_or(Value::Null, Value::from)
 }
 
-/// A share as a per cent; null of nothing.
+/// A share as a per cent; null without a share.
 pub fn per_cent(share: Option<Share>) -> Value {
     share.map_or(Value::Null, |share| number(&share.to_string()))
 }
@@ -51,8 +51,8 @@ fn evidence(evidence: Option<Evidence>) -> Value {
     })
 }
 
-/// The windows, in the report's unit and exactly. Without business time they say zero, and where nothing is
-/// known null. `more` adds members to each.
+/// The windows, in the report's unit and exactly. Without business time they are zero; without a counted poll
+/// they are null. `more` adds members to each.
 fn windows_of(totals: &PerWindow<WindowTotal>, as_of: Micros, more: impl Fn(Window, &mut Value)) -> Value {
     let windows = Window::ALL.map(|one| {
         let (total, stretch) = (&totals[one], one.before(as_of));

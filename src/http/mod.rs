@@ -1,11 +1,10 @@
-//! HTTP: the server, and what each request passes through.
+//! HTTP: the server, and the stations of each request.
 //!
-//! In reading order: [`server`], [`frontend`] (faces the clients; a request comes further when it is whole),
-//! [`backend`] (the handlers' threads), [`app`] (what handlers work with), [`request`], [`guard`] (whom to turn
-//! away), [`routes`] (the table), the handlers: [`reports`], [`intake`], [`stores`], [`fleet`], [`badge`],
-//! [`outages`], [`metrics`], [`openapi`] and [`health`] for programs, [`pages`] for people; [`response`], and
-//! [`response_filters`] for every answer on its way out. [`query`] and [`store_query`] read a request's question,
-//! [`json`] writes the core's values.
+//! In reading order: [`server`], [`frontend`] (faces the clients and passes complete requests on), [`backend`] (the
+//! handlers' threads), [`app`] (the handlers' state), [`request`], [`guard`] (refuses requests), [`routes`] (the
+//! table), the handlers: [`reports`], [`intake`], [`stores`], [`fleet`], [`badge`], [`outages`], [`metrics`],
+//! [`openapi`] and [`health`] for programs, [`pages`] for people; [`response`], and [`response_filters`] for every
+//! answer. [`query`] and [`store_query`] parse a request's question, and [`json`] writes the core's values.
 
 pub mod app;
 pub mod assets;

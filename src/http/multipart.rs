@@ -1,6 +1,6 @@
 //! Forms with files, as browsers send them: `multipart/form-data` (RFC 7578), read part by part.
 //!
-//! A file may be larger than memory: a part's bytes are read where they stand in the body, in their order.
+//! A file may be larger than memory: each part is read from the body in order, and never copied whole.
 
 use std::io::{self, Read};
 
@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 /// How much of the body is read at once.
 const CHUNK_BYTES: usize = 1 << 16;
 
-/// How long the header of one part may be.
+/// The longest header of one part.
 const HEADER_BYTES_MAX: usize = 8 << 10;
 
 /// How many parts a form may have.
@@ -22,11 +22,11 @@ const PARTS_MAX: usize = 32;
 pub struct Part {
     /// The field's name.
     pub name: String,
-    /// The name of the file where it came from; none for a field without a file.
+    /// The file's original name; none for a field without a file.
     pub file_name: Option<String>,
 }
 
-/// The boundary that a media type names; none where it is no form with files.
+/// The boundary in a media type; none if it is not a form with files.
 pub fn boundary(content_type: &str) -> Option<String> {
     let (media_type, parameters) = content_type.split_once(';')?;
     if !media_type.trim().eq_ignore_ascii_case("multipart/form-data") {
@@ -38,10 +38,10 @@ pub fn boundary(content_type: &str) -> Option<String> {
     (1..=70).contains(&value.len()).then(|| value.to_owned())
 }
 
-/// A form: [`Form::next_part`] goes to the next part, and reading the form gives that part's bytes.
+/// A form: [`Form::next_part`] moves to the next part, and reading the form gives that part's bytes.
 pub struct Form<'a> {
     body: &'a mut (dyn Read + Send),
-    /// What stands before and after each part.
+    /// The line between parts.
     delimiter: Vec<u8>,
     /// Bytes of the body: those before `start` are used up, those before `sure` belong to the part.
     held: Vec<u8>,
@@ -53,12 +53,12 @@ pub struct Form<'a> {
 }
 
 impl<'a> Form<'a> {
-    /// The form that `body` is.
+    /// The form in `body`.
     pub fn new(body: &'a mut (dyn Read + Send), boundary: &str) -> Self {
         Self {
             body,
             delimiter: format!("\r\n--{boundary}").into_bytes(),
-            // The first delimiter stands at the very start, as if a line had ended before it.
+            // The first delimiter is at the very start, so a line end is added before it.
             held: b"\r\n".to_vec(),
             start: 0,
             sure: 0,
@@ -68,10 +68,10 @@ impl<'a> Form<'a> {
         }
     }
 
-    /// Passes over the rest of a part and reads the head of the next one; `None` at the form's end.
+    /// Skips the rest of a part and reads the head of the next one; `None` at the form's end.
     ///
     /// # Errors
-    /// When the body is no such form or ends early.
+    /// When the body is not a form or ends early.
     pub fn next_part(&mut self) -> Result<Option<Part>> {
         io::copy(self, &mut io::sink()).map_err(|_| cut())?;
         if self.line()?.trim_ascii_end() == b"--" {
@@ -105,12 +105,12 @@ impl<'a> Form<'a> {
         Ok(Some(Part { name, file_name }))
     }
 
-    /// The error that a body which ended inside a part deserves; reading the part has failed then.
+    /// The error of a body that ended inside a part, after reading the part failed.
     pub fn cut(&self) -> Option<Error> {
         self.is_cut.then(cut)
     }
 
-    /// Holds more; false at the body's end.
+    /// Reads more bytes; false at the body's end.
     fn fill(&mut self) -> io::Result<bool> {
         self.held.drain(..self.start);
         self.sure = self.sure.saturating_sub(self.start);
@@ -122,7 +122,7 @@ impl<'a> Form<'a> {
         Ok(read? > 0)
     }
 
-    /// The line that comes next, without its end; the last one of a body may lack it.
+    /// The next line, without its end; the last line of a body may lack it.
     fn line(&mut self) -> Result<Vec<u8>> {
         loop {
             let held = &self.held[self.start..];
@@ -152,7 +152,7 @@ impl Read for Form<'_> {
                     self.in_part = false;
                 }
                 Some(end) => self.sure += end,
-                // What may be the beginning of a delimiter is held back.
+                // Bytes that may begin a delimiter are held back.
                 None if held.len() >= self.delimiter.len() => {
                     self.sure += held.len() + 1 - self.delimiter.len();
                 }

@@ -1,10 +1,10 @@
-//! The API described for programs (OpenAPI 3.1): paths from the table of routes, components from an asset.
+//! The OpenAPI 3.1 description of the API: paths from the table of routes, components from an asset.
 
 use serde_json::{Map, Value, json};
 
 use super::route::{Body, Field, Route};
 
-/// Everything but the paths; `VERSION` stands for the program's.
+/// The description without paths; `VERSION` stands for the program's version.
 const BASE: &str = include_str!("assets/openapi.json");
 
 /// The media types of rows.
@@ -13,7 +13,7 @@ const ROWS: [&str; 3] = ["text/csv", "application/x-ndjson", "application/json"]
 /// The document.
 pub fn document(routes: &[Route]) -> Value {
     let base = BASE.replacen("VERSION", env!("CARGO_PKG_VERSION"), 1);
-    // A test reads it.
+    // A test parses it, so it is valid.
     let mut document: Value = serde_json::from_str(&base).unwrap_or_default();
     for route in routes {
         document["paths"][route.path][route.method.to_ascii_lowercase()] = operation(route);
@@ -96,7 +96,7 @@ fn responses(route: &Route) -> Value {
     responses.into()
 }
 
-/// Media types with their components; without one it is a string.
+/// Media types with their components; without a component, a string.
 fn content(media_types: &[(&str, &str)]) -> Value {
     let described = media_types.iter().map(|&(media_type, component)| {
         let schema = match component {

@@ -15,13 +15,13 @@ use crate::fleet_view;
 use crate::uptime::interval::{Interval, MINUTE};
 use crate::uptime::outage::REACH;
 
-/// The outages of the eight days before `as_of`, in their order.
+/// The outages of the eight days before `as_of`, in order.
 ///
-/// They are computed from the polls that the database has now, so that late polls may end one.
+/// They are computed from the polls that the database has now, so late polls may end one.
 ///
-/// Without `as_of` it is a report's: the newest poll's instant, or the machine's where the server follows that
-/// clock. Only the latter shows an outage that goes on, for the newest poll is never within one. Without any
-/// poll there is neither a span nor an outage.
+/// Without `as_of` it is a report's: the newest poll's instant, or the machine's if the server follows that clock.
+/// Only the machine's clock shows a current outage, because the newest poll is never within one. Without any poll
+/// there is neither a span nor an outage.
 pub fn list(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let as_of = query::as_of(app, request)?;
     let as_of = match as_of {

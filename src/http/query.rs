@@ -1,6 +1,6 @@
 //! The question of a request: an instant, a rule, a store.
 //!
-//! Pages and JSON both ask here, so that they show the same.
+//! Pages and JSON both use it, so that they show the same.
 
 use std::sync::Arc;
 
@@ -20,10 +20,10 @@ use crate::uptime::store_status::StoreStatus;
 use crate::uptime::timeline::Interpolation;
 use crate::uptime::window::reach;
 
-/// The rule that the query names, or the default.
+/// The rule in the query, or the default.
 ///
 /// # Errors
-/// When it names no rule.
+/// When the query has an unknown rule.
 pub fn rule(request: &Request<'_>) -> Result<Interpolation> {
     match request.field("interpolation")? {
         Some(name) => Interpolation::from_name(name).ok_or_else(|| {
@@ -36,8 +36,8 @@ pub fn rule(request: &Request<'_>) -> Result<Interpolation> {
     }
 }
 
-/// The instant that the query names, or the machine's on a server that follows its clock; none where the newest
-/// poll's shall be used.
+/// The instant in the query, or the machine's on a server that follows its clock; none if the newest poll's is
+/// to be used.
 ///
 /// # Errors
 /// When the query is malformed.
@@ -48,9 +48,9 @@ pub fn as_of(app: &App, request: &Request<'_>) -> Result<Option<Micros>> {
     }
 }
 
-/// The instant and the rule that the query names. Without an instant it is the newest poll's, or, on a
-/// server that follows the machine's clock or has no poll, the machine's, cut to the minute: all who look
-/// within one minute see the same.
+/// The instant and the rule in the query. The default instant is the newest poll's. On a server that follows the
+/// machine's clock or has no poll, it is the machine's. That is cut to the minute: all clients of one minute see
+/// the same.
 ///
 /// # Errors
 /// When the query is malformed or the database cannot be read.
@@ -74,25 +74,25 @@ pub fn fleet(app: &mut App, question: Question) -> Result<Arc<FleetView>> {
     views.view(app.db()?, &hot, question)
 }
 
-/// Everything that is shown of one store.
+/// The facts about one store.
 #[derive(Debug)]
 pub struct StoreView {
     /// Its key and id.
     pub store: Store,
     /// Its zone and hours.
     pub pattern: Pattern,
-    /// Its name and owner; both empty where no source names them.
+    /// Its name and owner; both empty if no input has them.
     pub label: Label,
-    /// Its zone as it was written; none where no source names one.
+    /// Its zone as written; none if no input has one.
     pub zone_written: Option<String>,
     /// Its status, windows and incidents.
     pub standing: StoreStatus,
-    /// When the poller was out in the eight days before.
+    /// The poller's outages in the eight days before.
     pub outages: Intervals,
 }
 
 impl StoreView {
-    /// What people call it.
+    /// Its display name.
     pub fn name(&self) -> &str {
         match self.label.name.as_str() {
             "" => &self.store.id,
@@ -101,11 +101,11 @@ impl StoreView {
     }
 }
 
-/// The store that the path names, at the instant and by the rule of the query.
+/// The store in the path, at the instant and by the rule of the query.
 ///
 /// # Errors
-/// [`ErrorKind::NotFound`](crate::error::ErrorKind) for one that no source names; when the query is
-/// malformed or the database cannot be read.
+/// [`ErrorKind::NotFound`](crate::error::ErrorKind) for an unknown store; when the query is malformed or the
+/// database cannot be read.
 pub fn store(app: &mut App, request: &Request<'_>) -> Result<StoreView> {
     let question = question(app, request)?;
     let hot = Arc::clone(&app.site.hot);
@@ -132,7 +132,7 @@ pub fn store(app: &mut App, request: &Request<'_>) -> Result<StoreView> {
     })
 }
 
-/// The status of a store and the polls it rests on.
+/// The status of a store, from its polls.
 pub fn status(inputs: &Inputs, store: &Store, question: Question) -> StoreStatus {
     let (mut scratch, reach) = (Vec::new(), reach(question.as_of));
     let polls = inputs.history.of(store.key, reach, &mut scratch);

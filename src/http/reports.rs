@@ -1,4 +1,4 @@
-//! Reports over HTTP: trigger one, fetch it, list those that were made.
+//! Reports over HTTP: trigger one, fetch it, list the history.
 
 use std::sync::Arc;
 
@@ -14,13 +14,13 @@ use crate::jobs::{Format, JobRequest, Report, ReportState};
 use crate::uptime::interval::Micros;
 use crate::uptime::timeline::Interpolation;
 
-/// The field of every answer about a report that has its state.
+/// The header field with a report's state.
 const STATE: &str = "Report-Status";
 
-/// How many reports one page of the history holds, at most.
+/// How many reports one page of the history has, at most.
 const PAGE_REPORTS_MAX: u32 = 100;
 
-/// `POST /trigger_report`: 202 with the id of a report that is in the database, complete or in the queue.
+/// `POST /trigger_report`: 202 with the id of a report that is in the database, complete or queued.
 pub fn trigger(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let as_of = match request.field("as_of")? {
         Some(text) => Some(parse_as_of(text)?),
@@ -42,7 +42,7 @@ pub fn trigger(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
         .with(STATE, state.as_str()))
 }
 
-/// `GET /get_report?report_id=ID` and `GET /get_report/ID`: the state, or the CSV once it is there.
+/// `GET /get_report?report_id=ID` and `GET /get_report/ID`: the state, or the CSV once it is complete.
 pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let id = match request.id.as_str() {
         "" => request.field("report_id")?.ok_or_else(|| {
@@ -67,7 +67,7 @@ pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     }
 }
 
-/// `GET /api/reports/ID.csv`: the CSV; 404 with the reason while there is none.
+/// `GET /api/reports/ID.csv`: the CSV; 404 with the reason until it is complete.
 pub fn csv(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let report = find(app, parse_id(&request.id)?)?;
     if report.state == ReportState::Complete {
@@ -87,8 +87,8 @@ pub fn facts(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     Ok(with_state(Response::json(200, &describe(&report)), &report))
 }
 
-/// `GET /api/reports`: the history, newest first; `limit` a page, `before` the last id of the page
-/// before.
+/// `GET /api/reports`: the history, newest first; `limit` is the page's size, `before` the last id of the
+/// previous page.
 pub fn list(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let limit = match request.field("limit")? {
         Some(text) => text
@@ -123,7 +123,7 @@ fn file(app: &mut App, id: Uuid) -> Result<Response> {
     Ok(complete(id, csv))
 }
 
-/// The CSV itself, as a file to keep.
+/// The CSV itself, as a download.
 fn complete(id: Uuid, csv: Arc<Vec<u8>>) -> Response {
     let file = format!("attachment; filename=\"report-{id}.csv\"");
     Response::new(200, Format::Csv.media_type(), csv)

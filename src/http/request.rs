@@ -1,4 +1,4 @@
-//! Requests: the parts that handlers see, already decoded.
+//! Requests: the decoded parts that handlers see.
 
 use std::io::Read;
 
@@ -8,17 +8,17 @@ use crate::error::{Error, Result};
 pub struct Request<'a> {
     /// The method, upper case.
     pub method: String,
-    /// The path as it was sent, percent-encoded, without the query.
+    /// The path as sent, percent-encoded, without the query.
     pub path: String,
-    /// The query's fields in their order, decoded.
+    /// The decoded fields of the query, in order.
     pub query: Vec<(String, String)>,
-    /// The value of the route's `{id}`, decoded; empty where it has none.
+    /// The decoded value of the route's `{id}`; empty if the path has none.
     pub id: String,
-    /// The header fields, in their order.
+    /// The header fields, in order.
     pub headers: Vec<(String, String)>,
-    /// How long the body is, where the client said so.
+    /// The length of the body, if the client declared it.
     pub body_bytes: Option<u64>,
-    /// The body, as it is sent.
+    /// The body as sent.
     pub body: &'a mut (dyn Read + Send),
 }
 
@@ -40,7 +40,7 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// The value of the header field called `name`, in any case; the first if there are several.
+    /// The value of the header field `name`, in any case; the first one of several.
     pub fn header(&self, name: &str) -> Option<&str> {
         let mut fields = self.headers.iter();
         fields
@@ -48,10 +48,10 @@ impl<'a> Request<'a> {
             .map(|(_, value)| value.trim())
     }
 
-    /// The query's field called `name`; none where it is missing or empty.
+    /// The query's field `name`; none if it is missing or empty.
     ///
     /// # Errors
-    /// When it is there twice.
+    /// When the query has it twice.
     pub fn field(&self, name: &str) -> Result<Option<&str>> {
         let mut values = self.query.iter().filter(|(field, _)| field == name);
         let value = values

@@ -1,4 +1,4 @@
-//! Answers: values that handlers return, and problems as RFC 9457 has them.
+//! Answers: values that handlers return, and problems by RFC 9457.
 
 use std::sync::Arc;
 
@@ -6,22 +6,22 @@ use serde_json::{Map, Value, json};
 
 use crate::error::{Error, ErrorKind};
 
-/// How soon a client that was turned away may come again, in seconds.
+/// When a refused client may try again, in seconds.
 const RETRY_AFTER_SECONDS: &str = "1";
 
-/// An answer: a status, headers beside the length, and a body.
+/// An answer: a status, header fields, and a body.
 #[derive(Clone, Debug)]
 pub struct Response {
     /// The status code.
     pub status: u16,
-    /// Header fields but `Content-Length`, `Date` and `Connection`, which the server writes.
+    /// Header fields without `Content-Length`, `Date` and `Connection`, which the server writes.
     pub headers: Vec<(&'static str, String)>,
     /// The whole body, shared: a report's CSV is not copied for each client that fetches it.
     pub body: Arc<Vec<u8>>,
 }
 
 impl Response {
-    /// An answer whose body is of this media type.
+    /// An answer with a body of this media type.
     pub fn new(status: u16, media_type: &str, body: impl Into<Arc<Vec<u8>>>) -> Self {
         Self {
             status,
@@ -33,7 +33,7 @@ impl Response {
         }
     }
 
-    /// An answer in JSON, ending in a newline so that a terminal stays tidy.
+    /// An answer in JSON, with a newline at its end for terminals.
     pub fn json(status: u16, value: &Value) -> Self {
         Self::new(status, "application/json", format!("{value}\n").into_bytes())
     }
@@ -47,7 +47,7 @@ impl Response {
         }
     }
 
-    /// The same answer with one header field more.
+    /// The same answer with one more header field.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
@@ -60,12 +60,12 @@ impl Response {
         Self::new(status, "text/html; charset=utf-8", html).revalidated()
     }
 
-    /// Another page to look at instead, by GET.
+    /// A redirect to another page, by GET.
     pub fn see_other(path: impl Into<String>) -> Self {
         Self::new(303, "text/plain; charset=utf-8", Vec::new()).with("Location", path)
     }
 
-    /// The same answer, which may be kept if it is asked for again by its tag each time.
+    /// The same answer for caches that must check its tag each time.
     #[must_use]
     pub fn revalidated(self) -> Self {
         self.cached("no-cache")
@@ -78,7 +78,7 @@ impl Response {
         self.with("Cache-Control", control)
     }
 
-    /// The value of the header field called `name`, as it is spelled here.
+    /// The value of the header field `name`, in this spelling.
     pub fn header(&self, name: &str) -> Option<&str> {
         let mut fields = self.headers.iter();
         fields
@@ -91,7 +91,7 @@ impl Response {
         Self::problem_with(status, detail, Map::new())
     }
 
-    /// A problem with members of its own.
+    /// A problem with additional members.
     pub fn problem_with(status: u16, detail: &str, members: Map<String, Value>) -> Self {
         let mut problem = json!({"type": "about:blank", "title": title(status), "status": status, "detail": detail});
         if let Value::Object(problem) = &mut problem {
@@ -102,7 +102,7 @@ impl Response {
 }
 
 impl From<Error> for Response {
-    /// The one table from kinds of error to statuses. What failed inside is logged, not shown.
+    /// The one table from error kinds to statuses. Internal failures are logged, not shown.
     fn from(error: Error) -> Self {
         match error.kind() {
             ErrorKind::Invalid => Self::problem(400, error.message()),
@@ -116,7 +116,7 @@ impl From<Error> for Response {
     }
 }
 
-/// The reason phrase of a status, which is a problem's title.
+/// The reason phrase of a status, which is also a problem's title.
 pub(super) const fn title(status: u16) -> &'static str {
     match status {
         200 => "OK",

@@ -1,4 +1,4 @@
-//! Response filters: every answer gets safe headers on its way out, and where it fits an `ETag` and gzip.
+//! Response filters: give every answer safe headers, and some an `ETag` and gzip.
 
 use std::io::Write;
 
@@ -12,10 +12,10 @@ use super::response::Response;
 pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; \
     img-src 'self' data:; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-/// A body that is shorter is sent as it is.
+/// A shorter body is not compressed.
 const GZIP_FROM_BYTES: usize = 1024;
 
-/// The answer as it leaves.
+/// The final answer.
 pub fn finish(request: &Request<'_>, mut answer: Response) -> Response {
     answer = answer
         .with("X-Content-Type-Options", "nosniff")
@@ -44,7 +44,7 @@ pub fn finish(request: &Request<'_>, mut answer: Response) -> Response {
     }
     if answer.body.len() >= GZIP_FROM_BYTES && accepts_gzip(request) {
         let mut packed = GzEncoder::new(Vec::new(), Compression::new(5));
-        // Writing to memory does not fail; if it did, the plain body is as good.
+        // Writing to memory cannot fail; if it did, the plain body would be sent.
         if packed.write_all(&answer.body).is_ok()
             && let Ok(packed) = packed.finish()
         {
@@ -55,7 +55,7 @@ pub fn finish(request: &Request<'_>, mut answer: Response) -> Response {
     answer
 }
 
-/// Whether the client takes gzip: it is named, and not with a weight of zero.
+/// Whether the client accepts gzip: it is named, with a weight that is not zero.
 fn accepts_gzip(request: &Request<'_>) -> bool {
     let codings = request.header("Accept-Encoding").unwrap_or_default();
     codings.split(',').any(|coding| {
@@ -71,7 +71,7 @@ fn accepts_gzip(request: &Request<'_>) -> bool {
     })
 }
 
-/// FNV-1a: a hash for contents of our own, not against forgery.
+/// FNV-1a: a hash for own contents, not against forgery.
 pub const fn fnv1a(bytes: &[u8]) -> u64 {
     let mut hash = 0xcbf2_9ce4_8422_2325;
     let mut place = 0;

@@ -1,26 +1,25 @@
-//! A route: who may ask, what it takes and what it answers.
+//! A route: its scope, its request and its answer.
 //!
-//! The table of [`super::routes`] is the one place that names them; the router, the 405s and `/openapi.json` are
-//! made of it.
+//! [`super::routes`] is the only table of them; the router, the 405s and `/openapi.json` are derived from it.
 
 use super::app::App;
 use super::request::Request;
 use super::response::Response;
 use crate::error::Result;
 
-/// Makes the answer to a request.
+/// Answers a request.
 pub type Handler = fn(&mut App, &mut Request<'_>) -> Result<Response>;
 
-/// Who may ask, once there are tokens. Until then every route is open.
+/// The scope of a token that a route will need. Today there are no tokens and every route is open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// Everyone.
+    /// No token.
     Public,
     /// A token that may send polls.
     Ingest,
-    /// A token that may look, at some owners' stores or at all.
+    /// A token that may read the stores of some owners, or all.
     Read,
-    /// A token that may look at all and make reports.
+    /// A token that may read all stores and make reports.
     Report,
     /// A token that may do everything.
     Admin,
@@ -35,59 +34,59 @@ pub struct Field {
     pub schema: &'static str,
     /// Its meaning.
     pub about: &'static str,
-    /// Whether the route needs it.
+    /// Whether it is required.
     pub required: bool,
 }
 
-/// The body that a route takes.
+/// The body of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Body {
     /// None.
     Empty,
-    /// A short form; the component that describes it.
+    /// A short form, described by this component.
     Form(&'static str),
-    /// A form with files, as long as `--max-body` allows; the component that describes it.
+    /// A form with files, up to `--max-body`, described by this component.
     Files(&'static str),
-    /// Rows in CSV or JSON, as long as `--max-body` allows.
+    /// Rows in CSV or JSON, up to `--max-body`.
     Rows,
 }
 
-/// One line of the table. `{id}` in a path stands for one segment, or the part of one before a suffix.
+/// One line of the table. `{id}` in a path is one segment, or the part of one before a suffix.
 pub struct Route {
     /// The method, upper case.
     pub method: &'static str,
     /// The pattern of the path.
     pub path: &'static str,
-    /// Makes the answer.
+    /// Answers its requests.
     pub handler: Handler,
-    /// Who may ask.
+    /// Its scope.
     pub scope: Scope,
     /// Its name in the API's description.
     pub name: &'static str,
     /// Its effect, in one sentence.
     pub summary: &'static str,
-    /// The part of the API it belongs to.
+    /// Its part of the API.
     pub tag: &'static str,
-    /// The meaning of `{id}`; empty where the path has none.
+    /// The meaning of `{id}`; empty if the path has none.
     pub id: &'static str,
     /// The fields of the query, in groups that routes share.
     pub fields: &'static [&'static [Field]],
-    /// The body that it takes.
+    /// The body of its requests.
     pub body: Body,
     /// The status of success.
     pub status: u16,
-    /// What success means.
+    /// The meaning of success.
     pub about: &'static str,
-    /// The media types of success, each with the component that describes it; empty for a plain string.
+    /// The media types of success, each with its component; empty for a plain string.
     pub content: &'static [(&'static str, &'static str)],
-    /// The statuses of its problems, which are all described alike.
+    /// The statuses of its problems, which share one description.
     pub problems: &'static [u16],
-    /// The statuses that it answers with a page, and what each means.
+    /// The statuses that it answers with a page, and their meanings.
     pub pages: &'static [(u16, &'static str)],
 }
 
 impl Route {
-    /// A route that is open to all, takes nothing and answers 200.
+    /// A route in the public scope without parameters or body, which answers 200.
     pub const fn new(
         method: &'static str,
         tag: &'static str,
@@ -115,7 +114,7 @@ impl Route {
         }
     }
 
-    /// The same route for holders of a token with this scope.
+    /// The same route with this scope.
     pub const fn needs(mut self, scope: Scope) -> Self {
         self.scope = scope;
         self
@@ -139,7 +138,7 @@ impl Route {
         self
     }
 
-    /// The same route with the answer to a request that succeeds.
+    /// The same route with its answer on success.
     pub const fn answers(
         mut self,
         status: u16,
@@ -162,7 +161,7 @@ impl Route {
         self
     }
 
-    /// The part of `path` that stands for `{id}`; empty where the pattern has none, none where it does not fit.
+    /// The part of `path` at `{id}`; empty if the pattern has none; none if the path does not match.
     pub fn captured<'a>(&self, path: &'a str) -> Option<&'a str> {
         let Some((prefix, suffix)) = self.path.split_once("{id}") else {
             return (self.path == path).then_some("");

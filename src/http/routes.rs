@@ -1,4 +1,4 @@
-//! The routing table: every path and method the server answers, and the router that is made of it.
+//! The routing table: every path and method of the server, and the router derived from it.
 
 use percent_encoding::percent_decode_str;
 
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::error::Result;
 
-/// How long a body may be that is neither rows nor files, in bytes.
+/// The longest body that is neither rows nor files, in bytes.
 const BODY_BYTES_MAX: u64 = 1 << 20;
 
 const fn field(name: &'static str, schema: &'static str, about: &'static str) -> Field {
@@ -121,7 +121,7 @@ const fn page(path: &'static str, handler: Handler, name: &'static str, summary:
     get("pages", path, handler, name, summary).answers(200, "The page.", HTML)
 }
 
-/// Every route; the first that fits answers. Two lines a route, which rustfmt would make ten.
+/// Every route; the first match answers. Two lines a route, which rustfmt would make ten.
 #[rustfmt::skip]
 pub const ROUTES: &[Route] = &[
     Route::new("POST", "reports", "/trigger_report", reports::trigger, "triggerReport", "Makes a report.").needs(Report)
@@ -199,7 +199,7 @@ fn describe(_app: &mut App, _request: &mut Request<'_>) -> Result<Response> {
     Ok(Response::json(200, &openapi::document(ROUTES)).revalidated())
 }
 
-/// Answers a request, unless the guard turns it away.
+/// Answers a request, unless the guard refuses it.
 pub fn answer(app: &mut App, request: &mut Request<'_>) -> Response {
     let refused = guard::refuse(&app.site.hosts, app.site.read_only_pages, request);
     let answer = refused.unwrap_or_else(|| by_the_table(app, request));
@@ -211,7 +211,7 @@ pub fn answer(app: &mut App, request: &mut Request<'_>) -> Response {
 fn by_the_table(app: &mut App, request: &mut Request<'_>) -> Response {
     match find(&request.method, &request.path) {
         Ok((route, id)) => {
-            // Decoded only now: an encoded slash is part of an id, not of the path.
+            // Decoded only after the match: an encoded slash is part of an id, not of the path.
             request.id = percent_decode_str(id).decode_utf8_lossy().into_owned();
             (route.handler)(app, request).unwrap_or_else(Response::from)
         }
@@ -219,7 +219,7 @@ fn by_the_table(app: &mut App, request: &mut Request<'_>) -> Response {
     }
 }
 
-/// The table's word on a request before its body is read; long bodies may have `long_bytes_max`.
+/// The table's decision on a request before its body is read; long bodies may have `long_bytes_max`.
 pub fn admit(method: &str, target: &str, long_bytes_max: u64) -> Admission {
     let path = target.split('?').next().unwrap_or(target);
     let found = find(method, path);
@@ -240,14 +240,14 @@ fn too_large(bytes_max: u64) -> Response {
     Response::problem(413, &detail)
 }
 
-/// The route of a request, and what stands for its `{id}`; the answer where there is none.
+/// The route of a request and the value of its `{id}`, or the answer if there is none.
 fn find<'a>(method: &str, path: &'a str) -> std::result::Result<(&'static Route, &'a str), Response> {
     let mut allowed = Vec::new();
     for route in ROUTES {
         let Some(id) = route.captured(path) else {
             continue;
         };
-        // HEAD is GET without its body, which the server leaves out.
+        // HEAD is GET without its body, which the server omits.
         if route.method == method || (route.method == "GET" && method == "HEAD") {
             return Ok((route, id));
         }

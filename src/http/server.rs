@@ -10,21 +10,21 @@ use super::frontend::{self, Frontend};
 use super::routes;
 use crate::error::{Error, Result};
 
-/// How many connections may wait to be accepted; the system may hold it to fewer.
+/// How many connections may wait to be accepted; the system may allow fewer.
 const BACKLOG: i32 = 1024;
-/// How many of the longest bodies may wait on the disk together.
+/// How many bodies of the greatest length may wait on the disk at once.
 const BODIES_ON_DISK_MAX: u64 = 4;
-/// How many bytes may wait on the disk at least: replies wait there too.
+/// How many bytes may wait on the disk at least; replies wait there, too.
 const DISK_BYTES: u64 = 1 << 30;
 
-/// Takes the address, before anything else is begun that would have to be undone.
+/// Binds the address, before anything starts that would have to be undone.
 ///
 /// # Errors
-/// When the address is taken or not the machine's.
+/// When the address is in use or not the machine's.
 pub fn bind(address: SocketAddr) -> Result<TcpListener> {
     let bind = || {
         let listener = TcpListener::bind(address)?;
-        // The default of 128 overflows when many connect at once, and their next try is a second away.
+        // The default of 128 overflows when many connect at once, and their next try is a second later.
         socket2::SockRef::from(&listener).listen(BACKLOG)?;
         Ok::<_, io::Error>(listener)
     };
@@ -36,26 +36,26 @@ pub fn bind(address: SocketAddr) -> Result<TcpListener> {
     })
 }
 
-/// How much a server takes on at once.
+/// The capacity of a server.
 #[derive(Clone, Copy, Debug)]
 pub struct Capacity {
-    /// Requests that are handled side by side.
+    /// How many requests are handled at once.
     pub handlers: usize,
-    /// Connections that are kept.
+    /// How many connections are kept.
     pub connections_max: usize,
 }
 
-/// A server that accepts and answers until it is stopped.
+/// A running server.
 pub struct Server {
     frontend: Frontend,
     address: SocketAddr,
 }
 
 impl Server {
-    /// Answers on `listener`.
+    /// Serves `listener`.
     ///
     /// # Errors
-    /// When the machine gives no thread.
+    /// When the system gives no thread.
     pub fn start(listener: TcpListener, capacity: Capacity, site: Site) -> Result<Self> {
         let address = listener
             .local_addr()
@@ -76,12 +76,12 @@ impl Server {
         Ok(Self { frontend, address })
     }
 
-    /// Where it listens; the port is the one that was picked.
+    /// The address on which it listens, with the port that was chosen.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Accepts no new requests and returns when those in hand are answered.
+    /// Accepts no new requests and returns once the current ones are answered.
     pub fn stop(self) {
         self.frontend.close();
     }

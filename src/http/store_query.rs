@@ -1,6 +1,6 @@
-//! A list of stores: which of them, in what order, which page of it.
+//! A query for a list of stores: the filters, the order and the page.
 //!
-//! The page `/stores` and `GET /api/stores` both ask here.
+//! The page `/stores` and `GET /api/stores` both use it.
 
 use std::cmp::Ordering;
 
@@ -43,7 +43,7 @@ impl Sort {
         Self::LastPoll,
     ];
 
-    /// The name that callers use.
+    /// The name in requests.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Name => "name",
@@ -56,13 +56,13 @@ impl Sort {
         }
     }
 
-    /// Whether the first click sorts from the largest down: it is the end that people look for.
+    /// Whether the first click sorts from the largest down, because people look for the largest.
     pub const fn is_largest_first(self) -> bool {
         matches!(self, Self::Downtime | Self::LastPoll)
     }
 }
 
-/// Which stores, in what order, from which on.
+/// The filters, the order and the page of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoreQuery {
     /// Part of the name or the id, in any case; empty for all.
@@ -77,14 +77,14 @@ pub struct StoreQuery {
     pub sort: Sort,
     /// From the largest down.
     pub descending: bool,
-    /// How many are passed over.
+    /// How many stores are skipped.
     pub offset: usize,
-    /// How many are shown, at most.
+    /// How many stores are shown, at most.
     pub limit: usize,
 }
 
 impl StoreQuery {
-    /// The list that the query names; `limit_default` unless it names a limit, which may be `limit_max`.
+    /// The list in the query; its limit is `limit_default` unless given, and at most `limit_max`.
     ///
     /// # Errors
     /// When the query is malformed.
@@ -161,7 +161,7 @@ impl StoreQuery {
         query.finish()
     }
 
-    /// The places of these stores in the fleet, in the order of the list.
+    /// The places of the list's stores in the fleet, in its order.
     pub fn places(&self, view: &FleetView) -> Vec<usize> {
         let text = self.text.to_lowercase();
         let fits = |place: &usize| {
@@ -174,7 +174,7 @@ impl StoreQuery {
                     || view.store(*place).id.to_lowercase().contains(&text))
         };
         let mut places: Vec<usize> = (0..view.labels.len()).filter(fits).collect();
-        // The fleet's own order, by id, decides between equals.
+        // Equal stores keep the fleet's order, by id.
         match self.sort {
             Sort::Name => self.sort_by(&mut places, |place| view.name(place).to_lowercase()),
             Sort::Owner => self.sort_by(&mut places, |place| {

@@ -1,4 +1,4 @@
-//! Stores over HTTP: all of them, one, its week, the inputs of its numbers; forgetting one.
+//! Stores over HTTP: the list, one store, its week, the inputs of its numbers, and deletion.
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -15,10 +15,10 @@ use crate::error::{Error, Result};
 use crate::uptime::business_hours::WeeklyRow;
 use crate::uptime::window::Window;
 
-/// How many stores a page of the list has, unless the caller says otherwise.
+/// How many stores a page of the list has by default.
 const PAGE_STORES: usize = 100;
 
-/// How many stores a page of the list may have.
+/// How many stores a page of the list may have, at most.
 const PAGE_STORES_MAX: usize = 1000;
 
 /// `GET /api/stores`: the fleet, a page at a time.
@@ -66,8 +66,8 @@ pub fn facts(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     Ok(Response::json(200, &facts).revalidated())
 }
 
-/// `GET /api/stores/ID/timeline`: the week before `as_of`, piece after piece, and every poll of eight
-/// days. The pieces of a condition sum to the week's number.
+/// `GET /api/stores/ID/timeline`: the segments of the week before `as_of`, and every poll of eight days. The
+/// segments of each condition sum to the week's number.
 pub fn timeline(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let shown = query::store(app, request)?;
     let week = Window::Week.before(shown.standing.question.as_of);
@@ -79,7 +79,7 @@ pub fn timeline(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     Ok(Response::json(200, &told).revalidated())
 }
 
-/// `GET /api/stores/ID/inputs`: all inputs of the store's numbers, as text whose SHA-256 is the checksum on the
+/// `GET /api/stores/ID/inputs`: all inputs of the store's numbers, as text; its SHA-256 is the checksum on the
 /// page.
 pub fn inputs(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let shown = query::store(app, request)?;
@@ -118,7 +118,7 @@ pub fn checksum(shown: &StoreView) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The first members of both answers about one store.
+/// The common members of both answers about one store.
 fn describe(shown: &StoreView) -> Value {
     let standing = &shown.standing;
     let hours = |row: &WeeklyRow| {
@@ -151,7 +151,7 @@ fn describe(shown: &StoreView) -> Value {
     })
 }
 
-/// `DELETE /api/stores/ID`: forgets a store with its polls, hours, zone and name; 404 where none is.
+/// `DELETE /api/stores/ID`: deletes a store with its polls, hours, zone and name; 404 if it is unknown.
 pub fn delete(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let id = request.id.clone();
     let deleted = app.site.writer.try_write(move |db| forget::store(db, &id))?;

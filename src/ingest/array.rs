@@ -1,8 +1,8 @@
-//! JSON arrays: from a stream of bytes to the array's elements, with the physical line each starts on.
+//! JSON arrays: cuts a stream of bytes into the array's elements, with the physical line each starts on.
 //!
-//! `serde_json` tells where an element ends and whether it is JSON; this file reads what stands between
-//! elements. At most [`RECORD_BYTES_MAX`] bytes of an element are held. A syntax error refuses the whole
-//! array: it cannot be known where the next element begins.
+//! `serde_json` finds the end of each element and checks its syntax; this file reads the bytes between elements.
+//! At most [`RECORD_BYTES_MAX`] bytes of an element are held. A syntax error refuses the whole array, because
+//! the start of the next element is unknown.
 
 use std::io::{self, BufRead, BufReader, Read};
 
@@ -13,17 +13,17 @@ use super::object::without_place;
 use super::problem::{BadFile, Code, InputError, excerpt};
 use super::records::{RECORD_BYTES_MAX, Record, Shape};
 
-/// How many bytes are read at once.
+/// The size of the buffer.
 const BUFFER_BYTES: usize = 4 * RECORD_BYTES_MAX;
 
-/// How long an element may be that is passed over because it is above [`RECORD_BYTES_MAX`]: what nests in
-/// it costs memory.
+/// The longest element that is skipped because it is above [`RECORD_BYTES_MAX`]; a longer one refuses the
+/// array, because its nesting costs memory.
 const PASSED_BYTES_MAX: usize = 256 * RECORD_BYTES_MAX;
 
 /// Reads the elements of an array, one by one.
 pub struct Elements<R> {
     tape: Tape<R>,
-    /// How many elements were begun; none before the `[`.
+    /// How many elements have begun; none before the `[`.
     count: Option<u64>,
     is_closed: bool,
 }
@@ -47,7 +47,7 @@ impl<R: Read> Elements<R> {
     /// The next element, without the space around it, or `None` after the end of the array.
     ///
     /// # Errors
-    /// [`InputError::Refused`] when the reader gives no array, or on a syntax error in it;
+    /// [`InputError::Refused`] when the stream is not an array, or has a syntax error;
     /// [`InputError::Io`] when the reader fails.
     pub fn next_element(&mut self) -> Result<Option<Record<'_>>, InputError> {
         if self.is_closed {
@@ -94,7 +94,7 @@ impl<R: Read> Elements<R> {
         }))
     }
 
-    /// Reads the `[`, which should come next.
+    /// Reads the `[`, which must come next.
     fn open(&mut self, next: Option<u8>) -> Result<(), InputError> {
         let reason = match next {
             Some(b'[') => {
@@ -123,20 +123,20 @@ impl<R: Read> Elements<R> {
     }
 }
 
-/// A reader that counts lines and keeps the bytes of the element that is read.
+/// A reader that counts lines and keeps the bytes of the current element.
 struct Tape<R> {
     reader: BufReader<R>,
-    /// The line of the byte that comes next.
+    /// The line of the next byte.
     line: u64,
-    /// The last byte was `\r`, so that a `\n` after it ends the same line.
+    /// The last byte was `\r`, so a `\n` after it ends the same line.
     after_return: bool,
-    /// The element, or the beginning of one that is too long.
+    /// The current element; cut if it is too long.
     element: Vec<u8>,
     passed_bytes: usize,
 }
 
 impl<R: Read> Tape<R> {
-    /// The byte that comes next; none at the end of the stream.
+    /// The next byte; none at the end of the stream.
     fn peek(&mut self) -> io::Result<Option<u8>> {
         loop {
             match self.reader.fill_buf() {
@@ -147,7 +147,7 @@ impl<R: Read> Tape<R> {
         }
     }
 
-    /// Steps over the byte that comes next, which is `byte`.
+    /// Skips the next byte, which is `byte`.
     fn step(&mut self, byte: u8) {
         if byte == b'\r' || (byte == b'\n' && !self.after_return) {
             self.line += 1;
@@ -156,7 +156,7 @@ impl<R: Read> Tape<R> {
         self.reader.consume(1);
     }
 
-    /// Steps over `byte`, which belongs to the element.
+    /// Skips the next byte and adds it to the element.
     fn take(&mut self, byte: u8) -> io::Result<()> {
         if self.element.len() <= RECORD_BYTES_MAX {
             self.element.push(byte);
@@ -170,7 +170,7 @@ impl<R: Read> Tape<R> {
         Ok(())
     }
 
-    /// The first byte that is no space, not yet stepped over.
+    /// Skips white space; returns the byte after it, not yet skipped.
     fn skip_space(&mut self) -> io::Result<Option<u8>> {
         loop {
             match self.peek()? {
@@ -185,7 +185,7 @@ impl<R: Read> Tape<R> {
         self.element.clear();
         self.passed_bytes = 0;
         let read = if matches!(first, b'-' | b'0'..=b'9') {
-            // serde_json sees where a number ends only by reading one byte more.
+            // serde_json finds the end of a number only by reading one more byte.
             while let Some(byte @ (b'-' | b'+' | b'.' | b'0'..=b'9' | b'e' | b'E')) = self.peek()? {
                 self.take(byte)?;
             }
@@ -209,7 +209,7 @@ impl<R: Read> Tape<R> {
 }
 
 impl<R: Read> Read for Tape<R> {
-    /// Gives one byte at a time, as serde_json asks for them.
+    /// Gives one byte at a time, because serde_json asks for one.
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let (Some(place), Some(byte)) = (buffer.first_mut(), self.peek()?) else {
             return Ok(0);

@@ -1,6 +1,6 @@
-//! Judging: every row of a call's inputs, read beside the others, sorted, ready to be written.
+//! Judging: reads every row of a call's inputs, checks it against the others, and sorts the polls for writing.
 //!
-//! It needs no database, so a long input keeps no other call waiting.
+//! It uses no database, so a long input blocks no other call.
 
 use std::collections::VecDeque;
 use std::io::Read;
@@ -23,30 +23,30 @@ use crate::uptime::interval::Micros;
 /// How many bad rows an answer lists; all are counted.
 pub const BAD_ROWS_TOLD: usize = 100;
 
-/// How many polls are handed over at once to be sorted while the next are parsed.
+/// How many polls a chunk has that the sorter takes while the parser goes on.
 const CHUNK_ROWS: usize = 1 << 18;
 
 /// How many rows are read between two updates of [`Source::watched`].
 const WATCHED_ROWS: u64 = 4096;
 
-/// One input: a name to call it by, and its bytes.
+/// One input: its name and its bytes.
 pub struct Source<'a> {
     /// Its name in errors and notes.
     pub name: String,
     /// The bytes, plain or gzipped.
     pub bytes: Box<dyn Read + Send + 'a>,
-    /// What it must be; none: its header tells, so it is CSV.
+    /// Its required kind; without one the header decides, so it must be CSV.
     pub expected: Option<Kind>,
-    /// How its rows are written.
+    /// The format of its rows.
     pub format: Format,
-    /// How many bytes of text it may have, unpacked.
+    /// The most bytes of unpacked text.
     pub bytes_max: u64,
     /// Counts the rows that were read, for a progress bar.
     pub watched: Option<&'a AtomicU64>,
 }
 
 impl<'a> Source<'a> {
-    /// CSV that its header tells the kind of.
+    /// CSV whose header decides the kind.
     pub fn new(name: impl Into<String>, bytes: impl Read + Send + 'a) -> Self {
         Self {
             name: name.into(),
@@ -64,7 +64,7 @@ impl<'a> Source<'a> {
 pub struct SourceNote {
     /// The input's name.
     pub source: String,
-    /// What was made of it.
+    /// The note.
     pub note: Note,
 }
 
@@ -77,24 +77,24 @@ pub struct SourceBadRow {
     pub bad: BadRow,
 }
 
-/// Everything that good rows of a call's inputs say, ready to be written.
+/// The good rows of a call's inputs, ready to be written.
 #[derive(Default)]
 pub struct Batch {
-    /// The ids that rows name; a store is a place in this list.
+    /// The ids that rows name; a store is an index into this list.
     pub(super) ids: Vec<Box<str>>,
     pub(super) polls: Runs,
     pub(super) collected: Collected,
-    /// Rows that repeat one of the same call, and so change nothing.
+    /// Rows that repeat another one of the same call, and so change nothing.
     pub(super) repeats: u64,
     /// Rows that were refused.
     pub rejected: u64,
     /// The first [`BAD_ROWS_TOLD`] of them.
     pub bad_rows: Vec<SourceBadRow>,
-    /// What was normalised, by input.
+    /// The notes, by input.
     pub notes: Vec<SourceNote>,
-    /// From the first poll to the last, in microseconds since 1970 UTC; none without polls.
+    /// The first and the last poll, in microseconds since 1970 UTC; none without polls.
     pub span: Option<(Micros, Micros)>,
-    /// The name of the last input with polls, for notes that only sorting can give.
+    /// The name of the last input with polls, for notes that need sorted polls.
     pub(super) polls_source: String,
 }
 
@@ -104,17 +104,17 @@ impl Batch {
     }
 }
 
-/// Why the inputs of a call are not taken.
+/// Why a call is refused.
 #[derive(Debug)]
 pub enum Refusal {
-    /// One of them is no input at all: the caller's mistake.
+    /// One input is unusable: the caller's mistake.
     File {
         /// Its name.
         source: String,
-        /// What is wrong with it.
+        /// The problem.
         file: BadFile,
     },
-    /// Some rows are bad, and the call does not allow for any.
+    /// Some rows are bad, and the call allows none.
     Rows {
         /// How many.
         count: u64,
@@ -159,12 +159,11 @@ impl From<Refusal> for Error {
 
 /// Reads and judges every row of the inputs.
 ///
-/// Bad rows go to `reject`, with the input's name, and are counted; whether they refuse the call is
-/// the caller's to decide. No poll may be later than `latest`. Polls that memory should not hold are
-/// spooled to `folder`.
+/// Bad rows are counted and go to `reject` with the input's name; the caller decides whether they refuse the
+/// call. No poll may be later than `latest`. Polls that memory should not hold are spooled to `folder`.
 ///
 /// # Errors
-/// An input that has no rows of ours or cannot be read; those of `reject`.
+/// An input that has no rows of a known kind or cannot be read; those of `reject`.
 pub fn read<'a>(
     sources: impl IntoIterator<Item = Source<'a>>,
     latest: Micros,
@@ -174,7 +173,7 @@ pub fn read<'a>(
     read_by(Division::default(), sources, latest, folder, reject)
 }
 
-/// [`read`] that divides long inputs in a given way, which changes nothing of what comes out.
+/// [`read`] with a given division of long inputs, which does not change the result.
 ///
 /// # Errors
 /// As for [`read`].
@@ -198,7 +197,7 @@ pub fn read_by<'a>(
         };
         let read = sources.into_iter().try_for_each(|source| reader.source(source));
         let Reader { mut ids, mut batch, .. } = reader;
-        // Where both failed, the parser stopped because the sorter had.
+        // If both failed, the parser stopped because of the sorter's error.
         batch.polls = sorter.finish(mem::take(&mut batch.collected.polls.0))?;
         batch.ids = ids.take_new();
         read.map(|()| batch)
@@ -209,9 +208,9 @@ pub fn read_by<'a>(
 struct Reader<'r, 'scope, 'env, S> {
     pool: ParserPool<'scope, 'env>,
     ids: Interner,
-    /// For each thread of the pool, the places of the ids that it has met.
+    /// For each thread of the pool, the indexes of the ids that it has met.
     places: Vec<Vec<u32>>,
-    /// Hands a chunk of polls over.
+    /// Sends a chunk of polls to the sorter.
     send: S,
     latest: Micros,
     reject: &'r mut dyn FnMut(&str, BadRow) -> Result<()>,
@@ -266,7 +265,7 @@ impl<S: FnMut(Vec<PollRow>) -> Result<()>> Reader<'_, '_, '_, S> {
         Ok(())
     }
 
-    /// Takes all rows that can be parsed in blocks from here on.
+    /// Reads all rows that can be parsed in blocks from here on.
     fn blocks(&mut self, input: &mut Rows<impl Read>, name: &str, watched: Option<&AtomicU64>) -> Result<(), Refusal> {
         let layout = Arc::new(input.layout().clone());
         let bytes_min = self.pool.division.block_bytes;
@@ -295,7 +294,7 @@ impl<S: FnMut(Vec<PollRow>) -> Result<()>> Reader<'_, '_, '_, S> {
         }
     }
 
-    /// Takes the rows of a block, and gives the memory of its lines back.
+    /// Adds the rows of a block, and returns the buffer of its lines.
     fn block(&mut self, mut block: Block, input: &mut Rows<impl Read>, name: &str) -> Result<Vec<u8>, Refusal> {
         let before = input.pass(&block.counts);
         let places = &mut self.places[block.thread];
@@ -309,7 +308,7 @@ impl<S: FnMut(Vec<PollRow>) -> Result<()>> Reader<'_, '_, '_, S> {
         }
         if let (Some(first), Some(last)) = (block.polls.first(), block.polls.last()) {
             self.span(first.poll.at(), last.poll.at());
-            // What came before it goes before it.
+            // Rows collected before the block go to the sorter first.
             let chunk = mem::take(&mut self.batch.collected.polls.0);
             if !chunk.is_empty() {
                 (self.send)(chunk)?;
@@ -328,7 +327,7 @@ impl<S: FnMut(Vec<PollRow>) -> Result<()>> Reader<'_, '_, '_, S> {
         self.batch.span = Some((first.min(from), last.max(to)));
     }
 
-    /// Takes one good row; gives it back as a bad one where it contradicts another of the same call.
+    /// Adds one good row; returns it as a bad row if it contradicts another one of the same call.
     fn row(&mut self, row: Row<'_>, notes: &mut Notes) -> Result<Option<Box<BadRow>>> {
         let store = self.ids.place(row.store_id)?;
         match self.batch.collected.take(store, row.line, row.value) {

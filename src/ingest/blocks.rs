@@ -1,9 +1,9 @@
-//! Blocks: the lines of a long file of polls, parsed on several threads, given back in their order.
+//! Blocks: the lines of a long file of polls, parsed on several threads and returned in order.
 //!
-//! A block is whole lines without a quote, so each can be split where it stands; the general path takes all
-//! others (see [`Records::take_lines`](super::records::Records)). [`Rows`] reads a block as it reads any
-//! input. It counts lines from 1, and stores in the order in which its thread met them: who takes the
-//! block back knows what came before it.
+//! A block is whole lines without a quote, so it can be cut at any line end. The general path takes all other
+//! lines (see [`Records::take_lines`](super::records::Records)). [`Rows`] reads a block like any input: lines
+//! count from 1, and stores in the order in which the thread met them. The receiver of the block adds the
+//! lines and ids before it.
 
 use std::io;
 use std::sync::Arc;
@@ -20,10 +20,10 @@ use super::runs::{PollRow, sorted};
 use crate::parallel;
 use crate::uptime::interval::Micros;
 
-/// More threads than these would wait for the disk, or for the thread that takes the blocks back.
+/// More threads than these would wait for the disk, or for the thread that collects the blocks.
 const THREADS_MAX: usize = 4;
 
-/// About how long a poll is in a file; ids are mostly longer than a few digits.
+/// The typical length of a poll's line; ids are mostly longer than a few digits.
 const ROW_BYTES: usize = 48;
 
 /// How a long input is divided.
@@ -31,10 +31,10 @@ const ROW_BYTES: usize = 48;
 pub struct Division {
     /// How many threads parse; with fewer than two, nothing is divided.
     pub threads: usize,
-    /// How large a block is at least, unless the input ends or cannot be cut.
+    /// The least size of a block, unless the input ends or cannot be cut.
     pub block_bytes: usize,
-    /// How many rows are read on the caller's thread before the first block, and again after lines that
-    /// could not be cut: a small input should not wait for threads.
+    /// How many rows the caller's thread reads before the first block, and again after lines that could not
+    /// be cut: a small input should not wait for threads.
     pub rows_before: u64,
 }
 
@@ -48,22 +48,22 @@ impl Default for Division {
     }
 }
 
-/// What the lines of a block said.
+/// The rows of a block.
 pub(super) struct Block {
-    /// Sorted by instant and store; a store is a place in the thread's own list of ids.
+    /// Sorted by instant and store; a store is an index into the thread's own list of ids.
     pub(super) polls: Vec<PollRow>,
     /// The ids that the thread had not met before.
     pub(super) ids: Vec<Box<str>>,
-    /// Which thread that is.
+    /// The number of the thread.
     pub(super) thread: usize,
     /// The rows that were refused, in their order.
     pub(super) bad: Vec<BadRow>,
     pub(super) counts: Counts,
-    /// The memory of the lines, to be used again.
+    /// The buffer of the lines, for reuse.
     pub(super) lines: Vec<u8>,
 }
 
-/// Lines on their way to a thread, and where their block is waited for.
+/// Lines for a thread to parse, and the channel for their block.
 struct Unparsed {
     lines: Vec<u8>,
     bytes: usize,
@@ -89,12 +89,12 @@ impl<'scope, 'env> ParserPool<'scope, 'env> {
         }
     }
 
-    /// How many blocks keep all threads busy while one is taken back.
+    /// How many blocks keep all threads busy while the caller collects one.
     pub(super) fn blocks_max(&self) -> usize {
         self.division.threads * 2
     }
 
-    /// Has the first `bytes` bytes of `lines` parsed; the block comes out of the receiver.
+    /// Has the first `bytes` bytes of `lines` parsed; the receiver gives the block.
     pub(super) fn parse(
         &mut self,
         lines: Vec<u8>,
@@ -110,7 +110,7 @@ impl<'scope, 'env> ParserPool<'scope, 'env> {
             answer,
         };
         let queue = self.queue.take().unwrap_or_else(|| self.start());
-        // A thread that takes no more has panicked: then no block comes either.
+        // The send fails only after the thread has panicked; then no block comes either.
         let _ = queue.send(unparsed);
         self.queue = Some(queue);
         block
@@ -132,7 +132,7 @@ impl<'scope, 'env> ParserPool<'scope, 'env> {
                     let layout = layout.as_ref().clone();
                     let rows = Rows::of_lines(lines, bytes, layout, latest);
                     let block = rows.and_then(|rows| parse(rows, bytes, thread, &mut ids));
-                    // It is not waited for where the call has failed.
+                    // A failed call has dropped the receiver.
                     let _ = answer.send(block);
                 }
             });
@@ -156,7 +156,7 @@ fn parse(mut rows: Rows<io::Empty>, bytes: usize, thread: usize, ids: &mut Inter
             Err(row) => bad.push(*row),
         }
     }
-    // Here the rows are still in the processor's cache.
+    // Sorted here, while the rows are still in the processor's cache.
     let mut polls = sorted(polls);
     polls.shrink_to_fit();
     let (counts, lines) = rows.finish();
@@ -193,7 +193,7 @@ mod tests {
         rows_before: 0,
     };
 
-    /// Everything that a reading says.
+    /// Everything that a reading gives.
     #[derive(Debug, PartialEq)]
     struct Said {
         ids: Vec<Box<str>>,
@@ -248,7 +248,7 @@ mod tests {
         assert_eq!(read(files, step, division), serial, "{division:?}, by {step}");
     }
 
-    /// A line of a file of polls; few stores and instants, so that rows repeat and contradict.
+    /// A line of a file of polls. Stores and instants are few, so that rows repeat and contradict each other.
     fn line() -> impl Strategy<Value = String> {
         let id = prop_oneof![
             8 => "[1-9]",

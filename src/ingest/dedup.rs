@@ -1,4 +1,4 @@
-//! Dedup: of a call's polls of one store at one instant, the last write wins.
+//! Dedup: of one call's polls of a store and instant, the last write wins.
 
 use std::iter::Peekable;
 
@@ -6,18 +6,18 @@ use super::problem::{Code, Notes};
 use super::runs::PollRow;
 use crate::error::Result;
 
-/// Leaves, of sorted rows, the last of each store and instant. With it comes how many rows corrected the
-/// status of one before them.
+/// Keeps the last row of each store and instant of sorted rows. With it comes how many rows corrected the
+/// status of an earlier one.
 pub(super) struct Dedup<I: Iterator> {
     rows: Peekable<I>,
-    /// Notes on the rows that were passed over.
+    /// Notes on the rows that were dropped.
     pub(super) notes: Notes,
     /// How many rows repeated the one before them.
     pub(super) repeats: u64,
 }
 
 impl<I: Iterator<Item = Result<PollRow>>> Dedup<I> {
-    /// `rows` are sorted by [`PollRow::key`], and then as they came in.
+    /// `rows` must be sorted by [`PollRow::key`], and keep their order within a key.
     pub(super) fn new(rows: I) -> Self {
         Self {
             rows: rows.peekable(),

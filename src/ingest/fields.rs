@@ -1,15 +1,15 @@
-//! From the bytes of a record, whose quotes must be in order, to its fields.
+//! Fields: splits a record whose quotes are well-formed.
 
 use memchr::memchr_iter;
 
 /// The most fields that any kind of row has.
 pub const FIELDS_MAX: usize = 4;
 
-/// The fields of one record that its kind has columns for, each at its slot.
+/// The fields of one record, each at its slot; columns that its kind does not use are left out.
 pub type Fields<'a> = [&'a [u8]; FIELDS_MAX];
 
-/// Splits a record without quotes: `slots` says for each column where its field goes, if
-/// anywhere. Returns the fields, and how many there were in all.
+/// Splits a record without quotes. `slots` gives each column's slot, if any. Returns the fields, and the
+/// count of all columns.
 pub fn split_plain<'a>(record: &'a [u8], slots: &[Option<u8>]) -> (Fields<'a>, usize) {
     let mut fields = Fields::default();
     let (mut from, mut count) = (0, 0);
@@ -21,10 +21,10 @@ pub fn split_plain<'a>(record: &'a [u8], slots: &[Option<u8>]) -> (Fields<'a>, u
     (fields, count)
 }
 
-/// [`split_plain`] for a record with quotes; `scratch` holds the fields without them.
+/// [`split_plain`] for a record with quotes; `scratch` holds the unquoted fields.
 pub fn split_quoted<'a>(record: &[u8], slots: &[Option<u8>], scratch: &'a mut Vec<u8>) -> (Fields<'a>, usize) {
     scratch.clear();
-    // Ranges first: while `scratch` grows, nothing may borrow from it.
+    // Ranges first: nothing may borrow from `scratch` while it grows.
     let mut ranges = [(0, 0); FIELDS_MAX];
     let count = unquote(record, scratch, |index, range| {
         if let Some(slot) = slot(slots, index) {
@@ -35,14 +35,14 @@ pub fn split_quoted<'a>(record: &[u8], slots: &[Option<u8>], scratch: &'a mut Ve
     (ranges.map(|(from, to)| &scratch[from..to]), count)
 }
 
-/// Every field of a record with or without quotes, for those that come once a file.
+/// Every field of a record, with or without quotes; for headers, which come once a file.
 pub fn split_all(record: &[u8]) -> Vec<Vec<u8>> {
     let (mut text, mut ranges) = (Vec::new(), Vec::new());
     unquote(record, &mut text, |_, range| ranges.push(range));
     ranges.into_iter().map(|(from, to)| text[from..to].to_vec()).collect()
 }
 
-/// Appends the fields without their quotes to `text`, and tells where each lies in it.
+/// Appends the unquoted fields to `text`, and gives `field` the range of each.
 fn unquote(record: &[u8], text: &mut Vec<u8>, mut field: impl FnMut(usize, (usize, usize))) -> usize {
     let mut count = 0;
     let mut rest = Some(record);

@@ -1,27 +1,26 @@
-//! From a header record to the kind of input it heads, and where its columns are.
+//! Headers: finds the kind of an input and the places of its columns.
 
 use super::fields::{FIELDS_MAX, split_all};
 use super::kind::{Column, Kind};
 use super::problem::{BadFile, Code, Notes, excerpt};
 use super::records::{Record, Shape};
 
-/// A header, understood.
+/// A header that was understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
     kind: Kind,
-    /// For each column of the file, the slot of its field; none for a column of no use.
+    /// For each column of the file, the slot of its field; none for an ignored column.
     slots: Vec<Option<u8>>,
-    /// For each slot, how the header calls it.
+    /// For each slot, the column's name in this header.
     names: [&'static str; FIELDS_MAX],
 }
 
 impl Layout {
-    /// Reads a header; a kind that is `expected` is the only one taken. Of several kinds whose
-    /// columns are all there, the one with the most columns is meant. Unusual but unambiguous names are
-    /// accepted and noted.
+    /// Reads a header; only the `expected` kind is accepted, if one is given. Of several kinds whose columns are
+    /// all there, the kind with the most columns wins. Unusual but unambiguous names are accepted and noted.
     ///
     /// # Errors
-    /// When no kind, or not the expected one, can be made out, with the code that says why.
+    /// When it fits no kind, or not the expected one; the code says why.
     pub fn read(header: &Record<'_>, expected: Option<Kind>, notes: &mut Notes) -> Result<Self, BadFile> {
         let refuse = |code, reason: String| Err(BadFile::new(Some(header.line), code, reason));
         match header.shape {
@@ -32,7 +31,7 @@ impl Layout {
                 );
             }
             Shape::BareQuote => {
-                // Names in quotes with other delimiters between them look so, and so does JSON.
+                // Quoted names with other delimiters between them have this shape, and so has JSON.
                 let other = other_format(header).unwrap_or_else(|| {
                     let reason = "the header's quotes are out of place";
                     BadFile::new(Some(header.line), Code::Header, reason)
@@ -60,7 +59,7 @@ impl Layout {
         };
         let widest = |fits: &dyn Fn(Kind) -> bool| {
             let kinds = Kind::ALL.into_iter().filter(|&kind| fits(kind));
-            // Of equals, `max_by_key` would take the last.
+            // Reversed, because `max_by_key` returns the last of equals.
             kinds.rev().max_by_key(|kind| kind.required().count())
         };
         let kind = match expected.filter(|&kind| fits(kind)) {
@@ -99,7 +98,7 @@ impl Layout {
                     let seen = &mut layout.names[usize::from(slot)];
                     !std::mem::replace(seen, name).is_empty()
                 }
-                // Nameless columns are what a trailing comma makes.
+                // A trailing comma makes columns without names.
                 None => !written.trim().is_empty() && names[..index].iter().any(is_twin),
             };
             if twice {
@@ -137,17 +136,17 @@ impl Layout {
         }
     }
 
-    /// What the input is about.
+    /// The kind of the input.
     pub fn kind(&self) -> Kind {
         self.kind
     }
 
-    /// For each column of the file, the slot of its field; none for a column of no use.
+    /// For each column of the file, the slot of its field; none for an ignored column.
     pub(super) fn slots(&self) -> &[Option<u8>] {
         &self.slots
     }
 
-    /// How the header calls the column of a slot.
+    /// The column's name in this header.
     pub(super) fn name(&self, slot: usize) -> &'static str {
         self.names[slot]
     }
@@ -163,7 +162,7 @@ fn known(name: &str) -> Option<&'static str> {
         .copied()
 }
 
-/// What else a header is the beginning of than CSV with commas, as far as that is known.
+/// The other format that a header belongs to (not CSV with commas), if it is recognised.
 fn other_format(header: &Record<'_>) -> Option<BadFile> {
     let refuse = |code, reason| Some(BadFile::new(Some(header.line), code, reason));
     let text = String::from_utf8_lossy(header.bytes);

@@ -1,7 +1,7 @@
-//! The import call: what the command line, the API and the page `/load` do with inputs, each in its words.
+//! The import call, which the command line, the API and the page `/load` share.
 //!
-//! [`read`] judges the inputs and refuses the call or gives a [`Batch`]; [`write`](super::load::write)
-//! writes that in one transaction and gives the [`Summary`](super::load::Summary).
+//! [`read`] judges the inputs and refuses the call or returns a [`Batch`]; [`write`](super::load::write) writes
+//! it in one transaction and returns the [`Summary`](super::load::Summary).
 
 use std::io::Read;
 use std::path::Path;
@@ -11,21 +11,21 @@ use super::problem::BadRow;
 use crate::error::{Error, Result};
 use crate::uptime::interval::{DAY, Micros};
 
-/// How many times as long as it was sent an upload may be when it is unpacked.
+/// How many times its sent length an upload may have when unpacked.
 const UNPACKED_FACTOR: u64 = 8;
 
-/// What becomes of a call with bad rows.
+/// How a call with bad rows is treated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnBadRow {
     /// Nothing is written.
     #[default]
     Refuse,
-    /// The good rows are taken.
+    /// The good rows are written.
     Skip,
 }
 
 impl OnBadRow {
-    /// The name that clients use.
+    /// The name in requests.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Refuse => "refuse",
@@ -33,7 +33,7 @@ impl OnBadRow {
         }
     }
 
-    /// The choice with that name; none chosen is [`OnBadRow::Refuse`].
+    /// The choice with that name; without a name, [`OnBadRow::Refuse`].
     ///
     /// # Errors
     /// An unknown name.
@@ -50,7 +50,7 @@ impl OnBadRow {
     }
 }
 
-/// An input that came over HTTP, where a body may have `bytes_max` bytes.
+/// An input that came over HTTP, where a body may have at most `bytes_max` bytes.
 pub fn upload<'a>(name: &str, bytes: impl Read + Send + 'a, bytes_max: u64) -> Source<'a> {
     Source {
         bytes_max: bytes_max.saturating_mul(UNPACKED_FACTOR),
@@ -58,12 +58,12 @@ pub fn upload<'a>(name: &str, bytes: impl Read + Send + 'a, bytes_max: u64) -> S
     }
 }
 
-/// Reads and judges every row of the inputs, at the instant `at` by the machine's clock: no poll may be
-/// more than a day later. Polls that memory should not hold are spooled to `folder`. `reject` is told of
-/// every bad row, with the name of its input; `on_bad_row` is asked when all inputs were read.
+/// Reads and judges every row of the inputs. `at` is the machine's clock: no poll may be more than a day
+/// later. Polls that memory should not hold are spooled to `folder`. `reject` receives every bad row, with the
+/// name of its input; `on_bad_row` is called after all inputs were read.
 ///
 /// # Errors
-/// An input that cannot be read or is none of ours; bad rows, unless they are skipped; those of
+/// An input that cannot be read or is of no known kind; bad rows, unless they are skipped; those of
 /// `on_bad_row` and `reject`.
 pub fn read<'a>(
     sources: impl IntoIterator<Item = Source<'a>>,

@@ -1,7 +1,7 @@
-//! From the bytes of a file to the bytes of its text: gzip unpacked, a byte order mark dropped,
-//! and what is no text at all refused.
+//! Inputs: from the bytes of a file to the bytes of its text.
 //!
-//! No more of a file than its head is held.
+//! Gzip is unpacked, a byte order mark is dropped, and files that are not text are refused. Only the head of
+//! a file is held.
 
 use std::io::{self, Read};
 
@@ -9,14 +9,14 @@ use flate2::read::MultiGzDecoder;
 
 use super::problem::{BadFile, Code, InputError};
 
-/// How much of the beginning is looked at.
+/// How many bytes at the beginning are examined.
 const HEAD_BYTES: usize = 4096;
 
 const GZIP: &[u8] = b"\x1f\x8b";
 const UTF8_MARK: &[u8] = b"\xef\xbb\xbf";
 const UTF16_MARKS: [&[u8]; 3] = [b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff"];
 
-/// Archives, by their first bytes; gzip is among them because one inside another is not unpacked.
+/// Archives, by their first bytes. Gzip is listed because gzip inside gzip is not unpacked.
 const ARCHIVES: &[(&[u8], &str)] = &[
     (b"PK\x03\x04", "zip"),
     (b"PK\x05\x06", "zip"),
@@ -34,7 +34,7 @@ const ARCHIVES: &[(&[u8], &str)] = &[
     (GZIP, "gzip inside gzip"),
 ];
 
-/// Other things that are no text, by their first bytes.
+/// Other binary formats, by their first bytes.
 const BINARIES: &[(&[u8], &str)] = &[
     (b"SQLite format 3\0", "an SQLite database"),
     (b"%PDF-", "a PDF"),
@@ -51,8 +51,8 @@ const BINARIES: &[(&[u8], &str)] = &[
 
 /// The text of an input, as a reader.
 ///
-/// A [`BadFile`] that shows only later (a damaged archive, too many bytes) comes out of
-/// [`Read::read`] inside an [`io::Error`]; [`InputError::from`] takes it out again.
+/// A [`BadFile`] that is found late (a damaged archive, too many bytes) comes out of [`Read::read`] inside
+/// an [`io::Error`]; [`InputError::from`] takes it out again.
 pub struct Input<R> {
     source: Source<R>,
     head: Vec<u8>,
@@ -67,11 +67,11 @@ enum Source<R> {
 }
 
 impl<R: Read> Input<R> {
-    /// Looks at the head of `reader` and unpacks it if it is gzip, whatever its name says; text of
-    /// more than `bytes_max` bytes, counted unpacked, is refused as `too_large`.
+    /// Examines the head of `reader`, and unpacks gzip whatever the file's name is. Text of more than
+    /// `bytes_max` unpacked bytes is refused as `too_large`.
     ///
     /// # Errors
-    /// [`InputError::Refused`] for what is no text, [`InputError::Io`] when `reader` fails.
+    /// [`InputError::Refused`] for files that are not text, [`InputError::Io`] when `reader` fails.
     pub fn open(reader: R, bytes_max: u64) -> Result<Self, InputError> {
         let mut tracked = Tracked {
             inner: reader,
@@ -105,7 +105,7 @@ impl<R: Read> Input<R> {
         })
     }
 
-    /// Whether it was unpacked.
+    /// Whether the input was gzip.
     pub fn is_gzip(&self) -> bool {
         matches!(self.source, Source::Gzip(_))
     }
@@ -138,7 +138,7 @@ impl<R: Read> Read for Source<R> {
         match self {
             Self::Plain(tracked) => tracked.read(buffer),
             Self::Gzip(gzip) => gzip.read(buffer).map_err(|error| {
-                // What the reader below did not say, the unpacker says of the archive.
+                // The reader below did not fail, so the archive is damaged.
                 if gzip.get_ref().failed || error.kind() == io::ErrorKind::Interrupted {
                     return error;
                 }
@@ -157,7 +157,7 @@ impl<R: Read> Read for Source<R> {
     }
 }
 
-/// A reader that remembers whether it failed, and whose head can be read again.
+/// A reader that remembers whether it failed, and can repeat its head.
 struct Tracked<R> {
     inner: R,
     again: Vec<u8>,
@@ -188,10 +188,10 @@ fn read_head(reader: &mut impl Read) -> io::Result<Vec<u8>> {
     Ok(head)
 }
 
-/// Why a file that begins so is no text, if it is none.
+/// The refusal of a file that begins with `head`; none if it is text.
 fn refuse(head: &[u8]) -> Option<BadFile> {
     let bad = |code, reason: String| Some(BadFile::new(None, code, reason));
-    // Before the marks: a JPEG and UTF-16 begin alike.
+    // Before the byte order marks: a JPEG and UTF-16 begin alike.
     if let Some((_, name)) = BINARIES.iter().find(|(magic, _)| head.starts_with(magic)) {
         return bad(Code::Binary, format!("this is {name}, not text (export it as CSV)"));
     }
@@ -210,7 +210,7 @@ fn refuse(head: &[u8]) -> Option<BadFile> {
             "this is UTF-16 or UTF-32 text (save it as UTF-8)".to_owned(),
         );
     }
-    // A NUL further down spoils a row, not the file.
+    // A later NUL makes its row bad, not the file.
     let is_end = |&byte: &u8| byte == b'\n' || byte == b'\r';
     let text = head.iter().position(|byte| !is_end(byte)).unwrap_or(0);
     let first_line = head[text..].split(is_end).next().unwrap_or(head);
@@ -223,8 +223,8 @@ fn refuse(head: &[u8]) -> Option<BadFile> {
     None
 }
 
-/// Whether of every two bytes of the beginning, or of every four, all but one and always the same are
-/// NUL: ASCII letters in UTF-16 or UTF-32.
+/// Whether the head is ASCII letters in UTF-16 or UTF-32: of every two or four bytes, the same one is a
+/// letter and the others are NUL.
 fn is_interleaved(head: &[u8]) -> bool {
     let is_wide = |width: usize| {
         let letters = head.len().min(32) / width;

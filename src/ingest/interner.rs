@@ -1,4 +1,4 @@
-//! Store ids by the number of their first appearance.
+//! The interner: numbers store ids by first appearance.
 
 use std::collections::HashMap;
 
@@ -6,24 +6,24 @@ use foldhash::fast::RandomState;
 
 use crate::error::{Error, Result};
 
-/// The ids seen so far, each with its place in the order of first appearance.
+/// The ids seen so far, each with its index in the order of first appearance.
 ///
-/// Most chains use decimal numbers that fit in 64 bits. Those are looked up as numbers, which takes one
-/// cache line in place of three: the map's, the text's, and that of the text it is compared to.
+/// Most chains use decimal ids that fit in 64 bits. These are looked up as numbers, which touches one cache
+/// line and not three: the map's, the id's, and that of the id it is compared to.
 #[derive(Debug, Default)]
 pub struct Interner {
     numbers: HashMap<u64, u32, RandomState>,
     texts: HashMap<Box<str>, u32, RandomState>,
     ids: Vec<Box<str>>,
-    /// How many of the ids have been taken away.
+    /// How many ids [`Interner::take_new`] has returned.
     taken: usize,
 }
 
 impl Interner {
-    /// The place of `id`, which is added at the end if it is new.
+    /// The index of `id`; a new id is added at the end.
     ///
     /// # Errors
-    /// When there are more than four billion.
+    /// When there are more than four billion ids.
     pub fn place(&mut self, id: &str) -> Result<u32> {
         let number = as_number(id);
         let known = match number {
@@ -43,17 +43,17 @@ impl Interner {
         Ok(place)
     }
 
-    /// The ids that are new since the last time, in the order of first appearance; their places stay.
+    /// The ids added since the last call, in the order of first appearance; their indexes stay.
     pub(super) fn take_new(&mut self) -> Vec<Box<str>> {
         self.taken += self.ids.len();
         std::mem::take(&mut self.ids)
     }
 }
 
-/// The number that `id` spells, if no other text spells the same one: no sign, no zero in front.
+/// The number that `id` spells in the only way: no sign, no leading zero.
 fn as_number(id: &str) -> Option<u64> {
     let digits = id.as_bytes();
-    // Nineteen digits always fit.
+    // Nineteen digits always fit in 64 bits.
     let plain = matches!(digits.len(), 1..=19) && (digits.len() == 1 || digits[0] != b'0');
     if !plain {
         return None;
@@ -68,11 +68,11 @@ fn as_number(id: &str) -> Option<u64> {
     })
 }
 
-/// The number that eight digits make, the first of them in the lowest byte: three multiplications for
-/// eight, since each addition waits for the one before it and this is asked of every row.
+/// The number of eight digits, the first one in the lowest byte. Three multiplications and not eight: each
+/// addition waits for the one before it, and every row needs this.
 fn eight_digits(digits: u64) -> Option<u64> {
     const EACH: u64 = 0x0101_0101_0101_0101;
-    // A digit's upper half is 3, and stays so when 6 is added.
+    // A digit's upper half is 3, and stays 3 when 6 is added.
     let is_three = |digits: u64| digits & (0xf0 * EACH) == 0x30 * EACH;
     if !is_three(digits) || !is_three(digits + 0x06 * EACH) {
         return None;

@@ -16,34 +16,34 @@ use crate::uptime::fleet::StoreKey;
 use crate::uptime::interval::Micros;
 use crate::uptime::poll::Poll;
 
-/// From how many polls on they are merged on a thread of their own, a little ahead of the database.
+/// From this many polls on, they are merged on another thread, ahead of the database.
 const POLLS_AHEAD_MIN: u64 = 1 << 16;
 
-/// What loading did, counted in rows of the inputs.
+/// The outcome of loading, in rows of the inputs.
 #[derive(Clone, Debug, Default)]
 pub struct Summary {
-    /// Rows that said something new.
+    /// Rows with new facts.
     pub accepted: u64,
-    /// Rows that said what was known.
+    /// Rows that repeat stored facts.
     pub unchanged: u64,
-    /// Rows that took the place of another: the last one in stands.
+    /// Rows that replaced another one: the last write wins.
     pub replaced: u64,
     /// Rows that were refused.
     pub rejected: u64,
     /// The first [`BAD_ROWS_TOLD`](super::batch::BAD_ROWS_TOLD) of them.
     pub bad_rows: Vec<SourceBadRow>,
-    /// Stores that no source had named before.
+    /// Stores that no earlier input named.
     pub stores_new: u64,
-    /// From the first poll to the last, in microseconds since 1970 UTC; none without polls.
+    /// The first and the last poll, in microseconds since 1970 UTC; none without polls.
     pub span: Option<(Micros, Micros)>,
-    /// What was normalised, by input.
+    /// The notes, by input.
     pub notes: Vec<SourceNote>,
-    /// What memory needs to follow; none where no poll changed, or too many.
+    /// The polls for memory to follow; none where no poll changed, or too many.
     pub change: Option<PollChange>,
 }
 
 impl Summary {
-    /// What is known of a batch before its rows meet the database.
+    /// The counts that are known before the rows reach the database.
     fn new(batch: &mut Batch) -> Self {
         Self {
             unchanged: batch.repeats,
@@ -65,8 +65,8 @@ impl Summary {
 /// Writes a batch; the caller holds the transaction.
 ///
 /// # Errors
-/// When the disk has too little room for the polls, or the database cannot be written: the transaction must
-/// then be rolled back.
+/// When the disk has too little room for the polls, or the database cannot be written. The caller must then
+/// roll the transaction back.
 pub fn write(db: &Connection, mut batch: Batch) -> Result<Summary> {
     let is_late = match (batch.span, polls::newest(db)?) {
         (Some((first, _)), Some(newest)) => first <= newest,
@@ -82,7 +82,7 @@ pub fn write(db: &Connection, mut batch: Batch) -> Result<Summary> {
     Ok(summary)
 }
 
-/// Writes the last poll of each store and instant, and counts the others; `source` is the input of the notes.
+/// Writes the last poll of each store and instant, and counts the rest; `source` is the input of the notes.
 fn write_polls(db: &Connection, keys: &[StoreKey], polls: Runs, source: &str, summary: &mut Summary) -> Result<()> {
     thread::scope(|scope| {
         let is_long = polls.len() >= POLLS_AHEAD_MIN;
@@ -115,8 +115,8 @@ fn write_polls(db: &Connection, keys: &[StoreKey], polls: Runs, source: &str, su
     })
 }
 
-/// What rows come to that corrected another of the same call, the last of them being `poll`: a call
-/// that is made again finds its last word there already, and changes nothing.
+/// Counts rows that corrected each other within one call; `poll` is the last of them. A repeated call finds
+/// this poll stored already, and changes nothing.
 fn judge(db: &Connection, store: StoreKey, poll: Poll, corrections: u64) -> Result<Changed> {
     let mut changed = Changed::default();
     if polls::is_stored(db, store, poll)? {

@@ -2,55 +2,54 @@
 //!
 //! | module | from | to |
 //! | --- | --- | --- |
-//! | [`import`] | the inputs of a call | a batch, or why the call is refused |
-//! | [`batch`] | the inputs of a call | every good row of them, judged beside the others |
+//! | [`import`] | the inputs of a call | a batch, or a refusal |
+//! | [`batch`] | the inputs of a call | all their good rows, judged together |
 //! | [`load`] | a batch | the database, all or nothing |
-//! | [`kind`] | a row's fields, and the rows of a call | what they say: one file a kind |
+//! | [`kind`] | a row's fields | typed rows; one file a kind |
 //! | [`rows`] | the bytes of an input | its rows |
-//! | [`input`] | the bytes of a file | the bytes of its text: unpacked, or refused |
+//! | [`input`] | the bytes of a file | its text, unpacked; other files are refused |
 //! | [`records`], [`array`] | text: CSV or lines, a JSON array | records and the lines they start on |
 //! | [`fields`], `object` | a record of CSV, of JSON | fields |
 //! | [`header`] | the first record | a kind of input and its columns |
-//! | [`problem`] | | what can be wrong, and how it is said |
-//! | [`blocks`] | the lines of a long file of polls | the same, parsed on several threads |
+//! | [`problem`] | | the codes of all that can be wrong, and their sentences |
+//! | [`blocks`] | the lines of a long file of polls | its rows, parsed on several threads |
 //! | [`interner`] | the ids of a call | their numbers |
 //! | `sorter`, [`runs`] | chunks of polls | the polls of a call, sorted beside the parser |
 //! | `dedup` | sorted polls | the last of each store and instant |
-//! | `prefetch` | what an iterator gives | the same, made on a thread of its own |
+//! | `prefetch` | an iterator | its items, made on another thread |
 //!
 //! A poll passes through four shapes on its way in: its [`fields::Fields`], borrowed from the line; its
 //! [`runs::PollRow`]; its store's key and a [`Poll`](crate::uptime::poll::Poll); the row in the database.
 //!
 //! # Where the time of a long import goes
-//! Of 2.4 million polls with decimal ids, 132 MB, in nanoseconds of one core a poll, as `perf record`
-//! counts them on a busy machine. Parsing, on all cores:
+//! Nanoseconds of one core a poll, from `perf record` on a busy machine: 2.4 million polls with decimal ids,
+//! 132 MB. Parsing runs on all cores:
 //!
 //! | parsing | ns a poll |
 //! | --- | --- |
 //! | an id's place in its thread's list | 49 |
-//! | lines and fields: three searches and what is between them | 30 |
+//! | lines and fields: three searches and the bytes between | 30 |
 //! | a field's characters, its status, its row | 53 |
 //! | the timestamp | 13 |
 //! | sorting a block | 11 |
-//! | reading, cutting into blocks, taking them back | 16 |
+//! | reading the file, cutting it into blocks, collecting the results | 16 |
 //!
-//! Writing is SQLite's, on one core, while another merges the blocks (42) a little ahead of it:
+//! Writing is SQLite's, on one core. Another core merges the blocks (42 ns) ahead of it:
 //!
 //! | writing | ns a poll |
 //! | --- | --- |
 //! | the statement's steps: values, `NOT NULL`, `STRICT`, the record | 62 |
 //! | the tree: finding the last page, adding to it, splitting it when it is full | 75 |
 //! | binding three values | 17 |
-//! | taking what was merged | 12 |
+//! | receiving the merged rows | 12 |
 //! | the pager | 15 |
 //!
-//! The floor of parsing is one `memchr` over the bytes, 1.5 ns a poll: all else is deciding what each
-//! byte means. The floor of writing is a bare insert of sorted rows, and all but the twelve are that:
-//! where SQLite copies the finished table from another file, cell by cell and without a look at a value,
-//! it takes 155.
+//! The floor of parsing is one `memchr` over the bytes: 1.5 ns a poll. The rest decides the meaning of each
+//! byte. The floor of writing is a bare insert of sorted rows: all of the table above but the 12 ns. SQLite
+//! takes 155 ns even when it copies a finished table from another file without decoding a value.
 //!
-//! Writing begins when the last row is read: a bad row refuses the whole call, and the write lock keeps others
-//! waiting.
+//! Writing begins after the last row is read: one bad row refuses the whole call, and the write lock blocks
+//! other writers.
 
 pub mod array;
 pub mod batch;

@@ -1,4 +1,4 @@
-//! From one JSON object to the fields of a row.
+//! Objects: reads the fields of a row from one JSON object.
 
 use std::fmt;
 
@@ -11,10 +11,10 @@ use super::kind::{Column, Fault, Kind, Need, RowNotes};
 use super::problem::{Code, excerpt};
 use super::records::{Record, Shape};
 
-/// Reads the object that a record is; `scratch` may be anything and is reused from row to row.
+/// Reads a record that is one object. The old contents of `scratch` do not matter; it is reused for each row.
 ///
 /// # Errors
-/// When this is no object, or one from which the fields of a `kind` cannot be told.
+/// When the record is not an object, or its fields do not fit a `kind`.
 pub(super) fn read<'a>(
     record: Record<'a>,
     kind: Kind,
@@ -51,7 +51,7 @@ pub(super) fn read<'a>(
             _ => {}
         }
     }
-    // Ranges first: while `scratch` grows, nothing may borrow from it.
+    // Ranges first: nothing may borrow from `scratch` while it grows.
     scratch.clear();
     let mut texts = [Text::Written(""); FIELDS_MAX];
     for (slot, column) in columns.iter().enumerate() {
@@ -75,7 +75,7 @@ pub(super) fn read<'a>(
     }))
 }
 
-/// The kind whose fields an object has, whatever their values are; none when that is no kind's.
+/// The kind whose fields an object has, whatever their values; none if no kind fits.
 pub(super) fn kind_of(bytes: &[u8]) -> Option<Kind> {
     let text = std::str::from_utf8(bytes).ok()?;
     Kind::ALL.into_iter().find(|&kind| {
@@ -88,16 +88,16 @@ pub(super) fn kind_of(bytes: &[u8]) -> Option<Kind> {
     })
 }
 
-/// Where the text of a field is.
+/// The place of a field's text.
 #[derive(Clone, Copy)]
 enum Text<'a> {
-    /// In the object, as it is.
+    /// In the object, unchanged.
     Written(&'a str),
-    /// In the scratch.
+    /// A range of the scratch.
     Unescaped(usize, usize),
 }
 
-/// The text of one value: a string's, or a number's digits as they are written.
+/// The text of one value: a string's contents, or a number's digits as written.
 fn text<'a>(written: &'a str, slot: usize, column: &Column, scratch: &mut Vec<u8>) -> Result<Text<'a>, Fault<'a>> {
     let fault = |code, reason: String| Err(Fault::of(slot, written.as_bytes(), code, reason));
     let type_name = match written.as_bytes().first() {
@@ -113,7 +113,7 @@ fn text<'a>(written: &'a str, slot: usize, column: &Column, scratch: &mut Vec<u8
             scratch.extend_from_slice(unescaped.as_bytes());
             return Ok(Text::Unescaped(from, scratch.len()));
         }
-        // An id that is written so is some number whose digits are lost.
+        // An id in this form has lost digits of its number.
         Some(b'-' | b'0'..=b'9') if slot == 0 && written.contains(['.', 'e', 'E']) => {
             "a number with a fraction or an exponent"
         }
@@ -126,7 +126,7 @@ fn text<'a>(written: &'a str, slot: usize, column: &Column, scratch: &mut Vec<u8
     fault(column.code, reason)
 }
 
-/// What an object holds.
+/// The fields of an object, by slot.
 struct Found<'a> {
     values: [Option<&'a RawValue>; FIELDS_MAX],
     twice: Option<usize>,
@@ -148,7 +148,7 @@ fn parse<'a>(text: &'a str, kind: Kind) -> Result<Found<'a>, Fault<'a>> {
         })
 }
 
-/// An error in words, without its place, which counts from the beginning of the object.
+/// The message of an error without its place, which counts from the beginning of the object.
 pub(super) fn without_place(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let place = format!(" at line {} column {}", error.line(), error.column());
@@ -209,7 +209,7 @@ impl Visitor<'_> for NameSeed {
     }
 }
 
-/// Whether a string has, unescaped, what JSON lets stand in one only escaped.
+/// Whether a string has a raw control character, which JSON allows only escaped.
 fn has_control_in_string(text: &[u8]) -> bool {
     let (mut in_string, mut escaped) = (false, false);
     text.iter().any(|&byte| {
@@ -238,7 +238,7 @@ mod tests {
         }
     }
 
-    /// The fields between bars, or the code and the slot.
+    /// Checks the fields, joined by bars, or the code and the slot.
     fn check(text: &str, kind: Kind, expected: Result<&str, (Code, Option<usize>)>) {
         let mut scratch = b"left over".to_vec();
         let got = read(record(text.as_bytes()), kind, &mut scratch, &mut RowNotes::default())

@@ -1,17 +1,17 @@
-//! Prefetch: the items of an iterator, made on a thread of their own while the caller uses the ones before.
+//! Prefetch: makes an iterator's items on another thread, while the caller uses the earlier ones.
 
 use std::thread::{Scope, ScopedJoinHandle};
 use std::vec;
 
 use crossbeam_channel::{Receiver, bounded};
 
-/// How much is handed over at once; a hand-over costs as much as some hundred rows.
+/// How many items are sent at once; one send costs as much as some hundred rows.
 const CHUNK_ITEMS: usize = 4096;
 
-/// How far ahead it works.
+/// How many chunks may wait for the caller.
 const CHUNKS_MAX: usize = 16;
 
-/// An iterator, either here or on a thread.
+/// An iterator that runs here or on a thread.
 pub(super) enum Prefetch<'scope, I: Iterator> {
     Here(I),
     There {
@@ -26,7 +26,7 @@ where
     I: Iterator + Send + 'scope,
     I::Item: Send + 'scope,
 {
-    /// Has a thread go through `items`.
+    /// Starts a thread that runs `items`.
     pub(super) fn spawn(scope: &'scope Scope<'scope, '_>, mut items: I) -> Self {
         let (send, chunks) = bounded(CHUNKS_MAX);
         let thread = scope.spawn(move || {
@@ -34,7 +34,7 @@ where
                 let mut chunk = Vec::with_capacity(CHUNK_ITEMS);
                 chunk.extend(items.by_ref().take(CHUNK_ITEMS));
                 let is_last = chunk.len() < CHUNK_ITEMS;
-                // Nobody takes them any more where whoever used them has failed.
+                // A failed caller has dropped the receiver.
                 if send.send(chunk).is_err() || is_last {
                     return items;
                 }
@@ -47,7 +47,7 @@ where
         }
     }
 
-    /// The iterator, once it has nothing more to give.
+    /// The iterator, after its last item.
     pub(super) fn finish(self) -> I {
         match self {
             Self::Here(items) => items,

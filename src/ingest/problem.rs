@@ -1,24 +1,24 @@
-//! What can be wrong with an input, and how it is said: codes, refused rows, refused files, notes.
+//! Problems: the codes of all that can be wrong with an input, and refused rows, refused files and notes.
 
 use std::fmt;
 use std::io;
 
 use crate::error::Error;
 
-/// What a [`Code`] does to the input it is found in.
+/// The effect of a [`Code`] on its input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// The file is refused: there is no telling what its rows are.
+    /// The file is refused: its rows cannot be told apart.
     File,
     /// The row is refused.
     Row,
-    /// The row or file is taken, and the answer says what was made of it.
+    /// The row or file is accepted, and the answer reports the change.
     Note,
 }
 
 macro_rules! codes {
     ($($(#[doc = $meaning:literal])* $outcome:ident $variant:ident $text:literal;)*) => {
-        /// One thing that can be wrong with an input, or that is worth a note.
+        /// A problem of an input, or a note on it.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[repr(u8)]
         pub enum Code {
@@ -26,17 +26,17 @@ macro_rules! codes {
         }
 
         impl Code {
-            /// Every code there is.
+            /// Every code.
             pub const ALL: &[Self] = &[$(Self::$variant,)*];
 
-            /// The name that callers are promised.
+            /// The stable name that callers rely on.
             pub const fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$variant => $text,)*
                 }
             }
 
-            /// What it means, in a sentence.
+            /// Its meaning, in a sentence.
             pub fn meaning(self) -> &'static str {
                 match self {
                     $(Self::$variant => concat!($($meaning),*),)*
@@ -44,7 +44,7 @@ macro_rules! codes {
                 .trim()
             }
 
-            /// What it does to the input.
+            /// Its effect on the input.
             pub const fn outcome(self) -> Outcome {
                 match self {
                     $(Self::$variant => Outcome::$outcome,)*
@@ -158,20 +158,20 @@ impl fmt::Display for Code {
 pub struct BadRow {
     /// The physical line it starts on, from 1.
     pub line: u64,
-    /// The column at fault, when one is.
+    /// The column at fault, if there is one.
     pub column: Option<&'static str>,
     /// What is wrong.
     pub code: Code,
-    /// The value at fault as [`excerpt`] shows it; empty when no one value is.
+    /// The value at fault, as [`excerpt`] shows it; empty if there is none.
     pub value: String,
-    /// What is wrong, as a sentence that names the value and the remedy.
+    /// The problem in a sentence that names the value and the remedy.
     pub reason: String,
-    /// The record as it came, without its line end; only its beginning when it is too long.
+    /// The record as it came, without its line end; cut if it is too long.
     pub raw: Vec<u8>,
 }
 
 impl BadRow {
-    /// The sentence with the name of the file in front.
+    /// The sentence after the name of the file.
     ///
     /// ```
     /// use store_monitor::ingest::problem::{BadRow, Code};
@@ -206,11 +206,11 @@ impl fmt::Display for BadRow {
 /// A refused file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BadFile {
-    /// The physical line at fault, when one is.
+    /// The physical line at fault, if there is one.
     pub line: Option<u64>,
-    /// What is wrong.
+    /// The code of the problem.
     pub code: Code,
-    /// What is wrong, as a sentence with the remedy.
+    /// The problem in a sentence, with the remedy.
     pub reason: String,
 }
 
@@ -223,7 +223,7 @@ impl BadFile {
         }
     }
 
-    /// The sentence with the name of the file in front.
+    /// The sentence after the name of the file.
     pub fn in_file(&self, name: &str) -> String {
         let colon = if self.line.is_some() { "" } else { ":" };
         format!("{name}{colon} {self}")
@@ -244,14 +244,14 @@ impl std::error::Error for BadFile {}
 /// Why an input cannot be read to its end.
 #[derive(Debug)]
 pub enum InputError {
-    /// It is no input at all: the caller's mistake.
+    /// The input is unusable: the caller's mistake.
     Refused(BadFile),
-    /// The disk or the connection failed while it was read.
+    /// The disk or the connection failed during the read.
     Io(io::Error),
 }
 
 impl InputError {
-    /// As the crate's error, with the name of the file in front.
+    /// The crate's error, with the name of the file in front.
     pub fn in_file(self, name: &str) -> Error {
         match self {
             Self::Refused(file) => Error::invalid(file.in_file(name)),
@@ -278,7 +278,7 @@ impl From<BadFile> for InputError {
 }
 
 impl From<io::Error> for InputError {
-    /// A [`BadFile`] that came up through [`io::Read`] is one again.
+    /// Recovers a [`BadFile`] that came up through [`io::Read`].
     fn from(error: io::Error) -> Self {
         match error.downcast::<BadFile>() {
             Ok(file) => Self::Refused(file),
@@ -287,14 +287,14 @@ impl From<io::Error> for InputError {
     }
 }
 
-/// What was made of an input beside its rows: for each note, how often and where first.
+/// The notes on an input: for each code, the count and the first line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Notes(Vec<Note>);
 
-/// One kind of note on one input.
+/// One code's notes on one input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Note {
-    /// What was noted.
+    /// Its code.
     pub code: Code,
     /// How many times.
     pub count: u64,
@@ -303,26 +303,26 @@ pub struct Note {
 }
 
 impl Notes {
-    /// Notes `code` once more.
+    /// Adds one note.
     pub fn add(&mut self, code: Code, line: Option<u64>) {
         self.merge_one(Note { code, count: 1, line });
     }
 
-    /// Notes `code` that many times, `line` being the first; nothing when `count` is zero.
+    /// Adds `count` notes, the first of them on `line`; none when `count` is zero.
     pub(crate) fn add_many(&mut self, code: Code, count: u64, line: Option<u64>) {
         if count > 0 {
             self.merge_one(Note { code, count, line });
         }
     }
 
-    /// Adds what another part of the same input noted; its lines must count from the same start.
+    /// Adds the notes of another part of the same input; both must count lines from the same start.
     pub fn merge(&mut self, other: &Self) {
         for &note in &other.0 {
             self.merge_one(note);
         }
     }
 
-    /// [`Notes::merge`] for another part whose lines count from 1 behind the line `before`.
+    /// [`Notes::merge`] for a part whose lines count from 1 after the line `before`.
     pub(super) fn merge_from(&mut self, other: &Self, before: u64) {
         for &note in &other.0 {
             let line = note.line.map(|line| line + before);
@@ -331,7 +331,7 @@ impl Notes {
     }
 
     fn merge_one(&mut self, note: Note) {
-        // A linear search: there are at most sixteen, and most inputs have none.
+        // A linear search: an input has at most sixteen codes, and most have none.
         match self.0.iter_mut().find(|known| known.code == note.code) {
             Some(known) => {
                 known.count += note.count;
@@ -349,23 +349,23 @@ impl Notes {
         self.0.iter().copied()
     }
 
-    /// The note of that code, if there is one.
+    /// The note with that code, if there is one.
     pub fn get(&self, code: Code) -> Option<Note> {
         self.iter().find(|note| note.code == code)
     }
 
-    /// Whether there is nothing to say.
+    /// Whether there are no notes.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }
 
-/// The most characters of a value that an answer repeats.
+/// The longest value that an answer repeats, in characters.
 const EXCERPT_CHARS_MAX: usize = 200;
 
-/// A value as an answer may show it: bounded, and with nothing that moves a cursor or turns text around.
+/// A value for an answer: cut to a limit, without characters that move a cursor or reverse text.
 pub fn excerpt(value: &[u8]) -> String {
-    // Four bytes a character at most: what lies beyond cannot be shown anyway.
+    // A character has four bytes at most: the rest would not be shown.
     let head = &value[..value.len().min(EXCERPT_CHARS_MAX * 4 + 4)];
     let text = String::from_utf8_lossy(head);
     let mut shown = String::new();
@@ -383,8 +383,8 @@ pub fn excerpt(value: &[u8]) -> String {
     shown
 }
 
-/// Whether a character has no place in a field: C0, DEL, C1, line separators, and all that change
-/// the direction of text.
+/// Whether a field may not contain this character: C0, DEL, C1, line separators, and all that change the
+/// direction of text.
 pub(crate) const fn is_control(character: char) -> bool {
     matches!(
         character,

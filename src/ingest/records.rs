@@ -1,7 +1,7 @@
-//! From a stream of bytes to records, with the physical line each starts on.
+//! Records: cuts a stream of bytes into records, with the physical line that each starts on.
 //!
-//! Lines end in `\n`, `\r\n` or a lone `\r`. Fields are quoted as RFC 4180 has it; of NDJSON each line is a
-//! record. No more of a stream is held than the buffer.
+//! Lines end in `\n`, `\r\n` or a lone `\r`. Quoted fields follow RFC 4180; in NDJSON each line is a record.
+//! Memory holds one buffer of the stream at most.
 
 use std::io::{self, Read};
 
@@ -12,22 +12,22 @@ use super::problem::{BadFile, Code, InputError};
 /// The longest record, without its line end.
 pub const RECORD_BYTES_MAX: usize = 64 * 1024;
 
-/// What is read at once; a record and the look ahead behind it always fit.
+/// The size of the buffer; a record and the bytes that must be seen after it always fit.
 const BUFFER_BYTES: usize = 4 * RECORD_BYTES_MAX;
 
-/// The same for as long as the input is a small one: most requests are, and pay for no more.
+/// The size of the first buffer: most requests are small and need no more.
 const SMALL_BUFFER_BYTES: usize = 8 * 1024;
 
-/// What shape a record is in.
+/// How a record is quoted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
-    /// No quote in it: its fields are what lies between the commas.
+    /// No quote in it: commas alone separate its fields.
     Plain,
-    /// It has quoted fields, all of them well formed.
+    /// Quoted fields, all well-formed.
     Quoted,
     /// A quote inside an unquoted field, or text after a closing quote.
     BareQuote,
-    /// Longer than [`RECORD_BYTES_MAX`]; only that much of it is here.
+    /// Longer than [`RECORD_BYTES_MAX`]; only its beginning is here.
     TooLong,
 }
 
@@ -42,28 +42,28 @@ pub struct Record<'a> {
     pub shape: Shape,
 }
 
-/// Splits what a reader gives into records; blank lines are counted and skipped.
+/// Splits a reader's bytes into records; blank lines are counted and skipped.
 pub struct Records<R> {
     reader: R,
-    /// Whether a quote means anything.
+    /// Whether quotes have a meaning: in CSV, not in NDJSON.
     quotes: bool,
     buffer: Vec<u8>,
-    /// What of the buffer is not yet given out.
+    /// The start of the bytes that were not yet returned.
     start: usize,
     end: usize,
-    /// The line on which `start` is.
+    /// The line of the byte at `start`.
     line: u64,
-    /// The last record ended in `\r`, so that a `\n` at `start` belongs to it.
+    /// The last record ended in `\r`, so a `\n` at `start` belongs to it.
     after_return: bool,
     /// The beginning of the record that is too long.
     cut: Vec<u8>,
     blank_lines: u64,
     blank_line_first: Option<u64>,
-    /// Why no more can be read than the buffer still has.
+    /// The reader's error, reported when the buffer is used up.
     failed: Option<io::Error>,
 }
 
-/// Where a record lies in the buffer.
+/// A record's place in the buffer.
 struct Found {
     line: u64,
     from: usize,
@@ -71,15 +71,15 @@ struct Found {
     shape: Shape,
 }
 
-/// Where in a record the careful path is.
+/// The state of the careful path within a record.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     FieldStart,
     Unquoted,
     Quoted,
-    /// Behind a quote inside a quoted field: it closes the field, or is half of a doubled one.
+    /// After a quote inside a quoted field: it closes the field, or is half of a doubled quote.
     Quote,
-    /// The record is spoilt; only its line end matters.
+    /// The record is malformed; only its line end matters.
     Spoilt,
 }
 
@@ -89,18 +89,18 @@ impl<R: Read> Records<R> {
         Self::open(reader, line, true)
     }
 
-    /// The lines of `reader`: quotes in them mean nothing, and every shape is plain or too long.
+    /// The lines of `reader`: quotes have no meaning, so every shape is plain or too long.
     pub fn lines(reader: R) -> Self {
         Self::open(reader, 1, false)
     }
 
-    /// The records of the first `bytes` bytes of `lines`, which [`Records::take_lines`] gave, counted
-    /// from line 1; behind them there is nothing.
+    /// The records of the first `bytes` bytes of `lines`, which [`Records::take_lines`] filled; lines count
+    /// from 1.
     pub(super) fn of_lines(lines: Vec<u8>, bytes: usize, nothing: R) -> Self {
         Self::over(nothing, lines, bytes, 1, true)
     }
 
-    /// Gives the memory of the lines back.
+    /// Returns the buffer of the lines.
     pub(super) fn into_lines(self) -> Vec<u8> {
         self.buffer
     }
@@ -110,7 +110,7 @@ impl<R: Read> Records<R> {
         Self::over(reader, buffer, 0, line, quotes)
     }
 
-    /// `end` bytes of the buffer are there already.
+    /// A reader whose buffer already holds `end` bytes.
     fn over(reader: R, buffer: Vec<u8>, end: usize, line: u64, quotes: bool) -> Self {
         Self {
             reader,
@@ -135,8 +135,8 @@ impl<R: Read> Records<R> {
     /// The next record, or `None` at the end.
     ///
     /// # Errors
-    /// [`InputError::Refused`] with `unclosed_quote` when no record can be told from here on, or
-    /// with what the reader below refuses; [`InputError::Io`] when the reader fails.
+    /// [`InputError::Refused`] with `unclosed_quote` when the next record cannot be delimited, or with the
+    /// reader's own refusal; [`InputError::Io`] when the reader fails.
     pub fn next_record(&mut self) -> Result<Option<Record<'_>>, InputError> {
         let found = loop {
             if self.start == self.end && !self.fill()? {
@@ -168,16 +168,15 @@ impl<R: Read> Records<R> {
         }))
     }
 
-    /// Takes whole lines without a quote off the stream, to be split elsewhere: at least
-    /// `bytes_min` bytes of them, or fewer where the stream ends or something comes that only
-    /// [`Records::next_record`] can tell apart. They are put at the beginning of `lines`, whatever was
-    /// there; returned is how many bytes they have. [`Records::pass`] has to say what was in them before
-    /// the next record is asked for, which will also tell where the reader failed.
+    /// Moves whole lines without a quote to the start of `lines`, over its old contents, to be split by another
+    /// thread. Returns their length in bytes: at least `bytes_min`, unless the stream ends or only
+    /// [`Records::next_record`] can read on. Before the next record, the caller must report their lines with
+    /// [`Records::pass`]. A reader's error comes out of the next record.
     pub(super) fn take_lines(&mut self, bytes_min: usize, lines: &mut Vec<u8>) -> usize {
         if self.failed.is_some() {
             return 0;
         }
-        // What was read ahead comes first; all else is read to where it is wanted.
+        // Copies the buffered bytes first, then reads straight into `lines`.
         let ahead = &self.buffer[self.start..self.end];
         if lines.len() < ahead.len() {
             lines.resize(ahead.len(), 0);
@@ -225,19 +224,19 @@ impl<R: Read> Records<R> {
         whole
     }
 
-    /// The line that comes next.
+    /// The line of the next record.
     pub(super) fn line(&self) -> u64 {
         self.line
     }
 
-    /// Counts the lines that were taken, and what was blank among them.
+    /// Counts the lines that were taken, and the blank ones among them.
     pub(super) fn pass(&mut self, lines: u64, blank_lines: (u64, Option<u64>)) {
         self.line += lines;
         self.blank_lines += blank_lines.0;
         self.blank_line_first = self.blank_line_first.or(blank_lines.1);
     }
 
-    /// The quick path: one search for whatever ends a line or begins a quote.
+    /// The fast path: one search for a line end or a quote.
     fn find(&mut self) -> Result<Found, InputError> {
         let mut seen = 0;
         loop {
@@ -262,13 +261,13 @@ impl<R: Read> Records<R> {
         }
     }
 
-    /// Byte by byte, for records with quotes and for those that are too long.
+    /// The careful path, byte by byte: records with quotes, and records that are too long.
     fn find_carefully(&mut self) -> Result<Found, InputError> {
         let mut state = if self.quotes { State::FieldStart } else { State::Spoilt };
         let mut at = 0;
         let mut lines_inside = 0;
         let mut after_return = false;
-        // Of the quoted field that is open: its line, and whether a line ended inside it.
+        // Of the open quoted field: its line, and whether it spans lines.
         let (mut quote_line, mut spans_lines) = (self.line, false);
         let (mut spoilt, mut too_long) = (false, false);
         loop {
@@ -304,7 +303,7 @@ impl<R: Read> Records<R> {
                     State::Quoted
                 }
                 (State::FieldStart | State::Unquoted | State::Quote, b',') => State::FieldStart,
-                // The quote that seemed to close this field opened another one, further down.
+                // The quote that seemed to close this field opens another one, on a later line.
                 (State::Quote, _) if spans_lines => return Err(unclosed(quote_line)),
                 (State::Quote, _) | (State::Unquoted, b'"') => {
                     spoilt = true;
@@ -320,8 +319,8 @@ impl<R: Read> Records<R> {
                 self.cut.clear();
                 let head = self.start..self.start + RECORD_BYTES_MAX;
                 self.cut.extend_from_slice(&self.buffer[head]);
-                // Outside quotes the next line end is the record's; inside, the closing quote
-                // has to be found first.
+                // Outside quotes the next line end ends the record. Inside, the closing quote must be
+                // found first.
                 if !matches!(state, State::Quoted | State::Quote) {
                     state = State::Spoilt;
                 }
@@ -329,8 +328,8 @@ impl<R: Read> Records<R> {
         }
     }
 
-    /// Gives out the record of `length` bytes at `start`; `line_end` is how many lines ended
-    /// inside it, or `None` when it ends with the stream.
+    /// Returns the record of `length` bytes at `start`. `line_end` counts the lines that ended in it; none
+    /// when the stream ends it.
     fn take(&mut self, length: usize, line_end: Option<u64>, shape: Shape) -> Found {
         let (from, to, line) = (self.start, self.start + length, self.line);
         self.start = to;
@@ -342,7 +341,7 @@ impl<R: Read> Records<R> {
         Found { line, from, to, shape }
     }
 
-    /// Reads more behind what is there; `false` at the end of the stream.
+    /// Reads more bytes into the buffer; `false` at the end of the stream.
     fn fill(&mut self) -> io::Result<bool> {
         if self.start == self.end {
             (self.start, self.end) = (0, 0);

@@ -1,13 +1,13 @@
 //! The rows of one input, read in bounded memory: CSV, one JSON object a line (NDJSON), or a JSON array.
 //!
-//! JSON names its fields as CSV names its columns, in any letter case. A text is judged as a CSV's is, and
-//! a number is the digits it is written with, however many.
+//! JSON has the column names of CSV as field names, in any letter case. A text is judged like a CSV field; a
+//! number stands for its digits as written, however many.
 //!
-//! | what is wrong with JSON | said as |
+//! | problem of the JSON | outcome |
 //! | --- | --- |
-//! | a line that is no JSON; a line or element that is JSON but no object | row, `json` |
+//! | a line that is not JSON; a line or element that is JSON but not an object | row, `json` |
 //! | a field that is missing or null (but a store's `name` or `group` may be null: it is empty) | row, `few_fields` |
-//! | a field that is there twice, by whatever spelling | row, `many_fields` |
+//! | a field that occurs twice, in any spelling | row, `many_fields` |
 //! | `true`, an array or an object in place of a text; an id such as `1.0` or `1e3` | row, the code of the field |
 //! | a number in place of an instant, a status, a time, a zone | row, as that text would be in a CSV |
 //! | a control character in a text | row, `control_char` (unescaped in an array: file, `json`) |
@@ -15,9 +15,9 @@
 //! | a line or element above 64 KiB | row, `line_too_long` |
 //! | unknown fields; names in other letter case | note, `extra_column`; `header_case`: once a row |
 //! | `[]` | note, `no_rows` |
-//! | not even an array, or a line | file, `empty` |
+//! | empty: neither an array nor a line | file, `empty` |
 //! | the first row is of another kind | file, `wrong_kind` |
-//! | no array where one was announced; CSV in place of lines of JSON | file, `header` |
+//! | no array where one is required; CSV in place of lines of JSON | file, `header` |
 //! | a syntax error in an array, in an element or between two | file, `json` |
 
 use std::io::{self, Read};
@@ -32,10 +32,10 @@ use super::problem::{BadFile, BadRow, Code, InputError, Notes, excerpt};
 use super::records::{Record, Records, Shape};
 use crate::uptime::interval::Micros;
 
-/// How the rows of an input are written.
+/// The format of an input's rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Format {
-    /// Comma-separated, below a header.
+    /// Comma-separated, with a header.
     #[default]
     Csv,
     /// One JSON object a line.
@@ -44,20 +44,20 @@ pub enum Format {
     JsonArray,
 }
 
-/// One good row. Its texts are trimmed, and borrowed from the reader's buffer.
+/// One good row. Its texts are trimmed and borrow from the reader's buffer.
 #[derive(Clone, Copy, Debug)]
 pub struct Row<'a> {
     /// The physical line it starts on.
     pub line: u64,
-    /// The record as it came, for a caller that refuses the row for its own reasons.
+    /// The record as it came, for callers that refuse the row for their own reasons.
     pub raw: &'a [u8],
-    /// The store that it is about.
+    /// The row's store.
     pub store_id: &'a str,
-    /// What it says of the store.
+    /// The row's value.
     pub value: Value<'a>,
 }
 
-/// What was counted in lines that were parsed apart from their input; lines count from 1.
+/// The counts of lines that were parsed apart from their input; lines count from 1.
 #[derive(Debug)]
 pub(super) struct Counts {
     lines: u64,
@@ -90,7 +90,7 @@ pub struct Rows<R> {
     rows: u64,
 }
 
-/// Where the text of one row after another comes from.
+/// The source of one row's text after another.
 enum Text<R> {
     Csv(Records<Input<R>>),
     Lines(Records<Input<R>>),
@@ -98,12 +98,12 @@ enum Text<R> {
 }
 
 impl<R: Read> Rows<R> {
-    /// Reads the head of `reader`. Instants after `latest` will be refused, as will more than `bytes_max`
-    /// bytes of (unpacked) text. With `expected`, a header of another kind is refused; JSON has no header,
-    /// so it needs `expected`.
+    /// Reads the head of `reader`. Instants after `latest` and text above `bytes_max` unpacked bytes will be
+    /// refused. With `expected`, a header of another kind is refused. JSON has no header and needs
+    /// `expected`.
     ///
     /// # Errors
-    /// [`InputError::Refused`] when this is no input that is known, [`InputError::Io`] when `reader` fails.
+    /// [`InputError::Refused`] when the input is of no known kind, [`InputError::Io`] when `reader` fails.
     pub fn open(
         reader: R,
         format: Format,
@@ -151,21 +151,21 @@ impl<R: Read> Rows<R> {
         }
     }
 
-    /// What the input is about.
+    /// The kind of the input.
     pub fn kind(&self) -> Kind {
         self.layout.kind()
     }
 
-    /// The header, understood.
+    /// The layout of the columns.
     pub(super) fn layout(&self) -> &Layout {
         &self.layout
     }
 
-    /// The next row, or why it is a bad one; `None` at the end, and for good.
+    /// The next row, or the reason why it is bad; `None` at the end, and ever after.
     ///
     /// # Errors
-    /// [`InputError::Refused`] when no row can be told from here on: the caller must forget the
-    /// rows it has had. [`InputError::Io`] when the reader fails. There is no going on after either.
+    /// [`InputError::Refused`] when the next row cannot be delimited: the caller must discard the rows before
+    /// it. [`InputError::Io`] when the reader fails. Neither can be retried.
     pub fn next_row(&mut self) -> Result<Option<Result<Row<'_>, Box<BadRow>>>, InputError> {
         let (kind, is_first) = (self.layout.kind(), self.rows == 0);
         let (record, is_csv) = match &mut self.text {
@@ -224,8 +224,8 @@ impl<R: Read> Rows<R> {
         }))
     }
 
-    /// Takes whole lines off an input of CSV, to be parsed elsewhere. [`Rows::pass`] must be told what was
-    /// in them before any other row is asked for. See [`Records::take_lines`].
+    /// Takes whole lines off a CSV input, to be parsed by another thread. Before the next row, the caller must
+    /// report their counts to [`Rows::pass`]. See [`Records::take_lines`].
     pub(super) fn take_lines(&mut self, bytes_min: usize, lines: &mut Vec<u8>) -> usize {
         match &mut self.text {
             Text::Csv(records) => records.take_lines(bytes_min, lines),
@@ -233,7 +233,7 @@ impl<R: Read> Rows<R> {
         }
     }
 
-    /// Takes over what was counted in taken lines; returns the number of the line before them.
+    /// Adds the counts of taken lines; returns the number of the line before them.
     pub(super) fn pass(&mut self, counts: &Counts) -> u64 {
         let Text::Csv(records) = &mut self.text else {
             return 0;
@@ -246,7 +246,7 @@ impl<R: Read> Rows<R> {
         before
     }
 
-    /// What was noted so far; all of it once [`Rows::next_row`] has said `None`.
+    /// The notes so far; complete once [`Rows::next_row`] has returned `None`.
     pub fn notes(&self) -> Notes {
         let mut notes = self.notes.clone();
         if let Text::Csv(records) | Text::Lines(records) = &self.text {
@@ -264,18 +264,18 @@ impl<R: Read> Rows<R> {
 }
 
 impl Rows<io::Empty> {
-    /// The rows of lines that were taken off an input with this layout, the first `bytes` bytes of
-    /// `lines`; they count from line 1.
+    /// The rows of lines that were taken off an input with this layout: the first `bytes` bytes of `lines`. They
+    /// count from line 1.
     ///
     /// # Errors
-    /// None that nothing to read has.
+    /// None: nothing is read.
     pub(super) fn of_lines(lines: Vec<u8>, bytes: usize, layout: Layout, latest: Micros) -> Result<Self, InputError> {
         let nothing = Input::open(io::empty(), 0)?;
         let text = Text::Csv(Records::of_lines(lines, bytes, nothing));
         Ok(Self::over(text, layout, latest, Notes::default(), None))
     }
 
-    /// What was counted in the lines, and their memory.
+    /// The counts of the lines, and their buffer.
     pub(super) fn finish(self) -> (Counts, Vec<u8>) {
         let (lines, blank_lines, memory) = match self.text {
             Text::Csv(records) | Text::Lines(records) => {
@@ -293,7 +293,7 @@ impl Rows<io::Empty> {
     }
 }
 
-/// The fields of a record of CSV.
+/// The fields of a CSV record.
 // Always inlined: the call alone would cost much of the speed.
 #[inline(always)]
 fn fields<'a>(layout: &Layout, record: Record<'a>, scratch: &'a mut Vec<u8>) -> Result<Fields<'a>, Fault<'a>> {
@@ -322,7 +322,7 @@ fn fields<'a>(layout: &Layout, record: Record<'a>, scratch: &'a mut Vec<u8>) -> 
     Err(Fault::whole(code, reason))
 }
 
-/// Refuses lines of which the first is the header of a CSV.
+/// Refuses lines that begin with a CSV header.
 fn refuse_csv(first: &Record<'_>, kind: Kind) -> Result<(), BadFile> {
     if Layout::read(first, Some(kind), &mut Notes::default()).is_err() {
         return Ok(());
@@ -331,7 +331,7 @@ fn refuse_csv(first: &Record<'_>, kind: Kind) -> Result<(), BadFile> {
     Err(BadFile::new(Some(first.line), Code::Header, reason))
 }
 
-/// Refuses rows of which the first is whole, but of another kind.
+/// Refuses rows whose first one is whole, but of another kind.
 fn refuse_kind(first: &Record<'_>, expected: Kind) -> Result<(), BadFile> {
     let Some(kind) = object::kind_of(first.bytes).filter(|&kind| kind != expected) else {
         return Ok(());

@@ -1,7 +1,6 @@
 //! Sorting more polls than memory should hold: sorted runs, spooled to disk, merged as they are read.
 //!
-//! It must never know files of input or tables: rows go in, the same rows come out, sorted by instant
-//! and store, and rows of one store at one instant in the order they came in.
+//! Rows come out sorted by instant and store. Rows of one store at one instant keep the order they came in.
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
@@ -15,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::uptime::interval::Micros;
 use crate::uptime::poll::{Poll, Status};
 
-/// How many rows are kept in memory before they are sorted and spooled: 64 MiB of them.
+/// How many rows are held in memory before they are sorted and spooled: 64 MiB.
 pub(super) const MEMORY_ROWS_MAX: usize = 4 << 20;
 
 /// A spooled row's bytes.
@@ -24,14 +23,14 @@ const ROW_BYTES: usize = 16;
 /// How much of each spooled run is read at once.
 const READ_BYTES: usize = 1 << 20;
 
-/// A poll as the input has it: its store is a place in the input's own list of ids.
+/// A poll as the input has it. Its store is an index into the input's own list of ids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PollRow {
-    /// When, and what was answered.
+    /// The instant and the status.
     pub poll: Poll,
-    /// The store, as a place in the input's list of ids.
+    /// The store's index in the input's list of ids.
     pub store: u32,
-    /// The line it stands on; the last that fits where the file is longer.
+    /// Its line in the input; `u32::MAX` for every line beyond.
     pub line: u32,
 }
 
@@ -42,7 +41,7 @@ impl PollRow {
         Self { poll, store, line }
     }
 
-    /// What rows are sorted by.
+    /// The sort key.
     pub fn key(&self) -> (Micros, u32) {
         (self.poll.at(), self.store)
     }
@@ -68,19 +67,19 @@ impl PollRow {
     }
 }
 
-/// The bits of an instant that one pass of [`sorted`] looks at.
+/// How many bits of an instant one pass of [`sorted`] reads.
 const DIGIT_BITS: u32 = 11;
 
-/// With more passes comparing is as quick.
+/// Above this many passes, sorting by comparison is as fast.
 const PASSES_MAX: u32 = 4;
 
-/// Below this many rows counting digits does not pay.
+/// Below this many rows, sorting by comparison is faster.
 const COUNTED_ROWS_MIN: usize = 4096;
 
-/// The rows sorted by [`PollRow::key`], and rows of one key in the order they came in.
+/// The rows sorted by [`PollRow::key`]; rows of one key keep their order.
 ///
-/// Rows of a block lie within hours or weeks: three or four passes that deal them out by eleven bits of
-/// the instant are three times as quick as comparing.
+/// A radix sort on 11 bits of the instant a pass. The rows of a block lie within hours or weeks, so three or
+/// four passes are enough: a third of the time of comparing.
 pub(super) fn sorted(mut rows: Vec<PollRow>) -> Vec<PollRow> {
     let first = rows.iter().map(|row| row.poll.at()).min().unwrap_or(0);
     let last = rows.iter().map(|row| row.poll.at()).max().unwrap_or(0);
@@ -109,15 +108,15 @@ pub(super) fn sorted(mut rows: Vec<PollRow>) -> Vec<PollRow> {
             std::mem::swap(&mut rows, &mut dealt);
         }
     }
-    // After the passes this has only stores of one instant left to put in order.
+    // The passes sorted by instant; this sorts the stores of each instant.
     rows.sort_by_key(PollRow::key);
     rows
 }
 
-/// Rows on their way to being sorted.
+/// Collects rows, spools them to disk when memory is full, and sorts them.
 #[derive(Debug, Default)]
 pub struct Runs {
-    /// Where spooled runs go: beside the database, whose disk must have room for them anyway.
+    /// The folder of the spooled runs: that of the database, whose disk needs the room anyway.
     folder: PathBuf,
     /// Sorted runs, in the order they came.
     memory: Vec<Vec<PollRow>>,
@@ -128,7 +127,7 @@ pub struct Runs {
 }
 
 impl Runs {
-    /// No rows yet; more than memory should hold are spooled to `folder`.
+    /// An empty collection; rows that memory should not hold are spooled to `folder`.
     pub fn new(folder: &Path) -> Self {
         Self {
             folder: folder.to_owned(),
@@ -140,13 +139,13 @@ impl Runs {
         }
     }
 
-    /// Takes a chunk of rows that come after all before it.
+    /// Takes a chunk of rows that come after all earlier chunks.
     ///
     /// # Errors
     /// When the spool cannot be written.
     pub fn push(&mut self, mut chunk: Vec<PollRow>) -> Result<()> {
-        // Stable: the order in which rows of one store and instant came in decides which stands. What
-        // is sorted already takes one look at each row.
+        // Stable: of rows of one store and instant, the last one in must stay last. A chunk that is
+        // already sorted costs one look at each row.
         chunk.sort_by_key(PollRow::key);
         self.rows += chunk.len() as u64;
         self.memory_rows += chunk.len();
@@ -158,12 +157,12 @@ impl Runs {
         }
     }
 
-    /// How many rows were taken.
+    /// How many rows came in.
     pub fn len(&self) -> u64 {
         self.rows
     }
 
-    /// Whether no row was taken.
+    /// Whether no row came in.
     pub fn is_empty(&self) -> bool {
         self.rows == 0
     }
@@ -171,14 +170,14 @@ impl Runs {
     /// Every row, sorted by instant and store.
     ///
     /// # Errors
-    /// When the spool cannot be read; each row may then tell the same.
+    /// When the spool cannot be read; each row may report the same.
     pub fn into_sorted(self) -> Result<Merge> {
         let spooled = self.spooled.into_iter().map(Run::spooled);
         let memory = self.memory.into_iter().map(Run::memory);
         Merge::new(spooled.chain(memory)).map_err(unspooled)
     }
 
-    /// Moves the rows in memory to a run on disk, a file without a name that goes when it is closed.
+    /// Moves the rows in memory to a run on disk: an unnamed file that is deleted when closed.
     fn spool(&mut self) -> io::Result<()> {
         let mut file = BufWriter::with_capacity(READ_BYTES, tempfile::tempfile_in(&self.folder)?);
         let mut merge = Merge::new(self.memory.drain(..).map(Run::memory))?;
@@ -221,7 +220,7 @@ impl Run {
         let mut bytes = [0; ROW_BYTES];
         match file.read_exact(&mut bytes) {
             Ok(()) => Ok(Some(PollRow::from_bytes(bytes))),
-            // Runs are whole rows: this is where one ends.
+            // A run holds whole rows, so an early end of file is the end of the run.
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
             Err(error) => Err(error),
         }
@@ -232,14 +231,14 @@ impl Run {
 #[derive(Debug)]
 pub struct Merge {
     runs: Vec<Run>,
-    /// The next row of each run that has one: smallest key, then earliest run, on top.
+    /// The next row of each unfinished run; on top, the smallest key of the earliest run.
     heads: BinaryHeap<Reverse<Head>>,
 }
 
 /// The next row of a run.
 #[derive(Clone, Copy, Debug)]
 struct Head {
-    /// Instant, store and run in one number: one comparison tells which comes first.
+    /// Instant, store and run in one number, so that one comparison orders two heads.
     order: u128,
     row: PollRow,
 }
@@ -296,7 +295,7 @@ impl Merge {
         };
         let head = top.0;
         match self.runs[head.run() as usize].next()? {
-            // In files that are nearly in order it mostly stays on top, which takes two comparisons.
+            // In files that are nearly in order the same run stays on top: two comparisons.
             Some(row) => top.0 = Head::new(row, head.run()),
             None => {
                 PeekMut::pop(top);

@@ -1,6 +1,6 @@
-//! Sorting beside the parser: chunks of polls go to a thread that sorts them into runs.
+//! The sorter: a thread that sorts chunks of polls into runs, beside the parser.
 //!
-//! An input of a single chunk needs no thread and starts none.
+//! An input of a single chunk starts no thread.
 
 use std::panic::resume_unwind;
 use std::thread::{Scope, ScopedJoinHandle};
@@ -10,7 +10,7 @@ use crossbeam_channel::{Sender, bounded};
 use super::runs::{PollRow, Runs};
 use crate::error::{Error, Result};
 
-/// Takes chunks in their order, and gives all of them back sorted.
+/// Takes chunks in order, and returns their rows sorted.
 pub(super) enum Sorter<'scope, 'env> {
     /// No chunk came yet.
     Idle(&'scope Scope<'scope, 'env>, Runs),
@@ -23,7 +23,7 @@ impl<'scope, 'env> Sorter<'scope, 'env> {
         Self::Idle(scope, runs)
     }
 
-    /// Takes a chunk that comes after all before it.
+    /// Takes a chunk that comes after all earlier chunks.
     ///
     /// # Errors
     /// When sorting has failed; [`Sorter::finish`] says why.
@@ -43,7 +43,7 @@ impl<'scope, 'env> Sorter<'scope, 'env> {
         }
     }
 
-    /// Takes the last chunk, and gives the runs back.
+    /// Takes the last chunk, and returns the runs.
     ///
     /// # Errors
     /// When runs could not be spooled to disk.
@@ -51,7 +51,7 @@ impl<'scope, 'env> Sorter<'scope, 'env> {
         match self {
             Self::Idle(_, mut runs) => runs.push(last).map(|()| runs),
             Self::Busy(chunks, sorter) => {
-                // A sorter that takes no more has failed, and says why when it is joined.
+                // The send fails only after sorting has failed; the join returns that error.
                 let _ = chunks.send(last);
                 drop(chunks);
                 sorter.join().unwrap_or_else(|panic| resume_unwind(panic))

@@ -1,4 +1,4 @@
-//! A job: a task on its way through the queue to a worker.
+//! A job: an ordered product on its way through the queue to a worker.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -15,15 +15,15 @@ use crate::uptime::interval::Micros;
 use crate::uptime::report::Question;
 use crate::uptime::timeline::Interpolation;
 
-/// How a worker makes a product, reading the database through its own connection.
+/// Makes a product; the worker passes its own connection.
 pub type Recipe = Arc<dyn Fn(&mut Connection, &Order) -> Result<Arc<dyn Product>> + Send + Sync>;
 
-/// A place among the jobs that wait for a worker, given back when it is dropped.
+/// A place in the queue, freed when dropped.
 #[derive(Debug)]
 pub(super) struct Permit(Arc<AtomicUsize>);
 
 impl Permit {
-    /// A permit, and how many there were before.
+    /// A new permit, and how many there were before.
     pub(super) fn take(waiting: &Arc<AtomicUsize>) -> (Self, usize) {
         let before = waiting.fetch_add(1, Ordering::SeqCst);
         (Self(Arc::clone(waiting)), before)
@@ -36,8 +36,8 @@ impl Drop for Permit {
     }
 }
 
-/// A product to be made. Where no instant was given, the first to need it takes the newest poll's: mostly
-/// the worker, who reads the database anyway.
+/// An ordered product. If its instant is not given, the first reader fixes the newest poll's: mostly the
+/// worker, who reads the database anyway.
 #[derive(Debug)]
 pub(super) struct Task {
     pub(super) id: Uuid,
@@ -49,17 +49,17 @@ pub(super) struct Task {
 }
 
 impl Task {
-    /// Fixes the instant, as `db` sees the newest poll if none was given.
+    /// Fixes the instant: if none was given, that of the newest poll in `db`.
     pub(super) fn fix(&self, db: &Connection) -> Result<()> {
         if self.as_of.get().is_none() {
             let newest = polls::newest(db)?.unwrap_or(self.triggered_at);
-            // Of two who come here at once one is right.
+            // If two threads fix it at once, either value is right.
             let _ = self.as_of.set(newest);
         }
         Ok(())
     }
 
-    /// The instant and the rule; where no poll could be read, the instant of the trigger.
+    /// The instant and the rule; if no poll could be read, the instant of the trigger.
     fn question(&self) -> Question {
         let as_of = self.as_of.get().copied().unwrap_or(self.triggered_at);
         let rule = self.rule;
@@ -74,7 +74,7 @@ impl Task {
         }
     }
 
-    /// The part of its record that is known from its trigger on.
+    /// The fields of its record that are known when it is triggered.
     pub(super) fn triggered(&self) -> Triggered {
         Triggered {
             id: self.id,
@@ -86,12 +86,12 @@ impl Task {
     }
 }
 
-/// A task in the queue, or in a worker's hands.
+/// A queued or running task.
 #[derive(Debug)]
 pub(super) struct Job {
     pub(super) task: Arc<Task>,
-    /// Told how it ended, once that is durable; the trigger may have stopped listening.
+    /// Receives the final state, once it is durable; the trigger may have stopped listening.
     pub(super) ended: Sender<ReportState>,
-    /// Set when the trigger was answered that there is no such report.
+    /// Set once the trigger was told that there is no such report.
     pub(super) refused: Arc<AtomicBool>,
 }

@@ -1,13 +1,13 @@
-//! Jobs: a bounded queue of products to make, a fixed pool of workers, and a record that survives a restart.
+//! Jobs: a bounded queue of products, a fixed pool of workers, and records that survive a restart.
 //!
-//! Invariants: a report is a row in the database before its id is given out. An error or a panic becomes a
-//! `Failed` report and costs no thread. How a product is made is the [`Recipe`]'s business.
+//! Invariants: a report has a row in the database before its id is returned. An error or a panic becomes a
+//! `Failed` report and ends no thread. The [`Recipe`] makes the product.
 //!
 //! # Where the time goes
-//! Into the commit that makes a report durable, and most need no more than one: the trigger waits some
-//! milliseconds, and if the report is kept by then, its row comes into the database complete. Only a
-//! slower one gets a row that says `Running`, and is completed by another commit. The CSV is rendered
-//! while the rows are on their way to the disk. Old reports are forgotten after, in a commit of their own.
+//! Mostly into one commit, which makes a report durable. A trigger waits some milliseconds: a report that is
+//! complete by then gets its row and its result in that one commit. Only a slower report first gets a row that
+//! says `Running`, and a second commit completes it. The CSV is rendered while the rows go to the disk. Old
+//! reports are deleted later, in a commit of their own.
 
 mod job;
 mod recent;
@@ -39,8 +39,8 @@ use job::{Job, Permit, Task};
 use recent::RecentProducts;
 use worker::Worker;
 
-/// How long a trigger waits for its report before it gets a row that says `Running`: a moment to a person,
-/// and time enough for a chain of many thousand stores.
+/// How long a trigger waits for its report before the report gets a row that says `Running`. A person does not
+/// notice it, and it is enough for many thousand stores.
 const PATIENCE: Duration = Duration::from_millis(5);
 
 /// The limits of the queue and the pool.
@@ -48,9 +48,9 @@ const PATIENCE: Duration = Duration::from_millis(5);
 pub struct Limits {
     /// How many threads make reports.
     pub workers: usize,
-    /// How many reports may wait for a worker before the next is turned away.
+    /// How many reports may wait for a worker; the next one is refused.
     pub queue_reports_max: usize,
-    /// How many finished reports the database keeps; the oldest go first.
+    /// How many finished reports the database keeps; the oldest are deleted first.
     pub keep_reports_max: u32,
 }
 
@@ -64,15 +64,15 @@ impl Default for Limits {
     }
 }
 
-/// A product that a caller wants.
+/// A request for a product.
 #[derive(Clone, Debug, Default)]
 pub struct JobRequest {
     /// Its kind.
     pub kind: Kind,
-    /// Its instant; none: the newest poll's, no older than the trigger's reader could see, or the moment of
-    /// the trigger where there are no polls.
+    /// Its instant. None: the newest poll's, no older than the trigger's reader saw; or the moment of the trigger
+    /// if there are no polls.
     pub as_of: Option<Micros>,
-    /// How the time between polls is filled in.
+    /// The rule for the time between polls.
     pub rule: Interpolation,
     /// [`Order::parameters`].
     pub parameters: String,
@@ -90,13 +90,13 @@ impl JobRequest {
     }
 }
 
-/// The queue, and the state that it shares with the pool.
+/// The queue, and the state that it shares with the workers.
 #[derive(Clone)]
 pub struct Jobs {
     queue: Sender<(Permit, Job)>,
-    /// Reports that were triggered and not yet taken by a worker.
+    /// How many triggered reports no worker has taken yet.
     waiting: Arc<AtomicUsize>,
-    /// Set when the workers shall take no more.
+    /// Set when the workers must take no more reports.
     stopping: Arc<AtomicBool>,
     recent: Arc<RecentProducts>,
     writer: Writer,
@@ -104,12 +104,12 @@ pub struct Jobs {
 }
 
 impl Jobs {
-    /// Starts the pool on the database `file`, and queues again the reports that a stop left unfinished.
+    /// Starts the pool on the database `file`, and queues the reports again that a stop left unfinished.
     ///
-    /// The threads end when every handle is dropped and the queue is empty.
+    /// The threads end once every handle is dropped and the queue is empty.
     ///
     /// # Errors
-    /// When the database cannot be read or the machine gives no thread.
+    /// When the database cannot be read, or the system gives no thread.
     pub fn start(file: PathBuf, writer: Writer, limits: Limits, recipe: Recipe) -> Result<(Self, Vec<JoinHandle<()>>)> {
         let unfinished = reports::unfinished(&open_reader(&file)?)?;
         let (queue, jobs) = bounded(limits.queue_reports_max.max(unfinished.len()).max(1));
@@ -163,14 +163,14 @@ impl Jobs {
         Ok((this, threads))
     }
 
-    /// Triggers a report and returns its id, once it is in the database, and its state there. `db` is a
+    /// Triggers a report; returns its id, once it is in the database, and its state there. `db` is a
     /// reader.
     ///
     /// # Errors
-    /// [`ErrorKind::Unavailable`](crate::error::ErrorKind) when too many are waiting; whatever keeps
-    /// the row from the database.
+    /// [`ErrorKind::Unavailable`](crate::error::ErrorKind) when the queue is full; any failure to write the
+    /// row.
     pub fn trigger(&self, db: &Connection, request: JobRequest) -> Result<(Uuid, ReportState)> {
-        // The permit comes first, so that no row is written that could not be queued.
+        // The permit comes first, so that every written row can be queued.
         let (permit, waiting) = Permit::take(&self.waiting);
         if waiting >= self.limits.queue_reports_max {
             return Err(Error::unavailable(format!(
@@ -197,7 +197,7 @@ impl Jobs {
         if let Ok(state) = ended.recv_timeout(PATIENCE) {
             return Ok((task.id, state));
         }
-        // It takes longer; or its worker has left, and the next start makes it.
+        // It takes longer; if its worker has ended, the next start makes it.
         let added = task.fix(db).and_then(|()| {
             let triggered = task.triggered();
             self.writer.try_write(move |db| reports::add(db, &triggered))
@@ -211,12 +211,12 @@ impl Jobs {
         sent.map_err(|_| Error::unavailable("the report threads are stopping"))
     }
 
-    /// The file of a report that was finished lately and is durable; none if memory has it no more.
+    /// The file of a recent, durable report; none if memory no longer has it.
     pub fn recent(&self, id: Uuid, format: Format) -> Option<Arc<Vec<u8>>> {
         self.recent.find(id).map(|recent| recent.render(format))
     }
 
-    /// The file of a report, from memory or of the rows that the database keeps; none unless it is complete.
+    /// The file of a report, from memory or from its stored rows; none unless it is complete.
     ///
     /// # Errors
     /// When the database cannot be read, or the report is damaged.
@@ -241,8 +241,8 @@ impl Jobs {
         reports::find(db, id)
     }
 
-    /// The newest reports first, at most `limit`, from those triggered before the report `before` if it is
-    /// given.
+    /// The newest reports first, at most `limit`; with `before`, only those triggered before that
+    /// report.
     ///
     /// # Errors
     /// When the database cannot be read, or has no report `before`.
@@ -252,7 +252,7 @@ impl Jobs {
         reports::list(db, before, limit)
     }
 
-    /// How many reports there are in each state; a state without any is left out.
+    /// The number of reports in each state; a state without any is left out.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -265,7 +265,7 @@ impl Jobs {
         self.waiting.load(Ordering::SeqCst)
     }
 
-    /// Lets the workers finish the reports in hand and leaves the others to the next start.
+    /// Lets the workers finish their current reports, and leaves the others to the next start.
     pub fn stop(self) {
         self.stopping.store(true, Ordering::SeqCst);
     }

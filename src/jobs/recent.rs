@@ -1,4 +1,4 @@
-//! Products that were finished lately, kept in memory for the clients who fetch them soon.
+//! Recent products, kept in memory for the clients that fetch them soon.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -8,14 +8,14 @@ use uuid::Uuid;
 use crate::product::Product;
 use crate::render::Format;
 
-/// How many bytes of products stay in memory; the newest does however long it is.
+/// How many bytes of products stay in memory; the newest stays, whatever its size.
 const RECENT_BYTES_MAX: usize = 16 << 20;
 
-/// A made product and its CSV, which its worker renders, or the first client to fetch it sooner.
+/// A complete product and its CSV, which its worker renders, or the first client if that is earlier.
 #[derive(Debug)]
 pub(super) struct Recent {
     product: Arc<dyn Product>,
-    /// How long its CSV is.
+    /// The size of its CSV.
     pub(super) csv_bytes: usize,
     csv: OnceLock<Arc<Vec<u8>>>,
 }
@@ -40,7 +40,7 @@ impl Recent {
     }
 }
 
-/// Recent products by the ids of their reports, the newest last.
+/// Recent products by report id, the newest last.
 #[derive(Debug, Default)]
 pub(super) struct RecentProducts(Mutex<VecDeque<(Uuid, Arc<Recent>)>>);
 

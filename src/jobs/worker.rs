@@ -1,4 +1,4 @@
-//! A worker: one thread of the pool, which makes products and keeps their outcome.
+//! A worker: one thread of the pool, which makes products and stores the outcome.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -36,7 +36,7 @@ impl Worker {
         let mut db = None;
         for (permit, job) in &self.jobs {
             if self.stopping.load(Ordering::SeqCst) {
-                // Its row says Running: the next start makes it.
+                // Its row says Running, so the next start makes it.
                 continue;
             }
             drop(permit);
@@ -52,7 +52,7 @@ impl Worker {
         }
     }
 
-    /// Makes the product; an error or a panic becomes the reason why there is none.
+    /// Makes the product; an error or a panic becomes the reason of the failure.
     fn make(&self, db: &mut Option<Connection>, task: &Task) -> std::result::Result<Arc<dyn Product>, String> {
         let made = catch_unwind(AssertUnwindSafe(|| {
             let mut open = match db.take() {
@@ -61,7 +61,7 @@ impl Worker {
             };
             task.fix(&open)?;
             let made = (self.recipe)(&mut open, &task.order())?;
-            // A connection that an error or a panic passed through is not used again.
+            // A connection is not used again after an error or a panic.
             *db = Some(open);
             Ok(made)
         }));
@@ -84,11 +84,11 @@ impl Worker {
             Err(reason) => self.fail(job, reason, finished_at),
         };
         if let Err(error) = kept {
-            // If it has a row it stays Running, and the next start makes it again.
+            // Its row, if any, still says Running, so the next start makes it again.
             tracing::error!(%id, %error, "a report's outcome could not be kept");
             return;
         }
-        // A commit of its own, for which no client waits.
+        // A separate commit, for which no client waits.
         let keep = self.keep_reports_max;
         match self.writer.write(move |db| reports::forget_old(db, keep)) {
             Ok(forgotten) => self.recent.forget(&forgotten),
@@ -98,7 +98,7 @@ impl Worker {
         }
     }
 
-    /// Keeps a product, and renders its CSV meanwhile.
+    /// Stores a product, and renders its CSV at the same time.
     fn complete(&self, job: Job, product: Arc<dyn Product>, finished_at: Micros) -> Result<()> {
         let made = Arc::new(Recent::new(Arc::clone(&product)));
         let (recent, durable) = (Arc::clone(&self.recent), Arc::clone(&made));
@@ -117,14 +117,14 @@ impl Worker {
         kept.wait()
     }
 
-    /// Keeps the reason why there is no product.
+    /// Stores the reason of a failure.
     fn fail(&self, job: Job, reason: String, finished_at: Micros) -> Result<()> {
         let keep = move |db: &Connection, triggered: &Triggered| reports::fail(db, triggered, &reason, finished_at);
         self.end(job, ReportState::Failed, keep, || {})?.wait()
     }
 
-    /// Has the outcome of a job kept, unless its report was refused meanwhile; then runs `then`, and tells
-    /// the trigger.
+    /// Stores the outcome of a job, unless its report was refused meanwhile; then runs `then`, and tells the
+    /// trigger.
     fn end(
         &self,
         job: Job,

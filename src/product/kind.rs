@@ -1,4 +1,4 @@
-//! The kinds of products, an order for one, and the form that all have in common.
+//! The kinds of products, the order for a product, and the trait of all products.
 
 use std::fmt::Debug;
 
@@ -18,23 +18,23 @@ impl Kind {
     /// Every kind.
     pub const ALL: [Self; 1] = [Self::Report];
 
-    /// The word that the database and callers use.
+    /// The word in the database, requests and answers.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Report => "report",
         }
     }
 
-    /// The kind by its word.
+    /// The kind with that word.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == name)
     }
 }
 
-/// A product to be made: its kind and all that decides its numbers.
+/// An order for a product: its kind, and all that decides its numbers.
 #[derive(Clone, Debug)]
 pub struct Order {
-    /// What to make.
+    /// The kind to make.
     pub kind: Kind,
     /// The instant and the rule.
     pub question: Question,
@@ -42,17 +42,17 @@ pub struct Order {
     pub parameters: String,
 }
 
-/// A product that is made.
+/// A complete product.
 pub trait Product: Debug + Send + Sync {
-    /// The stores that it has rows of.
+    /// The stores of its rows.
     fn stores(&self) -> &StoreList;
 
-    /// Its rows, as they are kept.
+    /// Its rows in stored form.
     fn rows(&self) -> &[u8];
 
-    /// How long it is in a format, in bytes.
+    /// Its size in a format, in bytes.
     fn bytes(&self, format: Format) -> usize;
 
-    /// The product as a file.
+    /// The product's file.
     fn render(&self, format: Format) -> Vec<u8>;
 }

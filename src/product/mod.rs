@@ -1,7 +1,7 @@
-//! Products: the things that jobs make, keep and hand out.
+//! Products: the results of jobs, kept in the database and rendered as files.
 //!
-//! A product is a file here and a line in [`Kind`]; the compiler then asks how it is made and restored.
-//! It is kept as its rows, and the list of their stores once for all products that have the same.
+//! A product is a file here and a line in [`Kind`]; the compiler then asks how to make and restore it.
+//! Its rows are stored, and equal lists of stores are stored once.
 
 mod kind;
 pub mod report;
@@ -18,7 +18,7 @@ use crate::render::store_list::StoreList;
 pub use kind::{Kind, Order, Product};
 use report::FleetReport;
 
-/// Makes a product of the data in memory and the database.
+/// Makes a product from the data in memory and the database.
 ///
 /// # Errors
 /// When the database cannot be read.
@@ -28,10 +28,10 @@ pub fn make(db: &mut Connection, hot: &HotWindow, order: &Order) -> Result<Arc<d
     })
 }
 
-/// The product of the report `id` that was kept as rows.
+/// Restores the product of the report `id` from its stored rows.
 ///
 /// # Errors
-/// When the kept parts do not belong together, or a newer program kept them.
+/// When the stored parts do not fit together, or a newer program wrote them.
 pub fn restore(id: Uuid, kind: &str, stores: &str, rows: &[u8]) -> Result<Arc<dyn Product>> {
     let kind =
         Kind::from_name(kind).ok_or_else(|| Error::failed(format!("report {id} is of an unknown kind, `{kind}`")))?;
@@ -44,7 +44,7 @@ pub fn restore(id: Uuid, kind: &str, stores: &str, rows: &[u8]) -> Result<Arc<dy
     product.ok_or_else(|| Error::failed(format!("report {id} is damaged (`check` tells how)")))
 }
 
-/// Sentences on the kept products that are damaged; empty when all is well.
+/// A sentence on each damaged product; empty if there is none.
 ///
 /// # Errors
 /// When the database cannot be read.

@@ -1,4 +1,4 @@
-//! The report of the last hour, day and week: a row a store.
+//! The report of the last hour, day and week: one row a store.
 
 use std::sync::Arc;
 
@@ -14,10 +14,10 @@ use crate::render::store_list::StoreList;
 use crate::uptime::report::{Question, rows};
 use crate::uptime::row::Cells;
 
-/// How many rows are worth a thread of their own.
+/// The fewest rows for which a thread is worth its start.
 const THREAD_ROWS: usize = 1 << 17;
 
-/// A report that is made.
+/// A complete report.
 #[derive(Debug, Default)]
 pub struct FleetReport {
     stores: Arc<StoreList>,
@@ -25,7 +25,7 @@ pub struct FleetReport {
 }
 
 impl FleetReport {
-    /// The report of these inputs, worked out on `threads` threads.
+    /// The report of these inputs, computed on `threads` threads.
     pub fn new(inputs: &Inputs, question: Question, threads: usize) -> Self {
         let Inputs {
             fleet,
@@ -39,13 +39,13 @@ impl FleetReport {
         }
     }
 
-    /// The report of `hot`, the polls in memory.
+    /// The report from the polls in memory, `hot`.
     pub(super) fn make(db: &mut Connection, hot: &HotWindow, order: &Order) -> Result<Self> {
         let inputs = hot.inputs(db, order.question.as_of)?;
         Ok(Self::new(&inputs, order.question, parallel::threads()))
     }
 
-    /// The report that was kept as these rows; none if they are not those of the stores.
+    /// Restores a report from its stored rows; none if their number is not that of the stores.
     pub(super) fn restore(stores: StoreList, rows: &[u8]) -> Option<Self> {
         let (rows, rest) = rows.as_chunks();
         (rest.is_empty() && rows.len() == stores.len()).then(|| Self {

@@ -1,8 +1,8 @@
 //! CSV: a line for each row of a product, its numbers with two decimals.
 //!
 //! # Why it is fast
-//! There are no more than 16,801 numbers of hundredths in a report: each is written once per process,
-//! and from then on copied, eight bytes at a time.
+//! A report has at most 16,801 different numbers. Each is formatted once per process, and then copied, eight
+//! bytes at a time.
 
 use std::sync::LazyLock;
 
@@ -14,11 +14,11 @@ use crate::uptime::window::Window;
 /// How many rows a thread writes at a time.
 const PART_ROWS: usize = 1 << 14;
 
-/// Bytes of a row after the id, at most: each number with its comma, a line feed, and room for the eighth
-/// byte of the last number.
+/// The most bytes of a row after the id: each number with its comma, a line feed, and room for the eighth byte
+/// of the last number.
 const NUMBERS_BYTES: usize = COLUMNS * 7 + 1 + 1;
 
-/// A comma and a number as text: the text from the first byte on, its length in the last.
+/// A comma and a number as text: the text first, its length in the last byte.
 type Text = [u8; 8];
 
 static TEXTS: LazyLock<Vec<Text>> = LazyLock::new(|| {
@@ -26,7 +26,7 @@ static TEXTS: LazyLock<Vec<Text>> = LazyLock::new(|| {
     (0..=most).map(text).collect()
 });
 
-/// A comma and a number of hundredths.
+/// A comma and a number, which is given in hundredths.
 fn text(hundredths: u16) -> Text {
     let whole = hundredths / 100;
     let digits = [whole / 100, whole / 10, whole, hundredths / 10, hundredths];
@@ -38,10 +38,10 @@ fn text(hundredths: u16) -> Text {
     }
 }
 
-/// How long a comma and a number of hundredths are, without a look at the texts, nor a branch.
+/// The length of a comma and a number in hundredths, without a lookup or a branch.
 fn text_length(hundredths: u16) -> usize {
     let known = 5 + usize::from(hundredths >= 1000) + usize::from(hundredths >= 10_000);
-    // The unknown number is beyond both.
+    // The unknown number is above both limits.
     known - 6 * usize::from(hundredths == UNKNOWN)
 }
 
@@ -56,7 +56,7 @@ pub fn report_header() -> String {
     header + "\n"
 }
 
-/// How long a report is, in bytes.
+/// The size of a report, in bytes.
 pub fn report_bytes(stores: &StoreList, rows: &[Cells]) -> usize {
     let (cells, _) = rows.as_flattened().as_chunks();
     let lengths = cells.iter().map(|&cell| text_length(u16::from_le_bytes(cell)));
@@ -70,7 +70,7 @@ pub fn report(stores: &StoreList, rows: &[Cells], threads: usize) -> Vec<u8> {
     let part = |(number, rows): (usize, &[Cells])| {
         let mut csv = Vec::new();
         if number == 0 {
-            // With room behind the last line, since lines are written longer than they are.
+            // Room after the last line, because each line is written longer than it is.
             csv.reserve_exact(bytes + NUMBERS_BYTES);
             csv.extend_from_slice(report_header().as_bytes());
         } else {
@@ -90,7 +90,7 @@ pub fn report(stores: &StoreList, rows: &[Cells], threads: usize) -> Vec<u8> {
     csv
 }
 
-/// Appends a comma and a number for each cell, nothing after the comma where it is unknown, and a line feed.
+/// Appends a comma and a number for each cell, only the comma if it is unknown, and a line feed.
 fn push_numbers(csv: &mut Vec<u8>, texts: &[Text], row: &Cells) {
     const COMMA: Text = [b',', 0, 0, 0, 0, 0, 0, 1];
     let (mut bytes, mut length) = ([0; NUMBERS_BYTES], 0);
@@ -100,7 +100,7 @@ fn push_numbers(csv: &mut Vec<u8>, texts: &[Text], row: &Cells) {
         length += usize::from(text[7]);
     }
     bytes[length] = b'\n';
-    // So many bytes always are a few moves; as many as there are would be a call.
+    // A fixed number of bytes compiles to a few moves; a variable one would be a call.
     csv.extend_from_slice(&bytes);
     csv.truncate(csv.len() - (NUMBERS_BYTES - length - 1));
 }

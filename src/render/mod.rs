@@ -1,13 +1,13 @@
 //! Rendering: products as files, one renderer a format.
 //!
-//! A format is a line in [`Format`] and a renderer beside [`csv`]; the compiler then asks every product
-//! for its form in it.
+//! A format is a line in [`Format`] and a renderer beside [`csv`]; the compiler then asks every product to
+//! support it.
 
 pub mod csv;
 mod csv_field;
 pub mod store_list;
 
-/// A form in which a product can be had.
+/// A file format of products.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// Comma-separated values, RFC 4180.
@@ -18,7 +18,7 @@ impl Format {
     /// Every format, the default first.
     pub const ALL: [Self; 1] = [Self::Csv];
 
-    /// The name, which is the ending of its files, too.
+    /// The name, which is also the extension of its files.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Csv => "csv",

@@ -1,7 +1,7 @@
-//! Store lists: the ids of the stores that a product has rows of, in the order of its rows.
+//! Store lists: the ids of a product's stores, in the order of its rows.
 //!
-//! Products of the same stores share one list. It is kept by its own hash, so a product of one owner's
-//! stores never takes the list of the whole fleet.
+//! Products of the same stores share one list. It is stored under its hash, so products of different stores
+//! never share one.
 
 use std::fmt::Write;
 use std::sync::OnceLock;
@@ -10,11 +10,11 @@ use sha2::{Digest, Sha256};
 
 use super::csv_field::{field, is_quoted};
 
-/// Ids of stores, and the texts that follow from them, each made once.
+/// Ids of stores, and the texts derived from them, each made once.
 #[derive(Debug, Default)]
 pub struct StoreList {
     ids: Texts,
-    /// The ids as fields of CSV; none where they are the same.
+    /// The ids as CSV fields; none if no id needs quotes.
     fields: OnceLock<Option<Texts>>,
     kept: OnceLock<(String, String)>,
 }
@@ -28,7 +28,7 @@ impl StoreList {
         }
     }
 
-    /// The list that [`json`](Self::json) gave; none if the text is no array of texts.
+    /// The list of a text from [`json`](Self::json); none if it is not an array of texts.
     pub fn from_json(json: &str) -> Option<Self> {
         let ids: Vec<String> = serde_json::from_str(json).ok()?;
         Some(Self::new(ids.iter().map(String::as_str)))
@@ -39,12 +39,12 @@ impl StoreList {
         self.ids.ends.len()
     }
 
-    /// Whether it lists none.
+    /// Whether it is empty.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The ids as fields of CSV, quoted where they must be.
+    /// The ids as CSV fields, quoted where necessary.
     pub fn csv_fields(&self) -> &Texts {
         let quoted = self.fields.get_or_init(|| {
             let all = is_quoted(&self.ids.text);
@@ -79,7 +79,7 @@ impl StoreList {
 #[derive(Debug, Default)]
 pub struct Texts {
     text: String,
-    /// Where each ends.
+    /// The end of each text.
     ends: Vec<usize>,
 }
 
@@ -95,12 +95,12 @@ impl<T: AsRef<str>> FromIterator<T> for Texts {
 }
 
 impl Texts {
-    /// How many bytes all of them have.
+    /// The bytes of all texts.
     pub fn bytes(&self) -> usize {
         self.text.len()
     }
 
-    /// The texts from the place `first` on.
+    /// The texts from index `first` on.
     pub fn from(&self, first: usize) -> impl Iterator<Item = &str> {
         let mut start = first.checked_sub(1).map_or(0, |before| self.ends[before]);
         self.ends[first..].iter().map(move |&end| {

@@ -1,33 +1,33 @@
 //! Business hours: from weekly rows of wall time in a zone to the open intervals of any span.
 //!
-//! The report, the pages and the lake ask [`Pattern::open`] when a store means to be open. It gives the same
-//! business time however a stretch of time is cut into spans.
+//! The report, the pages and the lake call [`Pattern::open`] for a store's business time. It gives the same
+//! business time however time is cut into spans.
 //!
 //! # Wall time to instants
-//! A wall time names one instant. One that occurs twice, because clocks go back, is its *first*
-//! occurrence; one that never occurs, because clocks go forward or a date is skipped, is the instant
-//! of the jump. Lengths are real elapsed time, so a night on which clocks go back is longer.
+//! A wall time is one instant. A time that occurs twice, because clocks go back, is its *first* occurrence. A time
+//! that never occurs, because clocks go forward or a date is skipped, is the instant of the jump. Lengths are
+//! elapsed time, so a night on which clocks go back is longer.
 //!
 //! # Seams
-//! Two stretches with at most [`SEAM_MAX`] between them are one. Sources write `23:59:00` or `23:59:59`
-//! before the next day's `00:00:00`: that spells midnight, not a closing.
+//! Two stretches with at most [`SEAM_MAX`] between them are one. Sources write `23:59:00` or `23:59:59` before
+//! the next day's `00:00:00`: that means midnight, not a closing.
 
 use chrono::{DateTime, Offset, TimeZone};
 use chrono_tz::Tz;
 
 use super::interval::{DAY, HOUR, Interval, Intervals, MINUTE, Micros, SECOND};
 
-/// The longest gap between two open stretches that is a seam in the data rather than a closing.
+/// The longest gap between two open stretches that is joined and not a closing.
 pub const SEAM_MAX: Micros = MINUTE;
 
-/// The zone of a store for which no source names one.
+/// The zone of a store without a zone in any input.
 pub const ZONE_DEFAULT: Tz = Tz::America__Chicago;
 
-/// How far outside a span a row's wall times or a zone's offset may still matter to it.
+/// How far outside a span a row's wall times or a zone's offset can affect it.
 const MARGIN: Micros = 3 * DAY;
 
-/// How far apart a zone's offset is sampled. No zone in the tz database has changed its offset and
-/// changed it back within a day since 1970; a test holds that for the years that polls may have.
+/// The interval at which a zone's offset is sampled. No zone in the tz database has changed its offset and
+/// changed it back within a day since 1970; a test checks the years that polls may have.
 const OFFSET_SAMPLE: Micros = 12 * HOUR;
 
 /// One row of weekly hours: open from `start_us_local` on that weekday to `end_us_local`. An end that is not
@@ -51,7 +51,7 @@ struct Offsets {
 }
 
 impl Offsets {
-    /// The wall times that the zone's clocks show in that stretch.
+    /// The wall times of the zone in that stretch.
     fn local(self) -> Interval {
         Interval::new(self.utc.start + self.offset, self.utc.end + self.offset)
     }
@@ -64,7 +64,7 @@ pub struct ZoneTable {
 }
 
 impl ZoneTable {
-    /// The offsets of `zone` in `span` and some days around it; the last of them goes on.
+    /// The offsets of `zone` in `span` and some days around it; the last offset is used for all later times.
     pub fn new(zone: Tz, span: Interval) -> Self {
         let end = span.end + MARGIN;
         let mut start = (span.start - MARGIN).div_euclid(SECOND) * SECOND;
@@ -97,8 +97,8 @@ impl ZoneTable {
         stretch.map_or(0, |stretch| stretch.offset)
     }
 
-    /// The local days that `span` touches, in their order: the date, counted from 1970-01-01, and
-    /// when it is. A date that the zone skips is left out.
+    /// The local days that `span` touches, in order: the date, counted from 1970-01-01, and its interval.
+    /// A date that the zone skips is left out.
     pub fn days(&self, span: Interval) -> Vec<(i64, Interval)> {
         let (first, last) = (self.wall(span.start), self.wall(span.end - 1));
         let dates = first.div_euclid(DAY)..=last.div_euclid(DAY);
@@ -109,7 +109,7 @@ impl ZoneTable {
         dates.map(day).filter(|(_, day)| !day.is_empty()).collect()
     }
 
-    /// Cuts `stretch` at every full hour of the wall clock and where the clocks change; `each` is told
+    /// Cuts `stretch` at every full hour of the wall clock and at changes of the offset. `each` receives
     /// the weekday (0 = Monday), the hour and the length of each piece.
     pub fn by_hour(&self, stretch: Interval, mut each: impl FnMut(usize, usize, Micros)) {
         let first = self.stretches.partition_point(|part| part.utc.end <= stretch.start);
@@ -129,14 +129,14 @@ impl ZoneTable {
         }
     }
 
-    /// The instant that the wall time `local` names, by the rules at the head of this file.
+    /// The instant of the wall time `local`, by the rules at the head of this file.
     ///
     /// `local` counts microseconds from 1970-01-01T00:00 on the wall clock and lies near the span.
     pub fn instant(&self, local: Micros) -> Micros {
         let stretches = &self.stretches;
         let first = stretches.partition_point(|stretch| stretch.local().end <= local);
         match stretches.get(first).or(stretches.last()) {
-            // A time before this stretch and after all others is one that clocks skipped.
+            // A time before this stretch and after all earlier ones was skipped by the clocks.
             Some(stretch) => local.max(stretch.local().start) - stretch.offset,
             None => local,
         }
@@ -177,7 +177,7 @@ fn next_change(zone: Tz, start: Micros, end: Micros) -> Micros {
 pub struct Pattern {
     /// The zone of the wall clock.
     pub zone: Tz,
-    /// The hours, sorted, each row once; none means always open.
+    /// The hours, sorted and distinct; no rows mean always open.
     pub rows: Vec<WeeklyRow>,
 }
 
@@ -201,8 +201,8 @@ impl Pattern {
         if self.rows.is_empty() {
             return Intervals::union_of(vec![span]);
         }
-        // Offsets stay below a day, and a row reaches into the day after its own: two days on either
-        // side find every row that can touch the span or be joined by a seam to one that does.
+        // Offsets are below a day, and a row reaches into the next day: two days on either side find
+        // every row that can touch the span, or join one that does.
         let mut open = Vec::with_capacity(self.rows.len() * 2);
         for date in span.start.div_euclid(DAY) - 2..=span.end.div_euclid(DAY) + 2 {
             let weekday = weekday_of(date);
@@ -220,7 +220,7 @@ impl Pattern {
     }
 }
 
-/// The weekday of a date that is counted from 1970-01-01, a Thursday; 0 = Monday.
+/// The weekday of a date, which is counted from 1970-01-01, a Thursday; 0 = Monday.
 fn weekday_of(date: i64) -> usize {
     usize::try_from((date + 3).rem_euclid(7)).unwrap_or_default()
 }
@@ -280,7 +280,7 @@ mod tests {
         });
         assert_eq!((hours[0], hours[1], hours[2]), (HOUR, 2 * HOUR, HOUR));
         assert_eq!(table.wall(day.end - 1), sunday + DAY - 1);
-        // Half-hour offsets, and a date that never was.
+        // Half-hour offsets, and a date that the zone skipped.
         let mut pieces = Vec::new();
         let table = ZoneTable::new(Tz::Asia__Kolkata, span);
         table.by_hour(Interval::new(sunday, sunday + HOUR), |_, hour, length| {

@@ -1,4 +1,4 @@
-//! Evidence: how many polls a window's numbers rest on, beside how many one would expect.
+//! Evidence: how many polls a window's numbers rest on, and how many are expected.
 
 use super::interval::{HOUR, Interval, Intervals, Micros};
 use super::open_time::OpenTime;
@@ -10,16 +10,16 @@ pub const POLL_EVERY: Micros = HOUR;
 /// The polls behind a window's numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Evidence {
-    /// Counted polls in the window; one at its very end is among them.
+    /// Counted polls in the window, its end included.
     pub polls: usize,
     /// One an hour of business time, halves rounded up.
     pub expected: Micros,
-    /// The longest business time without a counted poll, at the window's ends too.
+    /// The longest business time without a counted poll, also at the window's ends.
     pub longest_gap: Micros,
 }
 
 impl Evidence {
-    /// The evidence in `window` by the polls that count, sorted; none without business time.
+    /// The evidence in `window` by the sorted counted polls; none without business time.
     pub fn measure(counted: &[Poll], open: &Intervals, window: Interval) -> Option<Self> {
         let open = OpenTime::new(open.clip(window));
         let business = open.intervals().length();

@@ -1,7 +1,7 @@
-//! The fleet: every store the report has a row for, and the weekly patterns that they share.
+//! The fleet: every store of the report, and the weekly patterns that stores share.
 //!
-//! A fleet of some stores ([`Fleet::only`]) shares the patterns and keys of the whole, so business time
-//! and flips that were made for one serve the other.
+//! A restricted fleet ([`Fleet::only`]) shares the patterns and keys of the whole, so both share business time
+//! and flips.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,16 +14,16 @@ use super::interval::{DAY, HOUR, Interval, Micros};
 use super::open_time::OpenTime;
 use super::window::REACH;
 
-/// A store's small integer key: what its polls carry in place of its id.
+/// A store's small integer key, which its polls carry in place of its id.
 pub type StoreKey = u32;
 
-/// Names a [`Pattern`] of a fleet.
+/// The index of a [`Pattern`] in a fleet.
 pub type PatternIndex = usize;
 
-/// One store as the report knows it.
+/// One store, as the report needs it.
 #[derive(Clone, Debug)]
 pub struct Store {
-    /// What its polls carry.
+    /// The key that its polls carry.
     pub key: StoreKey,
     /// Its id, opaque text.
     pub id: Box<str>,
@@ -36,7 +36,7 @@ pub struct Store {
 pub struct Fleet {
     stores: Vec<Store>,
     patterns: Arc<[Pattern]>,
-    /// Every store's key and pattern, sorted; those of the whole fleet where this is a part of one.
+    /// Every store's key and pattern, sorted; a restricted fleet has those of the whole.
     keys: Arc<[(StoreKey, PatternIndex)]>,
 }
 
@@ -58,8 +58,8 @@ impl Fleet {
         Self::of_patterns(patterns, stores)
     }
 
-    /// A fleet of these patterns, each once, and of these stores, given as key, id and the place of their
-    /// pattern, in any order.
+    /// A fleet of these distinct patterns and these stores, given as key, id and index of the pattern, in any
+    /// order.
     pub fn of_patterns(
         patterns: Vec<Pattern>,
         stores: impl IntoIterator<Item = (StoreKey, Box<str>, PatternIndex)>,
@@ -76,7 +76,7 @@ impl Fleet {
         }
     }
 
-    /// The same fleet with only the stores that `keep` keeps; it is called in their order.
+    /// The same fleet, restricted to the stores for which `keep` is true; `keep` is called in their order.
     #[must_use]
     pub fn only(&self, keep: impl FnMut(&&Store) -> bool) -> Self {
         let stores = self.stores.iter().filter(keep);
@@ -87,7 +87,7 @@ impl Fleet {
         }
     }
 
-    /// The keys from `first` to `last` with their stores' patterns, sorted; those of the whole fleet.
+    /// The keys from `first` to `last` of the whole fleet, sorted, with their stores' patterns.
     pub(super) fn with_keys(&self, first: StoreKey, last: StoreKey) -> &[(StoreKey, PatternIndex)] {
         let from = self.keys.partition_point(|&(key, _)| key < first);
         let to = self.keys.partition_point(|&(key, _)| key <= last);
@@ -113,10 +113,10 @@ pub struct BusinessTime {
 }
 
 impl BusinessTime {
-    /// The span that reports at `as_of` need, widened to whole UTC days so that others can share it.
+    /// The span that reports at `as_of` need, widened to whole UTC days so that other reports can share it.
     pub fn span_for(as_of: Micros) -> Interval {
         let midnight = as_of.div_euclid(DAY) * DAY;
-        // Past the day's end too: a poll at `as_of` itself counts only if business goes on after it.
+        // It ends after the day's end: a poll at `as_of` counts only if business goes on after it.
         Interval::new(midnight - REACH, midnight + DAY + HOUR)
     }
 
@@ -135,7 +135,7 @@ impl BusinessTime {
         }
     }
 
-    /// The stretch of time that was expanded.
+    /// The expanded span.
     pub fn span(&self) -> Interval {
         self.span
     }

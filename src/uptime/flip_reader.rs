@@ -1,6 +1,6 @@
-//! The flip reader: the flips of one store after another at `as_of`, from the kept ones and recent polls.
+//! The flip reader: gives one store's flips after another at `as_of`, from kept flips and recent polls.
 //!
-//! It alone decides when kept flips may be used.
+//! It alone decides whether kept flips may be used.
 
 use std::sync::Arc;
 
@@ -13,19 +13,19 @@ use super::poll::Poll;
 use super::timeline::Interpolation;
 use super::window::reach;
 
-/// Reads flips; cheapest in the order of the stores' keys, since a block is looked up once.
+/// Reads flips; fastest in the order of the stores' keys, since each block is then looked up once.
 pub struct FlipReader<'a> {
     fleet: &'a Fleet,
     business: &'a Arc<BusinessTime>,
     history: &'a History,
     as_of: Micros,
     rule: Interpolation,
-    /// The block of the last store, and its flips.
+    /// The last store's block, and its flips.
     block: Option<usize>,
     kept: Arc<BlockFlips>,
-    /// Whether the kept flips are all there is to know of its stores.
+    /// Whether the kept flips are complete for its stores.
     is_all_kept: bool,
-    /// Room for the polls and flips of a store that has more than its kept ones.
+    /// Scratch memory for the polls and flips of a store with recent polls.
     polls: Vec<Poll>,
     flips: Vec<Flip>,
 }

@@ -1,8 +1,8 @@
-//! Flips of a block of stores: worked out once, kept beside the block's polls, and read by every
-//! report until either changes.
+//! Flips of a block of stores: computed once, kept beside the block's polls, and read by every report until
+//! either changes.
 //!
-//! They are derived, for no `as_of` in particular. What is kept belongs to one expansion of business
-//! time and one rule; for another it is made again from the polls.
+//! Flips are derived data and hold for every `as_of`. They hold for one expansion of business time and one
+//! rule; for another they are computed again from the polls.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -17,15 +17,15 @@ use super::timeline::Interpolation;
 #[derive(Debug)]
 pub struct BlockFlips {
     flips: Vec<Flip>,
-    /// Where each store's flips begin, and behind the last store where they end.
+    /// The start of each store's flips, and the end of the last store's.
     bounds: Vec<u32>,
-    /// Each store's last poll that counts, or [`NEVER`].
+    /// Each store's last counted poll, or [`NEVER`].
     lasts: Vec<Poll>,
     /// The newest of them.
     newest: Poll,
 }
 
-/// In place of the last poll where none counts: no poll is that old.
+/// Stands for the last counted poll of a store without any; no real poll is as old.
 const NEVER: Poll = Poll::new(Micros::MIN / 2, Status::Inactive);
 
 impl Default for BlockFlips {
@@ -40,7 +40,7 @@ impl Default for BlockFlips {
 }
 
 impl BlockFlips {
-    /// The flips and the last counted poll of the store in `slot`.
+    /// The flips and the last counted poll of the store at `slot`.
     pub fn of(&self, slot: usize) -> Known<'_> {
         let (Some(&last), Some(&[from, to])) = (self.lasts.get(slot), self.bounds.get(slot..=slot + 1)) else {
             return Known { flips: &[], last: None };
@@ -51,12 +51,12 @@ impl BlockFlips {
         }
     }
 
-    /// The instant of the newest poll that counts; far in the past where none does.
+    /// The instant of the newest counted poll; far in the past without any.
     pub fn newest(&self) -> Micros {
         self.newest.at()
     }
 
-    /// Adds a store, whose slot is not before those that were added, with its polls.
+    /// Adds a store with its polls; slots must be added in ascending order.
     pub(super) fn add(&mut self, slot: usize, polls: &[Poll], open: &OpenTime, rule: Interpolation) {
         while self.lasts.len() < slot {
             self.push(NEVER); // A slot without a store.
@@ -68,28 +68,28 @@ impl BlockFlips {
     fn push(&mut self, last: Poll) {
         self.lasts.push(last);
         self.newest = self.newest.max(last);
-        // There are fewer flips than polls, whose count fits.
+        // There are fewer flips than polls, and their count fits.
         let end = u32::try_from(self.flips.len()).unwrap_or(u32::MAX);
         self.bounds.push(end);
     }
 }
 
-/// The flips of one block for one rule and the business time that they were made for.
+/// The flips of one block, and the business time that they were made for.
 type Cached = Option<(Arc<BusinessTime>, Arc<BlockFlips>)>;
 
-/// Where a block keeps its flips: one set a rule.
+/// The kept flips of a block: one set a rule.
 #[derive(Debug, Default)]
 pub(super) struct FlipCache([Mutex<Cached>; Interpolation::ALL.len()]);
 
 impl FlipCache {
-    /// The flips for this business time and rule: those that are kept, or those that `make` makes.
+    /// The flips for this business time and rule: the kept ones, or new ones from `make`.
     pub(super) fn get_or_make(
         &self,
         business: &Arc<BusinessTime>,
         rule: Interpolation,
         make: impl FnOnce() -> BlockFlips,
     ) -> Arc<BlockFlips> {
-        // A panic leaves nothing half-done: the contents are replaced whole.
+        // A panic leaves no partial state: each entry is replaced whole.
         let kept = &self.0[rule as usize];
         let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
         match &*kept {

@@ -1,8 +1,8 @@
 //! Histories: the polls of many stores in memory, by store, as a report reads them.
 //!
-//! A history never changes: [`History::with`] makes another, which shares the parts that did not
-//! change. It is cut into blocks of [`BLOCK_STORES`] stores, each behind an `Arc`. A block keeps recent
-//! polls apart from the rest, so that one poll costs a copy of a few kilobytes and not of the block.
+//! A history is immutable: [`History::with`] makes a new one, which shares the unchanged parts. It consists of
+//! blocks of [`BLOCK_STORES`] stores, each behind an `Arc`. A block keeps recent polls apart from the rest, so
+//! adding one poll copies a few kilobytes and not the block.
 
 use std::sync::Arc;
 
@@ -15,10 +15,10 @@ use super::timeline::Interpolation;
 /// How many consecutive store keys share a block.
 pub const BLOCK_STORES: usize = 256;
 
-/// How many late polls a block keeps apart before it is laid out anew.
+/// How many late polls a block keeps apart before it is laid out again.
 const RECENT_POLLS_MAX: usize = 1024;
 
-/// Polls by store, sorted by instant, one an instant. Eight bytes a poll, four a store.
+/// Polls by store, sorted, with distinct instants. Eight bytes a poll, four a store.
 #[derive(Clone, Debug, Default)]
 pub struct History {
     blocks: Vec<Arc<Block>>,
@@ -27,25 +27,25 @@ pub struct History {
 /// The polls of one block's stores.
 #[derive(Clone, Debug, Default)]
 struct Block {
-    /// Most polls.
+    /// Most of the polls.
     settled: Arc<Settled>,
-    /// Those that came in lately, with the store's place in the block; sorted, and none of them at an
-    /// instant for which its store has a settled one.
+    /// Late polls with the store's place in the block. They are sorted, and no settled poll of the same store
+    /// has the same instant.
     recent: Vec<(u8, Poll)>,
 }
 
 /// Polls laid out by store, end to end.
 #[derive(Debug, Default)]
 struct Settled {
-    /// Where each store's polls end in `polls`; empty without any.
+    /// The end of each store's polls in `polls`; empty if there are none.
     ends: Vec<u32>,
     polls: Vec<Poll>,
-    /// The flips of these polls, which go with them.
+    /// The flips of these polls.
     flips: FlipCache,
 }
 
 impl History {
-    /// A history of blocks, each laid out by store: where each store's polls end, and the polls.
+    /// A history of blocks that are laid out by store: the end of each store's polls, and the polls.
     pub(super) fn from_blocks(blocks: impl IntoIterator<Item = (Vec<u32>, Vec<Poll>)>) -> Self {
         let block = |(ends, polls)| {
             Arc::new(Block {
@@ -62,7 +62,7 @@ impl History {
         }
     }
 
-    /// The polls of `store` within `span`, sorted; `scratch` is room for those that lie apart.
+    /// The polls of `store` within `span`, sorted; `scratch` is used if late ones must be merged in.
     pub fn of<'a>(&'a self, store: StoreKey, span: Interval, scratch: &'a mut Vec<Poll>) -> &'a [Poll] {
         let (block, slot) = place(store);
         let Some(block) = self.blocks.get(block) else {
@@ -76,7 +76,7 @@ impl History {
             scratch.clear();
             scratch.extend_from_slice(polls);
             scratch.extend(recent.iter().map(|&(_, poll)| poll));
-            // Late polls are mostly later than all others: then this is one look.
+            // One look is enough if the late polls are later than all others, as most are.
             if !scratch.is_sorted() {
                 scratch.sort_unstable();
             }
@@ -87,19 +87,19 @@ impl History {
         polls.get(from..to).unwrap_or(&[])
     }
 
-    /// The polls of a store that lie apart from the settled ones of its block, sorted.
+    /// The late polls of a store, sorted.
     pub(super) fn recent(&self, block: usize, slot: usize) -> &[(u8, Poll)] {
         let block = self.blocks.get(block);
         block.map_or(&[], |block| block.recent(slot))
     }
 
-    /// Whether no polls of a block lie apart from the settled ones.
+    /// Whether a block has no late polls.
     pub(super) fn is_settled(&self, block: usize) -> bool {
         let block = self.blocks.get(block);
         block.is_none_or(|block| block.recent.is_empty())
     }
 
-    /// The flips of the settled polls of a block, worked out unless they are kept.
+    /// The flips of the settled polls of a block: the kept ones, or new ones.
     pub(super) fn flips(
         &self,
         block: usize,
@@ -122,8 +122,8 @@ impl History {
         })
     }
 
-    /// The same history with these polls more, each in the place of one of its store at its instant
-    /// if there is one. Where a block is laid out anew, what lies before `since` is left out.
+    /// This history with more polls; each replaces its store's poll at the same instant, if there is one. Blocks
+    /// that are laid out again drop polls before `since`.
     #[must_use]
     pub fn with(&self, polls: &[(StoreKey, Poll)], since: Micros) -> Self {
         let mut polls = polls.to_vec();
@@ -151,18 +151,18 @@ impl History {
             .sum()
     }
 
-    /// Whether it holds none.
+    /// Whether it holds no polls.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 }
 
-/// How many polls lie before `at`, sought from the front: few do.
+/// How many polls lie before `at`, searched from the front, because few do.
 fn partition_from(polls: &[Poll], at: Micros) -> usize {
     polls.iter().position(|poll| poll.at() >= at).unwrap_or(polls.len())
 }
 
-/// How many polls lie before `at`, sought from the back: most do.
+/// How many polls lie before `at`, searched from the back, because most do.
 fn partition_back(polls: &[Poll], at: Micros) -> usize {
     polls.iter().rposition(|poll| poll.at() < at).map_or(0, |last| last + 1)
 }
@@ -182,7 +182,7 @@ pub(super) fn slot_byte(store: StoreKey) -> u8 {
 const _: () = assert!(BLOCK_STORES == 1 << u8::BITS, "a place in a block is a byte");
 
 impl Block {
-    /// The polls of one store that lie apart.
+    /// The late polls of one store.
     fn recent(&self, slot: usize) -> &[(u8, Poll)] {
         if self.recent.is_empty() {
             return &[];
@@ -192,7 +192,7 @@ impl Block {
         &self.recent[from..to]
     }
 
-    /// The block with these polls more, sorted by place and instant; see [`History::with`].
+    /// The block with more polls, which are sorted by place and instant; see [`History::with`].
     fn with(&self, polls: &[(u8, Poll)], since: Micros) -> Self {
         let key = |&(slot, poll): &(u8, Poll)| (slot, poll.at());
         let mut corrects = false;
@@ -208,7 +208,7 @@ impl Block {
         }
         let new = recent.len();
         recent.extend_from_slice(&self.recent);
-        // Stable: of two at one instant the newcomer is first, and the first is kept.
+        // Stable: at equal instants the new poll is first, and the first is kept.
         recent.sort_by_key(key);
         recent.dedup_by_key(|row| key(row));
         if new == 0 {
@@ -238,7 +238,7 @@ impl Settled {
         &self.polls[start as usize..end as usize]
     }
 
-    /// Laid out anew, with `recent` among the others and in the place of what they correct.
+    /// A new layout with `recent` merged in; at equal instants the recent poll wins.
     fn with(&self, recent: &[(u8, Poll)], since: Micros) -> Self {
         let mut block = Self::default();
         let mut recent = recent.iter().peekable();
@@ -258,7 +258,7 @@ impl Settled {
             if !block.polls[start..].is_sorted() {
                 block.polls[start..].sort_unstable();
             }
-            // A block of this many polls would not fit in memory: the count always does.
+            // The count fits: more polls would not fit in memory.
             block.ends.push(u32::try_from(block.polls.len()).unwrap_or(u32::MAX));
         }
         block
@@ -298,7 +298,7 @@ mod tests {
         assert_eq!(found(&more, 7, 0, 9), [poll(1), poll(3), poll(5)]);
         assert_eq!(found(&more, 600, 0, 9), [poll(2)]);
         assert_eq!((more.len(), history.len()), (5, 3));
-        // A late poll is corrected, and a settled one.
+        // One late poll is corrected, and one settled poll.
         let corrected = more.with(&[(7, Poll::new(3, Active))], 0);
         assert_eq!(found(&corrected, 7, 0, 9), [poll(1), Poll::new(3, Active), poll(5)]);
         let corrected = corrected.with(&[(7, Poll::new(5, Active))], 0);

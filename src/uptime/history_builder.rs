@@ -1,9 +1,9 @@
-//! The history builder: polls of many stores, in any order, laid out as a history.
+//! The history builder: lays out the polls of many stores, which come in any order, as a history.
 //!
-//! Polls are gathered by block and then laid out by store, a block at a time, so that both steps write
-//! to few places at once. Polls that lie by block already ([`ByBlock`]) are laid out straight from where
-//! they lie. Gathered polls are short-lived and as many as those that stay: they lie in slabs so large
-//! that the system takes each back as a whole when it is dropped.
+//! Polls are gathered by block and then laid out by store, one block at a time, so both steps write to few
+//! places at once. Polls that are already grouped by block ([`ByBlock`]) are laid out from where they lie.
+//! Gathered polls are dropped soon and are as many as those that stay: they lie in slabs so large that the
+//! system takes each back as a whole.
 
 use crate::parallel;
 
@@ -12,15 +12,15 @@ use super::history::{BLOCK_STORES, History, place, slot_byte};
 use super::interval::{Interval, Micros};
 use super::poll::{Poll, Status};
 
-/// How many polls of a block lie side by side.
+/// How many polls of a block lie in one chunk.
 const CHUNK_POLLS: usize = 256;
 
-/// How many chunks a slab has room for: 64 MiB of polls. Room that is not used costs nothing.
+/// How many chunks a slab has room for: 64 MiB of polls. Unused room costs nothing.
 const SLAB_CHUNKS: usize = 1 << 15;
 
-/// Polls of many stores that lie by block.
+/// Polls of many stores, grouped by block.
 pub trait ByBlock: Sync {
-    /// How many blocks there may be any of.
+    /// The number of blocks: an upper bound.
     fn blocks(&self) -> usize;
 
     /// The polls of one block, in order of time, or nearly.
@@ -30,19 +30,19 @@ pub trait ByBlock: Sync {
 /// Polls of one block and one status.
 #[derive(Clone, Copy, Debug)]
 pub struct Group<'a> {
-    /// For each poll, its store's place in the block.
+    /// For each poll, the store's place in the block.
     pub slots: &'a [u8],
-    /// For each poll, microseconds since `start`, the lowest byte first.
+    /// For each poll, the microseconds since `start`, little-endian.
     pub since: &'a [[u8; 4]],
-    /// What the polls' instants are counted from.
+    /// The instant from which the polls' instants are counted.
     pub start: Micros,
-    /// What all of them say.
+    /// The status of all of them.
     pub status: Status,
-    /// Those outside of it do not count; none: all do.
+    /// Polls outside of it do not count; without it, all count.
     pub within: Option<Interval>,
 }
 
-/// No polls at all.
+/// No polls.
 impl ByBlock for () {
     fn blocks(&self) -> usize {
         0
@@ -54,7 +54,7 @@ impl ByBlock for () {
 }
 
 impl Group<'_> {
-    /// Calls `each` with every poll that counts and its store's place in the block.
+    /// Calls `each` with every poll that counts and the store's place in the block.
     pub fn each(&self, mut each: impl FnMut(u8, Poll)) {
         for (&slot, &since) in self.slots.iter().zip(self.since) {
             let at = self.start + Micros::from(u32::from_le_bytes(since));
@@ -73,25 +73,25 @@ impl Group<'_> {
     }
 }
 
-/// Gathers polls; cheapest where they come in order of time.
+/// Gathers polls; fastest in order of time.
 #[derive(Debug, Default)]
 pub struct Builder {
     blocks: Vec<Chain>,
     slabs: Vec<Slab>,
-    /// How many chunks there are in all slabs.
+    /// The number of chunks in all slabs.
     chunks: usize,
 }
 
-/// One block's polls, in the order they came.
+/// One block's polls, in order of arrival.
 #[derive(Debug, Default)]
 struct Chain {
-    /// Which chunks they lie in.
+    /// The indexes of its chunks.
     chunks: Vec<usize>,
-    /// How many polls the last of them has room for.
+    /// How many more polls the last chunk has room for.
     room: usize,
 }
 
-/// A stretch of chunks; side by side with each poll its store's place in the block.
+/// Memory for many chunks: the polls, and beside each poll the store's place in the block.
 #[derive(Debug)]
 struct Slab {
     polls: Vec<Poll>,
@@ -102,7 +102,7 @@ impl Slab {
     fn new() -> Self {
         Self {
             polls: Vec::with_capacity(SLAB_CHUNKS * CHUNK_POLLS),
-            // As many bytes, to be as large a piece of memory; most of it is never touched.
+            // As many bytes as the polls have, so that the system takes it back as a whole, too; most is never touched.
             slots: Vec::with_capacity(SLAB_CHUNKS * CHUNK_POLLS * size_of::<Poll>()),
         }
     }
@@ -155,8 +155,8 @@ impl Builder {
         })
     }
 
-    /// The history of all polls of `by_block` and `parts`, laid out on `threads` threads. No poll may be
-    /// in two of them.
+    /// The history of all polls of `by_block` and `parts`, laid out on `threads` threads. No poll may be in two of
+    /// them.
     pub fn finish(by_block: &[impl ByBlock], parts: &[Self], threads: usize) -> History {
         let blocks = parts.iter().map(|part| part.blocks.len());
         let blocks = blocks.chain(by_block.iter().map(ByBlock::blocks)).max();
@@ -166,7 +166,7 @@ impl Builder {
     }
 }
 
-/// A history of polls in any order, no store twice at one instant.
+/// A history of polls in any order; a store's instants are distinct.
 pub fn history_of(polls: impl IntoIterator<Item = (StoreKey, Poll)>) -> History {
     let mut builder = Builder::default();
     for (store, poll) in polls {
@@ -175,8 +175,8 @@ pub fn history_of(polls: impl IntoIterator<Item = (StoreKey, Poll)>) -> History 
     Builder::finish(&[()], &[builder], 1)
 }
 
-/// A counting sort of a block's polls by store. It keeps the order within each, which is mostly that of
-/// time: pushed polls are newer than those that lay by block. Returns where each store's polls end, and
+/// A counting sort of a block's polls by store. It keeps each store's order, which is mostly that of time:
+/// pushed polls are newer than those that were grouped by block. Returns the end of each store's polls, and
 /// the polls.
 fn lay_out(by_block: &[impl ByBlock], parts: &[Builder], block: usize) -> (Vec<u32>, Vec<Poll>) {
     let groups = || by_block.iter().flat_map(|part| part.groups(block));
@@ -214,7 +214,7 @@ fn lay_out(by_block: &[impl ByBlock], parts: &[Builder], block: usize) -> (Vec<u
     for &end in &ends {
         let store = &mut polls[start as usize..end as usize];
         if !store.is_sorted() {
-            // Mostly a few runs in order, which this sort merges.
+            // Most are a few sorted runs, which this sort merges.
             store.sort();
         }
         start = end;

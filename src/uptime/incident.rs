@@ -1,4 +1,4 @@
-//! Incidents: longest runs of downtime with no uptime in between.
+//! Incidents: the longest runs of downtime without uptime in between.
 //!
 //! Closed time neither ends an incident nor counts.
 
@@ -11,15 +11,15 @@ use super::timeline::Timeline;
 pub struct Incident {
     /// From its first instant of downtime in the window to the end of its last.
     pub stretch: Interval,
-    /// Business time offline between them.
+    /// Business time offline within the stretch.
     pub downtime: Micros,
-    /// It lasts at `as_of`: no uptime has come since.
+    /// Whether it lasts until `as_of`, without uptime since.
     pub open: bool,
-    /// It was going on when the window began.
+    /// Whether it began before the window.
     pub began_before: bool,
-    /// The last counted poll before it, which was active; none where no poll saw it begin.
+    /// The last counted poll before it, which was active; none if no poll saw its start.
     pub active_before: Option<Micros>,
-    /// The inactive polls that it rests on.
+    /// The inactive polls in it.
     pub inactive: Vec<Micros>,
     /// The first counted poll after it, which was active.
     pub active_after: Option<Micros>,
@@ -32,10 +32,10 @@ struct Piece {
     down: bool,
 }
 
-/// The incidents of `window`, in their order. Their downtimes sum to the window's.
+/// The incidents of `window`, in order. Their downtimes sum to the window's.
 ///
-/// `timeline` is that of `counted`, over a span that holds the window and begins at the first instant
-/// that is of interest.
+/// `timeline` is of `counted`, over a span that holds the window and begins at the earliest start that an
+/// incident may have.
 pub fn incidents(counted: &[Poll], timeline: &Timeline, open: &Intervals, window: Interval) -> Vec<Incident> {
     let before = Interval::new(Micros::MIN, window.end);
     let piece = |down: bool| move |&stretch: &Interval| Piece { stretch, down };
@@ -72,9 +72,9 @@ pub fn incidents(counted: &[Poll], timeline: &Timeline, open: &Intervals, window
     incidents
 }
 
-/// The polls that bound a run of downtime, and those that it rests on.
+/// The active polls around a run of downtime, and the inactive polls in it.
 fn evidence(counted: &[Poll], timeline: &Timeline, run: Interval) -> (Option<Micros>, Vec<Micros>, Option<Micros>) {
-    // In elapsed time the run may begin and end in closed time.
+    // In elapsed time, a run may begin and end while the store is closed.
     let mut down = timeline.down.as_slice().iter();
     let start = down
         .clone()

@@ -9,13 +9,13 @@ pub const SECOND: Micros = 1_000_000;
 pub const MINUTE: Micros = 60 * SECOND;
 /// One hour, in microseconds.
 pub const HOUR: Micros = 60 * MINUTE;
-/// Twenty-four hours, in microseconds; a local day may be shorter or longer.
+/// 24 hours, in microseconds; a local day may be shorter or longer.
 pub const DAY: Micros = 24 * HOUR;
 
-/// A half-open stretch of time: `start` belongs to it, `end` does not.
+/// A half-open interval of time: it contains `start`, but not `end`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Interval {
-    /// The first instant inside.
+    /// The first instant in it.
     pub start: Micros,
     /// The first instant after it.
     pub end: Micros,
@@ -27,7 +27,7 @@ impl Interval {
         Self { start, end }
     }
 
-    /// Whether no instant lies inside.
+    /// Whether it contains no instant.
     pub const fn is_empty(self) -> bool {
         self.end <= self.start
     }
@@ -37,19 +37,19 @@ impl Interval {
         if self.is_empty() { 0 } else { self.end - self.start }
     }
 
-    /// Whether `at` lies inside.
+    /// Whether it contains `at`.
     pub const fn contains(self, at: Micros) -> bool {
         self.start <= at && at < self.end
     }
 
-    /// What both have in common; possibly empty.
+    /// The intersection with `other`; possibly empty.
     #[must_use]
     pub fn intersection(self, other: Self) -> Self {
         Self::new(self.start.max(other.start), self.end.min(other.end))
     }
 }
 
-/// A set of instants, held as intervals that are sorted, not empty, and neither overlap nor touch.
+/// A set of instants as intervals: sorted, non-empty, and with a gap between any two.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Intervals(Vec<Interval>);
 
@@ -65,7 +65,7 @@ impl Intervals {
         Self::union_across(intervals, 0)
     }
 
-    /// The union of any intervals, where two with at most `gap_max` between them become one.
+    /// The union of any intervals; two with at most `gap_max` between them are joined.
     pub fn union_across(mut intervals: Vec<Interval>, gap_max: Micros) -> Self {
         intervals.retain(|interval| !interval.is_empty());
         intervals.sort_unstable();
@@ -89,13 +89,13 @@ impl Intervals {
         self.0.iter().map(|interval| interval.length()).sum()
     }
 
-    /// Whether `at` lies in one of them.
+    /// Whether one of them contains `at`.
     pub fn contains(&self, at: Micros) -> bool {
         let next = self.0.partition_point(|interval| interval.end <= at);
         self.0.get(next).is_some_and(|interval| interval.contains(at))
     }
 
-    /// What lies inside `bounds`, piece by piece.
+    /// The parts inside `bounds`, one by one.
     pub fn within(&self, bounds: Interval) -> impl Iterator<Item = Interval> + '_ {
         let first = self.0.partition_point(|interval| interval.end <= bounds.start);
         let last = self.0.partition_point(|interval| interval.start < bounds.end);
@@ -103,13 +103,13 @@ impl Intervals {
         pieces.map(move |interval| interval.intersection(bounds))
     }
 
-    /// What lies inside `bounds`.
+    /// The parts inside `bounds`.
     #[must_use]
     pub fn clip(&self, bounds: Interval) -> Self {
         self.intersection(&Self::union_of(vec![bounds]))
     }
 
-    /// What both sets have in common.
+    /// The intersection of both sets.
     #[must_use]
     pub fn intersection(&self, other: &Self) -> Self {
         let (mut left, mut right) = (self.0.iter().peekable(), other.0.iter().peekable());

@@ -1,4 +1,4 @@
-//! Open time: business time as a running total, so that how much of it lies between two instants is a
+//! Open time: business time as a running total, so that the business time between two instants is one
 //! subtraction.
 
 use super::interval::{Interval, Intervals, Micros};
@@ -29,7 +29,7 @@ impl OpenTime {
         &self.intervals
     }
 
-    /// Business time before `at`, since the start of what was expanded.
+    /// Business time before `at`, since the start of the expansion.
     pub fn elapsed(&self, at: Micros) -> Micros {
         let open = self.intervals.as_slice();
         let Some(last) = open.partition_point(|interval| interval.start < at).checked_sub(1) else {
@@ -38,8 +38,8 @@ impl OpenTime {
         self.before[last] + (at.min(open[last].end) - open[last].start)
     }
 
-    /// [`elapsed`](Self::elapsed) at an instant that lies before the end of the interval `index`: a
-    /// walk back from there, which mostly ends where it begins.
+    /// [`elapsed`](Self::elapsed) at an instant before the end of the interval `index`. It walks back from
+    /// there, mostly by no step.
     pub(super) fn elapsed_at_or_before(&self, index: usize, at: Micros) -> Micros {
         let before = self.intervals.as_slice()[..=index].iter().zip(&self.before);
         let last = before.rev().find(|(interval, _)| interval.start < at);

@@ -1,41 +1,38 @@
 //! Poller outages: when most stores that should have been polled fell silent together.
 //!
-//! One store's silence may be its own. When nearly all are silent at once it is the poller that was
-//! away, and whatever the report says of that time is a guess for every store.
+//! One store's silence may be its own. When nearly all are silent at once, the poller was away, and the report
+//! can only guess about that time.
 //!
 //! # Definition
-//! All of it rests on the polls of [`REACH`] before `as_of`, whatever their status, and on business
-//! hours: for one `as_of` over the same rows the outages are the same. They are kept nowhere. Any
-//! `as_of` for which the database has polls can be asked about again, and polls that come in late
-//! heal an outage, as they correct the report's numbers.
+//! It depends only on business hours and on the polls of [`REACH`] before `as_of`, whatever their status: the
+//! same rows and the same `as_of` give the same outages. Outages are not stored. Any `as_of` for which the
+//! database has polls can be asked about again. Late polls may shorten an outage, just as they correct the report's
+//! numbers.
 //!
-//! - A store is *polled when open* if it closes at times and at least [`OPEN_PER_CENT`] of its polls lie
-//!   in its business time, or within [`EDGE_MAX`] of it: a last poll is mostly due at closing time. Its
-//!   time is business time, and no other time passes for it. Any other store is polled around the
-//!   clock, and its time is elapsed time.
+//! - A store is *polled when open* if it closes at times and [`OPEN_PER_CENT`] of its polls or more lie
+//!   within [`EDGE_MAX`] of business time: a last poll is mostly due at closing time. Such a store's time
+//!   is business time. Any other store is polled around the clock, and its time is elapsed time.
 //! - A store's *usual gap* is the median of the gaps between consecutive polls (of two in the middle,
-//!   the longer), in its time. Where two pollers take turns within minutes, most gaps are short
-//!   although the store is heard of but once an hour; so it is half the median gap between a poll and
-//!   the next but one where that is longer. With fewer than [`POLLS_MIN`] polls, or where half of all
-//!   gaps are nothing, there is none: the store takes no part.
+//!   the longer), in its time. Where two pollers take turns within minutes, most gaps are short although the
+//!   store is polled once an hour. So half the median gap between a poll and the next but one counts where
+//!   that is longer. A store takes no part if it has fewer than [`POLLS_MIN`] polls, or if half of all gaps
+//!   are zero.
 //! - A *silence* is a stretch `[poll, next poll)`, or `[last poll, as_of)`, in which more than
 //!   [`SILENCE_GAPS`] usual gaps of its store pass.
-//! - A store is *expected* from its first poll on, for what came before may have been before it opened
-//!   or before polling began; one that is polled when open, in its business time alone. It is expected
-//!   until `as_of`, unless it is gone.
-//! - A store is *gone*, from its last poll on, when the poller was at work long after: when a fifth of
-//!   the stores have polls more than [`GONE_AFTER`], and more than [`SILENCE_GAPS`] of its usual gaps,
-//!   later. So stores closed for good weigh on nothing, and while nobody is polled nobody is gone,
-//!   however long that takes.
-//! - The poller is *out* wherever more than [`SILENT_PER_CENT`] of the expected stores, and no fewer
-//!   than [`STORES_MIN`], are within a silence. Two such stretches are one where no store is expected
-//!   between them, as in the night of a chain that is polled by day; and where at most [`SEAM_MAX`] is
-//!   between them: near the limit, a single poll would cut them.
+//! - A store is *expected* from its first poll until `as_of`, or until it is gone. Before its first poll it
+//!   may not have existed. A store that is polled when open is expected in its business time only.
+//! - A store is *gone*, from its last poll on, if the poller worked long after it: if a fifth of the stores
+//!   have polls more than [`GONE_AFTER`], and more than [`SILENCE_GAPS`] of its usual gaps, later. So stores
+//!   closed for good do not count, and no store is gone while the poller is away, however long.
+//! - The poller is *out* wherever more than [`SILENT_PER_CENT`] of the expected stores, and no fewer than
+//!   [`STORES_MIN`], are within a silence. Two such stretches are one if no store is expected between them,
+//!   as in the night of a chain that is polled by day. They are also one if at most [`SEAM_MAX`] is between
+//!   them: near the limit, a single poll would cut them.
 //!
-//! A store whose silences meet in one poll is silent on both sides of it: a lone sweep between two
-//! long silences need not part them.
+//! A store whose silences meet in one poll is silent on both sides of it. So a lone sweep between two long
+//! silences may not part them.
 //!
-//! The report's numbers do not depend on any of this.
+//! The report's numbers do not depend on outages.
 
 use super::fleet::{BusinessTime, Fleet};
 use super::history::History;
@@ -44,36 +41,36 @@ use super::open_time::OpenTime;
 use super::poll::Poll;
 use super::window;
 
-/// How far back outages are told.
+/// How far back outages are reported.
 pub const REACH: Micros = 8 * DAY;
 
 const _: () = assert!(REACH <= window::REACH, "reports hold the polls of this reach");
 
-/// When at least so many of a store's polls are in or near its business time, it is polled when open.
+/// With at least this share of its polls near its business time, a store is polled when open.
 pub const OPEN_PER_CENT: usize = 95;
 
-/// How far from business time a poll may be and still be one of an open store.
+/// The longest distance from business time at which a poll is still near it.
 pub const EDGE_MAX: Micros = HOUR;
 
 /// A store with fewer polls has no usual gap.
 pub const POLLS_MIN: usize = 3;
 
-/// A stretch without polls that is longer than so many usual gaps is a silence.
+/// A stretch without polls that is longer than this many usual gaps is a silence.
 pub const SILENCE_GAPS: Micros = 3;
 
-/// When more of the expected stores than this are silent, it is the poller that is out.
+/// If more of the expected stores than this are silent, the poller is out.
 pub const SILENT_PER_CENT: u8 = 80;
 
-/// One store cannot fall silent together with others.
+/// The fewest silent stores that make an outage: one store alone does not.
 pub const STORES_MIN: i64 = 2;
 
-/// A store is not gone before the poller was at work for so long without it.
+/// A store is gone only after the poller has worked this long without it.
 pub const GONE_AFTER: Micros = DAY;
 
-/// The longest time between two stretches without the poller that are one outage.
+/// Two outages with at most this much time between them are one.
 pub const SEAM_MAX: Micros = MINUTE;
 
-/// The time that passes for a store while it waits for its next poll.
+/// The time that counts for a store between its polls.
 #[derive(Clone, Copy)]
 enum Time<'a> {
     /// All time: it is polled around the clock.
@@ -83,7 +80,7 @@ enum Time<'a> {
 }
 
 impl<'a> Time<'a> {
-    /// The time of a store with these polls; `near` is its business time widened by [`EDGE_MAX`].
+    /// The time of a store with these polls; `near` is its business time, widened by [`EDGE_MAX`].
     fn of(polls: &[Poll], open: &'a OpenTime, near: &Intervals) -> Self {
         let business = Self::Business(open);
         let ([first, ..], [.., last]) = (polls, polls) else {
@@ -92,7 +89,7 @@ impl<'a> Time<'a> {
         let closes = business.between(first.at(), last.at()) < last.at() - first.at();
         let before = |at: Micros| polls.partition_point(|poll| poll.at() < at);
         let when_open = || -> usize {
-            // Its end, too, is within that distance.
+            // The end of a `near` interval belongs to it.
             let polls = |near: &Interval| before(near.end + 1) - before(near.start);
             near.as_slice().iter().map(polls).sum()
         };
@@ -103,7 +100,7 @@ impl<'a> Time<'a> {
         }
     }
 
-    /// How much of it passes between two instants.
+    /// How much of this time passes between two instants.
     fn between(self, start: Micros, end: Micros) -> Micros {
         match self {
             Self::Elapsed => end - start,
@@ -112,29 +109,29 @@ impl<'a> Time<'a> {
     }
 }
 
-/// A store with a usual gap, as far as it matters beyond the silences between its polls.
+/// A store with a usual gap, without the silences between its polls.
 struct Polled<'a> {
     time: Time<'a>,
     first: Micros,
     last: Micros,
-    /// The longest stretch without polls that is no silence, in its time.
+    /// The longest stretch without polls that is not a silence, in the store's time.
     patience: Micros,
 }
 
-/// How many more stores are expected and silent from an instant on.
+/// The change in the numbers of expected and of silent stores at an instant.
 struct Edge {
     at: Micros,
     expected: i32,
     silent: i32,
 }
 
-/// When the poller was out within the eight days before `as_of`.
+/// The poller's outages within the eight days before `as_of`.
 ///
 /// `business` must span [`BusinessTime::span_for`] this `as_of`, and `history` must hold every poll
 /// within [`REACH`] of it.
 ///
-/// The cost is linear in polls, plus a sort of two edges a store and two a silence; of a store that is
-/// polled when open, two a day.
+/// The cost is linear in polls, plus a sort of edges: two a store, two a silence, and two a day for each store
+/// that is polled when open.
 pub fn outages(fleet: &Fleet, business: &BusinessTime, history: &History, as_of: Micros) -> Intervals {
     let span = Interval::new(as_of - REACH, as_of + 1);
     let near = |pattern| widened(business.of(pattern).intervals());
@@ -169,15 +166,15 @@ pub fn outages(fleet: &Fleet, business: &BusinessTime, history: &History, as_of:
     sweep(edges)
 }
 
-/// Business time and all that is within [`EDGE_MAX`] of it.
+/// Business time and all time within [`EDGE_MAX`] of it.
 fn widened(open: &Intervals) -> Intervals {
     let open = open.as_slice().iter();
     open.map(|open| Interval::new(open.start - EDGE_MAX, open.end + EDGE_MAX))
         .collect()
 }
 
-/// How long a store with these polls mostly goes without one, in its time; none where they are too
-/// few to tell. `gaps` is room to work in.
+/// The usual gap of a store with these polls, in its time; none if they are too few. `gaps` is scratch
+/// memory.
 fn usual_gap(polls: &[Poll], time: Time<'_>, gaps: &mut Vec<Micros>) -> Option<Micros> {
     if polls.len() < POLLS_MIN {
         return None;
@@ -193,7 +190,7 @@ fn usual_gap(polls: &[Poll], time: Time<'_>, gaps: &mut Vec<Micros>) -> Option<M
     (gap > 0).then_some(gap)
 }
 
-/// The latest instant at or after which enough stores were polled for the poller not to be out.
+/// The latest instant from which enough stores were still polled for the poller not to be out.
 fn last_at_work(polled: &[Polled<'_>]) -> Option<Micros> {
     let mut lasts: Vec<_> = polled.iter().map(|store| store.last).collect();
     let silent_max = lasts.len() * usize::from(SILENT_PER_CENT) / 100;
@@ -201,19 +198,19 @@ fn last_at_work(polled: &[Polled<'_>]) -> Option<Micros> {
 }
 
 impl Polled<'_> {
-    /// Whether the poller was at work until `at_work`, long after it polled this store last.
+    /// Whether the poller worked until `at_work`, long after this store's last poll.
     fn is_gone(&self, at_work: Micros) -> bool {
         at_work - self.last > GONE_AFTER && self.time.between(self.last, at_work) > self.patience
     }
 
-    /// A silence, if the stretch between `poll` and `next` is one.
+    /// Adds the stretch between `poll` and `next` if it is a silence.
     fn push_silence(&self, edges: &mut Vec<Edge>, poll: Micros, next: Micros) {
         if self.time.between(poll, next) > self.patience {
             self.push(edges, Interval::new(poll, next), 0, 1);
         }
     }
 
-    /// The part of `stretch` that is of the store's time.
+    /// Adds the edges of the part of `stretch` that is in the store's time.
     fn push(&self, edges: &mut Vec<Edge>, stretch: Interval, expected: i32, silent: i32) {
         let mut push = |stretch: Interval| {
             edges.push(Edge {
@@ -234,11 +231,11 @@ impl Polled<'_> {
     }
 }
 
-/// Passes over the edges in time and keeps the stretches in which the poller is out.
+/// Sweeps the edges in order of time; returns the stretches in which the poller is out.
 fn sweep(mut edges: Vec<Edge>) -> Intervals {
     edges.sort_unstable_by_key(|edge| edge.at);
     let (mut expected, mut silent) = (0, 0);
-    // The outage that goes on: since when, and until when it is known to have lasted.
+    // The current outage: its start, and the latest end that is known.
     let mut out: Option<(Micros, Option<Micros>)> = None;
     let mut outages = Vec::new();
     for edges in edges.chunk_by(|a, b| a.at == b.at) {
@@ -252,7 +249,7 @@ fn sweep(mut edges: Vec<Edge>) -> Intervals {
             out = Some((start, None));
         } else if out.is_some() {
             let end = known_end.unwrap_or(at);
-            // While nobody is expected there is no telling. That ends with the last edge, or sooner.
+            // While no store is expected, the outage keeps its known end and may still go on.
             out = (expected == 0).then_some((start, Some(end)));
             if out.is_none() {
                 outages.push(Interval::new(start, end));

@@ -14,16 +14,16 @@ use super::store_summary::StoreSummary;
 use super::window::{Window, WindowTotal, reach};
 use crate::parallel;
 
-/// How many whole hours the week has.
+/// The number of hours in a week.
 pub const WEEK_HOURS: usize = 168;
 
-/// Business time of many stores, and how much of it was downtime. Stores of which nothing is known have
-/// no part in it.
+/// Business time of many stores, and its downtime. Stores without a counted poll are left
+/// out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Load {
     /// All business time.
     pub business: Micros,
-    /// The part of it that was downtime.
+    /// Its downtime.
     pub downtime: Micros,
 }
 
@@ -34,16 +34,16 @@ pub struct Overview {
     pub summaries: Vec<StoreSummary>,
     /// Each hour of the week before the instant, the oldest first.
     pub hours: Vec<Load>,
-    /// Each weekday (0 = Monday) and hour by the stores' own clocks, over the same week.
+    /// Each weekday (0 = Monday) and hour by each store's own clock, over the same week.
     pub cells: Vec<[Load; 24]>,
 }
 
-/// The sums of a part of the stores.
+/// The sums of some of the stores.
 struct PartialSums {
     summaries: Vec<StoreSummary>,
     hours: Vec<Load>,
     cells: Vec<[Load; 24]>,
-    /// How many stores of each pattern have a known week.
+    /// For each pattern, how many of its stores have a counted poll in the week.
     known: Vec<Micros>,
 }
 
@@ -89,7 +89,7 @@ impl Overview {
         for sums in parallel::map(threads, stores.chunks(share), sums) {
             whole.add(sums);
         }
-        // Business time is a pattern's: stores that share one are counted together.
+        // Stores of one pattern have the same business time, so they are counted together.
         for (pattern, &stores) in whole.known.iter().enumerate() {
             if stores == 0 {
                 continue;
@@ -135,7 +135,7 @@ impl PartialSums {
     }
 }
 
-/// Adds a piece of the week to the hours and cells that it touches.
+/// Adds a piece of the week to its hours and cells.
 fn spread(
     hours: &mut [Load],
     cells: &mut [[Load; 24]],

@@ -1,20 +1,19 @@
 //! The pass: one store's polls to its flips, and its flips to the totals of the windows.
 //!
 //! It fuses the steps of the plain form ([`Timeline`](super::timeline::Timeline), then
-//! [`WindowTotal::measure`]) and never differs from it: a property test compares the two.
+//! [`WindowTotal::measure`]) and returns the same: a property test compares the two.
 //!
 //! # Why it is fast
-//! Only changes of status cost anything, and they do not depend on `as_of`. [`walk`] finds the counted
-//! polls that answer otherwise than the one before, and how much business time had gone by at each
-//! change; it skips polls that repeat the last status eight at a time. [`totals`] then needs no poll at
-//! all. Windows end together, so it goes back from their end, adding the stretches that were up, until
-//! the window begins. Nothing here divides: an instant between two polls is half of a difference, and
-//! business time is a running total.
+//! Only changes of status cost time, and they do not depend on `as_of`. [`walk`] finds the counted polls whose
+//! status differs from the one before, and the business time before each change. It skips polls that repeat
+//! the last status eight at a time. [`totals`] then needs no poll. All windows end at `as_of`, so it goes back
+//! from there and sums the stretches that were up, until the window begins. Nothing divides: an instant between
+//! two polls is half of a difference, and business time is a running total.
 //!
-//! A report whose flips are kept reads no poll. What is kept is 12 bytes a store and 16 a flip, and
-//! lives and dies with the block of polls that it was made from. After an hour's batch the flips of
-//! every block still stand: a block keeps late polls apart, and a report walks those few from where the
-//! kept flips end. Once there are a thousand the block is laid out anew, and the next report walks it.
+//! A report whose flips are kept reads no poll. Flips take 12 bytes a store and 16 a flip, and are dropped with
+//! the block of polls that they were made from. An hour's batch leaves the flips of every block valid: a block
+//! keeps its late polls apart, and a report walks only those. After a thousand late polls the block is laid out
+//! again, and the next report walks all of it.
 
 use super::interval::Micros;
 use super::open_time::OpenTime;
@@ -25,24 +24,24 @@ use super::window::{PerWindow, WindowTotal};
 /// A change of status between two consecutive counted polls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Flip {
-    /// The instant of the poll before the change: within reach, or the change is not known.
+    /// The instant of the poll before the change; a change whose earlier poll is out of reach is unknown.
     pub earlier: Micros,
-    /// Business time before the change, since the start of what was expanded.
+    /// Business time before the change, since the start of the expansion.
     pub elapsed: Micros,
 }
 
-/// All that the totals of a store need to know of its polls.
+/// A store's polls, reduced to the facts that its totals need.
 #[derive(Clone, Copy, Debug)]
 pub struct Known<'a> {
     /// Its flips, in order of time.
     pub flips: &'a [Flip],
-    /// The last poll that counts; none where none does.
+    /// The last counted poll, if there is one.
     pub last: Option<Poll>,
 }
 
-/// Adds the flips of a store's `polls` to `flips` and returns its last counted poll.
+/// Adds the flips of a store's `polls` to `flips` and returns the store's last counted poll.
 ///
-/// `polls` are sorted, one an instant, and later than `last`, the last counted poll before them.
+/// `polls` are sorted, with distinct instants, and later than `last`, the last counted poll before them.
 pub fn walk(
     polls: &[Poll],
     open: &OpenTime,
@@ -55,7 +54,7 @@ pub fn walk(
     let intervals = open.intervals().as_slice();
     let over = intervals.partition_point(|interval| interval.end <= first);
     for (index, interval) in intervals.iter().enumerate().skip(over) {
-        // Between the last interval and this one the store was closed: those polls do not count.
+        // Polls between two intervals do not count: the store was closed.
         rest = &rest[before(rest, interval.start)..];
         let Some(&first) = rest.first() else { break };
         let (mut counted, later) = rest.split_at(before(rest, interval.end));
@@ -79,7 +78,7 @@ pub fn walk(
     last
 }
 
-/// The windows before an `as_of` in business time: all that a store's totals need to know of both.
+/// The windows before an `as_of`, measured in business time, as a store's totals need them.
 #[derive(Clone, Copy, Debug)]
 pub struct WindowMarks {
     /// Business time before each window's start.
@@ -100,7 +99,7 @@ impl WindowMarks {
 
 /// The totals of one store in the windows before `as_of`.
 ///
-/// `known` is of polls up to `as_of` and no later ones; `marks` are those of its business time at the
+/// `known` covers the polls up to `as_of` and no later ones; `marks` are of the store's business time at the
 /// same `as_of`.
 pub fn totals(known: Known<'_>, marks: &WindowMarks, as_of: Micros) -> PerWindow<WindowTotal> {
     PerWindow::new(|window| {
@@ -114,7 +113,7 @@ pub fn totals(known: Known<'_>, marks: &WindowMarks, as_of: Micros) -> PerWindow
     })
 }
 
-/// The uptime between two sums of business time, of a store that is `up` at the end.
+/// The uptime between two running totals of business time; `up` is the status at the end.
 fn uptime(flips: &[Flip], mut up: bool, start: Micros, end: Micros) -> Micros {
     let (mut sum, mut until) = (0, end);
     for flip in flips.iter().rev().take_while(|flip| flip.elapsed > start) {
@@ -127,11 +126,11 @@ fn uptime(flips: &[Flip], mut up: bool, start: Micros, end: Micros) -> Micros {
     if up { sum + until - start } else { sum }
 }
 
-/// How many polls are looked at together: a cache line of them.
+/// How many polls are compared at once: a cache line of them.
 const STRIDE: usize = 8;
 
-/// How many of the sorted polls come before `at`. A walk in strides: the next bound is mostly a dozen
-/// polls away, where a binary search would miss the branch predictor more often than it saves a step.
+/// How many of the sorted polls come before `at`. It walks in strides: the next bound is mostly a dozen polls
+/// away, where the branches of a binary search cost more than it saves.
 fn before(polls: &[Poll], at: Micros) -> usize {
     if polls.last().is_none_or(|last| last.at() < at) {
         return polls.len();
@@ -142,10 +141,10 @@ fn before(polls: &[Poll], at: Micros) -> usize {
     skipped + rest.take_while(|poll| poll.at() < at).count()
 }
 
-/// Where the first poll is that answers otherwise than `known`; none where all repeat it.
+/// The index of the first poll whose status differs from `known`, if there is one.
 fn first_other(polls: &[Poll], known: Poll) -> Option<usize> {
-    // A stride is judged as a whole, without a branch a poll, which lets the compiler do it in a few
-    // wide instructions.
+    // A stride is compared as a whole, without a branch a poll, so that the compiler uses vector
+    // instructions.
     let repeats = |stride: &&[Poll]| {
         !stride
             .iter()

@@ -1,10 +1,10 @@
-//! A poll: one store's answer at one instant, packed into eight bytes.
+//! A poll: one store's status at one instant, packed into eight bytes.
 //!
-//! The store is not part of it: polls are held by store.
+//! The store is not part of it: polls are kept by store.
 
 use super::interval::Micros;
 
-/// The answer of a store.
+/// The status of a store in a poll.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Status {
     /// Online.
@@ -14,7 +14,7 @@ pub enum Status {
 }
 
 impl Status {
-    /// The word that files use.
+    /// The word in files.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Active => "active",
@@ -23,12 +23,12 @@ impl Status {
     }
 }
 
-/// An instant and the answer at it; ordered by instant. Eight bytes: the instant doubled, plus one when active.
+/// An instant and the status; ordered by instant. Eight bytes: twice the instant, plus one if active.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Poll(i64);
 
 impl Poll {
-    /// The answer `status` at the instant `at`, which must lie within 146,000 years of 1970.
+    /// The poll with `status` at `at`, which must lie within 146,000 years of 1970.
     pub const fn new(at: Micros, status: Status) -> Self {
         Self::from_row(at, matches!(status, Status::Active))
     }
@@ -43,7 +43,7 @@ impl Poll {
         self.0 >> 1
     }
 
-    /// The answer.
+    /// The status.
     pub const fn status(self) -> Status {
         if self.is_active() {
             Status::Active
@@ -52,7 +52,7 @@ impl Poll {
         }
     }
 
-    /// Whether the answer was [`Status::Active`].
+    /// Whether the status is [`Status::Active`].
     pub const fn is_active(self) -> bool {
         self.0 & 1 == 1
     }

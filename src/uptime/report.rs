@@ -36,9 +36,9 @@ pub struct ReportRow {
 }
 
 impl ReportRow {
-    /// The row of a store that keeps `pattern`, by the plain form: what the numbers *are*.
+    /// The row of a store with `pattern`, by the plain form, which defines the numbers.
     ///
-    /// `polls` are sorted, one an instant; those that do not count are passed over.
+    /// `polls` are sorted, with distinct instants; those that do not count are ignored.
     pub fn new(polls: &[Poll], pattern: &Pattern, question: Question) -> Self {
         let span = Interval::new(question.as_of - REACH, question.as_of + DAY);
         let open = pattern.open(&ZoneTable::new(pattern.zone, span), span);
@@ -59,9 +59,9 @@ impl ReportRow {
     }
 }
 
-/// The numbers of every store of `fleet`, in its order, worked out on `threads` threads.
+/// The numbers of every store of `fleet`, in its order, computed on `threads` threads.
 ///
-/// `business` must be the time of the fleet and span [`BusinessTime::span_for`] the question's `as_of`;
+/// `business` must be of this fleet and span [`BusinessTime::span_for`] the question's `as_of`;
 /// `history` must hold every poll within [`reach`](super::window::reach) of it.
 pub fn rows(
     fleet: &Fleet,
@@ -71,7 +71,7 @@ pub fn rows(
     threads: usize,
 ) -> Vec<Cells> {
     let Question { as_of, rule } = question;
-    // Of each pattern, once a store needs it.
+    // One for each pattern, computed when a store first needs it.
     let mut marks: Vec<OnceLock<WindowMarks>> = Vec::new();
     marks.resize_with(fleet.patterns().len(), OnceLock::new);
     let mut rows = vec![Cells::default(); fleet.stores().len()];

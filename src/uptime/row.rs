@@ -1,6 +1,6 @@
 //! A row of the report: uptime and downtime of each window, in hundredths of its unit.
 //!
-//! Reports are kept as these numbers and rendered from them.
+//! Reports are stored as these numbers and rendered from them.
 
 use super::interval::Micros;
 use super::window::{PerWindow, Unit, Window, WindowTotal};
@@ -8,13 +8,13 @@ use super::window::{PerWindow, Unit, Window, WindowTotal};
 /// How many numbers a row has: uptime of every window, then downtime of every window.
 pub const COLUMNS: usize = 2 * Window::ALL.len();
 
-/// The numbers of a row, two bytes each, the lowest first; [`UNKNOWN`] where the report has none.
+/// The numbers of a row, two bytes each, little-endian; [`UNKNOWN`] where the report has none.
 pub type Cells = [u8; 2 * COLUMNS];
 
-/// The number in place of one that is not known.
+/// Stands for an unknown number.
 pub const UNKNOWN: u16 = u16::MAX;
 
-/// The largest number that a row can have: the longest window, whole.
+/// The largest number in a row: the whole of the longest window.
 pub const HUNDREDTHS_MAX: Micros = {
     let (mut most, mut next) = (0, 0);
     while next < Window::ALL.len() {
@@ -45,7 +45,7 @@ pub fn cells(totals: &PerWindow<WindowTotal>) -> Cells {
     cells
 }
 
-/// The numbers of a row, in its order.
+/// The numbers of a row, in order.
 pub fn numbers(cells: &Cells) -> impl Iterator<Item = u16> {
     cells.as_chunks().0.iter().map(|&cell| u16::from_le_bytes(cell))
 }
@@ -69,7 +69,7 @@ pub struct Figures {
 }
 
 impl Figures {
-    /// The figures of a window's total; none where nothing is known.
+    /// The figures of a window's total; none if it is unknown.
     pub fn of(total: &WindowTotal, window: Window) -> Option<Self> {
         let (uptime, downtime) = total.known()?;
         Some(Self {
@@ -79,7 +79,7 @@ impl Figures {
     }
 }
 
-/// A length of time in hours, rounded as the report rounds; it may be longer than a window.
+/// A length of time in hours, rounded like the report; it may be longer than a window.
 pub fn hours(micros: Micros) -> String {
     figure(micros, Unit::Hours)
 }

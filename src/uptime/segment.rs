@@ -1,13 +1,13 @@
-//! Segments: a window cut into pieces of one condition, each seen as a whole or not at all.
+//! Segments: a window cut into pieces of one condition, each either seen or not seen.
 //!
-//! Timelines are drawn from them.
+//! Timeline bars are drawn from them.
 
 use super::interval::{Interval, Intervals, Micros};
 use super::poll::Poll;
 use super::timeline::Timeline;
 use super::window::near;
 
-/// The condition of a store for a while.
+/// A store's condition in a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Condition {
     /// Business time online.
@@ -16,12 +16,12 @@ pub enum Condition {
     Offline,
     /// Outside business time.
     Closed,
-    /// Business time of which nothing is known: no poll counts.
+    /// Business time without any counted poll.
     Unknown,
 }
 
 impl Condition {
-    /// The word that callers and people see.
+    /// The word in answers and on pages.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Online => "online",
@@ -32,21 +32,21 @@ impl Condition {
     }
 }
 
-/// A stretch of one condition that is all near a counted poll, or all far from any.
+/// A stretch of one condition that is all near a counted poll, or all far from every one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Segment {
-    /// When.
+    /// The stretch of time.
     pub stretch: Interval,
     /// The condition of the store.
     pub condition: Condition,
     /// Whether it lies within [`COVERAGE_REACH`](super::window::COVERAGE_REACH) of a counted poll;
-    /// closed time never needs to.
+    /// always true of closed time.
     pub seen: bool,
 }
 
-/// The segments of `window`, in their order and without a gap.
+/// The segments of `window`, in order and without gaps.
 ///
-/// `timeline` and `counted` are of a span that holds the window; none is known without a counted poll.
+/// `timeline` and `counted` are of a span that holds the window; without a counted poll there is no timeline.
 /// The online segments in a window sum to its uptime, the offline ones to its downtime.
 pub fn segments(counted: &[Poll], timeline: Option<&Timeline>, open: &Intervals, window: Interval) -> Vec<Segment> {
     let near = near(counted);

@@ -1,4 +1,4 @@
-//! The state of a store at `as_of`: the first thing that people who must act want to know.
+//! The state of a store at `as_of`, for people who must act.
 
 use super::interval::{HOUR, Intervals, Micros};
 use super::poll::Poll;
@@ -6,12 +6,12 @@ use super::poll::Poll;
 /// A store whose last counted poll is older than this is *not sure*.
 pub const SURE_WITHIN: Micros = 3 * HOUR;
 
-/// How a store is at one instant.
+/// The state of a store at one instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum StoreState {
     /// In business hours, and its last counted poll was inactive.
     Offline,
-    /// In business hours, but no poll has seen it for three hours.
+    /// In business hours, but without a counted poll in the last three hours.
     NotSure,
     /// In business hours, and its last counted poll was active.
     Online,
@@ -23,9 +23,9 @@ impl StoreState {
     /// Every state, the most urgent first.
     pub const ALL: [Self; 4] = [Self::Offline, Self::NotSure, Self::Online, Self::Closed];
 
-    /// The state at `as_of` by the polls that count, sorted, and the business time around it.
+    /// The state at `as_of` by the sorted counted polls and the business time around it.
     ///
-    /// Both rules of interpolation agree: no counted poll is later than `as_of`.
+    /// It does not depend on the rule of interpolation: no counted poll is later than `as_of`.
     pub fn at(counted: &[Poll], open: &Intervals, as_of: Micros) -> Self {
         match counted.last() {
             _ if !open.contains(as_of) => Self::Closed,
@@ -36,7 +36,7 @@ impl StoreState {
         }
     }
 
-    /// The word that callers and people see.
+    /// The word in answers and on pages.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Offline => "offline",
@@ -46,7 +46,7 @@ impl StoreState {
         }
     }
 
-    /// The state that is called so, with a space or a hyphen.
+    /// The state with this word, which may have a space or a hyphen.
     pub fn from_name(name: &str) -> Option<Self> {
         let name = name.replace('-', " ");
         Self::ALL.into_iter().find(|state| state.as_str() == name)

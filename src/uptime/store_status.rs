@@ -1,6 +1,6 @@
-//! A store's status: everything that is known of one store at one instant, by the plain form.
+//! A store's status: all facts about one store at one instant, by the plain form.
 //!
-//! The page of a store, its JSON and its badge all read this.
+//! The page of a store, its JSON and its badge use this.
 
 use super::business_hours::{Pattern, ZoneTable};
 use super::evidence::Evidence;
@@ -19,7 +19,7 @@ use super::window::{PerWindow, REACH, Window};
 pub struct StoreStatus {
     /// The instant and the rule.
     pub question: Question,
-    /// Its zone's offsets around the instant, which make wall times of instants.
+    /// Its zone's offsets around the instant, for wall times.
     pub zone: ZoneTable,
     /// Its business time from eight days before the instant to one after it.
     pub open: Intervals,
@@ -27,21 +27,21 @@ pub struct StoreStatus {
     pub row: ReportRow,
     /// The polls behind each window's numbers; none where there is no business time.
     pub evidence: PerWindow<Option<Evidence>>,
-    /// How it is at the instant.
+    /// Its state at the instant.
     pub state: StoreState,
     /// The incidents of the week.
     pub incidents: Vec<Incident>,
-    /// The week, piece after piece.
+    /// The segments of the week, in order.
     pub segments: Vec<Segment>,
     /// Every poll within reach of the instant, counted or not.
     pub polls: Vec<Poll>,
-    /// Those of them that count in the week.
+    /// The polls that count in the week.
     pub counted: Vec<Poll>,
 }
 
 impl StoreStatus {
-    /// The status of a store that keeps `pattern` and answered `polls`: sorted, one an instant, all
-    /// within reach of the question's `as_of`.
+    /// The status of a store with `pattern` and `polls`, which are sorted, with distinct instants, all within
+    /// reach of the question's `as_of`.
     pub fn new(polls: &[Poll], pattern: &Pattern, question: Question) -> Self {
         let Question { as_of, rule } = question;
         let span = Interval::new(as_of - REACH, as_of + DAY);
@@ -66,7 +66,7 @@ impl StoreStatus {
         }
     }
 
-    /// Whether the week has enough polls to be sure of its numbers.
+    /// Whether half of the week's business time was seen, so that its numbers are sure.
     pub fn is_vouched(&self) -> bool {
         is_vouched(&self.row.totals[Window::Week], self.row.coverage[Window::Week])
     }
@@ -76,13 +76,13 @@ impl StoreStatus {
         self.polls.last().copied()
     }
 
-    /// Whether a poll of this status counts.
+    /// Whether this poll counts.
     pub fn counts(&self, poll: Poll) -> bool {
         self.counted.binary_search(&poll).is_ok()
     }
 
-    /// Since when an offline store has been so: the first instant of its open incident, or the
-    /// status's own where no downtime has passed yet.
+    /// Since when an offline store is offline: the start of its open incident, or the instant of the status if
+    /// it has no downtime yet.
     pub fn offline_since(&self) -> Option<Micros> {
         let open = self.incidents.last().filter(|last| last.open);
         let since = open.map_or(self.question.as_of, |last| last.stretch.start);

@@ -1,4 +1,4 @@
-//! A store's summary: what a list of thousands of stores shows of each, in one quick walk.
+//! A store's summary: the facts that lists of thousands of stores show, in one fast walk.
 //!
 //! The fast form of [`StoreStatus`](super::store_status::StoreStatus): a property test compares the two.
 
@@ -11,29 +11,29 @@ use super::store_state::StoreState;
 use super::timeline::Interpolation;
 use super::window::{Coverage, PerWindow, Share, Window, WindowTotal};
 
-/// Where less of a store's week was seen than this, in hundredths of a per cent, nobody can be sure of it.
+/// The least share of a week that must be seen for sure numbers, in hundredths of a per cent.
 pub const VOUCHED_FROM: Micros = 5_000;
 
-/// What a list shows of a store.
+/// A store's facts in a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StoreSummary {
     /// Uptime and downtime of each window.
     pub totals: PerWindow<WindowTotal>,
     /// How much of the week was seen; none without business time in it.
     pub coverage: Option<Coverage>,
-    /// How it is at `as_of`.
+    /// Its state at `as_of`.
     pub state: StoreState,
-    /// Since when, where it is offline: the first instant of its open incident.
+    /// If it is offline, since when: the start of its open incident.
     pub offline_since: Option<Micros>,
     /// Its last poll within reach of `as_of`, counted or not.
     pub last_poll: Option<Poll>,
 }
 
 impl StoreSummary {
-    /// A store's summary, and its downtime in the last week, piece by piece, given to `down`.
+    /// A store's summary; `down` receives the pieces of its downtime in the last week.
     ///
-    /// `polls` are sorted, one an instant, and all within reach of the question's `as_of`; `marks` are
-    /// those of `open` at the same instant; `counted` is room to work in.
+    /// `polls` are sorted, with distinct instants, all within reach of the question's `as_of`; `marks` are those
+    /// of `open` at the same instant; `counted` is scratch memory.
     pub fn new(
         polls: &[Poll],
         open: &OpenTime,
@@ -48,7 +48,7 @@ impl StoreSummary {
         let older = polls.iter().take_while(|poll| poll.at() < reach.start);
         count(&polls[older.count()..], open, counted);
         let state = StoreState::at(counted, open.intervals(), as_of);
-        // The last run of downtime: since when, and how far. Closed time does not part it.
+        // The last run of downtime. Closed time does not end it.
         let mut run: Option<Interval> = None;
         for_each_down(counted, rule, |stretch| {
             each_open(open, stretch.intersection(week), |piece| {
@@ -77,14 +77,14 @@ impl StoreSummary {
         self.coverage.and_then(Coverage::share)
     }
 
-    /// Whether the week has enough polls to be sure of its numbers.
+    /// Whether half of the week's business time was seen, so that its numbers are sure.
     pub fn is_vouched(&self) -> bool {
         is_vouched(&self.totals[Window::Week], self.coverage)
     }
 }
 
-/// Whether a total has enough polls to be sure of it: something is known, and half of it was seen. A
-/// window without business time needs none.
+/// Whether a total is sure: it is known, and half of its business time was seen. A window without business
+/// time is always sure.
 pub fn is_vouched(total: &WindowTotal, coverage: Option<Coverage>) -> bool {
     let seen = coverage.and_then(Coverage::share);
     match total {
@@ -94,7 +94,7 @@ pub fn is_vouched(total: &WindowTotal, coverage: Option<Coverage>) -> bool {
     }
 }
 
-/// Keeps the polls inside business time: a walk over both, since both are sorted.
+/// Keeps the polls inside business time, by one walk over both sorted lists.
 fn count(polls: &[Poll], open: &OpenTime, counted: &mut Vec<Poll>) {
     counted.clear();
     let mut rest = polls;

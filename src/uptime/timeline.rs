@@ -1,18 +1,18 @@
-//! The timeline: from the polls that count to when a store was up and when it was down.
+//! The timeline: from counted polls to when a store was up and when it was down.
 //!
-//! The only place that knows interpolation. Closed time between two polls does not matter: distance is
-//! elapsed time.
+//! Interpolation is defined here only. The distance between two polls is elapsed time: closed time between
+//! them does not matter.
 
 use super::interval::{Interval, Intervals, Micros};
 use super::poll::Poll;
 
-/// What an instant between two polls is taken to have been.
+/// The rule for the status of an instant between two polls.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Interpolation {
     /// The status of the nearest counted poll.
     #[default]
     Nearest,
-    /// The status of the latest counted poll at or before it; before the first, the first's.
+    /// The status of the latest counted poll at or before the instant; before the first poll, the first's.
     Previous,
 }
 
@@ -20,7 +20,7 @@ impl Interpolation {
     /// Every rule, the default first.
     pub const ALL: [Self; 2] = [Self::Nearest, Self::Previous];
 
-    /// The name that callers use.
+    /// The name in requests and answers.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Nearest => "nearest",
@@ -28,7 +28,7 @@ impl Interpolation {
         }
     }
 
-    /// The rule that callers call `name`.
+    /// The rule with that name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|rule| rule.as_str() == name)
     }
@@ -43,23 +43,23 @@ impl Interpolation {
     }
 }
 
-/// The polls, sorted and one an instant, that count: those in `reach` that fall inside business time.
+/// The polls that count: those in `reach` and inside business time. `polls` are sorted, with distinct instants.
 pub fn counted(polls: &[Poll], open: &Intervals, reach: Interval) -> Vec<Poll> {
     let counts = |poll: &&Poll| reach.contains(poll.at()) && open.contains(poll.at());
     polls.iter().filter(counts).copied().collect()
 }
 
-/// When a store was up and when it was down, as the counted polls and a rule have it.
+/// When a store was up and when it was down, by the counted polls and a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Timeline {
     /// When it was up.
     pub up: Intervals,
-    /// When it was down; with `up`, all of the span.
+    /// When it was down; `up` and `down` together are the span.
     pub down: Intervals,
 }
 
 impl Timeline {
-    /// The timeline of `span` by the counted polls, sorted; none without a poll: nothing is known.
+    /// The timeline of `span` by the sorted counted polls; none without a poll.
     pub fn new(counted: &[Poll], rule: Interpolation, span: Interval) -> Option<Self> {
         let last = counted.last()?;
         let mut start = span.start;

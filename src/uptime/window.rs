@@ -1,14 +1,14 @@
-//! Windows: the stretches before `as_of` that a report tells of, and what is measured in them.
+//! Windows: the stretches of a report before `as_of`, and the measures in them.
 //!
-//! [`Window`] is their one list. Reports, pages, JSON and the badge read it; a window more is a line in
-//! each of its tables, and the compiler asks for them.
+//! [`Window`] is their only list. Reports, pages, JSON and the badge use it. A new window is a line in each of
+//! its tables, and the compiler reports the missing ones.
 
 use super::interval::{DAY, HOUR, Interval, Intervals, MINUTE, Micros};
 use super::open_time::OpenTime;
 use super::poll::Poll;
 use super::timeline::Timeline;
 
-/// How near a counted poll must be for an instant to have been seen.
+/// The longest distance from a counted poll at which an instant is seen.
 pub const COVERAGE_REACH: Micros = HOUR;
 
 /// A window: a stretch that ends at `as_of`.
@@ -53,8 +53,8 @@ impl Window {
         }
     }
 
-    /// How far before `as_of` a poll may lie and still count in it. The three share one timeline: the week
-    /// and a day that leads in to it.
+    /// How far before `as_of` a poll may lie and still count. All windows share one timeline: the week and a day
+    /// that leads in to it.
     pub const fn reach(self) -> Micros {
         match self {
             Self::Hour | Self::Day | Self::Week => 8 * DAY,
@@ -80,7 +80,7 @@ impl Window {
     }
 }
 
-/// The unit in which a length of time is told.
+/// The unit of a window's numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
     /// Minutes.
@@ -106,7 +106,7 @@ impl Unit {
         }
     }
 
-    /// A hundredth of it, to which numbers are rounded.
+    /// A hundredth of it: the precision of numbers.
     pub const fn hundredth(self) -> Micros {
         match self {
             Self::Minutes => MINUTE / 100,
@@ -115,7 +115,7 @@ impl Unit {
     }
 }
 
-/// The longest reach of any window: whoever holds the polls of so long can make a report.
+/// The longest reach of any window: the polls of this long before `as_of` are enough for a report.
 pub const REACH: Micros = {
     let (mut longest, mut next) = (0, 0);
     while next < Window::ALL.len() {
@@ -137,7 +137,7 @@ pub const fn reach(as_of: Micros) -> Interval {
 pub struct PerWindow<T>([T; Window::ALL.len()]);
 
 impl<T> PerWindow<T> {
-    /// The values that `make` gives.
+    /// The values that `make` returns.
     pub fn new(make: impl FnMut(Window) -> T) -> Self {
         Self(Window::ALL.map(make))
     }
@@ -156,17 +156,17 @@ impl<T> std::ops::Index<Window> for PerWindow<T> {
     }
 }
 
-/// What is known of one store in one window.
+/// The total of one store in one window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WindowTotal {
     /// The store had no business time in the window.
     Closed,
-    /// It had this much business time, but no poll counts: nothing is known.
+    /// The store had business time in the window, but no poll counts.
     Unknown {
         /// Business time in the window.
         business: Micros,
     },
-    /// Together, exactly the business time in the window.
+    /// The two sum exactly to the business time in the window.
     Known {
         /// Business time online.
         uptime: Micros,
@@ -188,7 +188,7 @@ impl WindowTotal {
         }
     }
 
-    /// Uptime and downtime, both zero where the store was closed; none where nothing is known.
+    /// Uptime and downtime, both zero if the store was closed; none if no poll counts.
     pub const fn known(&self) -> Option<(Micros, Micros)> {
         match *self {
             Self::Closed => Some((0, 0)),
@@ -206,14 +206,14 @@ impl WindowTotal {
         }
     }
 
-    /// The share of business time online; none where it is unknown or there is none.
+    /// The online share of business time; none if it is unknown, or there is no business time.
     pub fn share(&self) -> Option<Share> {
         let (uptime, downtime) = self.known()?;
         Share::new(uptime, uptime + downtime)
     }
 
-    /// Measures `timeline` in the business time `open` inside `window`: the plain form, which says
-    /// what the numbers are; the report's [`pass`](super::pass) makes the same ones faster.
+    /// Measures `timeline` in the business time `open` inside `window`: the plain form, which defines the
+    /// numbers. The report's [`pass`](super::pass) computes the same numbers faster.
     pub fn measure(timeline: Option<&Timeline>, open: &Intervals, window: Interval) -> Self {
         let open = open.clip(window);
         let online = |timeline: &Timeline| timeline.up.intersection(&open).length();
@@ -231,7 +231,7 @@ pub struct Coverage {
 }
 
 impl Coverage {
-    /// The coverage of `window` by the polls that count; none where there is no business time.
+    /// The coverage of `window` by the counted polls; none without business time.
     pub fn measure(counted: &[Poll], open: &Intervals, window: Interval) -> Option<Self> {
         let open = open.clip(window);
         let business = open.length();
@@ -271,13 +271,13 @@ impl Coverage {
     }
 }
 
-/// Everything within [`COVERAGE_REACH`] of a poll that counts.
+/// All time within [`COVERAGE_REACH`] of a counted poll.
 pub fn near(counted: &[Poll]) -> Intervals {
     let near = |poll: &Poll| Interval::new(poll.at() - COVERAGE_REACH, poll.at() + COVERAGE_REACH);
     counted.iter().map(near).collect()
 }
 
-/// A part of something, told as a per cent with two decimals, halves rounded up.
+/// A share, shown as a per cent with two decimals, halves rounded up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Share {
     /// Hundredths of a per cent, from 0 to 10,000.
@@ -285,8 +285,8 @@ pub struct Share {
 }
 
 impl Share {
-    /// `part` of `whole`; none of nothing. What is not all is never told as 100 per cent, and what is
-    /// not nothing never as 0.
+    /// `part` of `whole`; none if `whole` is zero. Only all of it is 100 per cent, and only none of it is
+    /// 0 per cent.
     pub fn new(part: Micros, whole: Micros) -> Option<Self> {
         if whole <= 0 {
             return None;

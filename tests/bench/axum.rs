@@ -1,6 +1,4 @@
 //! The program of `tests/engines/axum`: built by cargo, serving a file, killed when dropped.
-//!
-//! It must never know what is measured.
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;

@@ -1,8 +1,8 @@
-//! The curve: what ten and a hundred times the stores cost, and from that what every restaurant on earth would.
+//! The curve: the cost of ten and a hundred times the stores, and an estimate for every restaurant on earth.
 //!
-//! `cargo bench --bench curve` runs it; `cargo bench --bench curve -- 14000 140000` with other sizes. A size for
-//! which memory, the disk or the time does not suffice is skipped aloud; what it makes it removes.
-//! It must never know the crate, but for how a timestamp is written: the program is measured from outside.
+//! `cargo bench --bench curve` runs it; `cargo bench --bench curve -- 14000 140000` with other sizes. It reports
+//! and skips sizes that exceed the memory, the disk or the time, and removes its files. The program is measured
+//! from outside.
 
 #![expect(clippy::print_stdout, reason = "the tables are what the bench is for")]
 

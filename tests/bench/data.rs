@@ -1,6 +1,6 @@
 //! The data: generated files and the database of them, kept in `bench-data` of the target folder.
 //!
-//! They are made again when the program is newer. It must never know what is measured.
+//! They are made again when the program is newer.
 
 use std::ffi::OsString;
 use std::fs::{self, File};

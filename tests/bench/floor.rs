@@ -1,7 +1,7 @@
-//! The floor: what no report can do without, done in this process on the same polls.
+//! The floor: the least work of any report, done in this process on the same polls.
 //!
-//! One pass over every poll that only counts how often the status changes, and the CSV of numbers
-//! that are given, each on two threads. It must never know how a report is computed.
+//! It is one pass over every poll that only counts changes of status, and the CSV of given numbers, each on two
+//! threads.
 
 use std::hint::black_box;
 use std::path::Path;

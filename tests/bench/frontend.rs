@@ -1,8 +1,8 @@
-//! What the frontend costs: requests a second with it, beside tiny_http alone with the same routes, and beside
-//! axum serving the same bytes.
+//! The cost of the frontend: requests a second with it, with tiny_http alone on the same routes, and with axum
+//! serving the same bytes.
 //!
-//! `cargo bench --bench frontend` runs it, with wrk as the client. Nothing is asserted; what the machine lacks
-//! is said aloud and left out.
+//! `cargo bench --bench frontend` runs it, with wrk as the client. Nothing is asserted; parts that the machine lacks
+//! are reported and skipped.
 
 #![expect(clippy::print_stdout, reason = "the table is what the bench is for")]
 

@@ -1,6 +1,4 @@
-//! What it costs to take polls in: an hour's batch, five hundred clients at once, a whole file over HTTP.
-//!
-//! It must never know how rows are read or kept, beyond the table that the bare inserts go to.
+//! The cost of accepting polls: an hour's batch, five hundred clients at once, a whole file over HTTP.
 
 use std::fmt::Write as _;
 use std::fs::{self, File};

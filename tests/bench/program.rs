@@ -1,6 +1,4 @@
-//! The program as a process: its commands, how long they take and how much memory they hold.
-//!
-//! It must never know what is done with the figures.
+//! The program as a process: its commands, their time and their memory.
 
 use std::fs;
 use std::path::Path;

@@ -1,6 +1,4 @@
-//! What the program is compared to: DuckDB for the report and the import, the sqlite3 shell for the import.
-//!
-//! It must never know how the program does.
+//! The references: DuckDB for the report and the import, the sqlite3 shell for the import.
 
 use std::ffi::OsString;
 use std::path::Path;

@@ -1,6 +1,4 @@
-//! The program as a server: on a copy of a database, killed and forgotten when dropped.
-//!
-//! It must never know what its reports are compared to.
+//! The program as a server on a copy of a database, killed and deleted when dropped.
 
 use std::fs;
 use std::io::{BufRead, BufReader};

@@ -1,7 +1,7 @@
-//! How fast and how small: one table, each figure beside what it is compared to, all from one run.
+//! Speed and size: one table with each figure beside its reference, all from one run.
 //!
-//! `cargo bench` runs it; `cargo bench -- intake` a part of it. Nothing is asserted; what the machine lacks is said aloud and left out.
-//! It must never know the crate: the program is measured from outside, as its users have it.
+//! `cargo bench` runs it; `cargo bench -- intake` a part of it. Nothing is asserted; parts that the machine lacks are
+//! reported and skipped. The program is measured from outside, as its users have it.
 
 mod data;
 mod floor;

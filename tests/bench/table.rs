@@ -1,6 +1,4 @@
-//! The table: what was measured, what it is compared to, and whether the target is met.
-//!
-//! It must never know how anything was measured.
+//! The table: each measurement, its reference, and whether the target is met.
 
 #![expect(clippy::print_stdout, reason = "the table is what the bench is for")]
 

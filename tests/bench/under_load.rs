@@ -1,6 +1,4 @@
-//! What reports take while polls come in: back to back, beside the same with nothing coming in.
-//!
-//! It must never know how a report or a change is made.
+//! The time of reports while polls come in, compared with the same without load.
 
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};

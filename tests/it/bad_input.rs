@@ -1,6 +1,6 @@
-//! Bad input, case by case: a file each, and what it must get, in `tests/data/bad-input`. How a
-//! file is offered is told by its ending: CSV, lines of JSON, a JSON array.
-//! What shows only across rows (`duplicate`, `replaced`, `overlap`, `conflict`) is skipped here.
+//! Bad input, case by case: one file each, with its expected outcome, in `tests/data/bad-input`. The extension
+//! tells the format: CSV, lines of JSON, a JSON array. Codes that need several rows (`duplicate`, `replaced`,
+//! `overlap`, `conflict`) are skipped here.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,6 +1,4 @@
-//! The pages in a real browser: what an owner does, and what must never happen to them.
-//!
-//! It must never know how a page is written beyond what people see of it.
+//! The pages in a real browser: what an owner does there, and failures that an owner must never see.
 
 use std::fs;
 use std::path::PathBuf;

@@ -1,7 +1,7 @@
-//! The catalogue of bad input again, now through loading: what a whole call makes of each case.
+//! The catalogue of bad input again, through loading: the outcome of a whole call for each case.
 //!
-//! `bad_input` judges the parser alone. Here rows meet each other and the database, so that the
-//! notes which show only across rows count too.
+//! `bad_input` tests the parser alone. Here rows meet each other and the database, so notes that need several
+//! rows count, too.
 
 use std::collections::BTreeSet;
 use std::fs;

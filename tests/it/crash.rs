@@ -1,6 +1,4 @@
-//! Sudden ends: what a kill leaves is whole, and what a stop leaves is finished by the next start.
-//!
-//! It must never know how durability is made.
+//! Sudden ends: the data after a kill are whole, and the next start finishes the work that a stop left.
 
 use std::fs;
 use std::io::{Read, Write};

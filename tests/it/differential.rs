@@ -1,7 +1,5 @@
-//! The frontend's readers beside hyper's: of requests that were mangled in thousands of ways, both see the
-//! same, or the frontend refuses.
-//!
-//! It must never know sockets: both read from memory.
+//! The frontend's parsers compared with hyper's: for thousands of mangled requests, both agree, or the frontend
+//! refuses. Both read from memory.
 
 use std::cell::RefCell;
 use std::convert::Infallible;

@@ -1,4 +1,4 @@
-//! The frontend: what it takes, what it refuses, and that no client holds up another.
+//! The frontend: the requests that it accepts and refuses, and that no client delays another.
 //!
 //! Everything goes through a socket.
 

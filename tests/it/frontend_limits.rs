@@ -1,4 +1,4 @@
-//! The frontend's bounds: on time, on connections, on memory, on what the machine gives.
+//! The frontend's limits: on time, on connections, on memory, on the system's resources.
 //!
 //! Tests that need minutes or a quiet machine are ignored; `cargo test frontend -- --ignored` runs them.
 

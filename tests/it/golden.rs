@@ -1,6 +1,4 @@
-//! The worked examples: a folder of inputs each, and the report that they must give.
-//!
-//! It must never know what any of them is about: their own `why.txt` says so.
+//! The worked examples: one folder of inputs each, and its exact report. Each `why.txt` explains its case.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,6 @@
 //! The harness: a temporary home for each test, the binary run in it, a server with a client.
 //!
-//! Whatever waits here waits for a condition, with a deadline. It must never know what is tested.
+//! Every wait is for a condition, with a deadline.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};

@@ -1,7 +1,5 @@
-//! A thousand random histories of a database: whatever happens to it, and in whatever order, the report
-//! from memory, the report read afresh and the report by the plain form are the same bytes.
-//!
-//! It must never know what memory holds, or which polls are packed.
+//! A thousand random histories of a database. After any changes in any order, three reports have the same bytes:
+//! from memory, read afresh, and by the plain form.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! HTTP: what callers get, to the header; and what the pool of report threads survives.
+//! HTTP: the answers that callers get, to the header; and the failures that the worker pool survives.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;

@@ -1,4 +1,4 @@
-//! Rows over HTTP: taken whole or not at all, durable when answered, and in the next report.
+//! Rows over HTTP: accepted whole or not at all, durable when answered, and in the next report.
 
 use std::fmt::Write as _;
 use std::io::Write;

@@ -1,4 +1,4 @@
-//! The lake: its files, their rows, and existing files. `tests/engines/lake_compare.py` asks warehouses to
+//! The lake: its files, their rows, and existing files. `tests/engines/lake_compare.py` checks that warehouses
 //! read them.
 
 use std::collections::BTreeMap;

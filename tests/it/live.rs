@@ -1,7 +1,5 @@
-//! A server that lives through a long random history: its reports from memory are held, to the byte,
-//! against reports that are made afresh from the database.
-//!
-//! It must never know what memory holds.
+//! A server through a long random history: its reports from memory have the same bytes as reports that are made
+//! afresh from the database.
 
 use std::io::Write;
 

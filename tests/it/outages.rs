@@ -1,7 +1,4 @@
-//! Poller outages over HTTP: what `GET /api/poller-outages` tells, and of when; and in made-up
-//! files, whose poller fails now and then.
-//!
-//! It must never know how outages are found.
+//! Poller outages over HTTP: the answers of `GET /api/poller-outages`, and the outages of synthetic files.
 
 use std::collections::HashMap;
 use std::fmt::Write;

@@ -1,6 +1,4 @@
-//! Pages and their JSON over HTTP: numbers that agree, safe headers, guards, uploads.
-//!
-//! It must never know how a page looks; `browsing` looks at it.
+//! Pages and their JSON over HTTP: numbers that agree, safe headers, guards, uploads. `browsing` tests their look.
 
 use std::collections::HashMap;
 use std::io::Read;

@@ -1,9 +1,8 @@
-//! What must hold for any zone, hours and polls: random cases by the thousand, and the odd ones found.
+//! Properties for any zone, hours and polls: thousands of random cases, and the failures found so far.
 //!
-//! Beside the code under test stands a naive form of it, written from the definition alone: wall
-//! times sought minute by minute or asked of chrono, the status of an instant found by looking at
-//! every poll. It must never share a line with what it tests; only the making of random cases may
-//! ask the code where opening hours lie, to put polls and `as_of` right there.
+//! Each test compares the code with a naive form, written from the definition alone. It finds wall times
+//! minute by minute or by chrono, and the status of an instant by looking at every poll. It shares no code with
+//! its subject. Only the generators may ask the code for opening hours, to put polls and `as_of` right there.
 //!
 //! `PROPTEST_CASES` sets another number of cases.
 

@@ -1,5 +1,5 @@
-//! Databases of every earlier schema, made by the programs of their time: each opens, and its reports and
-//! exports are the same bytes. `tests/data/schemas/README.md` says how they were made.
+//! Databases of every earlier schema, made by the programs of their time: each opens, with the same bytes of
+//! reports and exports. `tests/data/schemas/README.md` says how they were made.
 
 use std::fs;
 

@@ -1,8 +1,7 @@
-//! Any split of any rows into any files and requests makes the same exports.
+//! Any split of any rows into files and requests gives the same exports.
 //!
-//! Rows of all four kinds are dealt out to calls, and within a call to files of every shape; in any
-//! order that leaves each key its last word, with repeats of whole calls and of rows that still stand.
-//! It must never know how rows are read or kept.
+//! Rows of all four kinds are dealt out to calls, and within a call to files of every shape. The order is any that
+//! leaves each key its last write. Whole calls are repeated, and so are rows that are still current.
 
 use std::collections::BTreeMap;
 use std::io::Write;

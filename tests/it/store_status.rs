@@ -1,4 +1,4 @@
-//! A store's summary, the fast form, beside its status, the plain one, for any hours and polls.
+//! A store's summary, the fast form, compared with its status, the plain form, for any hours and polls.
 
 use chrono_tz::Tz;
 use proptest::prelude::*;

@@ -1,7 +1,5 @@
-//! Many small requests while reports run and polls are exported: nothing that was acknowledged is lost or
-//! left out of a report, nobody hears of a lock, and the log stays small.
-//!
-//! It must never know how any of them is done.
+//! Many small requests while reports run and polls are exported. No acknowledged change is lost or missing from a
+//! report, no client sees a lock, and the log stays small.
 
 use std::collections::HashSet;
 use std::fs;

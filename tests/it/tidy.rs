@@ -1,7 +1,6 @@
-//! House rules as tests: who may know whom, which names are banned, how files look.
+//! House rules as tests: imports, names, and the look of files.
 //!
-//! It reads source as text, with comments and strings told apart from code. It must never know what
-//! the code does.
+//! It reads source as text, with comments and strings told apart from code.
 
 use std::collections::{HashMap, HashSet};
 use std::fs;

@@ -1,7 +1,6 @@
 //! A real browser: headless Chromium, driven by plain WebDriver requests.
 //!
-//! `chromedriver` must be on the PATH (Debian: `chromium-driver`); without it the tests say aloud that
-//! they skip. It must never know which pages there are.
+//! `chromedriver` must be on the PATH (Debian: `chromium-driver`); without it the tests say that they skip.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;

@@ -1,7 +1,7 @@
-// The little that pages do better with a script. Every page is whole without it.
+// Small improvements of pages. Every page works without this script.
 "use strict";
 
-// A report in the making: look again every second, and put the new history in the old one's place.
+// While a report runs: fetch the page every second, and replace the history.
 function follow() {
   const history = document.querySelector("#reports[data-running]");
   if (!history) return;
@@ -12,13 +12,13 @@ function follow() {
       const fresh = page.querySelector("#reports");
       if (answer.ok && fresh) history.replaceWith(document.adoptNode(fresh));
     } catch {
-      // The server is away for a moment: the next look may find it.
+      // The server is unreachable; the next try may succeed.
     }
     follow();
   }, 1000);
 }
 
-// A piece of a timeline: what it is is told below the bars, by tap, key, focus or hover.
+// A piece of a timeline: tap, key, focus or hover shows its text below the bars.
 function tell() {
   const told = document.querySelector("#told");
   if (!told) return;
@@ -32,7 +32,7 @@ function tell() {
   for (const type of ["click", "focusin", "mouseover"]) document.addEventListener(type, say);
 }
 
-// Files dropped on the form are as good as picked ones.
+// Files may be dropped on the form, too.
 function drop() {
   const form = document.querySelector("form[data-drop]");
   if (!form) return;
@@ -91,7 +91,7 @@ function upload(form) {
   request.send(new FormData(form));
 }
 
-// A menu that filters does so when it is changed, and a page can be printed.
+// A filter menu applies when it changes, and a button prints the page.
 function wire() {
   for (const menu of document.querySelectorAll("select[data-submits]")) {
     menu.addEventListener("change", () => menu.form.requestSubmit());

@@ -1,25 +1,25 @@
-//! Capacity: how many threads and descriptors the machine gives, found out by asking for them.
+//! Capacity: how many threads and descriptors the system gives; the server finds out by asking for them.
 //!
-//! Both limits may be far below what a server would like. The server asks once at the start, gives everything
-//! back, and plans with the counts.
+//! Both limits may be far below the configured numbers. The server asks once at the start, returns everything,
+//! and plans with the counts.
 
 use std::net::TcpListener;
 use std::thread;
 
 use crossbeam_channel::bounded;
 
-/// Threads left to tiny_http, to reports, to imports and to the end of the program.
+/// Threads reserved for tiny_http, reports, imports and the end of the program.
 const SPARE_THREADS: usize = 21;
-/// Descriptors left to tiny_http, to the database's files, to spools and to sorting.
+/// Descriptors reserved for tiny_http, the database's files, spools and sorting.
 const SPARE_DESCRIPTORS: usize = 33;
-/// Descriptors of a handler: its reader has the database and its log.
+/// Descriptors of a handler: its reader opens the database and its log.
 const HANDLER_DESCRIPTORS: usize = 3;
-/// The least that is planned with, whatever the machine says.
+/// The least number of connections in a plan, whatever the system gives.
 const CONNECTIONS_MIN: usize = 4;
 /// A probing thread does nothing.
 const STACK_BYTES: usize = 64 * 1024;
 
-/// How many handlers and connections there can be, at most as many as are wanted.
+/// How many handlers and connections are possible, up to the wanted numbers.
 pub fn plan(listener: &TcpListener, handlers: usize, connections: usize) -> (usize, usize) {
     let threads = threads(handlers + SPARE_THREADS).saturating_sub(SPARE_THREADS);
     let wanted = HANDLER_DESCRIPTORS * handlers + connections + SPARE_DESCRIPTORS;
@@ -41,20 +41,20 @@ pub fn plan(listener: &TcpListener, handlers: usize, connections: usize) -> (usi
     (planned, kept)
 }
 
-/// Divides the descriptors: a third of them may go to handlers.
+/// Divides the descriptors: handlers get at most a third.
 fn divide(descriptors: usize, handlers: usize, connections: usize) -> (usize, usize) {
     let handlers = handlers.min(descriptors / 3 / HANDLER_DESCRIPTORS).max(1);
     let left = descriptors.saturating_sub(handlers * HANDLER_DESCRIPTORS + SPARE_DESCRIPTORS);
     (handlers, connections.min(left.max(CONNECTIONS_MIN)))
 }
 
-/// How many threads there can be at once, up to as many as are wanted.
+/// How many threads can run at once, up to `wanted`.
 fn threads(wanted: usize) -> usize {
     let (release, released) = bounded::<()>(0);
     let start = |_| {
         let released = released.clone();
         let wait = move || {
-            // Until the sender is gone.
+            // Blocks until the sender is dropped.
             let _ = released.recv();
         };
         let thread = thread::Builder::new().stack_size(STACK_BYTES);
@@ -64,13 +64,13 @@ fn threads(wanted: usize) -> usize {
     drop(release);
     let count = threads.len();
     for thread in threads {
-        // It did nothing that could panic.
+        // Its work cannot panic.
         let _ = thread.join();
     }
     count
 }
 
-/// How many descriptors there can be at once, up to as many as are wanted.
+/// How many descriptors can be open at once, up to `wanted`.
 fn descriptors(any: &TcpListener, wanted: usize) -> usize {
     let copies = (0..wanted).map_while(|_| any.try_clone().ok());
     copies.collect::<Vec<_>>().len()

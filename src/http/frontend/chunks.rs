@@ -1,29 +1,29 @@
-//! Bodies: where one ends, by its length or by its chunks.
+//! Bodies: finds the end of a body, by its length or by its chunks.
 //!
-//! Pure: bytes in, the body's own bytes out.
+//! Pure: takes input bytes, returns the body's bytes.
 
 use super::head::{Framing, is_token};
 use super::refusal::Refusal;
 
-/// How long the line with a chunk's size may be, extensions and all.
+/// The longest line with a chunk's size, with its extensions.
 const SIZE_LINE_BYTES_MAX: usize = 256;
-/// How long a trailer's line may be.
+/// The longest trailer line.
 const TRAILER_LINE_BYTES_MAX: usize = 1024;
-/// How many bytes all extensions and trailers of a body may have together.
+/// The most bytes of all extensions and trailers of a body.
 const EXTRA_BYTES_MAX: usize = 4096;
-/// How many digits a chunk's size may have.
+/// The most digits of a chunk's size.
 const SIZE_DIGITS_MAX: usize = 16;
 
-/// Fields that would mean something else at the end than at the beginning.
+/// Fields that a trailer must not have, because they change the meaning of the request.
 const NEVER_TRAILERS: [&[u8]; 4] = [b"content-length", b"transfer-encoding", b"host", b"trailer"];
 
-/// A body that is being read.
+/// A body in progress.
 #[derive(Debug)]
 pub struct BodyDecoder {
     at: At,
-    /// How many bytes are still to come, of a body of known length or of a chunk.
+    /// The remaining bytes of a body of known length, or of a chunk.
     left: u64,
-    /// How long the body may still become.
+    /// How many more bytes the body may have.
     bytes_left: u64,
     line: Vec<u8>,
     extra_bytes: usize,
@@ -33,23 +33,23 @@ pub struct BodyDecoder {
 enum At {
     /// In a body of known length.
     Length,
-    /// In a line that tells a chunk's size.
+    /// In the line of a chunk's size.
     Size,
     /// In a chunk.
     Data,
-    /// In the line end behind a chunk.
+    /// In the line end after a chunk.
     DataEnd,
-    /// In a line behind the last chunk.
+    /// In a line after the last chunk.
     Trailer,
-    /// Behind all of it.
+    /// After the body.
     End,
 }
 
 impl BodyDecoder {
-    /// A body that may have this many bytes.
+    /// A body of at most `bytes_max` bytes.
     ///
     /// # Errors
-    /// 413 where its length is known to be larger.
+    /// 413 if its length is known to be larger.
     pub fn new(framing: Framing, bytes_max: u64) -> Result<Self, Refusal> {
         let (at, left) = match framing {
             Framing::Length(bytes) if bytes > bytes_max => return Err(Refusal::TOO_LARGE),
@@ -66,16 +66,16 @@ impl BodyDecoder {
         })
     }
 
-    /// Whether nothing more belongs to it.
+    /// Whether the body is complete.
     pub fn is_whole(&self) -> bool {
         self.at == At::End
     }
 
-    /// Takes what belongs to the body off the input, gives the body's own bytes to `sink`, and returns
-    /// how many bytes of input were taken.
+    /// Reads the body's part of the input, gives the body's bytes to `sink`, and returns how many bytes of
+    /// input it used.
     ///
     /// # Errors
-    /// 400 for bytes that are no chunk, 413 for too many.
+    /// 400 for malformed chunks, 413 for too many bytes.
     pub fn decode(&mut self, input: &[u8], mut sink: impl FnMut(&[u8])) -> Result<usize, Refusal> {
         let mut taken = 0;
         while taken < input.len() && self.at != At::End {
@@ -99,7 +99,7 @@ impl BodyDecoder {
         Ok(taken)
     }
 
-    /// Adds input to the line as far as it goes; how much that was, and whether the line is whole.
+    /// Adds input to the line; returns how much, and whether the line is complete.
     fn take_line(&mut self, input: &[u8]) -> Result<(usize, bool), Refusal> {
         let bytes_max = match self.at {
             At::DataEnd => 0,
@@ -164,7 +164,7 @@ impl BodyDecoder {
     }
 }
 
-/// A chunk's size, and how many bytes of extensions follow it.
+/// A chunk's size, and the length of its extensions.
 fn chunk_size(line: &[u8]) -> Result<(u64, usize), Refusal> {
     let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
     let (number, extensions) = line.split_at(digits);
@@ -180,9 +180,9 @@ fn chunk_size(line: &[u8]) -> Result<(u64, usize), Refusal> {
     Ok((size, extensions.len()))
 }
 
-/// Whether it is any number of `;name`, `;name=token` and `;name="text"`.
+/// Whether the text is any number of `;name`, `;name=token` and `;name="text"`.
 ///
-/// The grammar also has spaces around `;` and `=`, as an error that senders must not make: refused.
+/// The grammar also allows spaces around `;` and `=`, but senders must not write them: refused.
 fn are_extensions(mut rest: &[u8]) -> bool {
     let token = |rest: &[u8]| rest.iter().take_while(|&&byte| is_token(byte)).count();
     while let Some(extension) = rest.strip_prefix(b";") {
@@ -205,7 +205,7 @@ fn are_extensions(mut rest: &[u8]) -> bool {
     rest.is_empty()
 }
 
-/// How long a quoted text is, with its closing quote.
+/// The length of a quoted text with its closing quote.
 fn quoted_length(quoted: &[u8]) -> Option<usize> {
     let mut escaped = false;
     let end = quoted.iter().position(|&byte| {
@@ -216,7 +216,7 @@ fn quoted_length(quoted: &[u8]) -> Option<usize> {
     end.map(|end| end + 1)
 }
 
-/// Trailers are checked and forgotten: nothing here reads them.
+/// Trailers are checked and dropped: no handler reads them.
 fn check_trailer(line: &[u8]) -> Result<(), Refusal> {
     let colon = line.iter().position(|&byte| byte == b':');
     let name = &line[..colon.unwrap_or(0)];
@@ -235,7 +235,7 @@ fn check_trailer(line: &[u8]) -> Result<(), Refusal> {
 mod tests {
     use super::*;
 
-    /// The body, and how much input it took.
+    /// The body, and how much input it used.
     fn read(input: &[u8], step: usize) -> Result<(Vec<u8>, usize), u16> {
         let mut body = BodyDecoder::new(Framing::Chunked, 100).expect("a body");
         let (mut bytes, mut taken) = (Vec::new(), 0);

@@ -1,6 +1,6 @@
-//! A client's connection: a head, a body, a reply, and again, as far as it goes without waiting.
+//! A client's connection: a head, a body, a reply, and the next request, as far as possible without waiting.
 //!
-//! A state machine without I/O of its own but on its socket: a whole request goes out, its answer comes in.
+//! A state machine whose only I/O is its socket: it emits complete requests and receives their answers.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::Shutdown;
@@ -21,85 +21,85 @@ use super::spool::{Spool, SpoolBudget};
 use crate::clock;
 use crate::http::response::Response;
 
-/// How long a head may take, from its first byte; also how long a new connection may be silent.
+/// The time limit of a head from its first byte; also the silence limit of a new connection.
 const HEAD_WITHIN: Duration = Duration::from_secs(10);
 /// How long a connection may be silent between requests.
 const IDLE_MAX: Duration = Duration::from_secs(50);
-/// The credit of a body that comes slowly.
+/// The initial credit of a slow body.
 const BODY_GRACE: Duration = Duration::from_secs(10);
-/// The credit of a client that takes its reply slowly.
+/// The initial credit of a slow reader of its reply.
 const REPLY_GRACE: Duration = Duration::from_secs(30);
-/// How long a closed connection is read on, so that its client gets the last reply and no reset.
+/// How long a closed connection is still read, so that its client gets the last reply and no reset.
 const LINGER: Duration = Duration::from_secs(2);
 const LINGER_STOPPING: Duration = Duration::from_millis(300);
-/// How much is read on.
+/// How much is read then.
 const LINGER_BYTES_MAX: usize = 16 << 20;
-/// How much is read ahead at once.
+/// How much is read at once.
 const READ_BYTES: usize = 16 * 1024;
-/// A body from this length on is not copied into the spool.
+/// Bodies of at least this length are not copied into the spool.
 const SHARED_BYTES_MIN: usize = 64 * 1024;
-/// How many steps one connection may go before others have their turn.
+/// How many steps one connection may take before the others have their turn.
 const STEPS_MAX: usize = 16;
 
-/// The surroundings of a step.
+/// The resources of a step.
 pub(super) struct StepContext<'a> {
     pub(super) now: Instant,
     pub(super) buffer: &'a mut [u8],
     pub(super) budget: &'a Arc<SpoolBudget>,
     pub(super) admit: &'a Admit,
-    /// No new request is begun.
+    /// After a stop, no new request begins.
     pub(super) stopping: bool,
 }
 
 /// The outcome of a connection's step.
 pub(super) enum Step {
-    /// Nothing, until there is an event or its deadline.
+    /// Nothing to do until an event or its deadline.
     Wait,
-    /// It could go on, but others have their turn.
+    /// It can go on, but the others have their turn first.
     Again,
-    /// Its request is whole.
+    /// Its request is complete.
     Submit(WholeRequest),
-    /// It is done with.
+    /// It is closed.
     Gone,
 }
 
 /// A connection.
 pub(super) struct Client {
     pub(super) stream: TcpStream,
-    /// Whether it is one too many, which only gets to know that.
+    /// Whether it exceeds the limit and only gets a refusal.
     pub(super) is_refused: bool,
-    /// Bytes that were read and not yet understood.
+    /// Bytes that were read but not yet parsed.
     input: Vec<u8>,
     /// Bytes of the reply that the client has not taken yet.
     out: Spool,
-    /// How the reply is taken.
+    /// The time limit of the reply.
     rate_limit: RateLimit,
     state: ClientState,
-    /// Until when the state may last.
+    /// The deadline of the state.
     until: Option<Instant>,
     context: ReplyContext,
     readable: bool,
     writable: bool,
-    /// The client sends nothing after the bytes that are there.
+    /// The client sends nothing more.
     closes: bool,
-    /// All of that was read.
+    /// All of its bytes were read.
     ended: bool,
 }
 
 enum ClientState {
     Head(Scanner),
     Body(Box<Upload>),
-    /// The request is handed out.
+    /// A handler has the request.
     InHand,
-    /// All of the reply is in `out`.
+    /// The whole reply is in `out`.
     Replied,
-    /// Closed, but for bytes that the client still sends.
+    /// Closed, but the client still sends bytes.
     Lingering {
         bytes_left: usize,
     },
 }
 
-/// A body that is coming in.
+/// A body in progress.
 struct Upload {
     head: Head,
     admission: Admission,
@@ -123,7 +123,7 @@ impl Client {
                 is_1_1: true,
                 keep_alive: true,
             },
-            // Most clients have sent already: trying is cheaper than waiting for the event.
+            // Most clients have already sent bytes: reading is cheaper than waiting for the event.
             readable: true,
             writable: true,
             closes: false,
@@ -131,21 +131,21 @@ impl Client {
         }
     }
 
-    /// Tells the client that it is one too many.
+    /// Tells the client that there are too many connections.
     pub(super) fn refuse_connection(&mut self, context: &mut StepContext<'_>) -> Step {
         self.is_refused = true;
         let refused = self.refuse(Refusal::FULL, context);
         refused.map_or(Step::Gone, |()| self.advance(context))
     }
 
-    /// Takes note of an event.
+    /// Records an event.
     pub(super) fn note(&mut self, event: &Event) {
         self.readable |= event.is_readable() || event.is_read_closed() || event.is_error();
         self.writable |= event.is_writable() || event.is_write_closed() || event.is_error();
         self.closes |= event.is_read_closed() || event.is_error();
     }
 
-    /// When the connection has to be looked at even if nothing happens.
+    /// When the connection must be checked even without an event.
     pub(super) fn deadline(&self) -> Option<Instant> {
         match &self.state {
             _ if !self.out.is_empty() => Some(self.rate_limit.until),
@@ -154,10 +154,10 @@ impl Client {
         }
     }
 
-    /// Goes on after the deadline.
+    /// Continues after the deadline.
     pub(super) fn expire(&mut self, context: &mut StepContext<'_>) -> Step {
         let refused = match self.state {
-            // A client that takes nothing takes no refusal either.
+            // A client that takes nothing would not take a refusal either.
             _ if !self.out.is_empty() => return Step::Gone,
             ClientState::Head(_) if !self.input.is_empty() => self.refuse(Refusal::SLOW_HEAD, context),
             ClientState::Body(_) => self.refuse(Refusal::SLOW_BODY, context),
@@ -166,7 +166,7 @@ impl Client {
         refused.map_or(Step::Gone, |()| self.advance(context))
     }
 
-    /// Goes on as far as it goes without waiting.
+    /// Continues as far as possible without waiting.
     pub(super) fn advance(&mut self, context: &mut StepContext<'_>) -> Step {
         for _ in 0..STEPS_MAX {
             match self.flush(context.now, context.buffer) {
@@ -193,11 +193,11 @@ impl Client {
         Step::Again
     }
 
-    /// Sends the handler's answer and goes on.
+    /// Sends the handler's answer and continues.
     pub(super) fn finish(&mut self, answer: &Response, context: &mut StepContext<'_>) -> Step {
         match self.answer(answer, true, context) {
             Ok(()) => self.advance(context),
-            // Gone, or too long for the budget.
+            // The client is gone, or the answer exceeds the budget.
             Err(error) => {
                 tracing::debug!(%error, "a client left before its reply");
                 Step::Gone
@@ -205,7 +205,7 @@ impl Client {
         }
     }
 
-    /// Sends bytes, and a shared body behind them. The client takes the rest when it can.
+    /// Sends bytes, and a shared body after them. The rest waits until the client can take it.
     fn send(&mut self, mut bytes: &[u8], body: Option<Arc<Vec<u8>>>, now: Instant) -> io::Result<()> {
         while self.out.is_empty() && self.writable && !bytes.is_empty() {
             match self.stream.write(bytes) {
@@ -225,7 +225,7 @@ impl Client {
         body.map_or(Ok(()), |body| self.out.share(body))
     }
 
-    /// Sends what waits; whether that was all.
+    /// Sends waiting bytes; returns whether that was all.
     fn flush(&mut self, now: Instant, buffer: &mut [u8]) -> io::Result<bool> {
         while !self.out.is_empty() {
             if !self.writable {
@@ -244,7 +244,7 @@ impl Client {
         Ok(true)
     }
 
-    /// Reads the bytes that are there, up to the buffer's length.
+    /// Reads the available bytes, up to the buffer's length.
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self.stream.read(buffer) {
             Ok(0) => {
@@ -252,7 +252,7 @@ impl Client {
                 Ok(0)
             }
             Ok(length) => {
-                // Less than there was room for: that was all, and more is told by an event.
+                // Less than the buffer holds: that was all, and an event will report more.
                 self.readable = length == buffer.len() || self.closes;
                 Ok(length)
             }
@@ -300,7 +300,7 @@ impl Client {
         Ok(None)
     }
 
-    /// Begins a request whose head is good.
+    /// Begins a request with a good head.
     fn begin(&mut self, head: Head, context: &StepContext<'_>) -> io::Result<()> {
         self.context = ReplyContext {
             is_head: head.method == "HEAD",
@@ -375,7 +375,7 @@ impl Client {
         Ok(None)
     }
 
-    /// Hands the request out, now that it is whole.
+    /// Emits the complete request.
     fn submit(&mut self, upload: Upload, context: &StepContext<'_>) -> io::Result<Option<Step>> {
         let Upload { head, spool, .. } = upload;
         if head.target == "*" {
@@ -392,14 +392,14 @@ impl Client {
         })))
     }
 
-    /// Refuses a request: what follows it cannot be trusted.
+    /// Refuses a request; the bytes after it cannot be trusted.
     fn refuse(&mut self, refusal: Refusal, context: &StepContext<'_>) -> io::Result<()> {
         tracing::debug!(status = refusal.status, refusal.detail, "refused");
-        // Whether a bad request was a HEAD is not known, and its connection ends anyway.
+        // It may have been a HEAD, but its connection ends anyway.
         self.answer(&refusal.answer(), false, context)
     }
 
-    /// Answers, and keeps the connection if `keep` and the request both allow it.
+    /// Answers, and keeps the connection if both `keep` and the request allow it.
     fn answer(&mut self, answer: &Response, keep: bool, context: &StepContext<'_>) -> io::Result<()> {
         self.context.keep_alive &= keep && !context.stopping;
         let (mut bytes, has_body) = reply::head(answer, self.context, clock::machine_us());
@@ -412,7 +412,7 @@ impl Client {
         self.send(&bytes, shared, context.now)
     }
 
-    /// Turns to the next request, or closes.
+    /// Continues with the next request, or closes.
     fn after_reply(&mut self, context: &StepContext<'_>) -> io::Result<Option<Step>> {
         if self.context.keep_alive {
             let within = if self.input.is_empty() {
@@ -435,8 +435,8 @@ impl Client {
         Ok(None)
     }
 
-    /// Reads on without looking: a connection that is closed with bytes unread is reset, and the reset
-    /// may overtake the reply.
+    /// Reads and drops bytes: a connection that is closed with unread bytes is reset, and the reset may
+    /// overtake the reply.
     fn linger(&mut self, context: &mut StepContext<'_>) -> io::Result<Option<Step>> {
         if self.ended {
             return Ok(Some(Step::Gone));
@@ -453,11 +453,11 @@ impl Client {
     }
 }
 
-/// The methods of the server as a whole.
+/// The methods of the whole server.
 const ALLOWED: &str = "GET, HEAD, POST, DELETE, OPTIONS";
 
 impl Upload {
-    /// Takes input; how much of it belonged to the body.
+    /// Reads the body's part of the input; returns how much it was.
     fn decode(&mut self, input: &[u8]) -> Result<usize, Refusal> {
         let mut kept = Ok(());
         let spool = &mut self.spool;

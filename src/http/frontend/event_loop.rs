@@ -1,4 +1,4 @@
-//! The event loop: one thread that waits for any connection to be ready, and lets each go as far as it can.
+//! The event loop: one thread that waits for ready connections, and lets each continue as far as possible.
 
 use std::collections::{HashMap, VecDeque};
 use std::io::{self, ErrorKind, Write};
@@ -23,24 +23,24 @@ use crate::http::response::Response;
 
 const LISTENER: Token = Token(0);
 const WAKER: Token = Token(1);
-/// Where the tokens of clients begin. None is used twice, so that no event or reply reaches another client.
+/// The first token of clients. No token is used twice, so no event or reply reaches another client.
 const CLIENT_FIRST: usize = 2;
 
 const EVENTS_MAX: usize = 1024;
 const BUFFER_BYTES: usize = 128 * 1024;
-/// How many connections are accepted before those that are there have their turn.
+/// How many connections are accepted in a row before the others have their turn.
 const ACCEPTS_MAX: usize = 64;
-/// How long none is accepted after the machine had no descriptor left.
+/// How long accepting pauses when the system has no descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// How long the thread stays awake for the next event: mostly there is one, the answer of a handler or the
-/// next request of a client, and to be woken takes a good part of the time of a short request.
+/// How long the thread polls for the next event before it sleeps. Mostly one comes, such as a handler's answer,
+/// and waking up takes a good part of a short request's time.
 const AWAKE: Duration = Duration::from_micros(100);
-/// How often deadlines are looked at.
+/// How often deadlines are checked.
 const TICK: Duration = Duration::from_millis(100);
-/// How long replies in hand may take after a stop.
+/// How long current replies may take after a stop.
 const STOP_WITHIN: Duration = Duration::from_secs(4);
 
-/// All connections, and the one thread's state.
+/// All connections, and the thread's state.
 pub(super) struct EventLoop {
     poll: Poll,
     waker: Arc<Waker>,
@@ -53,7 +53,7 @@ pub(super) struct EventLoop {
     budget: Arc<SpoolBudget>,
     clients: HashMap<Token, Client, foldhash::fast::RandomState>,
     next_client: usize,
-    /// How many of the clients are one too many.
+    /// How many of the clients exceed the limit.
     refused: usize,
     /// Handlers' answers.
     replies: Receiver<(Token, Response)>,
@@ -62,7 +62,7 @@ pub(super) struct EventLoop {
     in_hand: usize,
     /// Requests that wait for a handler.
     waiting: VecDeque<(Token, WholeRequest)>,
-    /// Clients that have something to do now, and those after the next look at events.
+    /// Clients to continue now, and clients to continue after the next check of events.
     due: VecDeque<Token>,
     later: Vec<Token>,
     acceptable: bool,
@@ -115,12 +115,12 @@ impl EventLoop {
         })
     }
 
-    /// Ends a wait for events.
+    /// Wakes the loop from a wait for events.
     pub(super) fn waker(&self) -> Arc<Waker> {
         Arc::clone(&self.waker)
     }
 
-    /// Closes all connections, after a failure; requests in hand are answered to none.
+    /// Closes all connections after a failure; current requests get no answer.
     pub(super) fn reset(&mut self) {
         self.clients.clear();
         self.waiting.clear();
@@ -130,7 +130,7 @@ impl EventLoop {
         self.acceptable = true;
     }
 
-    /// Goes on until the stop is over.
+    /// Runs until the stop is complete.
     pub(super) fn run(&mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(EVENTS_MAX);
         loop {
@@ -162,7 +162,7 @@ impl EventLoop {
         }
     }
 
-    /// Waits for events, at first awake: most come at once.
+    /// Waits for events, at first without sleeping: most come at once.
     fn wait(&mut self, events: &mut Events) -> io::Result<()> {
         let timeout = self.timeout();
         let deadline = Instant::now() + AWAKE;
@@ -172,13 +172,13 @@ impl EventLoop {
             match self.poll.poll(events, waits) {
                 Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
                 Ok(()) if is_late || !events.is_empty() => return Ok(()),
-                // Others may want the processor.
+                // Lets other threads run.
                 _ => thread::yield_now(),
             }
         }
     }
 
-    /// How long to wait for events: for ever only if no deadline could pass.
+    /// How long to wait for events: without a limit only if no deadline can pass.
     fn timeout(&self) -> Option<Duration> {
         if !self.later.is_empty() || (self.acceptable && self.accept_after.is_none()) {
             return Some(Duration::ZERO);
@@ -223,7 +223,7 @@ impl EventLoop {
                         ErrorKind::Interrupted | ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset
                     ) => {}
                 Err(error) => {
-                    // No descriptor or no memory is left; some are given back sooner or later.
+                    // No descriptor or memory is left; some will be freed.
                     if !paused {
                         tracing::warn!(%error, "no connection can be accepted at the moment");
                     }
@@ -239,12 +239,12 @@ impl EventLoop {
         }
     }
 
-    /// Lets a connection in, or tells it that it is one too many.
+    /// Accepts a connection, or refuses it if there are too many.
     fn enter(&mut self, mut stream: TcpStream) -> io::Result<()> {
         let kept = self.clients.len() - self.refused;
         let refused = kept >= self.limits.connections_max;
         if refused && self.refused >= self.limits.refused_max() {
-            // Too many even for a complete answer.
+            // Too many even for a complete refusal.
             let context = ReplyContext {
                 is_head: false,
                 is_1_1: true,
@@ -254,7 +254,7 @@ impl EventLoop {
             let (head, _) = reply::head(&answer, context, clock::machine_us());
             return stream.write_all(&[&head, answer.body.as_slice()].concat());
         }
-        // Without it a reply in two parts would wait for the client's word on the first.
+        // Without it, a reply in two parts would wait for the client to acknowledge the first.
         stream.set_nodelay(true)?;
         let token = Token(self.next_client);
         self.next_client += 1;
@@ -271,7 +271,7 @@ impl EventLoop {
         Ok(())
     }
 
-    /// Lets every client that has something to do go on.
+    /// Continues every client that is due.
     fn work(&mut self) {
         while let Some(token) = self.due.pop_front() {
             self.step(token, Client::advance);
@@ -280,7 +280,7 @@ impl EventLoop {
         self.hand_out();
     }
 
-    /// Lets a client take a step, and acts on its outcome.
+    /// Takes one step of a client, and acts on its outcome.
     fn step(&mut self, token: Token, step: impl FnOnce(&mut Client, &mut StepContext<'_>) -> Step) {
         let Some(client) = self.clients.get_mut(&token) else {
             return;
@@ -306,7 +306,7 @@ impl EventLoop {
         }
     }
 
-    /// Ends the wait of clients whose deadline has passed.
+    /// Continues the clients whose deadline has passed.
     fn expire(&mut self) {
         let over = |client: &Client| client.deadline().is_some_and(|until| until <= self.now);
         let over: Vec<_> = self.clients.iter().filter(|(_, client)| over(client)).collect();
@@ -321,7 +321,7 @@ impl EventLoop {
         while self.in_hand < self.limits.handlers
             && let Some((client, request)) = self.waiting.pop_front()
         {
-            // A client that left before its request was begun wants no answer.
+            // A client that has left needs no answer.
             if !self.clients.contains_key(&client) {
                 continue;
             }

@@ -1,4 +1,4 @@
-//! An exchange: a whole request on its way to a handler, and the way back for the answer.
+//! An exchange: a complete request for a handler, and the way back for its answer.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use mio::{Token, Waker};
 use super::spool::Spool;
 use crate::http::response::Response;
 
-/// A request that is well-formed, bounded and all there.
+/// A well-formed, bounded and complete request.
 pub struct WholeRequest {
     /// The method, upper case.
     pub method: &'static str,
@@ -27,21 +27,21 @@ pub struct ReplyTo {
     pub(super) waker: Arc<Waker>,
 }
 
-/// A request and the way back for its answer. Each is to be answered once.
+/// A request and the way back for its answer. Each must be answered once.
 pub struct Exchange {
     /// The request.
     pub request: WholeRequest,
-    /// Where its answer goes.
+    /// The way back.
     pub reply_to: ReplyTo,
 }
 
-/// Takes exchanges and has them answered.
+/// Takes exchanges and gets them answered.
 pub type Dispatch = dyn FnMut(Exchange) + Send;
 
 impl ReplyTo {
-    /// Gives the answer to the event loop.
+    /// Sends the answer to the event loop.
     pub fn answer(self, answer: Response) {
-        // The receiver is gone only after a stop, and then no client waits.
+        // The receiver is gone only after a stop, when no client waits.
         if self.replies.send((self.client, answer)).is_ok()
             && let Err(error) = self.waker.wake()
         {

@@ -1,7 +1,7 @@
-//! Heads: where one ends, whether it is well-formed, and which of its fields the handler sees.
+//! Heads: finds the end of a head, checks it, and selects the fields for the handler.
 //!
-//! Pure: bytes in, verdict out. httparse has the grammar; the stricter rules that RFC 9110 and 9112 allow are
-//! here.
+//! Pure: takes bytes, returns a verdict. httparse knows the grammar; this file has the stricter rules that RFC 9110
+//! and 9112 allow.
 
 use std::fmt::Write;
 use std::ops::Range;
@@ -9,13 +9,13 @@ use std::ops::Range;
 use super::refusal::Refusal;
 use super::target;
 
-/// How long a head may be, with the request line and the empty line at its end.
+/// The longest head, with the request line and the empty line at its end.
 pub const HEAD_BYTES_MAX: usize = 16 * 1024;
-/// How long a request line may be, without its end.
+/// The longest request line, without its end.
 pub const LINE_BYTES_MAX: usize = 8 * 1024;
-/// How many fields a head may have.
+/// The most fields of a head.
 pub const FIELDS_MAX: usize = 100;
-/// How many empty lines before a request line are passed over: old clients send one after a body.
+/// How many empty lines before a request line are skipped: old clients send one after a body.
 const EMPTY_LINES_MAX: usize = 2;
 
 /// The methods that HTTP and PATCH's RFC define; CONNECT is refused with its target.
@@ -23,7 +23,7 @@ const METHODS: [&str; 9] = [
     "GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT",
 ];
 
-/// Fields about connection and framing, which the frontend alone decides on.
+/// Fields about connection and framing, which only the frontend reads.
 const OWN: [&str; 11] = [
     "Host",
     "Content-Length",
@@ -41,20 +41,20 @@ const OWN: [&str; 11] = [
 /// How a body is framed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Framing {
-    /// By its length in bytes; zero where the head says nothing.
+    /// By its length in bytes; zero if the head gives none.
     Length(u64),
     /// In chunks.
     Chunked,
 }
 
-/// A request's head that was found good.
+/// A valid head.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Head {
-    /// One that HTTP knows.
+    /// A method of HTTP.
     pub method: &'static str,
     /// Path and query, or `*`.
     pub target: String,
-    /// Whether the client speaks 1.1, and not 1.0.
+    /// Whether the client uses 1.1, not 1.0.
     pub is_1_1: bool,
     /// How its body is framed.
     pub framing: Framing,
@@ -62,16 +62,16 @@ pub struct Head {
     pub keep_alive: bool,
     /// Whether the client waits for `100 Continue` before it sends the body.
     pub expects_continue: bool,
-    /// The fields for the handler: ASCII, the host first, without those about connection and framing.
+    /// The handler's fields: ASCII, the host first, without those about connection and framing.
     pub fields: Vec<(String, String)>,
 }
 
-/// Looks for the end of a head in bytes that come bit by bit.
+/// Finds the end of a head in bytes that arrive in pieces.
 #[derive(Debug, Default)]
 pub struct Scanner {
-    /// Where the head begins, behind empty lines.
+    /// The start of the head, after empty lines.
     start: usize,
-    /// How far it was looked.
+    /// The end of the bytes already searched.
     seen: usize,
     line_start: usize,
     lines: usize,
@@ -79,11 +79,11 @@ pub struct Scanner {
 }
 
 impl Scanner {
-    /// Looks at the new bytes of `input`, which begins with all earlier ones; where the head lies once it is all
-    /// there.
+    /// Searches the new bytes of `input`, which begins with all earlier ones; returns the range of the head once it is
+    /// complete.
     ///
     /// # Errors
-    /// As soon as it is clear that no good head comes: 400, 414 or 431.
+    /// 400, 414 or 431, as soon as no good head is possible.
     pub fn scan(&mut self, input: &[u8]) -> Result<Option<Range<usize>>, Refusal> {
         while let Some(&byte) = input.get(self.seen) {
             let at = self.seen;
@@ -124,7 +124,7 @@ impl Scanner {
     }
 }
 
-/// Judges a whole head, from its request line to the empty line.
+/// Checks a complete head, from its request line to the empty line.
 ///
 /// # Errors
 /// 400, 417, 431, 501 or 505.
@@ -167,7 +167,7 @@ pub fn judge(head: &[u8]) -> Result<Head, Refusal> {
         return Err(Refusal::EXPECTATION);
     }
 
-    // A target that begins with its query is the root's.
+    // A target that begins with its query means the root.
     let slash = if target.path.starts_with('?') { "/" } else { "" };
     let host = target.host.or(host);
     let host = host.map(|host| ("Host".to_owned(), host.to_owned()));
@@ -186,7 +186,7 @@ pub fn judge(head: &[u8]) -> Result<Head, Refusal> {
     })
 }
 
-/// Whether the request line is well written but for a version that is not spoken here.
+/// Whether the request line is well-formed except for an unsupported version.
 fn names_a_version(head: &[u8]) -> bool {
     let line = head.split(|&byte| byte == b'\r').next().unwrap_or(head);
     let mut words = line.split(|&byte| byte == b' ');
@@ -202,7 +202,7 @@ fn is_own(name: &str) -> bool {
     OWN.iter().any(|own| name.eq_ignore_ascii_case(own))
 }
 
-/// A value in ASCII: other bytes are percent-encoded.
+/// A value in ASCII: all other bytes are percent-encoded.
 fn ascii(value: &[u8]) -> String {
     let mut text = String::with_capacity(value.len());
     for &byte in value {
@@ -255,7 +255,7 @@ impl<'a> ConnectionFields<'a> {
         }
     }
 
-    /// The host; none only where 1.0 leaves it out.
+    /// The host; none only if a 1.0 request omits it.
     fn host(&self, is_1_1: bool) -> Result<Option<&'a str>, Refusal> {
         match (self.hosts, std::str::from_utf8(self.host)) {
             (0, _) if is_1_1 => Err(Refusal::malformed("Host is missing (HTTP/1.1 needs one)")),
@@ -281,7 +281,7 @@ impl<'a> ConnectionFields<'a> {
     }
 }
 
-/// A length in decimal digits. One with leading zeros is legal but read as octal by some: refused.
+/// A length in decimal digits. Leading zeros are legal, but some programs read them as octal: refused.
 fn length(value: &[u8]) -> Result<u64, Refusal> {
     let digits = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
     let plain = value.len() == 1 || value.first() != Some(&b'0');
@@ -292,7 +292,7 @@ fn length(value: &[u8]) -> Result<u64, Refusal> {
     ))
 }
 
-/// `chunked` alone is taken; a coding that is not known, alone or before it, is 501.
+/// Only `chunked` alone is accepted; an unknown coding, alone or before it, gets 501.
 fn coding(value: &[u8]) -> Result<Framing, Refusal> {
     let is_chunked = |coding: &&[u8]| coding.eq_ignore_ascii_case(b"chunked");
     if is_chunked(&value) {
@@ -309,7 +309,7 @@ fn coding(value: &[u8]) -> Result<Framing, Refusal> {
     Err(Refusal::malformed("Transfer-Encoding must be chunked and nothing else"))
 }
 
-/// Whether a byte may stand in a token.
+/// Whether a token may contain this byte.
 pub(super) fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }

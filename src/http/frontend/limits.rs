@@ -1,4 +1,4 @@
-//! Limits: how much the frontend may use, and how long a body a route takes.
+//! Limits: how much the frontend may use, and how long the body of a route may be.
 
 use std::path::PathBuf;
 
@@ -7,32 +7,32 @@ use crate::http::response::Response;
 /// How much the frontend may use.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// How many requests are handed over at once.
+    /// How many requests handlers have at once.
     pub handlers: usize,
     /// How many connections are served at once.
     pub connections_max: usize,
-    /// Where bodies and replies wait that are too long for memory.
+    /// The folder for bodies and replies that are too long for memory.
     pub folder: PathBuf,
     /// How many bytes may wait there.
     pub disk_bytes_max: u64,
 }
 
 impl Limits {
-    /// How many connections beyond the others get a complete 503.
+    /// How many more connections get a complete 503.
     pub(super) fn refused_max(&self) -> usize {
         self.connections_max / 16 + 1
     }
 }
 
-/// A route's word on a request before its body is read.
+/// A route's decision on a request before its body is read.
 pub struct Admission {
-    /// How long the body may be, in bytes.
+    /// The longest body, in bytes.
     pub body_bytes_max: u64,
-    /// The answer to a longer body, made from this limit.
+    /// Makes the answer to a longer body from this limit.
     pub too_large: fn(u64) -> Response,
-    /// The answer, where the head is enough to know it.
+    /// The answer, if the head alone decides it.
     pub known: Option<Response>,
 }
 
-/// Judges a method and a target.
+/// Decides on a method and a target.
 pub type Admit = dyn Fn(&str, &str) -> Admission + Send;

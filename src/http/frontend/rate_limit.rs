@@ -1,24 +1,24 @@
-//! RateLimit: how long a client may take over a body or a reply.
+//! The rate limit: how long a client may take for a body or a reply.
 //!
 //! Pure: the caller brings the clock.
 
 use std::time::{Duration, Instant};
 
-/// The least that a client must move, once its grace is used up.
+/// The least rate of a client after its grace period.
 const BYTES_PER_SECOND_MIN: u32 = 1024;
 
-/// Time as credit: a client begins with some, spends it as time passes, and earns a second with every 1024
-/// bytes, up to the first amount. A client that pauses now and then is served. One that moves less on average,
-/// or stops, is closed when its credit is spent.
+/// Time as credit. A client starts with some, spends it as time passes, and earns a second for every 1024 bytes, up to
+/// the initial amount. Short pauses are allowed. A client that stops, or moves less on average, is closed when its
+/// credit is spent.
 #[derive(Clone, Copy, Debug)]
 pub struct RateLimit {
     grace: Duration,
-    /// When the credit is spent.
+    /// When the credit will be spent.
     pub until: Instant,
 }
 
 impl RateLimit {
-    /// A client that begins now.
+    /// A client that starts now.
     pub fn new(now: Instant, grace: Duration) -> Self {
         Self {
             grace,
@@ -26,7 +26,7 @@ impl RateLimit {
         }
     }
 
-    /// Counts bytes that were moved.
+    /// Counts moved bytes.
     pub fn moved(&mut self, now: Instant, bytes: usize) {
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         let earned = Duration::from_secs(1) * bytes / BYTES_PER_SECOND_MIN;

@@ -1,8 +1,8 @@
-//! Refusals: why the frontend turns a request away, with the status and the remedy.
+//! Refusals: why the frontend refuses a request, with the status and the remedy.
 
 use crate::http::response::Response;
 
-/// Why a request is turned away. The bytes that follow it cannot be trusted, so its connection is closed.
+/// A refusal. The bytes after a refused request cannot be trusted, so its connection is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// The status code.
@@ -12,24 +12,24 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// 400: the request is not written as RFC 9112 has it.
+    /// 400: the request violates RFC 9112.
     pub const fn malformed(detail: &'static str) -> Self {
         Self { status: 400, detail }
     }
 
-    /// 413: the body is longer than the route takes.
+    /// 413: the body is longer than the route allows.
     pub const TOO_LARGE: Self = Self {
         status: 413,
         detail: "the body is longer than this route takes (send it in parts, or gzipped)",
     };
 
-    /// 414: an endless request line.
+    /// 414: the request line is too long.
     pub const LONG_LINE: Self = Self {
         status: 414,
         detail: "the request line is longer than 8192 bytes (send long data as a body)",
     };
 
-    /// 431: an endless head.
+    /// 431: the head is too long.
     pub const LONG_HEAD: Self = Self {
         status: 431,
         detail: "the head has more than 16384 bytes or 100 fields (send fewer and shorter header fields)",
@@ -47,7 +47,7 @@ impl Refusal {
         detail: "the body came at less than 1024 bytes a second (send it again over a faster line)",
     };
 
-    /// 417: the client waits for something that never comes.
+    /// 417: the client expects something that the server never sends.
     pub const EXPECTATION: Self = Self {
         status: 417,
         detail: "no expectation but 100-continue is met here (leave Expect out)",
@@ -83,7 +83,7 @@ impl Refusal {
         detail: "only HTTP/1.1 and HTTP/1.0 are spoken here (send one of them)",
     };
 
-    /// The answer that says so.
+    /// The answer of this refusal.
     pub fn answer(self) -> Response {
         let answer = Response::problem(self.status, self.detail);
         if self.status == 503 {

@@ -1,4 +1,4 @@
-//! Replies: how an answer is written for the client. Pure: a value in, bytes out.
+//! Replies: writes an answer for the client. Pure: takes a value, returns bytes.
 
 use std::io::Write;
 
@@ -6,14 +6,14 @@ use chrono::DateTime;
 
 use crate::http::response::{Response, title};
 
-/// The traits of a request that its reply depends on.
+/// The request's traits that shape its reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReplyContext {
-    /// Whether the body is to be left out.
+    /// Whether the body is omitted.
     pub is_head: bool,
-    /// Whether the client speaks 1.1, and not 1.0.
+    /// Whether the client uses 1.1, not 1.0.
     pub is_1_1: bool,
-    /// Whether the connection goes on.
+    /// Whether the connection stays open.
     pub keep_alive: bool,
 }
 
@@ -28,7 +28,7 @@ pub fn head(answer: &Response, context: ReplyContext, at_us: i64) -> (Vec<u8>, b
         let _ = write!(bytes, "Date: {date}\r\n");
     }
     for (name, value) in &answer.headers {
-        // A line end in a value would begin another field; the connection is decided on below.
+        // A line end in a value would start another field; `Connection` is set below.
         if *name != "Connection" && !value.chars().any(char::is_control) {
             let _ = write!(bytes, "{name}: {value}\r\n");
         }

@@ -1,6 +1,6 @@
-//! Spools: bytes that wait to be read, some in memory and the rest in a file without a name.
+//! Spools: bytes that wait to be read, some in memory and the rest in an unnamed file.
 //!
-//! All spools together hold no more than their [`SpoolBudget`], in memory as on disk.
+//! All spools together stay within their [`SpoolBudget`], in memory and on disk.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -13,13 +13,13 @@ const MEMORY_BYTES_MAX: usize = 1 << 20;
 /// How many bytes of all spools stay in memory.
 const ALL_MEMORY_BYTES_MAX: u64 = 16 << 20;
 
-/// How many bytes that belong to others, too, wait in all spools; each counts as often as it waits.
+/// How many shared bytes wait in all spools; each counts once for every spool it waits in.
 const SHARED_BYTES_MAX: u64 = 256 << 20;
 
 /// The bytes that all spools may hold together.
 #[derive(Debug)]
 pub(super) struct SpoolBudget {
-    /// Where files are made: beside the database, where there is room for rows anyway.
+    /// The folder of the files: that of the database, which needs room for rows anyway.
     folder: PathBuf,
     memory_bytes_left: AtomicU64,
     disk_bytes_left: AtomicU64,
@@ -43,30 +43,30 @@ impl SpoolBudget {
     }
 }
 
-/// Takes bytes off those that are left; whether there were as many.
+/// Takes bytes from the budget; returns whether it had enough.
 fn take(left: &AtomicU64, bytes: u64) -> bool {
     let rest = |left: u64| left.checked_sub(bytes);
     left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, rest).is_ok()
 }
 
-/// Gives bytes back.
+/// Returns bytes to the budget.
 fn give(left: &AtomicU64, bytes: u64) {
     left.fetch_add(bytes, Ordering::SeqCst);
 }
 
-/// First in, first out. Memory comes before the file: once there is a file, all goes there. Shared bytes come
+/// A queue of bytes. Memory comes before the file: once there is a file, all bytes go there. Shared bytes come
 /// last.
 #[derive(Debug)]
 pub struct Spool {
     budget: Arc<SpoolBudget>,
     memory: Vec<u8>,
-    /// How far memory was taken.
+    /// How much of `memory` was read.
     taken: usize,
     file: Option<Overflow>,
     shared: Option<SharedBytes>,
 }
 
-/// Bytes that belong to others, too.
+/// Bytes that other owners share.
 #[derive(Debug)]
 struct SharedBytes {
     bytes: Arc<Vec<u8>>,
@@ -103,7 +103,7 @@ impl Spool {
         file.map_or(0, |file| file.written - file.taken)
     }
 
-    /// Whether none wait.
+    /// Whether no bytes wait.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -140,7 +140,7 @@ impl Spool {
         file.file.write_all(bytes)
     }
 
-    /// Adds bytes at the end as they are, which others have, too; as a copy if too many are shared.
+    /// Adds shared bytes without a copy, or as a copy if too many are shared.
     ///
     /// # Errors
     /// When the budget is spent, or the disk fails.
@@ -153,7 +153,7 @@ impl Spool {
         Ok(())
     }
 
-    /// The next bytes, which stay until they are taken; `buffer` is for those that come from the file.
+    /// The next bytes, which stay until consumed; `buffer` holds those from the file.
     ///
     /// # Errors
     /// When the disk fails.
@@ -172,13 +172,13 @@ impl Spool {
         }
     }
 
-    /// The file, where the next bytes come from it.
+    /// The file, if the next bytes come from it.
     fn unread_file(&mut self) -> Option<&mut Overflow> {
         let file = self.file.as_mut().filter(|_| self.taken == self.memory.len());
         file.filter(|file| file.taken < file.written)
     }
 
-    /// Takes bytes off the front, as many as were peeked at or fewer.
+    /// Removes bytes from the front, at most as many as were peeked at.
     pub(super) fn consume(&mut self, bytes: usize) {
         if self.taken < self.memory.len() {
             self.taken += bytes;
@@ -194,7 +194,7 @@ impl Spool {
         }
     }
 
-    /// Forgets everything and gives its bytes back; a small buffer is kept for the next.
+    /// Drops all bytes and returns them to the budget; a small buffer is kept for reuse.
     fn clear(&mut self) {
         give(&self.budget.memory_bytes_left, self.memory.len() as u64);
         self.memory.clear();

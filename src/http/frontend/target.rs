@@ -1,24 +1,24 @@
-//! Request targets and hosts: RFC 9112, section 3.2, and RFC 3986 as far as it concerns a server.
+//! Request targets and hosts: RFC 9112, section 3.2, and the parts of RFC 3986 that concern a server.
 //!
-//! Pure. Whether a path leads anywhere is not asked here.
+//! Pure. Whether the path exists is decided elsewhere.
 
 use std::net::Ipv6Addr;
 
 use super::refusal::Refusal;
 
-/// Where a request goes.
+/// A request's target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Target<'a> {
-    /// Path and query; `*` for a question about the server itself.
+    /// Path and query; `*` for a question about the whole server.
     pub path: &'a str,
-    /// The host that an absolute target names, which overrides the field `Host`.
+    /// The host in an absolute target, which overrides the field `Host`.
     pub host: Option<&'a str>,
 }
 
 /// Reads the target of a request with this method.
 ///
 /// # Errors
-/// [`Refusal`] with 400 for a form that does not go with the method, or a byte that no URI has.
+/// [`Refusal`] with 400 for a form that does not fit the method, or a byte that no URI has.
 pub fn read<'a>(method: &str, text: &'a str) -> Result<Target<'a>, Refusal> {
     if method == "CONNECT" {
         let authority = is_authority(text) && text.rsplit_once(':').is_some_and(has_port);
@@ -56,9 +56,9 @@ pub fn read<'a>(method: &str, text: &'a str) -> Result<Target<'a>, Refusal> {
     Ok(Target { path, host })
 }
 
-/// Whether the text may stand in `Host`: a host, and a port if it likes.
+/// Whether the text is a valid `Host`: a host, with an optional port.
 ///
-/// An empty one is refused although the field's grammar has it: an http URI must name a host.
+/// An empty host is refused although the grammar allows it: an http URI must name a host.
 pub fn is_authority(text: &str) -> bool {
     let (host, port) = if text.starts_with('[') {
         let Some(end) = text.find(']') else {
@@ -85,7 +85,7 @@ fn has_port((_, port): (&str, &str)) -> bool {
     port.parse::<u16>().is_ok()
 }
 
-/// What follows `http://` or `https://`, in any case.
+/// The text after `http://` or `https://`, in any case.
 fn strip_scheme(text: &str) -> Option<&str> {
     let (scheme, rest) = text.split_once("://")?;
     let known = ["http", "https"].iter();
@@ -93,7 +93,7 @@ fn strip_scheme(text: &str) -> Option<&str> {
     known.next().map(|_| rest)
 }
 
-/// Whether it is free of what neither RFC 3986 allows nor browsers send unencoded.
+/// Whether it has only bytes that RFC 3986 allows or browsers send unencoded.
 fn is_path_and_query(text: &str) -> bool {
     let (path, query) = text.split_once('?').unwrap_or((text, ""));
     let banned = |text: &str, banned: &[u8]| {

@@ -1,4 +1,4 @@
-//! The area chart: which share of open stores was offline, hour by hour, with poller outages hatched.
+//! The area chart: the share of open stores that was offline, hour by hour, with poller outages hatched.
 
 use maud::{Markup, html};
 
@@ -94,7 +94,7 @@ pub fn table(week: Interval, loads: &[Load], zone: &ZoneTable) -> Markup {
     }
 }
 
-/// The next round per cent at or above what must fit, in hundredths.
+/// The next round per cent at or above `highest`, in hundredths.
 fn ceiling(highest: Micros) -> Micros {
     let steps = [200, 400, 1000, 2000, 4000, 6000, 8000];
     steps.into_iter().find(|step| *step >= highest).unwrap_or(10_000)

@@ -1,4 +1,4 @@
-//! A local day of a store's week: its pieces, the reason of each, and the day as a timeline bar.
+//! A local day of a store's week: its pieces, the reason for each, and the day as a timeline bar.
 
 use maud::{Markup, html};
 
@@ -19,9 +19,9 @@ const POLLS_NAMED_MAX: usize = 4;
 pub struct Day {
     /// The date, counted from 1970-01-01.
     pub date: i64,
-    /// All of it.
+    /// The whole day.
     pub stretch: Interval,
-    /// The pieces of the week in it.
+    /// Its pieces of the week.
     pub pieces: Vec<Piece>,
     /// The day in one sentence, for screen readers.
     pub summary: String,
@@ -39,7 +39,7 @@ impl Day {
             .collect()
     }
 
-    /// The day of the standing's own instant.
+    /// The local day of the status's instant.
     pub fn last(standing: &StoreStatus) -> Self {
         let as_of = standing.question.as_of;
         let days = standing.zone.days(Interval::new(as_of - 1, as_of));
@@ -90,7 +90,7 @@ impl Day {
     }
 }
 
-/// What a piece is, and why: the polls in it, or those that it was filled in from.
+/// The condition of a piece and its reason: the polls in it, or those that it was interpolated from.
 fn piece_words(standing: &StoreStatus, date: i64, piece: &Segment) -> String {
     let wall = Wall::new(&standing.zone);
     let what = format!(
@@ -162,7 +162,7 @@ fn named(polls: &[Poll], wall: &Wall<'_>) -> String {
     }
 }
 
-/// The day as a timeline bar with its date and its hours online; `reachable` if each piece can be reached.
+/// The day as a timeline bar with its date and its hours online; if `reachable`, each piece can be focused.
 pub fn day_bar(day: &Day, standing: &StoreStatus, reachable: bool) -> Markup {
     let length = day.stretch.length();
     let midnight = day.date * DAY;

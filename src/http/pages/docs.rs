@@ -41,8 +41,8 @@ pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     Ok(Response::page(200, page))
 }
 
-/// The text as HTML. HTML within it is shown as text, and comments are left out; links to other guides lead
-/// to their pages, and links to files of the project, which no server has, are text.
+/// The text as HTML. HTML in it is shown as text, and comments are omitted. Links to other guides lead to their
+/// pages; links to the project's files, which a server does not have, become text.
 fn markdown(text: &str) -> Markup {
     let mut is_unlinked = false;
     let event = |event| match event {

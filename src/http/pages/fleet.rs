@@ -22,13 +22,13 @@ use crate::uptime::store_state::StoreState;
 use crate::uptime::store_summary::{StoreSummary, VOUCHED_FROM};
 use crate::uptime::window::Window;
 
-/// How many stores or owners a list on this page has; the rest are a link away.
+/// How many stores or owners a list on this page shows; a link leads to the rest.
 const ROWS_MAX: usize = 8;
 
-/// More owners than this are not offered in a menu: `/stores` finds theirs by typing.
+/// With more owners than this there is no menu: `/stores` finds an owner by name.
 const OWNERS_IN_MENU_MAX: usize = 300;
 
-/// The page; on an empty database the first visit's.
+/// The page; on an empty database, the first visit's page.
 pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let question = query::question(app, request)?;
     let group = request.field("group")?;
@@ -181,7 +181,7 @@ fn figure(text: Option<String>) -> String {
     text.unwrap_or_else(|| "–".to_owned())
 }
 
-/// This week's downtime beside the week before, where that week has enough polls.
+/// This week's downtime beside the week before, if that week has enough polls.
 fn trend(week: &Sum, before: &Sum) -> Markup {
     let seen = before.coverage().map_or(0, |share| share.hundredths);
     if seen < VOUCHED_FROM {
@@ -288,7 +288,7 @@ fn worst(view: &FleetView, part: &FleetPart, group: Option<&str>) -> Markup {
     }
 }
 
-/// The share of the week online, marked where there are too few polls to be sure.
+/// The online share of the week, marked if it has too few polls to be sure.
 pub fn online(glance: &StoreSummary) -> Markup {
     let share = glance.totals[Window::Week].share();
     html! {

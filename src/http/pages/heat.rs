@@ -1,6 +1,6 @@
-//! The heat map: at which weekday and hour downtime falls, by the stores' own clocks.
+//! The heat map: the weekdays and hours of downtime, by each store's own clock.
 //!
-//! A real table, so that a screen reader tells hours in place of shades.
+//! It is a real table, so a screen reader reads hours and not shades.
 
 use maud::{Markup, html};
 
@@ -10,7 +10,7 @@ use crate::uptime::overview::Load;
 use crate::uptime::row::hours;
 use crate::uptime::window::Share;
 
-/// How many shades there are beside none.
+/// How many shades there are besides none.
 const SHADES: Micros = 5;
 
 /// The map of a week's cells.
@@ -53,7 +53,7 @@ fn cell(day: &str, hour: usize, load: &Load, most: Micros) -> Markup {
     if load.business == 0 {
         return html! { td.closed title=(format!("{day} {hour:02}–{:02}: no business time", hour + 1)) { span.aside { "closed" } } };
     }
-    // Shades follow the cube root: one bad evening must not make all other hours look the same.
+    // Shades follow the cube root, so that one bad evening leaves the other hours distinguishable.
     let cubed = |shade: Micros| i128::from(shade.pow(3));
     let reaches = |shade: &Micros| cubed(*shade) * i128::from(most) >= cubed(SHADES) * i128::from(load.downtime);
     let shade = (0..=SHADES).find(reaches).unwrap_or(SHADES);

@@ -1,4 +1,4 @@
-//! The frame of every page: head, navigation, the instant it is of, and the way to the API.
+//! The frame of every page: head, navigation, the page's instant, and links to the API.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::http::assets;
 use crate::uptime::business_hours::ZONE_DEFAULT;
 use crate::uptime::interval::Micros;
 
-/// A part of the site that the navigation names.
+/// A part of the site in the navigation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Section {
     /// The whole fleet.
@@ -60,17 +60,17 @@ impl Frame {
         })
     }
 
-    /// The zone of most stores: whose clock the fleet's pages show.
+    /// The zone of most stores, in which the fleet's pages show times.
     pub fn zone(&self) -> Tz {
         self.zone
     }
 
-    /// Whether pages may not change anything.
+    /// Whether pages are read-only.
     pub fn is_read_only(&self) -> bool {
         self.read_only
     }
 
-    /// The whole page; `refresh` is after how many seconds it asks for itself again where there is no
+    /// The whole page. `refresh` is the number of seconds after which it reloads itself without a
     /// script.
     pub fn page(&self, title: &str, refresh: Option<u32>, body: &Markup) -> Markup {
         let link = |room: Section, path: &str, text: &str| {
@@ -118,7 +118,7 @@ impl Frame {
         }
     }
 
-    /// An instant on the clock of most stores, with the name of their zone.
+    /// An instant in the zone of most stores, with the zone's name.
     pub fn instant(&self, at: Micros) -> Markup {
         let table = phrases::zone_near(self.zone, at);
         html! { (Wall::new(&table).full(at)) " " (phrases::city(self.zone)) }
@@ -132,7 +132,7 @@ impl Frame {
     }
 }
 
-/// The zone that most stores keep; of equals the first by name.
+/// The zone of most stores; of equals, the first by name.
 fn usual_zone(fleet: &crate::uptime::fleet::Fleet) -> Tz {
     let mut counts: std::collections::BTreeMap<&str, (usize, Tz)> = Default::default();
     for store in fleet.stores() {
@@ -147,7 +147,7 @@ fn usual_zone(fleet: &crate::uptime::fleet::Fleet) -> Tz {
     most.unwrap_or(ZONE_DEFAULT)
 }
 
-/// The patterns that drawings fill with; once a page.
+/// The hatch patterns of drawings; once a page.
 pub fn hatches() -> Markup {
     let hatch = |name: &str| {
         html! {
@@ -163,8 +163,8 @@ pub fn hatches() -> Markup {
     }
 }
 
-/// The links to both rules of interpolation; `path` is the page without a query, `more` the rest of its
-/// query, each field with `&` before it.
+/// The links to both rules of interpolation; `path` is the page without a query, `more` the rest of its query,
+/// each field with `&` before it.
 pub fn rules(path: &str, more: &str, rule: crate::uptime::timeline::Interpolation) -> Markup {
     use crate::uptime::timeline::Interpolation;
     html! {

@@ -1,5 +1,5 @@
-//! `/load`: files into the database by picker or drag, with the API's own answers about bad rows. On an
-//! empty database it is the first page, too.
+//! `/load`: loads files by picker or drag, with the API's own answers about bad rows. On an empty database it is
+//! also the first page.
 
 use std::cell::Cell;
 use std::io::{self, Read};
@@ -23,7 +23,7 @@ use crate::ingest::kind::Kind;
 use crate::ingest::load::{self, Summary};
 use crate::ingest::problem::Code;
 
-/// How long a form without files may be.
+/// The longest form without files.
 const FORM_BYTES_MAX: u64 = 64 << 10;
 
 /// The page.
@@ -37,7 +37,7 @@ pub fn get(app: &mut App, _request: &mut Request<'_>) -> Result<Response> {
     Ok(Response::page(200, frame.page("Load data", None, &body)))
 }
 
-/// What `/` is while nothing was loaded yet.
+/// The page `/` while the database is empty.
 ///
 /// # Errors
 /// When the database cannot be read.
@@ -103,7 +103,7 @@ fn form() -> Markup {
     }
 }
 
-/// `POST /load`: the files of the form, taken whole or not at all.
+/// `POST /load`: the files of the form, accepted whole or not at all.
 pub fn post(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let boundary = multipart::boundary(request.header("Content-Type").unwrap_or_default());
     let Some(boundary) = boundary else {
@@ -133,7 +133,7 @@ pub fn post(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     Ok(page.cached("no-store"))
 }
 
-/// Reads, judges and writes the files; none where the form has none.
+/// Reads, judges and writes the files; none if the form has no file.
 fn take(app: &App, form: Form<'_>, bytes_max: u64) -> Result<Option<Result<Summary, Refusal>>> {
     let form = Mutex::new(form);
     let (files, on_bad_row, broken) = (Cell::new(0), Cell::new(None), Cell::new(None));
@@ -150,7 +150,7 @@ fn take(app: &App, form: Form<'_>, bytes_max: u64) -> Result<Option<Result<Summa
                     read.map_err(|error| Error::invalid("the form broke off").because(error))?;
                     on_bad_row.set(Some(value));
                 }
-                // A picker without a choice sends a file without a name.
+                // An empty picker sends a file without a name.
                 Some(name) if !name.is_empty() => {
                     files.set(files.get() + 1);
                     return Ok(Some(import::upload(&name, FilePart(&form), bytes_max)));
@@ -187,7 +187,7 @@ fn take(app: &App, form: Form<'_>, bytes_max: u64) -> Result<Option<Result<Summa
     Ok(Some(Ok(summary)))
 }
 
-/// The bytes of the part that a form is at.
+/// The bytes of the form's current part.
 struct FilePart<'f, 'a>(&'f Mutex<Form<'a>>);
 
 impl Read for FilePart<'_, '_> {
@@ -278,7 +278,7 @@ fn table(bad_rows: &[SourceBadRow]) -> Markup {
 /// The fields of a form without files.
 ///
 /// # Errors
-/// When it is too long or broke off.
+/// When it is too long or ends early.
 pub fn form_fields(request: &mut Request<'_>) -> Result<Vec<(String, String)>> {
     let mut bytes = Vec::new();
     let mut body = (&mut *request.body).take(FORM_BYTES_MAX);

@@ -1,10 +1,10 @@
-//! The pages, made on the server and whole without a script.
+//! The pages, rendered on the server; each works without a script.
 //!
-//! In reading order: [`words`] (numbers, lengths and times as people read them), [`layout`] (what every
-//! page has), [`lane`], [`day`], [`area`] and [`heat`] (one drawing each), then the pages themselves: [`fleet`],
-//! [`stores`], [`store`], [`reports`], [`load`], [`docs`] and [`problem`].
+//! In reading order: [`phrases`] (numbers, lengths and times for people), [`layout`] (the frame of every page),
+//! [`timeline_bar`], [`day`], [`area`] and [`heat`] (one drawing each), then the pages: [`fleet`], [`stores`],
+//! [`store`], [`reports`], [`load`], [`docs`] and [`problem`].
 //!
-//! A page reads values; it computes none that the core has a name for.
+//! Pages read values; the core computes them.
 
 pub mod area;
 pub mod day;

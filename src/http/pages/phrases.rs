@@ -1,4 +1,4 @@
-//! Phrases: numbers, lengths of time and instants as people read them.
+//! Phrases: numbers, lengths of time and instants, formatted for people.
 
 use chrono_tz::Tz;
 use maud::{Markup, html};
@@ -9,20 +9,20 @@ use crate::uptime::interval::{DAY, HOUR, Interval, MINUTE, Micros, SECOND};
 use crate::uptime::store_state::StoreState;
 use crate::uptime::window::Share;
 
-/// Weekdays as charts and dates have them.
+/// Weekdays for charts and dates.
 pub const WEEKDAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 
 const MONTHS: [&str; 12] = [
     "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
 ];
 
-/// The clock on the wall of a place.
+/// The wall clock of a place.
 pub struct Wall<'a> {
     table: &'a ZoneTable,
 }
 
 impl<'a> Wall<'a> {
-    /// The wall clock that a table of offsets tells.
+    /// The wall clock of a table of offsets.
     pub fn new(table: &'a ZoneTable) -> Self {
         Self { table }
     }
@@ -54,7 +54,7 @@ impl<'a> Wall<'a> {
         stamp(at, &self.time(at))
     }
 
-    /// `14:05–17:52`; the end of a day is its 24:00.
+    /// `14:05–17:52`; the end of a day is 24:00.
     pub fn span(&self, stretch: Interval) -> String {
         let (start, end) = (self.table.wall(stretch.start), self.table.wall(stretch.end));
         let end = if end % DAY == 0 && end > start {
@@ -66,7 +66,7 @@ impl<'a> Wall<'a> {
     }
 }
 
-/// An instant that is called `text`, with UTC on hover and for machines.
+/// The instant as `text`, with UTC on hover and for machines.
 pub fn stamp(at: Micros, text: &str) -> Markup {
     html! { time datetime=(civil::format_rfc3339(at)) title=(civil::format_utc(at)) { (text) } }
 }
@@ -76,7 +76,7 @@ pub fn zone_near(zone: Tz, at: Micros) -> ZoneTable {
     ZoneTable::new(zone, Interval::new(at - DAY, at + DAY))
 }
 
-/// A zone as people say it: `Chicago` for `America/Chicago`.
+/// A zone's short name: `Chicago` for `America/Chicago`.
 pub fn city(zone: Tz) -> String {
     let name = zone.name();
     name.rsplit('/').next().unwrap_or(name).replace('_', " ")
@@ -154,12 +154,12 @@ pub fn ago(micros: Micros) -> String {
     }
 }
 
-/// A count, with a narrow space between thousands: a comma is a decimal point to some.
+/// A count, with a narrow space between thousands, because a comma is a decimal point to some people.
 pub fn count(number: usize) -> String {
     grouped(&number.to_string())
 }
 
-/// A figure with two decimals, its thousands apart.
+/// A figure with two decimals and separated thousands.
 pub fn grouped(figure: &str) -> String {
     let (whole, fraction) = figure.split_once('.').unwrap_or((figure, ""));
     let mut text = String::new();
@@ -182,12 +182,12 @@ pub fn stores(number: usize) -> String {
     format!("{} store{plural}", count(number))
 }
 
-/// A share as a per cent, or a dash where there is none.
+/// A share as a per cent, or a dash without a share.
 pub fn share(share: Option<Share>) -> String {
     share.map_or("–".to_owned(), |share| format!("{share} %"))
 }
 
-/// How many bytes: `812 B`, `4.1 kB`.
+/// A size: `812 B`, `4.1 kB`.
 pub fn bytes(bytes: u32) -> String {
     match bytes {
         0..1000 => format!("{bytes} B"),
@@ -196,12 +196,12 @@ pub fn bytes(bytes: u32) -> String {
     }
 }
 
-/// How many are in a state: `■ 3 offline`.
+/// A count of stores in a state: `■ 3 offline`.
 pub fn counted(number: usize, one: StoreState) -> Markup {
     marked(one, &format!("{} ", count(number)), "")
 }
 
-/// A state: its shape, its colour and its word, and what there is more to say.
+/// A state: its shape, its colour, its word, and `more`.
 pub fn state(state: StoreState, more: &str) -> Markup {
     marked(state, "", more)
 }

@@ -1,4 +1,4 @@
-//! A problem as a page, for browsers: the detail that programs get as JSON.
+//! A problem as a page for browsers; programs get the same detail as JSON.
 
 use maud::html;
 use serde_json::Value;
@@ -8,7 +8,7 @@ use crate::http::app::App;
 use crate::http::request::Request;
 use crate::http::response::Response;
 
-/// The same answer as a page, where a browser asked for one.
+/// The answer as a page, if a browser asked for it.
 pub fn for_browsers(app: &mut App, request: &Request<'_>, answer: Response) -> Response {
     let accept = request.header("Accept").unwrap_or_default();
     let is_page = !request.path.starts_with("/api/") && accept.contains("text/html");
@@ -21,7 +21,7 @@ pub fn for_browsers(app: &mut App, request: &Request<'_>, answer: Response) -> R
         h1 { (told("title")) }
         section.card { p { (told("detail")) } p { a href="/" { "To the fleet" } " · " a href="/stores" { "All stores" } } }
     };
-    // Where not even the frame can be made, the answer stays JSON.
+    // Without a frame the answer stays JSON.
     let Ok(frame) = Frame::new(app, Section::Nowhere) else {
         return answer;
     };

@@ -1,4 +1,4 @@
-//! `/reports`: the button that makes a report, and the list of all that were made.
+//! `/reports`: the button that makes a report, and the list of reports.
 
 use maud::{Markup, html};
 
@@ -17,7 +17,7 @@ use crate::uptime::timeline::Interpolation;
 /// How many reports the page lists.
 const REPORTS_MAX: u32 = 50;
 
-/// After how many seconds the page asks for itself again while a report runs and there is no script.
+/// While a report runs, the page reloads after this many seconds without a script.
 const REFRESH_SECONDS: u32 = 2;
 
 /// The page.
@@ -25,7 +25,7 @@ pub fn get(app: &mut App, _request: &mut Request<'_>) -> Result<Response> {
     show(app, 200, None)
 }
 
-/// `POST /reports`: makes one and goes back to the page.
+/// `POST /reports`: makes a report and returns to the page.
 pub fn post(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let fields = super::load::form_fields(request)?;
     let mut body = std::io::empty();

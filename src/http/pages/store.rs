@@ -1,4 +1,4 @@
-//! `/stores/ID`: when was this store really online, and how do we know?
+//! `/stores/ID`: when was this store really online, and which polls show it?
 //!
 //! It prints to one page, as evidence for a delivery platform.
 
@@ -27,13 +27,13 @@ use crate::uptime::store_status::StoreStatus;
 use crate::uptime::timeline::Interpolation;
 use crate::uptime::window::{Window, WindowTotal};
 
-/// More pieces than this are not told one by one in a table; the JSON has them all.
+/// With more pieces than this, the table does not list each of them; the JSON does.
 const PIECES_TOLD_MAX: usize = 120;
 
-/// More pieces than this are drawn in steps, and cannot be reached one by one.
+/// With more pieces than this, bars are drawn in steps, and pieces cannot be focused.
 const PIECES_REACHED_MAX: usize = 300;
 
-/// How many incidents the page lists, and how many fit on paper.
+/// How many incidents the page lists on a screen, and how many on paper.
 const INCIDENTS_MAX: usize = 40;
 const INCIDENTS_PRINTED_MAX: usize = 7;
 
@@ -110,7 +110,7 @@ fn since(standing: &StoreStatus, wall: &Wall<'_>) -> Markup {
     }
 }
 
-/// Weekly hours as a shop's door has them: `Mon–Fri 11:00–23:00, Sat closed`.
+/// Weekly hours in short form: `Mon–Fri 11:00–23:00, Sat closed`.
 fn opening(pattern: &Pattern) -> String {
     if pattern.rows.is_empty() {
         return "always open".to_owned();
@@ -123,7 +123,7 @@ fn opening(pattern: &Pattern) -> String {
         let rows = pattern.rows.iter().filter(|row| usize::from(row.weekday) == day);
         let told: Vec<String> = rows
             .map(|row| {
-                // A source may spell a midnight as a second before it.
+                // Some sources write a midnight as the second before it.
                 match (row.start_us_local, row.end_us_local) {
                     (0, end) if end == 0 || end > DAY - 60_000_001 => "24 hours".to_owned(),
                     (start, end) => format!("{}–{}", time(start), time(end)),
@@ -217,7 +217,7 @@ fn outages(shown: &StoreView, wall: &Wall<'_>) -> Markup {
     }
 }
 
-/// Every piece as text: where a piece's link leads, and a list for screen readers.
+/// Every piece as text: the target of its link, and a list for screen readers.
 fn pieces(days: &[Day], total: usize, path: &str) -> Markup {
     html! {
         @if total > PIECES_TOLD_MAX {
@@ -308,7 +308,7 @@ fn evidence_of(incident: &Incident, wall: &Wall<'_>) -> Markup {
     }
 }
 
-/// When a store was polled last: a time on the day itself, else a date.
+/// When a store was polled last: a time on the same day, else a date.
 pub fn last_polled(poll: Option<Poll>, as_of: Micros, wall: &Wall<'_>) -> Markup {
     match poll {
         Some(poll) if as_of - poll.at() < 20 * HOUR => wall.short(poll.at()),

@@ -1,4 +1,4 @@
-//! `/stores`: every store, sorted and filtered on the server, a page at a time.
+//! `/stores`: every store, sorted, filtered and paged on the server.
 
 use maud::{Markup, html};
 
@@ -21,10 +21,10 @@ use crate::uptime::window::Window;
 /// How many stores a page shows.
 const PAGE_STORES: usize = 50;
 
-/// More owners than this are not listed for the filter; any can be typed.
+/// With more owners than this, the filter lists none; any owner can be typed.
 const OWNERS_LISTED_MAX: usize = 200;
 
-/// The columns: what each sorts by, its title, whether it holds numbers, whether a phone leaves it out.
+/// The columns: the order, the title, whether it has numbers, whether a phone omits it.
 const COLUMNS: [(Sort, &str, bool, bool); 7] = [
     (Sort::Name, "Store", false, false),
     (Sort::Owner, "Owner", false, true),
@@ -116,7 +116,7 @@ fn table(view: &FleetView, asked: &StoreQuery, places: &[usize]) -> Markup {
     }
 }
 
-/// A heading that sorts by its column, and the other way where it does already.
+/// A heading that sorts by its column, and reverses the order on the second click.
 fn heading(asked: &StoreQuery, (sort, title, number, least): (Sort, &str, bool, bool)) -> Markup {
     let current = asked.sort == sort;
     let next = StoreQuery {

@@ -1,6 +1,6 @@
 //! A timeline bar: one local day of a store as a bar from 00 to 24, with its polls as ticks.
 //!
-//! Positions are per cents and heights pixels, so that text and hatching keep their size at any width.
+//! Positions are per cents and heights are pixels, so text and hatching keep their size at any width.
 
 use maud::{Markup, html};
 
@@ -8,7 +8,7 @@ use crate::uptime::interval::{HOUR, Interval, Micros, SECOND};
 use crate::uptime::poll::Poll;
 use crate::uptime::segment::{Condition, Segment};
 
-/// More polls than this in a bar are drawn as one tick a few minutes.
+/// With more polls than this in a bar, one tick stands for a few minutes.
 const TICKS_MAX: usize = 300;
 
 /// A piece of a segment within one bar.
@@ -18,17 +18,17 @@ pub struct Piece {
     pub segment: Segment,
     /// Its condition and the reason, in words.
     pub words: String,
-    /// Where the page tells of it in a row of its own; none where it does not.
+    /// The link to its row on the page, if it has one.
     pub anchor: Option<String>,
 }
 
-/// A timeline bar of more pieces is drawn in steps, unless each of them can be reached.
+/// With more pieces than this, a bar is drawn in steps, unless each piece can be focused.
 const BARS_MAX: usize = 100;
 
 /// How many steps such a bar has: five minutes each on most days.
 const STEPS: Micros = 288;
 
-/// What part of `whole` lies before `at`, as a per cent for a drawing.
+/// The part of `whole` before `at`, as a per cent for a drawing.
 pub fn per_cent(at: Micros, whole: Interval) -> String {
     let thousandths = (at - whole.start).clamp(0, whole.length()) * 100_000 / whole.length().max(1);
     format!("{}.{:03}%", thousandths / 1000, thousandths % 1000)
@@ -39,8 +39,8 @@ pub fn width(part: Interval, whole: Interval) -> String {
     per_cent(whole.start + part.intersection(whole).length(), whole)
 }
 
-/// A day as a bar; a screen reader says `name`. If `reachable`, each piece can be reached by itself; otherwise
-/// the bar is one picture.
+/// A day as a bar; a screen reader says `name`. If `reachable`, each piece can be focused; otherwise the bar is one
+/// picture.
 pub fn bar(day: Interval, pieces: &[Piece], polls: &[Poll], name: &str, reachable: bool) -> Markup {
     let inside: Vec<Poll> = polls.iter().filter(|poll| day.contains(poll.at())).copied().collect();
     html! {
@@ -66,7 +66,7 @@ pub fn bar(day: Interval, pieces: &[Piece], polls: &[Poll], name: &str, reachabl
     }
 }
 
-/// One segment: offline is taller, closed is thin, and what no poll covers is hatched.
+/// One segment: offline is taller, closed is thin, and time far from any poll is hatched.
 fn draw(day: Interval, segment: &Segment) -> Markup {
     let (top, height) = height(segment.condition);
     let (x, width) = (per_cent(segment.stretch.start, day), width(segment.stretch, day));
@@ -83,7 +83,7 @@ fn draw(day: Interval, segment: &Segment) -> Markup {
     }
 }
 
-/// How high a condition is drawn: its top and its height.
+/// The top and the height of a condition.
 const fn height(condition: Condition) -> (i32, i32) {
     match condition {
         Condition::Offline => (1, 28),
@@ -92,7 +92,7 @@ const fn height(condition: Condition) -> (i32, i32) {
     }
 }
 
-/// A timeline bar in steps: each has the condition of its beginning, one path a condition.
+/// A timeline bar in steps: each step has the condition at its start, and each condition is one path.
 fn coarse(day: Interval, pieces: &[Piece]) -> Markup {
     let step = (day.length() / STEPS).max(1);
     let at = |number: Micros| {
@@ -133,7 +133,7 @@ fn coarse(day: Interval, pieces: &[Piece]) -> Markup {
 /// A tick for each poll: short for an active one, long for an inactive one.
 fn ticks(day: Interval, polls: &[Poll]) -> Markup {
     let seconds = day.length() / SECOND;
-    // Where polls stand closer than a pixel apart, one tick is drawn for several.
+    // Where polls are less than a pixel apart, one tick is drawn for several.
     let grain = if polls.len() > TICKS_MAX { 180 } else { 1 };
     let path = |active: bool| {
         let mut path = String::new();

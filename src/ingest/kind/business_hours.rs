@@ -1,4 +1,4 @@
-//! Business hours: the times of each weekday at which stores mean to be open.
+//! Business hours: the times of each weekday at which stores plan to be open.
 
 use std::collections::HashMap;
 use std::collections::btree_map::{BTreeMap, Entry};
@@ -16,7 +16,7 @@ use crate::uptime::business_hours::WeeklyRow;
 use crate::uptime::fleet::StoreKey;
 use crate::uptime::interval::{DAY, Interval, Micros};
 
-/// Of each store of a call its rows, each once, with the line it stands on first.
+/// For each store of a call its distinct rows, with the line on which each first occurs.
 #[derive(Default)]
 pub(in crate::ingest) struct BusinessHours(HashMap<u32, BTreeMap<WeeklyRow, u64>>);
 
@@ -58,7 +58,7 @@ impl InputKind for BusinessHours {
         }
     }
 
-    /// Notes stores whose rows overlap: they are united in reports, and kept as written.
+    /// Notes stores whose rows overlap: reports join them, and the database keeps them as written.
     fn note(&self, notes: &mut Notes) {
         for line in self.0.values().filter_map(overlapping) {
             notes.add(Code::Overlap, Some(line));
@@ -118,7 +118,7 @@ fn time<'a>(slot: usize, field: &'a [u8], notes: &mut RowNotes) -> Result<Micros
     Ok(time.us_local)
 }
 
-/// The line of the first row that overlaps another of the same store's week; none where none does.
+/// The line of the first row that overlaps another one of its store's week, if any.
 fn overlapping(rows: &BTreeMap<WeeklyRow, u64>) -> Option<u64> {
     let rows = rows.iter().map(|(&row, &line)| (in_week(row), line));
     let mut week: Vec<(Interval, u64)> = rows.collect();
@@ -135,7 +135,7 @@ fn overlapping(rows: &BTreeMap<WeeklyRow, u64>) -> Option<u64> {
     overlapping.map(|(_, line)| line).min()
 }
 
-/// A weekly row as a stretch of a week that begins on Monday.
+/// A weekly row as an interval in a week that begins on Monday.
 fn in_week(row: WeeklyRow) -> Interval {
     let midnight = i64::from(row.weekday) * DAY;
     let overnight = if row.end_us_local <= row.start_us_local { DAY } else { 0 };

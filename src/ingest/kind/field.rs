@@ -1,20 +1,20 @@
-//! Fields of a row: from their bytes to texts, with notes for the row and the fault that refuses it.
+//! Fields: from the bytes of a field to its text, with notes on the row or the fault that refuses it.
 
 use crate::ingest::problem::{BadRow, Code, Notes, excerpt, is_control};
 
 /// The longest store id, in characters.
 pub const STORE_ID_CHARS_MAX: usize = 128;
 
-/// What is wrong with a row.
+/// Why a row is refused.
 #[derive(Debug)]
 pub struct Fault<'a> {
-    /// The slot of the field at fault, when one is.
+    /// The slot of the field at fault, if there is one.
     pub slot: Option<usize>,
-    /// The value at fault, as it is written.
+    /// The value at fault, as written.
     pub value: &'a [u8],
-    /// What is wrong.
+    /// The code of the fault.
     pub code: Code,
-    /// The same as a sentence.
+    /// The fault in a sentence.
     pub reason: String,
 }
 
@@ -40,7 +40,7 @@ impl<'a> Fault<'a> {
     }
 }
 
-/// The notes on one row, not yet counted because the row may still be refused.
+/// The notes on one row, counted only once the row is accepted.
 #[derive(Default)]
 pub struct RowNotes(u64);
 
@@ -63,7 +63,7 @@ impl RowNotes {
 
 /// A field as trimmed text without control characters.
 pub(super) fn text<'a>(slot: usize, field: &'a [u8], notes: &mut RowNotes) -> Result<&'a str, Fault<'a>> {
-    // Nearly every field is printable ASCII with nothing to trim.
+    // Nearly every field is printable ASCII that needs no trimming.
     let is_plain = field
         .iter()
         .fold(true, |plain, &byte| plain & (b' '..0x7f).contains(&byte));
@@ -87,12 +87,12 @@ pub(super) fn text<'a>(slot: usize, field: &'a [u8], notes: &mut RowNotes) -> Re
     Ok(trimmed)
 }
 
-/// What may stand around a field: blanks of any kind, but nothing that ends a line.
+/// Whether a field is trimmed of this character: blanks of any kind, but not line ends.
 fn is_space(character: char) -> bool {
     character == '\t' || (character.is_whitespace() && !is_control(character))
 }
 
-/// The id of the store that a row is about.
+/// The id of the row's store.
 pub(in crate::ingest) fn store_id<'a>(field: &'a [u8], notes: &mut RowNotes) -> Result<&'a str, Fault<'a>> {
     let id = text(0, field, notes)?;
     if id.is_empty() {
@@ -108,7 +108,7 @@ pub(in crate::ingest) fn store_id<'a>(field: &'a [u8], notes: &mut RowNotes) -> 
     Ok(id)
 }
 
-/// A row that says of a store what another row of the same call contradicts.
+/// A bad row whose value contradicts an earlier row of the same call.
 pub(super) fn conflict(line: u64, column: &'static str, value: &str, known: &str) -> BadRow {
     BadRow {
         line,

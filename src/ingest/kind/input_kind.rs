@@ -12,7 +12,7 @@ use crate::ingest::problem::{BadRow, Code, Notes};
 use crate::uptime::fleet::StoreKey;
 use crate::uptime::interval::Micros;
 
-/// A kind of input in words.
+/// A kind of input, described.
 #[derive(Debug)]
 pub struct Description {
     /// Its rows, as messages call them: `business hours`.
@@ -21,44 +21,44 @@ pub struct Description {
     pub slug: &'static str,
     /// Its name as a heading: `Business hours`.
     pub title: &'static str,
-    /// What its rows say, in a sentence for owners.
+    /// Its meaning, in a sentence for owners.
     pub about: &'static str,
-    /// What exporting it prints, as a command's help says it.
+    /// The output of its export, as a command's help names it.
     pub export_about: &'static str,
     /// The name of a sample file.
     pub sample_file: &'static str,
     /// The sample: a header and a few rows.
     pub sample: &'static str,
-    /// Its columns; a column's place here is its slot among the fields of a row.
+    /// Its columns; a column's index is its slot among the fields of a row.
     pub columns: &'static [Column],
-    /// The columns that an export has, in that order.
+    /// The columns of an export, in order.
     pub exported: &'static [&'static str],
 }
 
 /// A column of a kind of input.
 #[derive(Debug)]
 pub struct Column {
-    /// The names that it may have: messages use the first.
+    /// Its accepted names; messages use the first.
     pub names: &'static [&'static str],
-    /// What must be there.
+    /// How much of it is required.
     pub need: Need,
-    /// What is said of a JSON value that is neither a string nor a number.
+    /// The code for a JSON value that is neither a string nor a number.
     pub code: Code,
 }
 
-/// What an input must have of a column.
+/// How much of a column an input must have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
     /// The column, and a value in every row.
     Value,
-    /// The column; a row may have nothing in it, or `null`.
+    /// The column; its field may be empty or `null`.
     Column,
-    /// Nothing: a row of an input without the column has nothing in it.
+    /// Nothing: without the column, every row's field is empty.
     Nothing,
 }
 
 impl Column {
-    /// The column with the ids of stores, which every kind has in its first slot.
+    /// The column of store ids, which every kind has in its first slot.
     pub(super) const STORE_ID: Self = Self::of(&["store_id"], Code::StoreIdEmpty);
 
     /// A column with a value in every row.
@@ -76,43 +76,43 @@ impl Column {
     }
 }
 
-/// Everything that the rows of one kind say in a call.
+/// The rows of one kind in a call.
 pub(in crate::ingest) trait InputKind: Default {
-    /// The kind in words.
+    /// The description of the kind.
     const DESCRIPTION: Description;
 
-    /// What a row says of its store.
+    /// A row's value.
     type Value<'a>;
 
-    /// Reads what a row says; its store's id was read already. Instants after `latest` are refused.
+    /// Reads a row's value; its store id was read already. Instants after `latest` are refused.
     fn parse<'a>(fields: Fields<'a>, latest: Micros, notes: &mut RowNotes) -> Result<Self::Value<'a>, Fault<'a>>;
 
-    /// Takes what the row on `line` says of the call's store number `store`.
+    /// Adds the value of the row on `line`, about the call's store number `store`.
     fn take(&mut self, store: u32, line: u64, value: Self::Value<'_>) -> Verdict;
 
-    /// Notes what shows only across rows, at the end of an input.
+    /// Notes problems that only several rows show, at the end of an input.
     fn note(&self, _notes: &mut Notes) {}
 
-    /// Writes everything; `keys` are those of the call's stores.
+    /// Writes all values; `keys` are those of the call's stores.
     fn write(&self, db: &Connection, keys: &[StoreKey]) -> Result<Changed>;
 
-    /// Calls `each` with every stored row, in an order that depends on the rows alone: its fields are those
-    /// of [`Description::exported`].
+    /// Calls `each` with the fields of every stored row, in the order of [`Description::exported`]. The order of
+    /// the rows depends on the rows alone.
     fn export(db: &Connection, each: &mut dyn FnMut(&[&[u8]]) -> Result<()>) -> Result<()>;
 }
 
-/// What a row is beside the others of its call.
+/// A row, compared with the others of its call.
 pub(in crate::ingest) enum Verdict {
-    /// It says something new.
+    /// A new fact.
     New,
-    /// It says what another row has said.
+    /// The same fact as another row.
     Repeat,
-    /// It contradicts another row, and so is a bad one.
+    /// A contradiction of another row: the row is bad.
     Conflict(Box<BadRow>),
 }
 
 impl Verdict {
-    /// The verdict on the value of a `column`, of which another row said `known`.
+    /// The verdict on the value of a `column` for which another row has `known`.
     pub(super) fn of(line: u64, column: &'static str, value: &str, known: &str) -> Self {
         if value == known {
             Self::Repeat

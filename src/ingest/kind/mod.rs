@@ -33,7 +33,7 @@ impl Kind {
         self.description().name
     }
 
-    /// Its columns; a column's place here is its slot among the fields of a row.
+    /// Its columns; a column's index is its slot among the fields of a row.
     pub const fn columns(self) -> &'static [Column] {
         self.description().columns
     }
@@ -62,35 +62,35 @@ impl Kind {
         spelled(&|known| known.eq_ignore_ascii_case(name)).map(|slot| (slot, false))
     }
 
-    /// A header with the required columns.
+    /// A header of the required columns.
     pub(super) fn header(self) -> String {
         let names: Vec<_> = self.required().map(Column::name).collect();
         names.join(",")
     }
 }
 
-/// Makes, of the list of kinds, everything that has one part for each.
+/// Generates, from the list of kinds, every item that has one part for each kind.
 macro_rules! kinds {
     ($($(#[$doc:meta])* $kind:ident($value:ty) in $module:ident;)*) => {
-        /// What an input is about.
+        /// The kind of an input.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Kind {
             $($(#[$doc])* $kind,)*
         }
 
         impl Kind {
-            /// Every kind; of two that a header fits equally well, the first is meant.
+            /// Every kind; if a header fits two equally well, the first wins.
             pub const ALL: [Self; [$(Self::$kind),*].len()] = [$(Self::$kind),*];
 
-            /// The kind in words.
+            /// The description of the kind.
             pub const fn description(self) -> &'static Description {
                 match self {
                     $(Self::$kind => const { &$module::$kind::DESCRIPTION },)*
                 }
             }
 
-            /// Calls `each` with every stored row, in an order that depends on the rows alone: its fields
-            /// are those of [`Description::exported`].
+            /// Calls `each` with the fields of every stored row, in the order of [`Description::exported`].
+            /// The order of the rows depends on the rows alone.
             ///
             /// # Errors
             /// When the database cannot be read, and those of `each`.
@@ -105,7 +105,7 @@ macro_rules! kinds {
             }
         }
 
-        /// What a row says of its store.
+        /// A row's value.
         #[derive(Clone, Copy, Debug)]
         pub enum Value<'a> {
             $($(#[$doc])* $kind($value),)*
@@ -127,21 +127,21 @@ macro_rules! kinds {
             }
         }
 
-        /// Everything that the rows of a call say.
+        /// The rows of a call, by kind.
         #[derive(Default)]
         pub(super) struct Collected {
             $(pub(super) $module: $module::$kind,)*
         }
 
         impl Collected {
-            /// Takes what the row on `line` says of the call's store number `store`.
+            /// Adds the value of the row on `line`, about the call's store number `store`.
             pub(super) fn take(&mut self, store: u32, line: u64, value: Value<'_>) -> Verdict {
                 match value {
                     $(Value::$kind(value) => self.$module.take(store, line, value),)*
                 }
             }
 
-            /// Notes what shows only across the rows of a kind.
+            /// Notes problems that only several rows of a kind show.
             pub(super) fn note(&self, kind: Kind, notes: &mut Notes) {
                 match kind {
                     $(Kind::$kind => self.$module.note(notes),)*
@@ -161,12 +161,12 @@ macro_rules! kinds {
 }
 
 kinds! {
-    /// Who answered what, when.
+    /// The answers of stores.
     Polls(Poll) in polls;
-    /// When stores mean to be open.
+    /// The times at which stores plan to be open.
     BusinessHours(WeeklyRow) in business_hours;
-    /// Where stores are.
+    /// The time zones of stores.
     Timezones(&'a str) in timezones;
-    /// What people call stores, and who owns them.
+    /// The names and owners of stores.
     Stores([&'a str; 2]) in stores;
 }

@@ -1,4 +1,4 @@
-//! Polls: the answers of stores. There are many, so they are sorted and written apart from all else.
+//! Polls: the answers of stores. They are many, so they are sorted and written apart from other kinds.
 
 use rusqlite::Connection;
 
@@ -14,7 +14,7 @@ use crate::uptime::fleet::StoreKey;
 use crate::uptime::interval::{DAY, Micros};
 use crate::uptime::poll::{Poll, Status};
 
-/// The earliest instant taken: 2000-01-01.
+/// The earliest instant accepted: 2000-01-01.
 pub const EARLIEST_US: Micros = 10_957 * DAY;
 
 /// The polls of a call that are not sorted yet.
@@ -42,7 +42,7 @@ impl InputKind for Polls {
 
     #[inline(always)]
     fn parse<'a>(fields: Fields<'a>, latest: Micros, notes: &mut RowNotes) -> Result<Poll, Fault<'a>> {
-        // Of two faults the first is told, in the order in which sources mostly write the columns.
+        // Of two faults the first is reported, in the order in which most sources write the columns.
         let status = status(fields[2], notes)?;
         let at = instant(fields[1], latest, notes)?;
         Ok(Poll::new(at, status))
@@ -50,7 +50,7 @@ impl InputKind for Polls {
 
     fn take(&mut self, store: u32, line: u64, poll: Poll) -> Verdict {
         self.0.push(PollRow::new(store, line, poll));
-        // Which rows repeat others shows once they are sorted.
+        // Only sorted rows show repeats.
         Verdict::New
     }
 
@@ -63,7 +63,7 @@ impl InputKind for Polls {
         let ids = store_keys::ids(db)?;
         let mut timestamp = Vec::new();
         let mut write = |at: Micros, polls: &mut Vec<(&str, Status)>| -> Result<()> {
-            // The table orders one instant's polls by key, which is the order in which stores came in.
+            // The table orders one instant's polls by key: the order in which stores first came in.
             polls.sort_unstable_by(|(a, _), (b, _)| a.as_bytes().cmp(b.as_bytes()));
             timestamp.clear();
             civil::write_timestamp(&mut timestamp, at);
@@ -89,7 +89,7 @@ fn instant<'a>(field: &'a [u8], latest_us: Micros, notes: &mut RowNotes) -> Resu
     let read = match parse_timestamp_bytes(field) {
         Ok(read) => read,
         Err(_) => {
-            // Only now is it worth looking for spaces around it and bytes that are no text.
+            // The slow path: spaces around the field, and bytes that are not text.
             let text = text(1, field, notes)?;
             parse_timestamp_bytes(text.as_bytes()).map_err(|error| {
                 let reason = format!("no instant `{}`: {error}", excerpt(text.as_bytes()));

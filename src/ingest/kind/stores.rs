@@ -1,4 +1,4 @@
-//! Stores: what people call them, and who owns them.
+//! Stores: their names and their owners.
 
 use std::collections::HashMap;
 
@@ -22,7 +22,7 @@ const fn label(names: &'static [&'static str]) -> Column {
     }
 }
 
-/// Of each store of a call its name and group.
+/// For each store of a call, its name and group.
 #[derive(Default)]
 pub(in crate::ingest) struct Stores(HashMap<u32, Label>);
 

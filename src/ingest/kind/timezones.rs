@@ -15,16 +15,16 @@ use crate::ingest::problem::{Code, excerpt};
 use crate::uptime::fleet::StoreKey;
 use crate::uptime::interval::Micros;
 
-/// The zone names that are only another, older name for a zone; the tz database resolves them.
+/// The names that are only older names of a zone, which the tz database resolves.
 ///
-/// They are the links of its release 2025b (file `backward`) that `zone.tab` does not name as the zone of any
-/// place, and the old POSIX-style names (`EST`, `CET`, …) that became links in 2024b. `UTC`, `Etc/UTC` and
-/// `GMT` are links or not by release, and never worth a note.
+/// They are the links of its release 2025b (file `backward`) that `zone.tab` does not list for any place. The
+/// old POSIX-style names (`EST`, `CET`, …), links since 2024b, are among them. `UTC`, `Etc/UTC` and `GMT` are links
+/// in some releases only, and are never noted.
 static ALIASES: LazyLock<HashSet<&str>> = LazyLock::new(|| include_str!("zone_aliases.txt").lines().collect());
 
 const TIMEZONE: &str = "timezone_str";
 
-/// Of each store of a call its zone: a name of the tz database, in its spelling; an alias stays one.
+/// For each store of a call, its zone by a name of the tz database, in its spelling; an alias stays one.
 #[derive(Default)]
 pub(in crate::ingest) struct Timezones(HashMap<u32, Box<str>>);
 

@@ -1,4 +1,4 @@
-//! Facts about rows: what each field may say, and what is told of one that says something else.
+//! Facts about rows: the valid values of each field, and the report on all others.
 
 use proptest::prelude::*;
 
@@ -13,7 +13,7 @@ const POLLS: &str = "store_id,timestamp_utc,status";
 const HOURS: &str = "store_id,dayOfWeek,start_time_local,end_time_local";
 const ZONES: &str = "store_id,timezone_str";
 
-/// Hands `check` the store and the value of a record, and the codes noted.
+/// Gives `check` the store and the value of a record, and the codes noted.
 fn read(header: &str, record: &[u8], check: impl FnOnce(Result<(&str, Value<'_>), BadRow>, Vec<Code>)) {
     let latest = parse_timestamp("2026-01-01 00:00:00 UTC").unwrap().at;
     let text = [header.as_bytes(), b"\n", record].concat();
@@ -29,7 +29,7 @@ fn read(header: &str, record: &[u8], check: impl FnOnce(Result<(&str, Value<'_>)
     }
 }
 
-/// Checks that a record is good, and what it says, in the words of `Debug`.
+/// Checks that a record is good, and its value as `Debug` prints it.
 #[track_caller]
 fn says(header: &str, record: impl AsRef<[u8]>, expected: (&str, Value<'_>), noted: &[Code]) {
     read(header, record.as_ref(), |row, codes| {
@@ -157,7 +157,7 @@ fn only_an_end_may_be_24_00() {
 /// A row as text, or its code and column; each with its line.
 type Seen = (u64, Result<String, (Code, Option<&'static str>, String)>);
 
-/// Every row and note, with the lines counted from the row behind `header_lines`.
+/// Every row and note, with lines counted from the row after `header_lines`.
 fn read_all(text: &[u8], format: Format, kind: Kind, header_lines: u64) -> (Vec<Seen>, Vec<String>) {
     let latest_us = EARLIEST_US + 20_000 * DAY;
     let mut rows = Rows::open(text, format, Some(kind), latest_us, u64::MAX).unwrap();
@@ -179,8 +179,8 @@ fn read_all(text: &[u8], format: Format, kind: Kind, header_lines: u64) -> (Vec<
     (seen, notes.collect())
 }
 
-/// A row as a JSON object that begins with its field number `first`; texts that are whole
-/// numbers are written as numbers on demand.
+/// A row as a JSON object that begins with its field number `first`; with `numbers`, whole numbers are
+/// written as numbers.
 fn object(kind: Kind, texts: &[String], first: usize, numbers: bool) -> String {
     let count = kind.columns().len();
     let fields: Vec<_> = (0..count)
@@ -238,7 +238,7 @@ fn texts() -> impl Strategy<Value = Vec<String>> {
     prop::collection::vec(text, 4)
 }
 
-/// Rows of which many are good: each text is where one of its kind belongs, or anywhere.
+/// Rows, many of them good: each text is in the column of its kind, or in any.
 fn rows() -> impl Strategy<Value = (Kind, Vec<(Vec<String>, usize, bool)>)> {
     let fitting = |kind: Kind| {
         let texts: &[&str] = match kind {

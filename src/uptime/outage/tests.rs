@@ -1,4 +1,4 @@
-//! Facts about outages: when they begin and end, and what closed hours and late polls make of them.
+//! Facts about outages: their starts and ends, and the effect of closed hours and late polls.
 
 use proptest::prelude::*;
 
@@ -13,10 +13,10 @@ use super::*;
 const AS_OF: Micros = 20_000 * DAY;
 const NONE: [[(Micros, Micros); 2]; 0] = [];
 
-/// A store by the instants of its polls and its weekly hours in UTC.
+/// The instants of a store's polls, and its weekly hours in UTC.
 type Store = (Vec<Micros>, Vec<WeeklyRow>);
 
-/// The outages of stores that never close, given by the instants of their polls.
+/// The outages of stores that never close; each is given by the instants of its polls.
 fn found(stores: &[Vec<Micros>]) -> Intervals {
     let stores = stores.iter().map(|polls| (polls.clone(), Vec::new()));
     found_among(&stores.collect::<Vec<_>>())
@@ -49,8 +49,8 @@ fn in_hours(found: &Intervals) -> Vec<[(Micros, Micros); 2]> {
     found.map(|out| [at(out.start), at(out.end)]).collect()
 }
 
-/// Stores 0 to 9, each polled two minutes after the one before it, in those of the 100 hours
-/// before `AS_OF` in which it is polled: hour -100 to hour -1.
+/// Stores 0 to 9, each polled two minutes after the one before it. `polled` selects the hours, from -100 to -1
+/// before `AS_OF`.
 fn ten(polled: impl Fn(usize, i32) -> bool) -> Vec<Vec<Micros>> {
     let at = |store: Micros, hour: i32| AS_OF + Micros::from(hour) * HOUR + store * 2 * MINUTE;
     let polls = |(store, minute)| {
@@ -94,7 +94,7 @@ fn an_outage_that_goes_on_ends_at_as_of_however_long_it_is() {
     assert_eq!(found_at(&hours), [[(-6, 16), (0, 0)]]);
     let days = ten(|_, hour| hour < -70);
     assert_eq!(found_at(&days), [[(-71, 16), (0, 0)]]);
-    // A single answer in between is no sign of the poller's being at work.
+    // A single poll in the middle does not end the outage.
     let stray = ten(|store, hour| hour < -70 || (store == 3 && hour == -20));
     assert_eq!(found_at(&stray), [[(-71, 16), (0, 0)]]);
 }
@@ -106,7 +106,7 @@ fn polls_that_begin_late_are_no_outage() {
 
 #[test]
 fn stores_are_not_expected_before_their_first_poll() {
-    // Two of ten are open early on, and their poller fails.
+    // Two of ten exist early on, and their poller fails.
     let stores = ten(|store, hour| hour >= -30 || (store < 2 && !(-60..-50).contains(&hour)));
     assert_eq!(found_at(&stores), [[(-61, 2), (-50, 0)]]);
 }
@@ -131,7 +131,7 @@ fn a_store_alone_falls_silent_with_nobody() {
 
 #[test]
 fn a_minute_between_two_outages_is_a_seam() {
-    // Two of ten are heard twice amid the silence, and between the two polls it is theirs alone.
+    // Two of ten are polled twice in the silence; the time between the two polls is their silence alone.
     let parted = |between: Micros| {
         let mut stores = ten(|_, hour| !(-50..-30).contains(&hour));
         for polls in &mut stores[..2] {
@@ -190,15 +190,15 @@ fn daily(start: Micros, end: Micros) -> Vec<WeeklyRow> {
     (0..7).map(row).collect()
 }
 
-/// [`ten`], each with these hours; the outages in hours and minutes after `AS_OF`.
+/// The outages of [`ten`] with these hours, in hours and minutes after `AS_OF`.
 fn found_with(hours: &[WeeklyRow], polled: impl Fn(usize, i32) -> bool) -> Vec<[(Micros, Micros); 2]> {
     let stores = ten(polled).into_iter();
     let stores: Vec<Store> = stores.map(|polls| (polls, hours.to_vec())).collect();
     in_hours(&found_among(&stores))
 }
 
-/// Whether a store that is open from 9 to 22 h is polled in that hour before `AS_OF`: by day, and
-/// once more when it has closed.
+/// Whether a store that is open from 9 to 22 h is polled in that hour before `AS_OF`: by day, and once after
+/// closing.
 fn by_day(hour: i32) -> bool {
     (9..=22).contains(&hour.rem_euclid(24))
 }
@@ -222,7 +222,7 @@ fn stores_that_are_polled_when_open_have_outages_by_day_and_over_night() {
     assert_eq!(found(-34..-29), [[(-35, 16), (-29, 2)]]);
     // From Wednesday evening to Thursday noon it is one.
     assert_eq!(found(-30..-12), [[(-31, 16), (-12, 2)]]);
-    // It ends where the last store closes, as far as anybody can tell.
+    // It ends when the last store closes: no later time is known.
     assert_eq!(found(-10..0), [[(-11, 16), (-2, 0)]]);
 }
 
@@ -234,7 +234,7 @@ fn stores_that_close_but_are_polled_around_the_clock_have_outages_at_night() {
 
 #[test]
 fn each_store_is_expected_in_its_own_time() {
-    // By night there are only two, which are heard or not.
+    // By night there are only two.
     let store = |store: usize, silent: fn(usize, i32) -> bool| -> Store {
         let by_day = |hour: i32| store < 2 || by_day(hour);
         let polls = ten(|other, hour| other == store && by_day(hour) && !silent(store, hour));
@@ -250,7 +250,7 @@ fn each_store_is_expected_in_its_own_time() {
     assert_eq!(found(|store, hour| store == 0 && (-50..-44).contains(&hour)), NONE);
 }
 
-/// A twelfth of an hour is more than the property needs, and two minutes make no seam.
+/// A twelfth of an hour is enough for the property, and two minutes are longer than a seam.
 const STEP: Micros = 2 * MINUTE;
 
 /// How many steps before `AS_OF` a store may be polled in.
@@ -260,7 +260,7 @@ fn instant(step: usize) -> Micros {
     AS_OF - Micros::try_from(STEPS - step).expect("few") * STEP
 }
 
-/// What the definition, word for word, says of one store.
+/// One store by the definition, word for word.
 struct Defined {
     polls: Vec<usize>,
     /// Steps that pass for it before each step.
@@ -282,7 +282,7 @@ impl Defined {
             .filter(|&step| polls.binary_search(&instant(step)).is_ok())
             .collect();
         let (&first, &last) = (steps.first()?, steps.last()?);
-        // Within an hour: some instant of business time is, or the end of one.
+        // Within an hour of business time, or of its end.
         let near = |at: &&Micros| (-30..=30).any(|step| is_open(**at + step * STEP)) || is_open(**at - EDGE_MAX - 1);
         let near = polls.iter().filter(near).count();
         let closes = !(first..last).all(|step| is_open(instant(step)));
@@ -338,7 +338,7 @@ impl Defined {
 /// The definition, word for word: whether the poller is out in each step.
 fn out_by_definition(stores: &[Store]) -> Vec<bool> {
     let stores: Vec<_> = stores.iter().filter_map(Defined::new).collect();
-    // Whether it is out; none where nobody is expected.
+    // Whether it is out; none if no store is expected.
     let state = |step: usize| {
         let states = stores.iter().map(|store| store.state(step, &stores));
         let (expected, silent) = states.fold((0, 0), |(expected, silent), state| {
@@ -357,7 +357,7 @@ fn out_by_definition(stores: &[Store]) -> Vec<bool> {
     (0..STEPS).map(out).collect()
 }
 
-/// A store that is polled in any of the steps; that may close, and be polled when open alone.
+/// A store that is polled in any of the steps; it may close, and may be polled only when open.
 fn any_store() -> impl Strategy<Value = Store> {
     let steps = proptest::collection::btree_set(0..STEPS, 0..60);
     let hours = (0_i64..23, 1_i64..24, 0_usize..=7);

@@ -1,4 +1,4 @@
-//! Any bytes as a chunked body: no panic, the same body however they come, never longer than allowed.
+//! Any bytes as a chunked body: no panic, the same body however it is split, never longer than allowed.
 
 #![no_main]
 

@@ -1,5 +1,5 @@
-//! Any bytes as a head: no panic, the same verdict however they come, and the fields and target that come of it
-//! make a good head with the same meaning.
+//! Any bytes as a head: no panic, and the same verdict however it is split. Its fields and target make a good head
+//! with the same meaning.
 
 #![no_main]
 

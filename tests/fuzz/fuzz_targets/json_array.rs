@@ -1,4 +1,4 @@
-//! Any bytes as a JSON array. It must never know what is asked of the reader.
+//! Any bytes as a JSON array.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! Any bytes as JSON, one object a line. It must never know what is asked of the reader.
+//! Any bytes as JSON, one object a line.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! Any bytes as a CSV of polls. It must never know what is asked of the reader.
+//! Any bytes as a CSV of polls.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! Any bytes as a CSV of stores. It must never know what is asked of the reader.
+//! Any bytes as a CSV of stores.
 
 #![no_main]
 

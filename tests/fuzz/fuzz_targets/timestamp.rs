@@ -1,4 +1,4 @@
-//! Any text as an instant, and as a wall time. It must never know what rows are.
+//! Any text as an instant, and as a wall time.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! Any bytes as a CSV of time zones. It must never know what is asked of the reader.
+//! Any bytes as a CSV of time zones.
 
 #![no_main]
 

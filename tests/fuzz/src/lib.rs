@@ -1,11 +1,11 @@
-//! What every fuzz target asks of the readers of rows, whatever bytes they are given.
+//! The checks of every fuzz target on the readers of rows, for any bytes.
 //!
-//! - How the bytes arrive changes nothing.
-//! - Lines are physical lines, counted here in another way: what a row is said to begin with stands
-//!   there, and each begins behind the one before it.
-//! - Quotes that need not be there change nothing.
-//! - A good row, written anew as CSV, is the same row.
-//! - JSON is what `serde_json` says it is, and the same rows as lines and as an array.
+//! - The division of the bytes into reads changes nothing.
+//! - Lines are physical lines, counted here in another way. The reported start of a row is on its line, and each
+//!   row starts after the one before it.
+//! - Needless quotes change nothing.
+//! - A good row, written again as CSV, is the same row.
+//! - JSON is what `serde_json` accepts, with the same rows as lines and as an array.
 
 use std::io::{self, Read};
 

@@ -1,7 +1,6 @@
-//! What a download is compared to: axum, which serves one file's bytes as CSV at `/report.csv`.
+//! The reference for downloads: axum, which serves one file's bytes as CSV at `/report.csv`.
 //!
-//! `axum-reference FILE` prints where it listens, a free port of this machine, and serves until it is
-//! killed. It must never know who makes the bytes, nor how the program serves them.
+//! `axum-reference FILE` prints its address, a free port of this machine, and serves until it is killed.
 
 use std::error::Error;
 use std::io::Write;
