@@ -135,12 +135,12 @@ pub const ROUTES: &[Route] = &[
         .answers(200, "It can.", OBJECT).problems(&[503]),
     get("reports", "/api/reports", reports::list, "listReports", "The history of reports, newest first.")
         .needs(Read).takes(&[HISTORY])
-        .answers(200, "A page of reports; next is the path of the one after, or null.", OBJECT)
+        .answers(200, "A page of reports; next is the path of the one after, or null.", &[(JSON, "Reports")])
         .problems(&[400, 404]),
     get("reports", "/api/reports/{id}.csv", reports::csv, "reportCsv", "One report's CSV.").needs(Read).id(REPORT)
         .answers(200, "The CSV.", CSV).problems(&[400, 404]),
     get("reports", "/api/reports/{id}", reports::facts, "reportFacts", "One report's facts.").needs(Read).id(REPORT)
-        .answers(200, "State, as_of, rule, times, size.", OBJECT).problems(&[400, 404]),
+        .answers(200, "Kind, state, as_of, rule, times, size.", &[(JSON, "Report")]).problems(&[400, 404]),
     rows("/api/polls", intake::post, "addPolls", "Takes polls: store_id, timestamp_utc, status.").needs(Ingest),
     rows("/api/business-hours", intake::post, "replaceBusinessHours", HOURS_SUMMARY).needs(Admin),
     rows("/api/timezones", intake::post, "replaceTimezones", "Takes time zones: store_id, timezone_str.")

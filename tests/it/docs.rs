@@ -13,7 +13,7 @@ use crate::webdriver::Browser;
 /// The limits that guides name: the guide, its words with `{}` for the number, the constant (with a part of its
 /// file's path where others have its name), and the unit in which the words count it.
 #[rustfmt::skip]
-const LIMITS: [(&str, &str, &str, u64); 34] = [
+const LIMITS: [(&str, &str, &str, u64); 44] = [
     ("http", "request line {} KiB", "LINE_BYTES_MAX", 1024),
     ("http", "head {} KiB and", "HEAD_BYTES_MAX", 1024),
     ("http", "and {} fields", "head::FIELDS_MAX", 1),
@@ -41,6 +41,16 @@ const LIMITS: [(&str, &str, &str, u64); 34] = [
     ("import", "A row has at most {} KiB", "RECORD_BYTES_MAX", 1024),
     ("import", "of the first {} bad rows", "BAD_ROWS_TOLD", 1),
     ("import", "The first {} bad rows are named", "BAD_ROWS_TOLD", 1),
+    ("http", "up to {} handlers", "serve::HANDLERS", 1),
+    ("http", "at most {} connections in a private socket", "LINKS_MAX", 1),
+    ("http", "a form of {} fields", "PARTS_MAX", 1),
+    ("http", "| a row of {} KiB", "RECORD_BYTES_MAX", 1024),
+    ("import", "waits up to {} seconds for the import", "BUSY_TIMEOUT", 1),
+    ("import", "Where {} changes wait", "PATIENT_CHANGES_MAX", 1),
+    ("import", "the next ones wait {} seconds", "PATIENCE_OF_MANY", 1),
+    ("import", "at most {} fields", "PARTS_MAX", 1),
+    ("storage", "The schema has version {}.", "SCHEMA_VERSION", 1),
+    ("storage", "not check below {} MiB", "UNCHECKED_BYTES", 1 << 20),
     ("operate", "at most {} seconds", "serve::STOP_WITHIN", 1),
     ("storage", "up to {} bytes in the file", "FILE_BYTES_A_POLL", 1),
     ("storage", "up to {} bytes in the write-ahead log", "LOG_BYTES_A_POLL", 1),
