@@ -41,8 +41,10 @@ const SECONDS: &str = "3";
 const TURNS: usize = 5;
 /// A report of 14,000 stores.
 const CSV_BYTES: usize = 700_000;
-/// What the frontend may cost, and what a download may cost beside axum.
+/// What the frontend may cost beside tiny_http alone.
 const TARGET: f64 = 0.5;
+/// What a download may cost beside axum.
+const AXUM_TARGET: f64 = 0.7;
 
 fn main() -> Result<()> {
     if !std::env::args().any(|argument| argument == "--bench") {
@@ -112,13 +114,13 @@ fn main() -> Result<()> {
         "---",
     );
     let health = compare(server.address(), "/health", bare, "/health")?;
-    print_rates("/health", "tiny_http alone", health);
+    print_rates("/health", "tiny_http alone", TARGET, health);
     let alone = compare(server.address(), &csv, bare, &csv)?;
-    print_rates("a CSV of 700 kB", "tiny_http alone", alone);
+    print_rates("a CSV of 700 kB", "tiny_http alone", TARGET, alone);
     match axum {
         Ok(axum) => {
             let beside = compare(server.address(), &csv, axum.address, axum::TARGET)?;
-            print_rates("a CSV of 700 kB", "axum", beside);
+            print_rates("a CSV of 700 kB", "axum", AXUM_TARGET, beside);
         }
         Err(missing) => eprintln!("SKIPPED: a CSV of 700 kB beside axum: {missing}"),
     }
@@ -141,10 +143,10 @@ fn compare(
     Ok((median(a), median(b)))
 }
 
-fn print_rates(what: &str, name: &str, (frontend, other): (f64, f64)) {
+fn print_rates(what: &str, name: &str, goal: f64, (frontend, other): (f64, f64)) {
     let (ratio, rate) = (frontend / other, |rate: f64| format!("{rate:.0}/s"));
-    let met = if ratio >= TARGET { "yes" } else { "no" };
-    let (target, ratio) = (format!("≥ {TARGET:.2}"), format!("{ratio:.3}"));
+    let met = if ratio >= goal { "yes" } else { "no" };
+    let (target, ratio) = (format!("≥ {goal:.2}"), format!("{ratio:.3}"));
     print_line(
         [what, &rate(frontend), name, &rate(other), &ratio],
         &target,
