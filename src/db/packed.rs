@@ -4,7 +4,7 @@
 //! transaction. If an hour is not packed, its rows are read: slower, with the same result. `check` compares the
 //! two. Only hours within reach of the newest day's reports are kept.
 //!
-//! An hour is packed while its polls are added, if they come in order and it had none ([`Packing`]). Otherwise it
+//! An hour is packed while its polls are added, if they come in order and it had none (`Packing`). Otherwise it
 //! is packed from its rows, once newer polls have come in ([`pack_all`]).
 
 use std::thread;

@@ -138,7 +138,7 @@ impl Writer {
     }
 
     /// Queues `change`, however long the queue is, and shows the result to `then` as
-    /// [`try_write_then`](Self::try_write_then) does. It is durable only once the outcome says so.
+    /// `try_write_then` does. It is durable only once the outcome says so.
     ///
     /// # Errors
     /// When the writer has stopped.

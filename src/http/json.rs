@@ -123,10 +123,10 @@ pub fn segment(segment: &Segment) -> Value {
 /// One store of a list.
 pub fn listed(view: &FleetView, place: usize) -> Value {
     let (store, label) = (view.store(place), &view.labels[place]);
-    let glance: &StoreSummary = &view.overview.summaries[place];
-    let told = windows_of(&glance.totals, view.question.as_of, |one, window| {
+    let summary: &StoreSummary = &view.overview.summaries[place];
+    let told = windows_of(&summary.totals, view.question.as_of, |one, window| {
         if one == Window::Week {
-            window["coverage"] = coverage(glance.coverage);
+            window["coverage"] = coverage(summary.coverage);
         }
     });
     json!({
@@ -134,10 +134,10 @@ pub fn listed(view: &FleetView, place: usize) -> Value {
         "name": label.name,
         "group": label.group,
         "timezone": view.inputs.fleet.patterns()[store.pattern].zone.name(),
-        "state": glance.state.as_str(),
-        "offline_since": instant(glance.offline_since),
-        "last_poll": poll(glance.last_poll),
-        "vouched": glance.is_vouched(),
+        "state": summary.state.as_str(),
+        "offline_since": instant(summary.offline_since),
+        "last_poll": poll(summary.last_poll),
+        "vouched": summary.is_vouched(),
         "windows": told,
         "url": format!("/api/stores/{}", encoded(&store.id)),
     })

@@ -165,10 +165,10 @@ impl StoreQuery {
     pub fn places(&self, view: &FleetView) -> Vec<usize> {
         let text = self.text.to_lowercase();
         let fits = |place: &usize| {
-            let (label, glance) = (&view.labels[*place], &view.overview.summaries[*place]);
+            let (label, summary) = (&view.labels[*place], &view.overview.summaries[*place]);
             self.group.as_ref().is_none_or(|group| label.group == *group)
-                && self.state.is_none_or(|state| glance.state == state)
-                && (!self.unvouched || !glance.is_vouched())
+                && self.state.is_none_or(|state| summary.state == state)
+                && (!self.unvouched || !summary.is_vouched())
                 && (text.is_empty()
                     || label.name.to_lowercase().contains(&text)
                     || view.store(*place).id.to_lowercase().contains(&text))
@@ -182,8 +182,8 @@ impl StoreQuery {
                 (owner.is_empty(), owner, view.name(place).to_lowercase())
             }),
             Sort::State => self.sort_by(&mut places, |place| {
-                let glance = &view.overview.summaries[place];
-                (glance.state, glance.offline_since)
+                let summary = &view.overview.summaries[place];
+                (summary.state, summary.offline_since)
             }),
             Sort::Downtime => self.sort_known(&mut places, |place| {
                 Some(view.overview.summaries[place].totals[Window::Week].known()?.1)

@@ -8,7 +8,7 @@
 //! | [`kind`] | a row's fields | typed rows; one file a kind |
 //! | [`rows`] | the bytes of an input | its rows |
 //! | [`input`] | the bytes of a file | its text, unpacked; other files are refused |
-//! | [`records`], [`array`] | text: CSV or lines, a JSON array | records and the lines they start on |
+//! | [`records`], [`mod@array`] | text: CSV or lines, a JSON array | records and the lines they start on |
 //! | [`fields`], `object` | a record of CSV, of JSON | fields |
 //! | [`header`] | the first record | a kind of input and its columns |
 //! | [`problem`] | | the codes of all that can be wrong, and their sentences |

@@ -1,6 +1,6 @@
 //! Spools: bytes that wait to be read, some in memory and the rest in an unnamed file.
 //!
-//! All spools together stay within their [`SpoolBudget`], in memory and on disk.
+//! All spools together stay within their `SpoolBudget`, in memory and on disk.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};

@@ -223,11 +223,11 @@ fn attention(view: &FleetView, part: &FleetPart, group: Option<&str>) -> Markup 
 }
 
 fn needs(view: &FleetView, place: usize) -> Markup {
-    let (store, glance, as_of) = (view.store(place), &view.overview.summaries[place], view.question.as_of);
+    let (store, summary, as_of) = (view.store(place), &view.overview.summaries[place], view.question.as_of);
     let pattern = &view.inputs.fleet.patterns()[store.pattern];
     let standing = query::status(&view.inputs, store, view.question);
     let wall = Wall::new(&standing.zone);
-    let since = glance.offline_since.unwrap_or(as_of);
+    let since = summary.offline_since.unwrap_or(as_of);
     let before = standing.incidents.last().is_some_and(|last| last.began_before);
     let day = Day::last(&standing);
     html! {
@@ -245,7 +245,7 @@ fn needs(view: &FleetView, place: usize) -> Markup {
                 }
             }
             div.today { (timeline_bar::bar(day.stretch, &day.pieces, &standing.polls, &day.summary, false)) }
-            p.when { "last poll " (last_polled(glance.last_poll, as_of, &wall)) }
+            p.when { "last poll " (last_polled(summary.last_poll, as_of, &wall)) }
         }
     }
 }
@@ -272,12 +272,12 @@ fn worst(view: &FleetView, part: &FleetPart, group: Option<&str>) -> Markup {
                     } }
                     tbody {
                         @for place in places.into_iter().take(ROWS_MAX) {
-                            @let glance = &view.overview.summaries[place];
+                            @let summary = &view.overview.summaries[place];
                             tr {
                                 th scope="row" { a href={"/stores/" (encoded(&view.store(place).id))} { (view.name(place)) } }
                                 td.number { (hours(downtime(&place))) " h" }
-                                td.number { (online(glance)) }
-                                td.number.least { (phrases::share(glance.seen())) }
+                                td.number { (online(summary)) }
+                                td.number.least { (phrases::share(summary.seen())) }
                             }
                         }
                     }
@@ -289,23 +289,23 @@ fn worst(view: &FleetView, part: &FleetPart, group: Option<&str>) -> Markup {
 }
 
 /// The online share of the week, marked if it has too few polls to be sure.
-pub fn online(glance: &StoreSummary) -> Markup {
-    let share = glance.totals[Window::Week].share();
+pub fn online(summary: &StoreSummary) -> Markup {
+    let share = summary.totals[Window::Week].share();
     html! {
-        @if !glance.is_vouched() {
+        @if !summary.is_vouched() {
             (phrases::state(StoreState::NotSure, ""))
             @if share.is_some() { " " }
         }
-        @if share.is_some() || glance.is_vouched() { (phrases::share(share)) }
+        @if share.is_some() || summary.is_vouched() { (phrases::share(share)) }
     }
 }
 
 /// The stores with too few polls to be sure, the least covered first.
 fn not_sure(view: &FleetView, part: &FleetPart, group: Option<&str>, frame: &Frame) -> Markup {
-    let glance = |place: &usize| &view.overview.summaries[*place];
-    let seen = |place: &usize| glance(place).seen().map_or(0, |share| share.hundredths);
+    let summary = |place: &usize| &view.overview.summaries[*place];
+    let seen = |place: &usize| summary(place).seen().map_or(0, |share| share.hundredths);
     let mut places: Vec<usize> = part.places.clone();
-    places.retain(|place| !glance(place).is_vouched() || glance(place).state == StoreState::NotSure);
+    places.retain(|place| !summary(place).is_vouched() || summary(place).state == StoreState::NotSure);
     places.sort_by_key(seen);
     let total = places.len();
     html! {
@@ -323,7 +323,7 @@ fn not_sure(view: &FleetView, part: &FleetPart, group: Option<&str>, frame: &Fra
                             a href={"/stores/" (encoded(&view.store(*place).id))} { (view.name(*place)) }
                             span.state.not-sure {
                                 span.mark aria-hidden="true" {}
-                                (why_not_sure(glance(place), view.question.as_of))
+                                (why_not_sure(summary(place), view.question.as_of))
                             }
                         }
                     }
@@ -339,8 +339,8 @@ fn not_sure(view: &FleetView, part: &FleetPart, group: Option<&str>, frame: &Fra
     }
 }
 
-fn why_not_sure(glance: &StoreSummary, as_of: i64) -> String {
-    match (glance.last_poll, glance.seen()) {
+fn why_not_sure(summary: &StoreSummary, as_of: i64) -> String {
+    match (summary.last_poll, summary.seen()) {
         (None, _) => "no poll in 8 days".to_owned(),
         (Some(_), Some(seen)) if seen.hundredths < VOUCHED_FROM => format!("{seen} % covered"),
         (Some(poll), _) => format!("last poll {} before", phrases::length(as_of - poll.at())),

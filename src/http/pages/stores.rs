@@ -141,11 +141,11 @@ fn heading(asked: &StoreQuery, (sort, title, number, least): (Sort, &str, bool, 
 }
 
 fn row(view: &FleetView, place: usize) -> Markup {
-    let (store, label, glance) = (view.store(place), &view.labels[place], &view.overview.summaries[place]);
+    let (store, label, summary) = (view.store(place), &view.labels[place], &view.overview.summaries[place]);
     let as_of = view.question.as_of;
     let pattern = &view.inputs.fleet.patterns()[store.pattern];
-    let table = phrases::zone_near(pattern.zone, glance.last_poll.map_or(as_of, |poll| poll.at()));
-    let since = glance
+    let table = phrases::zone_near(pattern.zone, summary.last_poll.map_or(as_of, |poll| poll.at()));
+    let since = summary
         .offline_since
         .map_or(String::new(), |since| format!(" {}", phrases::length(as_of - since)));
     html! {
@@ -155,17 +155,17 @@ fn row(view: &FleetView, place: usize) -> Markup {
                 @if !label.name.is_empty() && label.name != *store.id { span.id { (store.id) } }
             }
             td.least { (label.group) }
-            td { (phrases::state(glance.state, &since)) }
+            td { (phrases::state(summary.state, &since)) }
             td.number.least {
-                @match glance.totals[Window::Week].known() {
+                @match summary.totals[Window::Week].known() {
                     Some((_, downtime)) => { (hours(downtime)) " h" }
                     None => { "unknown" }
                 }
             }
-            td.number { (online(glance)) }
-            td.number.least { (phrases::share(glance.seen())) }
+            td.number { (online(summary)) }
+            td.number.least { (phrases::share(summary.seen())) }
             td.number.least {
-                (last_polled(glance.last_poll, as_of, &Wall::new(&table))) " "
+                (last_polled(summary.last_poll, as_of, &Wall::new(&table))) " "
                 span.city { (phrases::city(pattern.zone)) }
             }
         }

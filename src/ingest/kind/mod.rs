@@ -1,6 +1,6 @@
 //! The kinds of input: one file for each, and the list of them.
 //!
-//! A new kind is a file with an [`InputKind`], its `mod` line and its line in the list at the end of this
+//! A new kind is a file with an `InputKind`, its `mod` line and its line in the list at the end of this
 //! file. Headers, JSON, commands, routes, samples and exports follow from the list.
 
 mod business_hours;
