@@ -22,31 +22,8 @@
 //! [`runs::PollRow`]; its store's key and a [`Poll`](crate::uptime::poll::Poll); the row in the database.
 //!
 //! # Where the time of a long import goes
-//! Nanoseconds of one core a poll, from `perf record` on a busy machine: 2.4 million polls with decimal ids,
-//! 132 MB. Parsing runs on all cores:
-//!
-//! | parsing | ns a poll |
-//! | --- | --- |
-//! | an id's place in its thread's list | 49 |
-//! | lines and fields: three searches and the bytes between | 30 |
-//! | a field's characters, its status, its row | 53 |
-//! | the timestamp | 13 |
-//! | sorting a block | 11 |
-//! | reading the file, cutting it into blocks, collecting the results | 16 |
-//!
-//! Writing is SQLite's, on one core. Another core merges the blocks (42 ns) ahead of it:
-//!
-//! | writing | ns a poll |
-//! | --- | --- |
-//! | the statement's steps: values, `NOT NULL`, `STRICT`, the record | 62 |
-//! | the tree: finding the last page, adding to it, splitting it when it is full | 75 |
-//! | binding three values | 17 |
-//! | receiving the merged rows | 12 |
-//! | the pager | 15 |
-//!
-//! The floor of parsing is one `memchr` over the bytes: 1.5 ns a poll. The rest decides the meaning of each
-//! byte. The floor of writing is a bare insert of sorted rows: all of the table above but the 12 ns. SQLite
-//! takes 155 ns even when it copies a finished table from another file without decoding a value.
+//! Parsing runs on all cores. Then SQLite inserts sorted rows on one core, which takes more than half of the time,
+//! while another core merges the blocks ahead of it.
 //!
 //! Writing begins after the last row is read: one bad row refuses the whole call, and the write lock blocks
 //! other writers.
