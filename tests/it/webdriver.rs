@@ -234,8 +234,17 @@ impl Browser {
 
     /// A picture of the whole page.
     pub(crate) fn screenshot(&self) -> Vec<u8> {
-        let asked = json!({"format": "png", "captureBeyondViewport": true});
-        let taken = self.devtools("Page.captureScreenshot", &asked);
+        self.capture(&json!({"format": "png", "captureBeyondViewport": true}))
+    }
+
+    /// As much of the page's top as that.
+    pub(crate) fn screenshot_of_top(&self, width: u32, height: u32) -> Vec<u8> {
+        let clip = json!({"x": 0, "y": 0, "width": width, "height": height, "scale": 1});
+        self.capture(&json!({"format": "png", "clip": clip}))
+    }
+
+    fn capture(&self, asked: &Value) -> Vec<u8> {
+        let taken = self.devtools("Page.captureScreenshot", asked);
         base64(taken["data"].as_str().expect("a picture"))
     }
 
