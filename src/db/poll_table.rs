@@ -23,6 +23,15 @@ pub fn newest(db: &Connection) -> Result<Option<Micros>> {
     Ok(select.query_row([], |row| row.get(0))?)
 }
 
+/// The instant of the newest poll at or before `at`; none without one.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn newest_until(db: &Connection, at: Micros) -> Result<Option<Micros>> {
+    let mut select = db.prepare_cached("SELECT max(at) FROM poll WHERE at <= ?1")?;
+    Ok(select.query_row([at], |row| row.get(0))?)
+}
+
 /// The instant of the first poll within `span`, if there is one.
 ///
 /// # Errors

@@ -11,7 +11,7 @@ use rusqlite::functions::{Aggregate, Context, FunctionFlags};
 use super::connection::open_reader;
 use super::packed::{self, Packing};
 use super::packed_bytes::PackedHours;
-pub use super::poll_table::{ALL_TIME, first, for_each, for_each_within, is_stored, newest};
+pub use super::poll_table::{ALL_TIME, first, for_each, for_each_within, is_stored, newest, newest_until};
 use super::poll_table::{INSERT_ROWS, Upsert};
 use super::{Changed, generation};
 use crate::error::Result;

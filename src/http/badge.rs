@@ -3,10 +3,12 @@
 use maud::{Markup, PreEscaped, html};
 
 use super::app::App;
+use super::pages::phrases::{self, Wall};
 use super::query;
 use super::request::Request;
 use super::response::Response;
 use crate::error::Result;
+use crate::uptime::freshness::Age;
 use crate::uptime::window::Window;
 
 /// The approximate width of a character in the badge's font, in hundredths of a pixel.
@@ -14,19 +16,30 @@ const CHARACTER_WIDTH: usize = 660;
 
 const LABEL: &str = "online, 7 days";
 
-/// The badge: a per cent, or `not sure`.
+/// The colour of numbers that are not of now, and that of unknown ones: only what is known of now is green or red.
+const GREY: &str = "#5c6570";
+const AMBER: &str = "#805400";
+
+/// The badge: a per cent, `not enough data` or `unknown`.
 pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let shown = query::store(app, request)?;
     let total = &shown.standing.row.totals[Window::Week];
     let vouched = shown.standing.is_vouched();
+    let freshness = &shown.freshness;
     let (value, colour) = match total.share() {
+        Some(share) if vouched && !freshness.is_live() => (format!("{share} %"), GREY),
         Some(share) if vouched && share.hundredths >= 9_500 => (format!("{share} %"), "#1f7a50"),
         Some(share) if vouched => (format!("{share} %"), "#a32c1b"),
-        Some(share) => (format!("{share} %, not sure"), "#805400"),
-        None if total.business() == 0 => ("closed".to_owned(), "#5c6570"),
-        None => ("not sure".to_owned(), "#805400"),
+        Some(_) => ("not enough data".to_owned(), AMBER),
+        None if total.business() == 0 => ("closed".to_owned(), GREY),
+        None => ("unknown".to_owned(), AMBER),
     };
-    let svg = badge(shown.name(), LABEL, &value, colour);
+    let wall = phrases::zone_near(shown.pattern.zone, freshness.as_of);
+    let label = match freshness.age {
+        Age::Live => LABEL.to_owned(),
+        Age::Past | Age::Stale => format!("{LABEL} to {}", Wall::new(&wall).day_of_month(freshness.as_of)),
+    };
+    let svg = badge(shown.name(), &label, &value, colour);
     let answer = Response::new(200, "image/svg+xml", svg.into_string().into_bytes());
     // Other sites must be able to show it.
     Ok(answer

@@ -17,7 +17,7 @@ use crate::uptime::window::Window;
 
 /// The fleet, or with `group` the stores of one owner.
 pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
-    let question = query::question(app, request)?;
+    let (question, freshness) = query::question(app, request)?;
     let group = request.field("group")?;
     let view = query::fleet(app, question)?;
     let part = view.part(group);
@@ -47,6 +47,7 @@ pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
         200,
         &json!({
             "as_of": civil::format_rfc3339(question.as_of),
+            "freshness": json::freshness(&freshness),
             "interpolation": question.rule.as_str(),
             "states": states(&view, &part),
             "last_week": json::sum(&part.week),

@@ -6,8 +6,9 @@ use serde_json::{Value, json};
 use crate::civil;
 use crate::fleet_view::{FleetView, Sum};
 use crate::uptime::evidence::Evidence;
+use crate::uptime::freshness::Freshness;
 use crate::uptime::incident::Incident;
-use crate::uptime::interval::{Interval, Micros};
+use crate::uptime::interval::{Interval, MINUTE, Micros};
 use crate::uptime::overview::Load;
 use crate::uptime::poll::Poll;
 use crate::uptime::row::{Figures, hours};
@@ -29,6 +30,17 @@ pub fn per_cent(share: Option<Share>) -> Value {
 /// An instant, or null.
 pub fn instant(at: Option<Micros>) -> Value {
     at.map(civil::format_rfc3339).into()
+}
+
+/// Whether numbers are of now, and the polls that say so.
+pub fn freshness(freshness: &Freshness) -> Value {
+    json!({
+        "is_live": freshness.is_live(),
+        "is_stale": freshness.is_stale(),
+        "as_of": civil::format_rfc3339(freshness.as_of),
+        "newest_poll": instant(freshness.newest_poll),
+        "usual_gap_minutes": freshness.usual_gap / MINUTE,
+    })
 }
 
 fn coverage(coverage: Option<Coverage>) -> Value {

@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use super::app::App;
+use super::query;
 use super::request::Request;
 use super::response::Response;
 use crate::db::polls;
@@ -12,9 +13,10 @@ use crate::jobs::ReportState;
 use crate::uptime::interval::SECOND;
 
 /// The numbers, read now.
-pub fn get(app: &mut App, _request: &mut Request<'_>) -> Result<Response> {
+pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let hot = Arc::clone(&app.site.hot);
     let jobs = app.site.jobs.clone();
+    let freshness = query::freshness(app, request)?;
     let db = app.db()?;
     let newest = polls::newest(db)?;
     let reports = jobs.counts(db)?;
@@ -37,6 +39,16 @@ pub fn get(app: &mut App, _request: &mut Request<'_>) -> Result<Response> {
             "newest_poll_timestamp_seconds",
             "The instant of the newest poll.",
             &[("", newest / SECOND)],
+        );
+        gauge(
+            "usual_gap_seconds",
+            "The usual gap between the polls of a store.",
+            &[("", freshness.usual_gap / SECOND)],
+        );
+        gauge(
+            "polls_are_live",
+            "1 while the newest poll is within two usual gaps of the machine's clock, else 0.",
+            &[("", freshness.is_live().into())],
         );
         gauge(
             "stores",

@@ -4,17 +4,20 @@
 
 use std::sync::Arc;
 
-use super::app::App;
+use super::app::{App, Clock};
 use super::request::Request;
 use crate::civil;
 use crate::clock;
 use crate::db::fleet::{self, Label};
+use crate::db::polls;
 use crate::error::{Error, Result};
 use crate::fleet_view::{FleetView, outages};
 use crate::hot_window::Inputs;
 use crate::uptime::business_hours::Pattern;
+use crate::uptime::evidence::POLL_EVERY;
 use crate::uptime::fleet::Store;
-use crate::uptime::interval::{Intervals, MINUTE, Micros};
+use crate::uptime::freshness::{Freshness, Wanted, usual_gap_of};
+use crate::uptime::interval::{Intervals, Micros};
 use crate::uptime::report::Question;
 use crate::uptime::store_status::StoreStatus;
 use crate::uptime::timeline::Interpolation;
@@ -48,21 +51,43 @@ pub fn as_of(app: &App, request: &Request<'_>) -> Result<Option<Micros>> {
     }
 }
 
-/// The instant and the rule in the query. The default instant is the newest poll's. On a server that follows the
-/// machine's clock or has no poll, it is the machine's. That is cut to the minute: all clients of one minute see
-/// the same.
+/// The instant that the query or the server's clock wants, and whether numbers of it are of now.
 ///
 /// # Errors
 /// When the query is malformed or the database cannot be read.
-pub fn question(app: &mut App, request: &Request<'_>) -> Result<Question> {
-    let rule = rule(request)?;
-    let minute = |at: Micros| at.div_euclid(MINUTE) * MINUTE;
-    let as_of = match (request.field("as_of")?, as_of(app, request)?) {
-        (Some(_), Some(asked)) => asked,
-        (None, Some(machine)) => minute(machine),
-        (_, None) => app.newest_poll()?.unwrap_or_else(|| minute(clock::machine_us())),
+pub fn freshness(app: &mut App, request: &Request<'_>) -> Result<Freshness> {
+    let wanted = match (request.field("as_of")?, app.site.clock) {
+        (Some(text), _) => Wanted::At(civil::parse_instant(text)?),
+        (None, Clock::Data) => Wanted::Newest,
+        (None, Clock::System) => Wanted::Now,
     };
-    Ok(Question { as_of, rule })
+    let (machine, hot) = (clock::machine_us(), Arc::clone(&app.site.hot));
+    let db = app.db()?;
+    let newest = polls::newest(db)?;
+    let usual_gap = match newest {
+        Some(newest) => {
+            let inputs = hot.inputs(db, newest)?;
+            usual_gap_of(&inputs.fleet, &inputs.history, newest)
+        }
+        None => POLL_EVERY,
+    };
+    let newest = match wanted {
+        Wanted::Newest => newest,
+        Wanted::Now => polls::newest_until(db, machine)?,
+        Wanted::At(at) => polls::newest_until(db, at)?,
+    };
+    Ok(Freshness::new(wanted, machine, newest, usual_gap))
+}
+
+/// The instant and the rule in the query, and the freshness of numbers of that instant.
+///
+/// # Errors
+/// When the query is malformed or the database cannot be read.
+pub fn question(app: &mut App, request: &Request<'_>) -> Result<(Question, Freshness)> {
+    let rule = rule(request)?;
+    let freshness = freshness(app, request)?;
+    let as_of = freshness.as_of;
+    Ok((Question { as_of, rule }, freshness))
 }
 
 /// The whole fleet at the question's instant.
@@ -85,6 +110,8 @@ pub struct StoreView {
     pub label: Label,
     /// Its zone as written; none if no input has one.
     pub zone_written: Option<String>,
+    /// Whether its numbers are of now.
+    pub freshness: Freshness,
     /// Its status, windows and incidents.
     pub standing: StoreStatus,
     /// The poller's outages in the eight days before.
@@ -107,7 +134,7 @@ impl StoreView {
 /// [`ErrorKind::NotFound`](crate::error::ErrorKind) for an unknown store; when the query is malformed or the
 /// database cannot be read.
 pub fn store(app: &mut App, request: &Request<'_>) -> Result<StoreView> {
-    let question = question(app, request)?;
+    let (question, freshness) = question(app, request)?;
     let hot = Arc::clone(&app.site.hot);
     let db = app.db()?;
     let inputs = hot.inputs(db, question.as_of)?;
@@ -123,6 +150,7 @@ pub fn store(app: &mut App, request: &Request<'_>) -> Result<StoreView> {
     let (label, zone_written) = fleet::written(db, store.key)?;
     let pattern = inputs.fleet.patterns()[store.pattern].clone();
     Ok(StoreView {
+        freshness,
         standing: status(&inputs, &store, question),
         outages: outages(&inputs, question.as_of),
         label: label.unwrap_or_default(),

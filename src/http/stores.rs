@@ -24,7 +24,7 @@ const PAGE_STORES_MAX: usize = 1000;
 /// `GET /api/stores`: the fleet, a page at a time.
 pub fn list(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let asked = StoreQuery::read(request, PAGE_STORES, PAGE_STORES_MAX)?;
-    let question = query::question(app, request)?;
+    let (question, freshness) = query::question(app, request)?;
     let view = query::fleet(app, question)?;
     let places = asked.places(&view);
     let page = places.iter().skip(asked.offset).take(asked.limit);
@@ -48,6 +48,7 @@ pub fn list(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
         200,
         &json!({
             "as_of": civil::format_rfc3339(question.as_of),
+            "freshness": json::freshness(&freshness),
             "interpolation": question.rule.as_str(),
             "total": places.len(),
             "stores": stores,
@@ -137,6 +138,7 @@ fn describe(shown: &StoreView) -> Value {
         "timezone": shown.pattern.zone.name(),
         "timezone_is_default": shown.zone_written.is_none(),
         "as_of": civil::format_rfc3339(standing.question.as_of),
+        "freshness": json::freshness(&shown.freshness),
         "as_of_local": local.trim_end_matches('Z'),
         "interpolation": standing.question.rule.as_str(),
         "state": standing.state.as_str(),

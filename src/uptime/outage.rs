@@ -141,7 +141,8 @@ pub fn outages(fleet: &Fleet, business: &BusinessTime, history: &History, as_of:
     for store in fleet.stores() {
         let polls = history.of(store.key, span, &mut apart);
         let time = Time::of(polls, business.of(store.pattern), &near[store.pattern]);
-        let ([first, .., last], Some(usual_gap)) = (polls, usual_gap(polls, time, &mut gaps)) else {
+        let ([first, .., last], Some(usual_gap)) = (polls, usual_gap(polls, |a, b| time.between(a, b), &mut gaps))
+        else {
             continue;
         };
         let store = Polled {
@@ -173,16 +174,20 @@ fn widened(open: &Intervals) -> Intervals {
         .collect()
 }
 
-/// The usual gap of a store with these polls, in its time; none if they are too few. `gaps` is scratch
-/// memory.
-fn usual_gap(polls: &[Poll], time: Time<'_>, gaps: &mut Vec<Micros>) -> Option<Micros> {
+/// The usual gap of a store with these polls, whose time between two instants is `between`; none if they are too
+/// few. `gaps` is scratch memory.
+pub(super) fn usual_gap(
+    polls: &[Poll],
+    between: impl Fn(Micros, Micros) -> Micros,
+    gaps: &mut Vec<Micros>,
+) -> Option<Micros> {
     if polls.len() < POLLS_MIN {
         return None;
     }
     let mut median = |step: usize| {
         gaps.clear();
         let later = polls.iter().skip(step);
-        gaps.extend(polls.iter().zip(later).map(|(a, b)| time.between(a.at(), b.at())));
+        gaps.extend(polls.iter().zip(later).map(|(a, b)| between(a.at(), b.at())));
         let middle = gaps.len() / 2;
         *gaps.select_nth_unstable(middle).1
     };

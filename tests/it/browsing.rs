@@ -123,7 +123,7 @@ fn an_owner_loads_files_makes_a_report_and_takes_it_home() {
     browser.reads(".outcome", "new rows");
     browser.click(".outcome a.primary");
     browser.reads("h1", "Fleet");
-    browser.reads("#attention", "Needs attention now");
+    browser.reads("#attention", "Needs attention");
 
     browser.click("main form[action='/reports'] button");
     browser.reads("h1", "Reports");

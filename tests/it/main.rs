@@ -8,6 +8,7 @@ mod commands;
 mod crash;
 mod differential;
 mod docs;
+mod freshness;
 mod frontend;
 mod frontend_limits;
 mod golden;

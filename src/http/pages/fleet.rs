@@ -6,7 +6,7 @@ use super::day::Day;
 use super::layout::{Frame, Section, hatches, rules};
 use super::phrases::{self, Wall};
 use super::store::last_polled;
-use super::{area, heat, load, timeline_bar};
+use super::{age, area, heat, load, timeline_bar};
 use crate::error::Result;
 use crate::fleet_view::{FleetPart, FleetView, Sum};
 use crate::http::app::App;
@@ -15,6 +15,7 @@ use crate::http::query;
 use crate::http::request::Request;
 use crate::http::response::Response;
 use crate::uptime::business_hours::ZoneTable;
+use crate::uptime::freshness::Freshness;
 use crate::uptime::interval::DAY;
 use crate::uptime::overview::Overview;
 use crate::uptime::row::hours;
@@ -30,7 +31,7 @@ const OWNERS_IN_MENU_MAX: usize = 300;
 
 /// The page; on an empty database, the first visit's page.
 pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
-    let question = query::question(app, request)?;
+    let (question, freshness) = query::question(app, request)?;
     let group = request.field("group")?;
     let frame = Frame::new(app, Section::Fleet)?;
     let view = query::fleet(app, question)?;
@@ -40,12 +41,19 @@ pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let part = view.part(group);
     let own = group.map(|group| view.overview_of(group));
     let overview = own.as_ref().unwrap_or(&view.overview);
-    let body = body(&frame, &view, &part, overview, group);
+    let body = body(&frame, &freshness, &view, &part, overview, group);
     let title = group.unwrap_or("Fleet");
     Ok(Response::page(200, frame.page(title, None, &body)))
 }
 
-fn body(frame: &Frame, view: &FleetView, part: &FleetPart, overview: &Overview, group: Option<&str>) -> Markup {
+fn body(
+    frame: &Frame,
+    freshness: &Freshness,
+    view: &FleetView,
+    part: &FleetPart,
+    overview: &Overview,
+    group: Option<&str>,
+) -> Markup {
     let as_of = view.question.as_of;
     let week = Window::Week.before(as_of);
     let zone = ZoneTable::new(frame.zone(), week);
@@ -54,19 +62,20 @@ fn body(frame: &Frame, view: &FleetView, part: &FleetPart, overview: &Overview, 
     let open = in_state(view, part, |state| state != StoreState::Closed).count();
     html! {
         (hatches())
+        (age::notice(freshness, frame.zone()))
         div.head {
             div {
                 h1 { (group.unwrap_or("Fleet")) }
                 p.lead {
                     (phrases::count(open)) " of " (phrases::stores(part.places.len()))
                     @if open == 1 { " is" } @else { " are" }
-                    " in business hours as of " (frame.instant(as_of)) "."
+                    " in business hours " (age::when(freshness, frame.zone())) ", " (phrases::city(frame.zone())) " time."
                 }
             }
             (owner_menu(&owners, group))
         }
-        (cards(view, part, open, &wall))
-        (attention(view, part, group))
+        (cards(view, part, open, &wall, freshness.is_live()))
+        (attention(view, part, group, freshness.is_live()))
         div.two {
             section.card aria-labelledby="hours" {
                 h2 #hours { "Open stores that were offline, hour by hour" }
@@ -131,7 +140,7 @@ fn owner_menu(owners: &[(&str, FleetPart)], group: Option<&str>) -> Markup {
     }
 }
 
-fn cards(view: &FleetView, part: &FleetPart, open: usize, wall: &Wall<'_>) -> Markup {
+fn cards(view: &FleetView, part: &FleetPart, open: usize, wall: &Wall<'_>, is_live: bool) -> Markup {
     let count = |wanted: StoreState| in_state(view, part, move |state| state == wanted).count();
     let (online, offline, unsure) = (
         count(StoreState::Online),
@@ -143,7 +152,7 @@ fn cards(view: &FleetView, part: &FleetPart, open: usize, wall: &Wall<'_>) -> Ma
     html! {
         div.cards.four {
             section.card {
-                h2 { "Online now" }
+                h2 { @if is_live { "Online now" } @else { "Online" } }
                 p.big { (phrases::count(online)) " " small { "of " (phrases::count(open)) " open" } }
                 p.under {
                     @if offline > 0 { (phrases::counted(offline, StoreState::Offline)) " " }
@@ -201,13 +210,13 @@ fn trend(week: &Sum, before: &Sum) -> Markup {
 }
 
 /// Stores offline in their business hours, the longest first.
-fn attention(view: &FleetView, part: &FleetPart, group: Option<&str>) -> Markup {
+fn attention(view: &FleetView, part: &FleetPart, group: Option<&str>, is_live: bool) -> Markup {
     let mut offline: Vec<usize> = in_state(view, part, |state| state == StoreState::Offline).collect();
     offline.sort_by_key(|&place| view.overview.summaries[place].offline_since);
     let more = offline.len().saturating_sub(ROWS_MAX);
     html! {
         section.card aria-labelledby="attention" {
-            h2 #attention { "Needs attention now" }
+            h2 #attention { "Needs attention" @if is_live { " now" } }
             @if offline.is_empty() {
                 p.calm { (phrases::state(StoreState::Online, "")) " No open store is known to be offline." }
             } @else {

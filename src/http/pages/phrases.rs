@@ -42,6 +42,17 @@ impl<'a> Wall<'a> {
         stamp(at, &format!("{}, {}", self.date(at), self.time(at)))
     }
 
+    /// `7 Nov, 14:05`, with UTC on hover.
+    pub fn brief(&self, at: Micros) -> Markup {
+        stamp(at, &format!("{}, {}", self.day_of_month(at), self.time(at)))
+    }
+
+    /// `7 Nov`.
+    pub fn day_of_month(&self, at: Micros) -> String {
+        let (_, month, day) = civil_date(self.table.wall(at).div_euclid(DAY));
+        format!("{day} {month}")
+    }
+
     /// `Sat 7 Nov 2026, 14:05`, with UTC on hover.
     pub fn full(&self, at: Micros) -> Markup {
         let wall = self.table.wall(at);

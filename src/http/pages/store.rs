@@ -4,6 +4,7 @@
 
 use maud::{Markup, html};
 
+use super::age;
 use super::day::{Day, day_bar};
 use super::layout::{Frame, Section, hatches, rules};
 use super::phrases::{self, WEEKDAYS, Wall};
@@ -60,6 +61,7 @@ fn body(shown: &StoreView, more: &str) -> Markup {
     let total: usize = days.iter().map(|day| day.pieces.len()).sum();
     html! {
         (hatches())
+        (age::notice(&shown.freshness, shown.pattern.zone))
         div.head {
             div {
                 h1 { (shown.name()) }

@@ -2,6 +2,7 @@
 
 use maud::{Markup, html};
 
+use super::age;
 use super::fleet::online;
 use super::layout::{Frame, Section};
 use super::phrases::{self, Wall};
@@ -38,11 +39,12 @@ const COLUMNS: [(Sort, &str, bool, bool); 7] = [
 /// The page.
 pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let asked = StoreQuery::read(request, PAGE_STORES, PAGE_STORES)?;
-    let question = query::question(app, request)?;
+    let (question, freshness) = query::question(app, request)?;
     let frame = Frame::new(app, Section::Stores)?;
     let view = query::fleet(app, question)?;
     let places = asked.places(&view);
     let body = html! {
+        (age::notice(&freshness, frame.zone()))
         h1 { "Stores" }
         p.lead {
             @if places.len() == view.labels.len() { (phrases::stores(places.len())) }
