@@ -3,7 +3,7 @@
 //! A view belongs to one generation of the database, one instant and one rule. All clients share one walk over
 //! the stores.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::Connection;
@@ -157,6 +157,13 @@ impl FleetView {
             before.add(total, *coverage);
         }
         FleetPart { places, week, before }
+    }
+
+    /// The owners' names, sorted.
+    pub fn owner_names(&self) -> Vec<&str> {
+        let names = self.labels.iter().map(|label| &*label.group);
+        let names: BTreeSet<&str> = names.filter(|name| !name.is_empty()).collect();
+        names.into_iter().collect()
     }
 
     /// The stores of each owner, by name; stores without an owner are left out.

@@ -19,6 +19,7 @@ use crate::error::{Error, Result};
 use crate::fleet_view::FleetViews;
 use crate::hot_window::HotWindow;
 use crate::http::guard::Hosts;
+use crate::http::locale::{LOCALES, Locale};
 use crate::http::{self, Capacity, Clock, Server, Site};
 use crate::jobs::{Jobs, Limits, Order};
 use crate::product;
@@ -90,6 +91,10 @@ pub struct ServerOptions {
     #[arg(long, env = "STORE_MONITOR_CLOCK", value_name = "CLOCK", default_value = "data")]
     clock: ClockName,
 
+    /// How pages write times and numbers: en-US, en-GB, de-DE … Default: by the zones of most stores
+    #[arg(long, env = "STORE_MONITOR_LOCALE", value_name = "LOCALE", value_parser = locale)]
+    locale: Option<Locale>,
+
     /// How many finished reports to keep; the oldest are removed first
     #[arg(long, env = "STORE_MONITOR_KEEP_REPORTS", value_name = "N", default_value_t = Limits::default().keep_reports_max)]
     keep_reports: u32,
@@ -113,6 +118,11 @@ enum ClockName {
     Data,
     /// The machine's
     System,
+}
+
+fn locale(name: &str) -> std::result::Result<Locale, String> {
+    let known = || LOCALES.map(|locale| locale.name).join(", ");
+    Locale::from_name(name).ok_or_else(|| format!("expected one of {}", known()))
 }
 
 /// Serves the database until a signal asks it to stop.
@@ -168,6 +178,7 @@ pub fn serve(file: &Path, options: &ServerOptions, ready: impl FnOnce(SocketAddr
         hosts: Hosts::new(options.listen, options.hosts.iter().cloned()),
         read_only_pages: options.read_only_pages,
         clock,
+        locale: options.locale,
         body_bytes_max: options.max_body,
         ..Site::new(file.to_owned(), jobs.clone(), writer.clone())
     };

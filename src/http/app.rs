@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rusqlite::Connection;
 
 use super::guard::Hosts;
+use super::locale::Locale;
 use crate::clock;
 use crate::db::connection::{folder_of, open_reader};
 use crate::db::polls;
@@ -59,6 +60,8 @@ pub struct Site {
     pub read_only_pages: bool,
     /// The clock of reports.
     pub clock: Clock,
+    /// How pages write times and numbers; none for what the zones of most stores suggest.
+    pub locale: Option<Locale>,
     /// The longest body of rows, in bytes as sent.
     pub body_bytes_max: u64,
 }
@@ -75,6 +78,7 @@ impl Site {
             hosts: Hosts::new(SocketAddr::from(([127, 0, 0, 1], 0)), []),
             read_only_pages: false,
             clock: Clock::Data,
+            locale: None,
             body_bytes_max: BODY_BYTES_MAX,
         }
     }

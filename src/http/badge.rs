@@ -3,12 +3,13 @@
 use maud::{Markup, PreEscaped, html};
 
 use super::app::App;
-use super::pages::phrases::{self, Wall};
+use super::pages::phrases;
 use super::query;
 use super::request::Request;
 use super::response::Response;
 use crate::error::Result;
 use crate::uptime::freshness::Age;
+use crate::uptime::interval::DAY;
 use crate::uptime::window::Window;
 
 /// The approximate width of a character in the badge's font, in hundredths of a pixel.
@@ -37,7 +38,10 @@ pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let wall = phrases::zone_near(shown.pattern.zone, freshness.as_of);
     let label = match freshness.age {
         Age::Live => LABEL.to_owned(),
-        Age::Past | Age::Stale => format!("{LABEL} to {}", Wall::new(&wall).day_of_month(freshness.as_of)),
+        Age::Past | Age::Stale => format!(
+            "{LABEL} to {}",
+            phrases::day_of_month(wall.wall(freshness.as_of).div_euclid(DAY))
+        ),
     };
     let svg = badge(shown.name(), &label, &value, colour);
     let answer = Response::new(200, "image/svg+xml", svg.into_string().into_bytes());

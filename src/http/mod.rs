@@ -4,7 +4,8 @@
 //! handlers' threads), [`app`] (the handlers' state), [`request`], [`guard`] (refuses requests), [`routes`] (the
 //! table), the handlers: [`reports`], [`intake`], [`stores`], [`fleet`], [`badge`], [`outages`], [`metrics`],
 //! [`openapi`] and [`health`] for programs, [`pages`] for people; [`response`], and [`response_filters`] for every
-//! answer. [`query`] and [`store_query`] parse a request's question, and [`json`] writes the core's values.
+//! answer. [`query`], [`store_query`] and [`page_query`] parse a request's question, [`json`] writes the core's values,
+//! and a [`locale`] says how pages write times and numbers.
 
 pub mod app;
 pub mod assets;
@@ -16,10 +17,12 @@ pub mod guard;
 pub mod health;
 pub mod intake;
 pub mod json;
+pub mod locale;
 pub mod metrics;
 pub mod multipart;
 pub mod openapi;
 pub mod outages;
+pub mod page_query;
 pub mod pages;
 pub mod query;
 pub mod reports;
@@ -33,4 +36,5 @@ pub mod store_query;
 pub mod stores;
 
 pub use self::app::{App, BODY_BYTES_MAX, Clock, Readers, Site};
+pub use self::locale::Locale;
 pub use self::server::{Capacity, Server, bind};

@@ -31,6 +31,11 @@ const AS_OF: &[Field] = &[field(
     r#"{"type": "string", "format": "date-time"}"#,
     "An instant, such as 2026-11-01T12:00:00Z. Default: the newest poll, or the machine's clock with --clock system.",
 )];
+const LOCAL: &[Field] = &[field(
+    "as_of_local",
+    TEXT,
+    "An instant by the page's clock, such as 2026-11-01T12:00; the answer is a redirect to the page with as_of.",
+)];
 const RULE: &[Field] = &[field(
     "interpolation",
     r#"{"type": "string", "enum": ["nearest", "previous"], "default": "nearest"}"#,
@@ -55,7 +60,11 @@ const HISTORY: &[Field] = &[
     field("before", TEXT, "The last id of the page before."),
 ];
 const LIST: &[Field] = &[
-    field("q", TEXT, "Part of the name or the id, in any case."),
+    field(
+        "q",
+        TEXT,
+        "Words of the name, the owner or the id, in any order and any case.",
+    ),
     field("group", TEXT, "The owner."),
     field(
         "state",
@@ -172,12 +181,12 @@ pub const ROUTES: &[Route] = &[
     get("operation", "/openapi.json", describe, "openapi", "This document.").answers(200, "It.", OBJECT),
     get("operation", "/metrics", metrics::get, "metrics", "The server's numbers as Prometheus text.").needs(Report)
         .answers(200, "The numbers.", &[("text/plain", "")]),
-    page("/", pages::fleet::get, "fleetPage", "The fleet on one screen.").needs(Read).takes(&[OWNER, AS_OF, RULE])
+    page("/", pages::fleet::get, "fleetPage", "The fleet on one screen.").needs(Read)
+        .takes(&[OWNER, AS_OF, LOCAL, RULE]).problems(&[400]),
+    page("/stores", pages::stores::get, "storesPage", "Every store.").needs(Read).takes(&[LIST, AS_OF, LOCAL, RULE])
         .problems(&[400]),
-    page("/stores", pages::stores::get, "storesPage", "Every store.").needs(Read).takes(&[LIST, AS_OF, RULE])
-        .problems(&[400]),
-    page("/stores/{id}", pages::store::get, "storePage", "One store.").needs(Read).id(STORE).takes(QUESTION)
-        .problems(&[400, 404]),
+    page("/stores/{id}", pages::store::get, "storePage", "One store.").needs(Read).id(STORE)
+        .takes(&[AS_OF, LOCAL, RULE, OWNER]).problems(&[400, 404]),
     page("/reports", pages::reports::get, "reportsPage", "Reports: a button and the history.").needs(Read),
     Route::new("POST", "pages", "/reports", pages::reports::post, "reportsForm", "The form of /reports.").needs(Report)
         .body(Body::Form("ReportForm")).answers(303, "Made; back to the page.", &[]).problems(&[403])

@@ -65,7 +65,7 @@ impl Sort {
 /// The filters, the order and the page of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoreQuery {
-    /// Part of the name or the id, in any case; empty for all.
+    /// Words of the name, the owner or the id, in any order and any case; empty for all.
     pub text: String,
     /// The owner; none for all.
     pub group: Option<String>,
@@ -164,14 +164,16 @@ impl StoreQuery {
     /// The places of the list's stores in the fleet, in its order.
     pub fn places(&self, view: &FleetView) -> Vec<usize> {
         let text = self.text.to_lowercase();
+        let words: Vec<&str> = text.split_whitespace().collect();
         let fits = |place: &usize| {
             let (label, summary) = (&view.labels[*place], &view.overview.summaries[*place]);
             self.group.as_ref().is_none_or(|group| label.group == *group)
                 && self.state.is_none_or(|state| summary.state == state)
                 && (!self.unvouched || !summary.is_vouched())
-                && (text.is_empty()
-                    || label.name.to_lowercase().contains(&text)
-                    || view.store(*place).id.to_lowercase().contains(&text))
+                && (words.is_empty() || {
+                    let told = format!("{}\n{}\n{}", label.name, label.group, view.store(*place).id).to_lowercase();
+                    words.iter().all(|word| told.contains(word))
+                })
         };
         let mut places: Vec<usize> = (0..view.labels.len()).filter(fits).collect();
         // Equal stores keep the fleet's order, by id.

@@ -277,11 +277,13 @@ pub fn near(counted: &[Poll]) -> Intervals {
     counted.iter().map(near).collect()
 }
 
-/// A share, shown as a per cent with two decimals, halves rounded up.
+/// A share, shown as a per cent with two decimals in data and one on pages, halves rounded up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Share {
     /// Hundredths of a per cent, from 0 to 10,000.
     pub hundredths: Micros,
+    /// Tenths of a per cent, from 0 to 1,000; rounded from the exact share, not from the hundredths.
+    pub tenths: Micros,
 }
 
 impl Share {
@@ -291,15 +293,19 @@ impl Share {
         if whole <= 0 {
             return None;
         }
-        // Weeks of thousands of stores times 20,000 do not fit 64 bits.
-        let rounded = (i128::from(part) * 20_000 + i128::from(whole)) / (i128::from(whole) * 2);
-        let rounded = Micros::try_from(rounded).unwrap_or(0);
-        let hundredths = match rounded {
-            10_000 if part < whole => 9_999,
-            0 if part > 0 => 1,
-            rounded => rounded,
+        let of = |all: Micros| {
+            // Weeks of thousands of stores times 20,000 do not fit 64 bits.
+            let rounded = (i128::from(part) * 2 * i128::from(all) + i128::from(whole)) / (i128::from(whole) * 2);
+            match Micros::try_from(rounded).unwrap_or(0) {
+                rounded if rounded == all && part < whole => all - 1,
+                0 if part > 0 => 1,
+                rounded => rounded,
+            }
         };
-        Some(Self { hundredths })
+        Some(Self {
+            hundredths: of(10_000),
+            tenths: of(1_000),
+        })
     }
 }
 
@@ -323,5 +329,12 @@ mod tests {
         assert_eq!(told(1, 20_000).as_deref(), Some("0.01"));
         assert_eq!(told(1, 1_000_000).as_deref(), Some("0.01"));
         assert_eq!(told(999_999, 1_000_000).as_deref(), Some("99.99"));
+        let tenths = |part, whole| Share::new(part, whole).map(|share| share.tenths);
+        // 95.846 % is 95.85 in two decimals, and 95.8 in one.
+        assert_eq!(tenths(95_846, 100_000), Some(958));
+        assert_eq!(tenths(0, 7), Some(0));
+        assert_eq!(tenths(1, 1_000_000), Some(1));
+        assert_eq!(tenths(999_999, 1_000_000), Some(999));
+        assert_eq!(tenths(7, 7), Some(1_000));
     }
 }

@@ -4,6 +4,7 @@
 mod bad_input;
 mod browsing;
 mod catalogue;
+mod choices;
 mod commands;
 mod crash;
 mod differential;

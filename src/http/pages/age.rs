@@ -4,22 +4,23 @@ use chrono_tz::Tz;
 use maud::{Markup, html};
 
 use super::phrases::{self, Wall};
+use crate::http::locale::Locale;
 use crate::uptime::freshness::Freshness;
 
 /// `now`, or `as of Sat 7 Nov, 15:05` by the clock of `zone`.
-pub fn when(freshness: &Freshness, zone: Tz) -> Markup {
+pub fn when(freshness: &Freshness, zone: Tz, locale: Locale) -> Markup {
     if freshness.is_live() {
         return html! { "now" };
     }
     let table = phrases::zone_near(zone, freshness.as_of);
-    html! { "as of " (Wall::new(&table).stamp(freshness.as_of)) }
+    html! { "as of " (Wall::new(&table, locale).stamp(freshness.as_of)) }
 }
 
 /// The sentence above the numbers if polls ended before the wanted instant.
-pub fn notice(freshness: &Freshness, zone: Tz) -> Markup {
+pub fn notice(freshness: &Freshness, zone: Tz, locale: Locale) -> Markup {
     let since = |at| {
         let table = phrases::zone_near(zone, at);
-        html! { "No checks since " (Wall::new(&table).brief(at)) ". " }
+        html! { "No checks since " (Wall::new(&table, locale).brief(at)) ". " }
     };
     html! {
         @if freshness.is_stale() {

@@ -4,17 +4,17 @@ use maud::{Markup, html};
 
 use super::phrases::{self, Wall};
 use super::timeline_bar::{per_cent, width};
+use crate::http::locale::Locale;
 use crate::uptime::business_hours::ZoneTable;
 use crate::uptime::interval::{HOUR, Interval, Intervals, Micros};
 use crate::uptime::overview::Load;
-use crate::uptime::row::hours;
 use crate::uptime::window::Share;
 
 const HEIGHT: Micros = 150;
 const TOP: Micros = 18;
 
 /// The chart of `week`, whose hours are `loads`; days are those of `zone`.
-pub fn chart(week: Interval, loads: &[Load], outages: &Intervals, zone: &ZoneTable) -> Markup {
+pub fn chart(locale: Locale, week: Interval, loads: &[Load], outages: &Intervals, zone: &ZoneTable) -> Markup {
     let shares: Vec<Option<Share>> = loads
         .iter()
         .map(|load| Share::new(load.downtime, load.business))
@@ -22,12 +22,12 @@ pub fn chart(week: Interval, loads: &[Load], outages: &Intervals, zone: &ZoneTab
     let highest = shares.iter().flatten().map(|share| share.hundredths).max();
     let top = ceiling(highest.unwrap_or(0));
     let y = |hundredths: Micros| TOP + HEIGHT - hundredths * HEIGHT / top;
-    let wall = Wall::new(zone);
+    let wall = Wall::new(zone, locale);
     let outages = outages.clip(week);
     let middle = |start: Micros| Interval::new(start, start + HOUR);
     html! {
         div.chart {
-            svg.area width="100%" height=(TOP + HEIGHT + 22) role="img" aria-label=(summary(week, &shares, &wall)) {
+            svg.area width="100%" height=(TOP + HEIGHT + 22) role="img" aria-label=(summary(locale, week, &shares, &wall)) {
                 @for half in 0..=2 {
                     line.grid x1="0" x2="100%" y1=(y(top * half / 2)) y2=(y(top * half / 2)) {}
                 }
@@ -43,7 +43,7 @@ pub fn chart(week: Interval, loads: &[Load], outages: &Intervals, zone: &ZoneTab
                 @for (hour, share) in shares.iter().enumerate() {
                     @let start = week.start + i64::try_from(hour).unwrap_or(0) * HOUR;
                     rect.hover x=(per_cent(start, week)) y=(TOP) width="0.595%" height=(HEIGHT) {
-                        title { (wall.date(start)) " " (wall.span(middle(start))) ": " (phrases::share(*share)) " offline" }
+                        title { (wall.date(start)) " " (wall.span(middle(start))) ": " (locale.share(*share)) " offline" }
                     }
                 }
                 @for (number, (date, day)) in zone.days(week).into_iter().enumerate() {
@@ -68,8 +68,8 @@ pub fn chart(week: Interval, loads: &[Load], outages: &Intervals, zone: &ZoneTab
 }
 
 /// The same hours as a table.
-pub fn table(week: Interval, loads: &[Load], zone: &ZoneTable) -> Markup {
-    let wall = Wall::new(zone);
+pub fn table(locale: Locale, week: Interval, loads: &[Load], zone: &ZoneTable) -> Markup {
+    let wall = Wall::new(zone, locale);
     html! {
         details.pieces {
             summary { "Hour by hour as a table" }
@@ -84,8 +84,8 @@ pub fn table(week: Interval, loads: &[Load], zone: &ZoneTable) -> Markup {
                         @let start = week.start + i64::try_from(hour).unwrap_or(0) * HOUR;
                         tr {
                             td { (wall.date(start)) ", " (wall.time(start)) }
-                            td.number { (hours(load.downtime)) " h" }
-                            td.number { (phrases::share(Share::new(load.downtime, load.business))) }
+                            td.number { (locale.hours(load.downtime)) }
+                            td.number { (locale.share(Share::new(load.downtime, load.business))) }
                         }
                     }
                 }
@@ -129,7 +129,7 @@ fn path(shares: &[Option<Share>], top: Micros, filled: bool) -> String {
     path
 }
 
-fn summary(week: Interval, shares: &[Option<Share>], wall: &Wall<'_>) -> String {
+fn summary(locale: Locale, week: Interval, shares: &[Option<Share>], wall: &Wall<'_>) -> String {
     let hours = shares.iter().enumerate();
     let worst = hours
         .filter_map(|(hour, share)| Some(((*share)?, hour)))
@@ -139,7 +139,8 @@ fn summary(week: Interval, shares: &[Option<Share>], wall: &Wall<'_>) -> String 
     };
     let start = week.start + i64::try_from(hour).unwrap_or(0) * HOUR;
     format!(
-        "The share of open stores that were offline, hour by hour. The highest was {share} % on {} at {}",
+        "The share of open stores that were offline, hour by hour. The highest was {} on {} at {}",
+        locale.share(Some(share)),
         wall.date(start),
         wall.time(start)
     )

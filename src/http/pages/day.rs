@@ -4,9 +4,9 @@ use maud::{Markup, html};
 
 use super::phrases::{self, Wall};
 use super::timeline_bar::{self, Piece};
+use crate::http::locale::Locale;
 use crate::uptime::interval::{DAY, HOUR, Interval, Micros};
 use crate::uptime::poll::Poll;
-use crate::uptime::row::hours;
 use crate::uptime::segment::{Condition, Segment};
 use crate::uptime::store_status::StoreStatus;
 use crate::uptime::timeline::Interpolation;
@@ -31,23 +31,23 @@ pub struct Day {
 
 impl Day {
     /// Every local day that the week touches, the oldest first.
-    pub fn all(standing: &StoreStatus) -> Vec<Self> {
+    pub fn all(standing: &StoreStatus, locale: Locale) -> Vec<Self> {
         let week = Window::Week.before(standing.question.as_of);
         let days = standing.zone.days(week).into_iter();
         let mut number = 0;
-        days.map(|(date, stretch)| Self::new(standing, date, stretch, &mut number))
+        days.map(|(date, stretch)| Self::new(standing, locale, date, stretch, &mut number))
             .collect()
     }
 
     /// The local day of the status's instant.
-    pub fn last(standing: &StoreStatus) -> Self {
+    pub fn last(standing: &StoreStatus, locale: Locale) -> Self {
         let as_of = standing.question.as_of;
         let days = standing.zone.days(Interval::new(as_of - 1, as_of));
         let (date, stretch) = days.last().copied().unwrap_or((0, Interval::new(as_of - DAY, as_of)));
-        Self::new(standing, date, stretch, &mut 0)
+        Self::new(standing, locale, date, stretch, &mut 0)
     }
 
-    fn new(standing: &StoreStatus, date: i64, stretch: Interval, number: &mut usize) -> Self {
+    fn new(standing: &StoreStatus, locale: Locale, date: i64, stretch: Interval, number: &mut usize) -> Self {
         let mut pieces = Vec::new();
         let mut sums = [0; 4];
         let conditions = [
@@ -71,7 +71,7 @@ impl Day {
             }
             *number += 1;
             pieces.push(Piece {
-                words: piece_words(standing, date, &cut),
+                words: piece_words(standing, locale, date, &cut),
                 anchor: Some(format!("piece-{number}")),
                 segment: cut,
             });
@@ -91,8 +91,8 @@ impl Day {
 }
 
 /// The condition of a piece and its reason: the polls in it, or those that it was interpolated from.
-fn piece_words(standing: &StoreStatus, date: i64, piece: &Segment) -> String {
-    let wall = Wall::new(&standing.zone);
+fn piece_words(standing: &StoreStatus, locale: Locale, date: i64, piece: &Segment) -> String {
+    let wall = Wall::new(&standing.zone, locale);
     let what = format!(
         "{} {}, {}, {}",
         phrases::date(date),
@@ -163,7 +163,7 @@ fn named(polls: &[Poll], wall: &Wall<'_>) -> String {
 }
 
 /// The day as a timeline bar with its date and its hours online; if `reachable`, each piece can be focused.
-pub fn day_bar(day: &Day, standing: &StoreStatus, reachable: bool) -> Markup {
+pub fn day_bar(day: &Day, standing: &StoreStatus, locale: Locale, reachable: bool) -> Markup {
     let length = day.stretch.length();
     let midnight = day.date * DAY;
     html! {
@@ -173,9 +173,10 @@ pub fn day_bar(day: &Day, standing: &StoreStatus, reachable: bool) -> Markup {
                 @if length != DAY { span.changed { (phrases::length(length)) ", clocks went " (if length > DAY { "back" } else { "forward" }) } }
             }
             (timeline_bar::bar(day.stretch, &day.pieces, &standing.polls, &day.summary, reachable))
-            p.number { (hours(day.online)) " h" }
+            p.number { (locale.hours(day.online)) }
             @if length != DAY {
-                div.own { (timeline_bar::hours_at(day.stretch, |hour| standing.zone.instant(midnight + hour * HOUR))) }
+                @let at = |hour: Micros| standing.zone.instant(midnight + hour * HOUR);
+                div.own { (timeline_bar::hours_at(locale, day.stretch, at)) }
             }
         }
     }

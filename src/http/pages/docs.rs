@@ -11,14 +11,14 @@ use crate::http::request::Request;
 use crate::http::response::Response;
 
 /// `GET /docs`.
-pub fn list(app: &mut App, _request: &mut Request<'_>) -> Result<Response> {
+pub fn list(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let body = html! {
         h1 { "Guides" }
         section.card.guide {
             ul { @for guide in &GUIDES { li { a href={"/docs/" (guide.name)} { (guide.name) } ": " (guide.about) } } }
         }
     };
-    let page = Frame::new(app, Section::Docs)?.page("Guides", None, &body);
+    let page = Frame::new(app, request, Section::Docs)?.page("Guides", None, &body);
     Ok(Response::page(200, page))
 }
 
@@ -37,7 +37,7 @@ pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
         }
         article.card.guide { (markdown(guide.text)) }
     };
-    let page = Frame::new(app, Section::Docs)?.page(guide.name, None, &body);
+    let page = Frame::new(app, request, Section::Docs)?.page(guide.name, None, &body);
     Ok(Response::page(200, page))
 }
 

@@ -3,14 +3,15 @@
 use maud::{Markup, html};
 
 use super::day::Day;
-use super::layout::{Frame, Section, hatches, rules};
+use super::layout::{Frame, Section, hatches};
 use super::phrases::{self, Wall};
 use super::store::last_polled;
-use super::{age, area, heat, load, timeline_bar};
+use super::{age, area, controls, heat, load, timeline_bar};
 use crate::error::Result;
 use crate::fleet_view::{FleetPart, FleetView, Sum};
 use crate::http::app::App;
-use crate::http::json::encoded;
+use crate::http::locale::Locale;
+use crate::http::page_query::PageQuery;
 use crate::http::query;
 use crate::http::request::Request;
 use crate::http::response::Response;
@@ -18,7 +19,6 @@ use crate::uptime::business_hours::ZoneTable;
 use crate::uptime::freshness::Freshness;
 use crate::uptime::interval::DAY;
 use crate::uptime::overview::Overview;
-use crate::uptime::row::hours;
 use crate::uptime::store_state::StoreState;
 use crate::uptime::store_summary::{StoreSummary, VOUCHED_FROM};
 use crate::uptime::window::Window;
@@ -26,17 +26,17 @@ use crate::uptime::window::Window;
 /// How many stores or owners a list on this page shows; a link leads to the rest.
 const ROWS_MAX: usize = 8;
 
-/// With more owners than this there is no menu: `/stores` finds an owner by name.
-const OWNERS_IN_MENU_MAX: usize = 300;
-
 /// The page; on an empty database, the first visit's page.
 pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let (question, freshness) = query::question(app, request)?;
     let group = request.field("group")?;
-    let frame = Frame::new(app, Section::Fleet)?;
+    let frame = Frame::new(app, request, Section::Fleet)?;
+    if let Some(link) = PageQuery::moved(request, frame.zone())? {
+        return Ok(Response::see_other(link));
+    }
     let view = query::fleet(app, question)?;
     if view.labels.is_empty() {
-        return load::first_visit(app);
+        return load::first_visit(app, request);
     }
     let part = view.part(group);
     let own = group.map(|group| view.overview_of(group));
@@ -57,29 +57,29 @@ fn body(
     let as_of = view.question.as_of;
     let week = Window::Week.before(as_of);
     let zone = ZoneTable::new(frame.zone(), week);
-    let wall = Wall::new(&zone);
+    let (locale, wall) = (frame.locale(), Wall::new(&zone, frame.locale()));
     let owners = view.owners();
     let open = in_state(view, part, |state| state != StoreState::Closed).count();
     html! {
         (hatches())
-        (age::notice(freshness, frame.zone()))
+        (age::notice(freshness, frame.zone(), locale))
         div.head {
             div {
                 h1 { (group.unwrap_or("Fleet")) }
                 p.lead {
-                    (phrases::count(open)) " of " (phrases::stores(part.places.len()))
+                    (locale.count(open)) " of " (locale.stores(part.places.len()))
                     @if open == 1 { " is" } @else { " are" }
-                    " in business hours " (age::when(freshness, frame.zone())) ", " (phrases::city(frame.zone())) " time."
+                    " in business hours " (age::when(freshness, frame.zone(), locale)) ", " (phrases::city(frame.zone())) " time."
                 }
             }
-            (owner_menu(&owners, group))
+            (controls::choices(frame, "/", Some(&view.owner_names()), frame.zone()))
         }
-        (cards(view, part, open, &wall, freshness.is_live()))
-        (attention(view, part, group, freshness.is_live()))
+        (cards(frame, view, part, open, &wall, freshness.is_live()))
+        (attention(frame, view, part, freshness.is_live()))
         div.two {
             section.card aria-labelledby="hours" {
                 h2 #hours { "Open stores that were offline, hour by hour" }
-                (area::chart(week, &overview.hours, &view.outages, &zone))
+                (area::chart(locale, week, &overview.hours, &view.outages, &zone))
                 @if !view.outages.clip(week).as_slice().is_empty() {
                     p.note {
                         svg.swatch width="22" height="14" aria-hidden="true" { rect width="22" height="14" fill="url(#hatch-outage)" {} }
@@ -92,25 +92,20 @@ fn body(
                     }
                 }
                 p.note { "Days in " (phrases::city(frame.zone())) " time, the zone of most stores." }
-                (area::table(week, &overview.hours, &zone))
+                (area::table(locale, week, &overview.hours, &zone))
             }
             section.card aria-labelledby="cells" {
                 h2 #cells { "When downtime falls, store-local time" }
-                (heat::map(&overview.cells))
+                (heat::map(locale, &overview.cells))
             }
         }
         div.two {
-            (worst(view, part, group))
-            (not_sure(view, part, group, frame))
+            (worst(frame, view, part))
+            (not_sure(frame, view, part))
         }
-        @if group.is_none() && !owners.is_empty() { (by_owner(owners)) }
-        (rules("/", &owner_query(group), view.question.rule))
+        @if group.is_none() && !owners.is_empty() { (by_owner(frame, owners)) }
+        (controls::rules(frame, view.question.rule))
     }
-}
-
-fn owner_query(group: Option<&str>) -> String {
-    let encoded = |group: &str| form_urlencoded::byte_serialize(group.as_bytes()).collect::<String>();
-    group.map_or(String::new(), |group| format!("&group={}", encoded(group)))
 }
 
 fn in_state<'a>(
@@ -122,25 +117,8 @@ fn in_state<'a>(
     places.filter(move |&place| fits(view.overview.summaries[place].state))
 }
 
-fn owner_menu(owners: &[(&str, FleetPart)], group: Option<&str>) -> Markup {
-    if owners.is_empty() || owners.len() > OWNERS_IN_MENU_MAX {
-        return html! { @if group.is_some() { p { a href="/" { "All owners" } } } };
-    }
-    html! {
-        form.owner.screen action="/" method="get" {
-            label for="group" { "Owner" }
-            select #group name="group" data-submits="" {
-                option value="" { "All owners" }
-                @for (owner, _) in owners {
-                    option value=(owner) selected[Some(*owner) == group] { (owner) }
-                }
-            }
-            button type="submit" { "Show" }
-        }
-    }
-}
-
-fn cards(view: &FleetView, part: &FleetPart, open: usize, wall: &Wall<'_>, is_live: bool) -> Markup {
+fn cards(frame: &Frame, view: &FleetView, part: &FleetPart, open: usize, wall: &Wall<'_>, is_live: bool) -> Markup {
+    let locale = frame.locale();
     let count = |wanted: StoreState| in_state(view, part, move |state| state == wanted).count();
     let (online, offline, unsure) = (
         count(StoreState::Online),
@@ -153,27 +131,27 @@ fn cards(view: &FleetView, part: &FleetPart, open: usize, wall: &Wall<'_>, is_li
         div.cards.four {
             section.card {
                 h2 { @if is_live { "Online now" } @else { "Online" } }
-                p.big { (phrases::count(online)) " " small { "of " (phrases::count(open)) " open" } }
+                p.big { (locale.count(online)) " " small { "of " (locale.count(open)) " open" } }
                 p.under {
-                    @if offline > 0 { (phrases::counted(offline, StoreState::Offline)) " " }
-                    @if unsure > 0 { (phrases::counted(unsure, StoreState::NotSure)) }
+                    @if offline > 0 { (locale.counted(offline, StoreState::Offline)) " " }
+                    @if unsure > 0 { (locale.counted(unsure, StoreState::NotSure)) }
                     @if offline + unsure == 0 && open > 0 { (phrases::state(StoreState::Online, "")) " all of them" }
                     @if open == 0 { "every store is closed" }
                 }
             }
             section.card {
                 h2 { "Downtime, last 7 days" }
-                p.big { (phrases::grouped(&hours(part.week.downtime))) " " small { "hours" } }
-                p.under { (trend(&part.week, &part.before)) }
+                p.big { (locale.hours(part.week.downtime)) }
+                p.under { (trend(locale, &part.week, &part.before)) }
             }
             section.card {
                 h2 { "Online share, last 7 days" }
-                p.big { (figure(part.week.online().map(|share| share.to_string()))) " " small { "%" } }
-                p.under { "of " (phrases::grouped(&hours(part.week.uptime + part.week.downtime))) " known business hours" }
+                p.big { (locale.share(part.week.online())) }
+                p.under { "of " (locale.hours(part.week.uptime + part.week.downtime)) " of known business time" }
             }
             section.card {
                 h2 { "Covered by polls, last 7 days" }
-                p.big { (figure(part.week.coverage().map(|share| share.to_string()))) " " small { "%" } }
+                p.big { (locale.share(part.week.coverage())) }
                 p.under {
                     @match outages.as_slice() {
                         [] => { "of business time within an hour of a poll" }
@@ -186,17 +164,13 @@ fn cards(view: &FleetView, part: &FleetPart, open: usize, wall: &Wall<'_>, is_li
     }
 }
 
-fn figure(text: Option<String>) -> String {
-    text.unwrap_or_else(|| "–".to_owned())
-}
-
 /// This week's downtime beside the week before, if that week has enough polls.
-fn trend(week: &Sum, before: &Sum) -> Markup {
+fn trend(locale: Locale, week: &Sum, before: &Sum) -> Markup {
     let seen = before.coverage().map_or(0, |share| share.hundredths);
     if seen < VOUCHED_FROM {
-        return html! { "too few polls the week before to compare" };
+        return html! { "No full previous week yet" };
     }
-    let told = format!("{} h the week before", phrases::grouped(&hours(before.downtime)));
+    let told = format!("{} the week before", locale.hours(before.downtime));
     let change = (week.downtime - before.downtime) * 100;
     let per_cent = (change.abs() + before.downtime / 2).checked_div(before.downtime);
     html! {
@@ -210,7 +184,7 @@ fn trend(week: &Sum, before: &Sum) -> Markup {
 }
 
 /// Stores offline in their business hours, the longest first.
-fn attention(view: &FleetView, part: &FleetPart, group: Option<&str>, is_live: bool) -> Markup {
+fn attention(frame: &Frame, view: &FleetView, part: &FleetPart, is_live: bool) -> Markup {
     let mut offline: Vec<usize> = in_state(view, part, |state| state == StoreState::Offline).collect();
     offline.sort_by_key(|&place| view.overview.summaries[place].offline_since);
     let more = offline.len().saturating_sub(ROWS_MAX);
@@ -221,28 +195,28 @@ fn attention(view: &FleetView, part: &FleetPart, group: Option<&str>, is_live: b
                 p.calm { (phrases::state(StoreState::Online, "")) " No open store is known to be offline." }
             } @else {
                 ul.attention {
-                    @for &place in offline.iter().take(ROWS_MAX) { (needs(view, place)) }
+                    @for &place in offline.iter().take(ROWS_MAX) { (needs(frame, view, place)) }
                 }
             }
             @if more > 0 {
-                p.more { a href={"/stores?state=offline&sort=state" (owner_query(group))} { "All " (phrases::stores(offline.len())) " that are offline" } }
+                p.more { a href=(frame.link("/stores?state=offline&sort=state")) { "All " (frame.locale().stores(offline.len())) " that are offline" } }
             }
         }
     }
 }
 
-fn needs(view: &FleetView, place: usize) -> Markup {
+fn needs(frame: &Frame, view: &FleetView, place: usize) -> Markup {
     let (store, summary, as_of) = (view.store(place), &view.overview.summaries[place], view.question.as_of);
     let pattern = &view.inputs.fleet.patterns()[store.pattern];
     let standing = query::status(&view.inputs, store, view.question);
-    let wall = Wall::new(&standing.zone);
+    let wall = Wall::new(&standing.zone, frame.locale());
     let since = summary.offline_since.unwrap_or(as_of);
     let before = standing.incidents.last().is_some_and(|last| last.began_before);
-    let day = Day::last(&standing);
+    let day = Day::last(&standing, frame.locale());
     html! {
         li {
             div.who {
-                a href={"/stores/" (encoded(&store.id))} { (view.name(place)) }
+                a href=(frame.store_link(&store.id)) { (view.name(place)) }
                 p { (view.labels[place].group) }
             }
             p.how {
@@ -260,7 +234,7 @@ fn needs(view: &FleetView, place: usize) -> Markup {
 }
 
 /// The stores with the most downtime in the week.
-fn worst(view: &FleetView, part: &FleetPart, group: Option<&str>) -> Markup {
+fn worst(frame: &Frame, view: &FleetView, part: &FleetPart) -> Markup {
     let downtime = |place: &usize| {
         let total = &view.overview.summaries[*place].totals[Window::Week];
         total.known().map_or(0, |(_, downtime)| downtime)
@@ -283,34 +257,34 @@ fn worst(view: &FleetView, part: &FleetPart, group: Option<&str>) -> Markup {
                         @for place in places.into_iter().take(ROWS_MAX) {
                             @let summary = &view.overview.summaries[place];
                             tr {
-                                th scope="row" { a href={"/stores/" (encoded(&view.store(place).id))} { (view.name(place)) } }
-                                td.number { (hours(downtime(&place))) " h" }
-                                td.number { (online(summary)) }
-                                td.number.least { (phrases::share(summary.seen())) }
+                                th scope="row" { a href=(frame.store_link(&view.store(place).id)) { (view.name(place)) } }
+                                td.number { (frame.locale().hours(downtime(&place))) }
+                                td.number { (online(frame.locale(), summary)) }
+                                td.number.least { (frame.locale().share(summary.seen())) }
                             }
                         }
                     }
                 }
-                p.more { a href={"/stores?sort=downtime" (owner_query(group))} { "All stores by downtime" } }
+                p.more { a href=(frame.link("/stores?sort=downtime")) { "All stores by downtime" } }
             }
         }
     }
 }
 
 /// The online share of the week, marked if it has too few polls to be sure.
-pub fn online(summary: &StoreSummary) -> Markup {
+pub fn online(locale: Locale, summary: &StoreSummary) -> Markup {
     let share = summary.totals[Window::Week].share();
     html! {
         @if !summary.is_vouched() {
             (phrases::state(StoreState::NotSure, ""))
             @if share.is_some() { " " }
         }
-        @if share.is_some() || summary.is_vouched() { (phrases::share(share)) }
+        @if share.is_some() || summary.is_vouched() { (locale.share(share)) }
     }
 }
 
 /// The stores with too few polls to be sure, the least covered first.
-fn not_sure(view: &FleetView, part: &FleetPart, group: Option<&str>, frame: &Frame) -> Markup {
+fn not_sure(frame: &Frame, view: &FleetView, part: &FleetPart) -> Markup {
     let summary = |place: &usize| &view.overview.summaries[*place];
     let seen = |place: &usize| summary(place).seen().map_or(0, |share| share.hundredths);
     let mut places: Vec<usize> = part.places.clone();
@@ -329,16 +303,16 @@ fn not_sure(view: &FleetView, part: &FleetPart, group: Option<&str>, frame: &Fra
                 ul.unsure {
                     @for place in places.iter().take(ROWS_MAX) {
                         li {
-                            a href={"/stores/" (encoded(&view.store(*place).id))} { (view.name(*place)) }
+                            a href=(frame.store_link(&view.store(*place).id)) { (view.name(*place)) }
                             span.state.not-sure {
                                 span.mark aria-hidden="true" {}
-                                (why_not_sure(summary(place), view.question.as_of))
+                                (why_not_sure(frame.locale(), summary(place), view.question.as_of))
                             }
                         }
                     }
                 }
                 @if total > ROWS_MAX {
-                    p.more { a href={"/stores?state=unvouched&sort=coverage" (owner_query(group))} { "All with too few polls in their week" } }
+                    p.more { a href=(frame.link("/stores?state=unvouched&sort=coverage")) { "All with too few polls in their week" } }
                 }
             }
             @if !frame.is_read_only() {
@@ -348,16 +322,16 @@ fn not_sure(view: &FleetView, part: &FleetPart, group: Option<&str>, frame: &Fra
     }
 }
 
-fn why_not_sure(summary: &StoreSummary, as_of: i64) -> String {
+fn why_not_sure(locale: Locale, summary: &StoreSummary, as_of: i64) -> String {
     match (summary.last_poll, summary.seen()) {
         (None, _) => "no poll in 8 days".to_owned(),
-        (Some(_), Some(seen)) if seen.hundredths < VOUCHED_FROM => format!("{seen} % covered"),
+        (Some(_), Some(seen)) if seen.hundredths < VOUCHED_FROM => format!("{} covered", locale.share(Some(seen))),
         (Some(poll), _) => format!("last poll {} before", phrases::length(as_of - poll.at())),
     }
 }
 
-fn by_owner(mut owners: Vec<(&str, FleetPart)>) -> Markup {
-    let total = owners.len();
+fn by_owner(frame: &Frame, mut owners: Vec<(&str, FleetPart)>) -> Markup {
+    let (locale, total) = (frame.locale(), owners.len());
     owners.sort_by_key(|(_, part)| std::cmp::Reverse(part.week.downtime));
     html! {
         section.card aria-labelledby="owners" {
@@ -375,20 +349,20 @@ fn by_owner(mut owners: Vec<(&str, FleetPart)>) -> Markup {
                     @for (owner, part) in owners.into_iter().take(2 * ROWS_MAX) {
                         @let before = part.before.coverage().filter(|seen| seen.hundredths >= VOUCHED_FROM);
                         tr {
-                            th scope="row" { a href={"/?" (owner_query(Some(owner)).trim_start_matches('&'))} { (owner) } }
-                            td.number.least { (phrases::count(part.week.stores)) }
-                            td.number { (phrases::grouped(&hours(part.week.downtime))) " h" }
+                            th scope="row" { a href=(frame.query().owned_by(Some(owner)).link("/")) { (owner) } }
+                            td.number.least { (locale.count(part.week.stores)) }
+                            td.number { (locale.hours(part.week.downtime)) }
                             td.number.least {
-                                @if before.is_some() { (phrases::grouped(&hours(part.before.downtime))) " h" }
+                                @if before.is_some() { (locale.hours(part.before.downtime)) }
                                 @else { "not sure" }
                             }
-                            td.number { (phrases::share(part.week.online())) }
-                            td.number.least { (phrases::share(part.week.coverage())) }
+                            td.number { (locale.share(part.week.online())) }
+                            td.number.least { (locale.share(part.week.coverage())) }
                         }
                     }
                 }
             }
-            @if total > 2 * ROWS_MAX { p.more { a href="/stores?sort=owner" { "All stores by owner" } } }
+            @if total > 2 * ROWS_MAX { p.more { a href=(frame.link("/stores?sort=owner")) { "All stores by owner" } } }
         }
     }
 }

@@ -4,17 +4,17 @@
 
 use maud::{Markup, html};
 
-use super::phrases::{self, WEEKDAYS};
-use crate::uptime::interval::Micros;
+use super::phrases::WEEKDAYS;
+use crate::http::locale::Locale;
+use crate::uptime::interval::{HOUR, Micros};
 use crate::uptime::overview::Load;
-use crate::uptime::row::hours;
 use crate::uptime::window::Share;
 
 /// How many shades there are besides none.
 const SHADES: Micros = 5;
 
 /// The map of a week's cells.
-pub fn map(cells: &[[Load; 24]]) -> Markup {
+pub fn map(locale: Locale, cells: &[[Load; 24]]) -> Markup {
     let most = cells.iter().flatten().map(|load| load.downtime).max();
     let most = most.unwrap_or(0);
     html! {
@@ -24,7 +24,7 @@ pub fn map(cells: &[[Load; 24]]) -> Markup {
                 tr {
                     th scope="col" { span.aside { "Day" } }
                     @for hour in 0..24 {
-                        th scope="col" { span.aside[hour % 3 != 0] { (format!("{hour:02}")) } }
+                        th scope="col" { span.aside[hour % 3 != 0] { (locale.hour(hour)) } }
                     }
                 }
             }
@@ -32,8 +32,8 @@ pub fn map(cells: &[[Load; 24]]) -> Markup {
                 @for (day, loads) in cells.iter().enumerate() {
                     tr {
                         th scope="row" { (WEEKDAYS[day]) }
-                        @for (hour, load) in loads.iter().enumerate() {
-                            (cell(WEEKDAYS[day], hour, load, most))
+                        @for (hour, load) in (0..).zip(loads) {
+                            (cell(locale, WEEKDAYS[day], hour, load, most))
                         }
                     }
                 }
@@ -43,26 +43,26 @@ pub fn map(cells: &[[Load; 24]]) -> Markup {
             li { span.swatch.closed {} "no business time" }
             li {
                 @for shade in 0..=SHADES { span.swatch.{"shade-" (shade)} {} }
-                "no downtime … " (hours(most)) " h in one cell"
+                "no downtime … " (locale.hours(most)) " in one cell"
             }
         }
     }
 }
 
-fn cell(day: &str, hour: usize, load: &Load, most: Micros) -> Markup {
+fn cell(locale: Locale, day: &str, hour: i64, load: &Load, most: Micros) -> Markup {
+    let span = locale.span(hour * HOUR, (hour + 1) * HOUR);
     if load.business == 0 {
-        return html! { td.closed title=(format!("{day} {hour:02}–{:02}: no business time", hour + 1)) { span.aside { "closed" } } };
+        return html! { td.closed title=(format!("{day} {span}: no business time")) { span.aside { "closed" } } };
     }
     // Shades follow the cube root, so that one bad evening leaves the other hours distinguishable.
     let cubed = |shade: Micros| i128::from(shade.pow(3));
     let reaches = |shade: &Micros| cubed(*shade) * i128::from(most) >= cubed(SHADES) * i128::from(load.downtime);
     let shade = (0..=SHADES).find(reaches).unwrap_or(SHADES);
-    let told = hours(load.downtime);
+    let told = locale.hours(load.downtime);
     let title = format!(
-        "{day} {hour:02}–{:02}: {told} h offline, {} of {} business hours",
-        hour + 1,
-        phrases::share(Share::new(load.downtime, load.business)),
-        phrases::grouped(&hours(load.business)),
+        "{day} {span}: {told} offline, {} of {} of business time",
+        locale.share(Share::new(load.downtime, load.business)),
+        locale.hours(load.business),
     );
     html! { td.{"shade-" (shade)} title=(title) { span.aside { (told) } } }
 }

@@ -1,15 +1,19 @@
-//! The frame of every page: head, navigation, the page's instant, and links to the API.
+//! The frame of every page: head, navigation, search, the page's instant, and links to the API.
 
 use std::sync::Arc;
 
 use chrono_tz::Tz;
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{DOCTYPE, Markup, html};
 
 use super::phrases::{self, Wall};
 use crate::clock;
 use crate::error::Result;
 use crate::http::app::App;
 use crate::http::assets;
+use crate::http::json::encoded;
+use crate::http::locale::Locale;
+use crate::http::page_query::{self, PageQuery};
+use crate::http::request::Request;
 use crate::uptime::business_hours::ZONE_DEFAULT;
 use crate::uptime::interval::Micros;
 
@@ -35,29 +39,63 @@ pub struct Frame {
     room: Section,
     newest: Option<Micros>,
     zone: Tz,
+    locale: Locale,
     machine: Micros,
     read_only: bool,
+    query: PageQuery,
+    /// The page's path, with the fields of its query that [`PageQuery`] has not.
+    here: String,
 }
 
 impl Frame {
-    /// The frame of a page in `room`.
+    /// The frame of the page that `request` asked for, in `room`.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub fn new(app: &mut App, room: Section) -> Result<Self> {
+    pub fn new(app: &mut App, request: &Request<'_>, room: Section) -> Result<Self> {
         let newest = app.newest_poll()?;
         let hot = Arc::clone(&app.site.hot);
-        let zone = match newest {
-            Some(newest) => usual_zone(&hot.inputs(app.db()?, newest)?.fleet),
-            None => ZONE_DEFAULT,
+        let zones = match newest {
+            Some(newest) => zones(&hot.inputs(app.db()?, newest)?.fleet),
+            None => Vec::new(),
         };
+        // Of equals, the first by name.
+        let usual = zones.iter().rev().max_by_key(|(_, stores)| *stores);
         Ok(Self {
             room,
             newest,
-            zone,
+            zone: usual.map_or(ZONE_DEFAULT, |&(zone, _)| zone),
+            locale: app.site.locale.unwrap_or_else(|| Locale::of_zones(zones)),
             machine: clock::machine_us(),
             read_only: app.site.read_only_pages,
+            query: PageQuery::of(request),
+            here: page_query::bare(request),
         })
+    }
+
+    /// The instant, the rule and the owner that the page was asked for.
+    pub fn query(&self) -> &PageQuery {
+        &self.query
+    }
+
+    /// A link to another page, with the page's query.
+    pub fn link(&self, path: &str) -> String {
+        self.query.link(path)
+    }
+
+    /// A link to the page of the store `id`, with the page's query.
+    pub fn store_link(&self, id: &str) -> String {
+        self.link(&format!("/stores/{}", encoded(id)))
+    }
+
+    /// The same page by another query.
+    pub fn here(&self, query: &PageQuery) -> String {
+        query.link(&self.here)
+    }
+
+    /// How times and numbers are written.
+    pub fn locale(&self) -> Locale {
+        self.locale
     }
 
     /// The zone of most stores, in which the fleet's pages show times.
@@ -74,7 +112,7 @@ impl Frame {
     /// script.
     pub fn page(&self, title: &str, refresh: Option<u32>, body: &Markup) -> Markup {
         let link = |room: Section, path: &str, text: &str| {
-            html! { a href=(path) aria-current=[(self.room == room).then_some("page")] { (text) } }
+            html! { a href=(self.link(path)) aria-current=[(self.room == room).then_some("page")] { (text) } }
         };
         let [style, script, icon] = assets::paths();
         html! {
@@ -95,15 +133,17 @@ impl Frame {
                 body {
                     a.skip href="#content" { "Skip to the content" }
                     header.top {
-                        a.brand href="/" { "store-monitor" }
+                        a.brand href=(self.link("/")) { "store-monitor" }
                         nav aria-label="Pages" {
                             (link(Section::Fleet, "/", "Fleet"))
                             (link(Section::Stores, "/stores", "Stores"))
                             (link(Section::Reports, "/reports", "Reports"))
                             @if !self.read_only { (link(Section::Load, "/load", "Load data")) }
                         }
+                        (self.search())
                         p.newest { (self.newest()) }
                     }
+                    (self.past())
                     main #content tabindex="-1" { (body) }
                     footer.bottom {
                         p {
@@ -121,7 +161,31 @@ impl Frame {
     /// An instant in the zone of most stores, with the zone's name.
     pub fn instant(&self, at: Micros) -> Markup {
         let table = phrases::zone_near(self.zone, at);
-        html! { (Wall::new(&table).full(at)) " " (phrases::city(self.zone)) }
+        html! { (Wall::new(&table, self.locale).full(at)) " " (phrases::city(self.zone)) }
+    }
+
+    /// The search for a store, on every page.
+    fn search(&self) -> Markup {
+        html! {
+            form.find.screen action="/stores" method="get" role="search" {
+                label.aside for="find" { "Find a store by words of its name, owner or id" }
+                input #find type="search" name="q" placeholder="Find a store" autocomplete="off";
+                @for (name, value) in self.query.owned_by(None).fields() { input type="hidden" name=(name) value=(value); }
+                button type="submit" { "Find" }
+            }
+        }
+    }
+
+    /// The sentence of a page about another instant than the newest.
+    fn past(&self) -> Markup {
+        html! {
+            @if let Some(as_of) = self.query.as_of {
+                p.past {
+                    "You see the stores as of " (self.instant(as_of)) " time. "
+                    a.screen href=(self.here(&self.query.newest())) { "Show the newest" }
+                }
+            }
+        }
     }
 
     fn newest(&self) -> Markup {
@@ -132,19 +196,14 @@ impl Frame {
     }
 }
 
-/// The zone of most stores; of equals, the first by name.
-fn usual_zone(fleet: &crate::uptime::fleet::Fleet) -> Tz {
-    let mut counts: std::collections::BTreeMap<&str, (usize, Tz)> = Default::default();
+/// The zones of the stores by name, each with its number of stores.
+fn zones(fleet: &crate::uptime::fleet::Fleet) -> Vec<(Tz, usize)> {
+    let mut counts: std::collections::BTreeMap<&str, (Tz, usize)> = Default::default();
     for store in fleet.stores() {
         let zone = fleet.patterns()[store.pattern].zone;
-        counts.entry(zone.name()).or_insert((0, zone)).0 += 1;
+        counts.entry(zone.name()).or_insert((zone, 0)).1 += 1;
     }
-    let most = counts
-        .values()
-        .rev()
-        .max_by_key(|(count, _)| *count)
-        .map(|&(_, zone)| zone);
-    most.unwrap_or(ZONE_DEFAULT)
+    counts.into_values().collect()
 }
 
 /// The hatch patterns of drawings; once a page.
@@ -159,22 +218,6 @@ pub fn hatches() -> Markup {
     html! {
         svg.defs width="0" height="0" aria-hidden="true" focusable="false" {
             defs { (hatch("far")) (hatch("unknown")) (hatch("outage")) }
-        }
-    }
-}
-
-/// The links to both rules of interpolation; `path` is the page without a query, `more` the rest of its query,
-/// each field with `&` before it.
-pub fn rules(path: &str, more: &str, rule: crate::uptime::timeline::Interpolation) -> Markup {
-    use crate::uptime::timeline::Interpolation;
-    html! {
-        p.rules.screen {
-            "Between polls: "
-            @for (number, other) in Interpolation::ALL.into_iter().enumerate() {
-                @if number > 0 { (PreEscaped(" · ")) }
-                a href={(path) "?interpolation=" (other.as_str()) (more)}
-                    aria-current=[(other == rule).then_some("true")] { (other.as_str()) " poll" }
-            }
         }
     }
 }

@@ -9,7 +9,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use maud::{Markup, html};
 
 use super::layout::{Frame, Section};
-use super::phrases;
 use crate::clock;
 use crate::error::{Error, Result};
 use crate::http::app::App;
@@ -27,8 +26,8 @@ use crate::ingest::problem::Code;
 const FORM_BYTES_MAX: u64 = 64 << 10;
 
 /// The page.
-pub fn get(app: &mut App, _request: &mut Request<'_>) -> Result<Response> {
-    let frame = Frame::new(app, Section::Load)?;
+pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
+    let frame = Frame::new(app, request, Section::Load)?;
     let body = html! {
         h1 { "Load data" }
         p.lead { "CSV files, plain or gzipped; the header tells which kind a file is. Loading one again changes nothing." }
@@ -41,8 +40,8 @@ pub fn get(app: &mut App, _request: &mut Request<'_>) -> Result<Response> {
 ///
 /// # Errors
 /// When the database cannot be read.
-pub fn first_visit(app: &mut App) -> Result<Response> {
-    let frame = Frame::new(app, Section::Fleet)?;
+pub fn first_visit(app: &mut App, request: &Request<'_>) -> Result<Response> {
+    let frame = Frame::new(app, request, Section::Fleet)?;
     let body = html! {
         h1 { "Nothing was loaded yet" }
         p.lead { "Three steps to see how long each of your stores was really online during its business hours." }
@@ -78,8 +77,8 @@ fn steps(frame: &Frame) -> Markup {
             li.card {
                 h2 { "3. Look" }
                 p {
-                    "The " a href="/" { "fleet" } " shows which stores need attention now, each store's page when it was "
-                    "online and how that is known, and " a href="/reports" { "reports" } " are made at a click."
+                    "The " a href=(frame.link("/")) { "fleet" } " shows which stores need attention now, each store's page when it was "
+                    "online and how that is known, and " a href=(frame.link("/reports")) { "reports" } " are made at a click."
                 }
             }
         }
@@ -117,7 +116,7 @@ pub fn post(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     }
     let mut body = (&mut *request.body).take(bytes_max);
     let loaded = take(app, Form::new(&mut body, &boundary), bytes_max)?;
-    let frame = Frame::new(app, Section::Load)?;
+    let frame = Frame::new(app, request, Section::Load)?;
     let status = match &loaded {
         None => 400,
         Some(Ok(_)) => 200,
@@ -126,7 +125,7 @@ pub fn post(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     };
     let body = html! {
         h1 { "Load data" }
-        (outcome(&loaded))
+        (outcome(&frame, &loaded))
         (steps(&frame))
     };
     let page = Response::page(status, frame.page("Load data", None, &body));
@@ -200,7 +199,9 @@ fn lock<'f, 'a>(form: &'f Mutex<Form<'a>>) -> MutexGuard<'f, Form<'a>> {
     form.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn outcome(loaded: &Option<Result<Summary, Refusal>>) -> Markup {
+fn outcome(frame: &Frame, loaded: &Option<Result<Summary, Refusal>>) -> Markup {
+    let locale = frame.locale();
+    let count = |rows: u64| locale.count(usize::try_from(rows).unwrap_or(usize::MAX));
     html! {
         section.card.outcome role="status" {
             @match loaded {
@@ -222,7 +223,7 @@ fn outcome(loaded: &Option<Result<Summary, Refusal>>) -> Markup {
                             }
                         } }
                     }
-                    p { a.primary href="/" { "Look at the fleet" } }
+                    p { a.primary href=(frame.link("/")) { "Look at the fleet" } }
                     (table(&summary.bad_rows))
                 }
                 Some(Err(refusal)) => {
@@ -245,10 +246,6 @@ fn outcome(loaded: &Option<Result<Summary, Refusal>>) -> Markup {
             }
         }
     }
-}
-
-fn count(rows: u64) -> String {
-    phrases::count(usize::try_from(rows).unwrap_or(usize::MAX))
 }
 
 fn table(bad_rows: &[SourceBadRow]) -> Markup {

@@ -1,14 +1,15 @@
 //! The pages, rendered on the server; each works without a script.
 //!
-//! In reading order: [`phrases`] (numbers, lengths and times for people), [`age`] (now, or as of when),
-//! [`layout`] (the frame of every page),
-//! [`timeline_bar`], [`day`], [`area`] and [`heat`] (one drawing each), then the pages: [`fleet`], [`stores`],
+//! In reading order: [`phrases`] (numbers, lengths and times for people), [`age`] (now, or as of when), [`layout`]
+//! (the frame of every page), [`controls`] (what several pages let people choose), [`timeline_bar`], [`day`], [`area`]
+//! and [`heat`] (one drawing each), then the pages: [`fleet`], [`stores`],
 //! [`store`], [`reports`], [`load`], [`docs`] and [`problem`].
 //!
 //! Pages read values; the core computes them.
 
 pub mod age;
 pub mod area;
+pub mod controls;
 pub mod day;
 pub mod docs;
 pub mod fleet;

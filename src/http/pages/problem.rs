@@ -22,7 +22,7 @@ pub fn for_browsers(app: &mut App, request: &Request<'_>, answer: Response) -> R
         section.card { p { (told("detail")) } p { a href="/" { "To the fleet" } " · " a href="/stores" { "All stores" } } }
     };
     // Without a frame the answer stays JSON.
-    let Ok(frame) = Frame::new(app, Section::Nowhere) else {
+    let Ok(frame) = Frame::new(app, request, Section::Nowhere) else {
         return answer;
     };
     let mut page = Response::page(answer.status, frame.page(&told("title"), None, &body));

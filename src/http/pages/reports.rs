@@ -21,8 +21,8 @@ const REPORTS_MAX: u32 = 50;
 const REFRESH_SECONDS: u32 = 2;
 
 /// The page.
-pub fn get(app: &mut App, _request: &mut Request<'_>) -> Result<Response> {
-    show(app, 200, None)
+pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
+    show(app, request, 200, None)
 }
 
 /// `POST /reports`: makes a report and returns to the page.
@@ -36,13 +36,13 @@ pub fn post(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let jobs = app.site.jobs.clone();
     match jobs.trigger(app.db()?, JobRequest::report(as_of, rule)) {
         Ok(_) => Ok(Response::see_other("/reports")),
-        Err(error) if error.kind() == ErrorKind::Unavailable => show(app, 503, Some(error.message())),
+        Err(error) if error.kind() == ErrorKind::Unavailable => show(app, request, 503, Some(error.message())),
         Err(error) => Err(error),
     }
 }
 
-fn show(app: &mut App, status: u16, complaint: Option<&str>) -> Result<Response> {
-    let frame = Frame::new(app, Section::Reports)?;
+fn show(app: &mut App, request: &Request<'_>, status: u16, complaint: Option<&str>) -> Result<Response> {
+    let frame = Frame::new(app, request, Section::Reports)?;
     let jobs = app.site.jobs.clone();
     let reports = jobs.list(app.db()?, None, REPORTS_MAX)?;
     let running = reports.iter().any(|report| report.state == ReportState::Running);
@@ -95,7 +95,7 @@ fn history(frame: &Frame, reports: &[Report]) -> Markup {
 
 fn row(frame: &Frame, report: &Report) -> Markup {
     let table = phrases::zone_near(frame.zone(), report.question.as_of);
-    let wall = Wall::new(&table);
+    let wall = Wall::new(&table, frame.locale());
     html! {
         tr data-report=(report.id) {
             th scope="row" { (wall.full(report.question.as_of)) span.id { (phrases::city(frame.zone())) } }
@@ -114,7 +114,7 @@ fn row(frame: &Frame, report: &Report) -> Markup {
             }
             td.least { (report.question.rule.as_str()) }
             td.number.least { @if let Some(finished) = report.finished_at { (took(finished - report.triggered_at)) } }
-            td.number.least { @if let Some(bytes) = report.csv_bytes { (phrases::bytes(bytes)) } }
+            td.number.least { @if let Some(bytes) = report.csv_bytes { (frame.locale().bytes(bytes)) } }
             td {
                 @if report.state == ReportState::Complete {
                     a href={"/api/reports/" (report.id) ".csv"} download={"report-" (report.id) ".csv"} {

@@ -4,15 +4,17 @@
 
 use maud::{Markup, html};
 
-use super::age;
 use super::day::{Day, day_bar};
-use super::layout::{Frame, Section, hatches, rules};
+use super::layout::{Frame, Section, hatches};
 use super::phrases::{self, WEEKDAYS, Wall};
 use super::timeline_bar;
+use super::{age, controls};
 use crate::civil;
 use crate::error::Result;
 use crate::http::app::App;
 use crate::http::json::encoded;
+use crate::http::locale::Locale;
+use crate::http::page_query::PageQuery;
 use crate::http::query::{self, StoreView};
 use crate::http::request::Request;
 use crate::http::response::Response;
@@ -22,7 +24,7 @@ use crate::uptime::evidence::Evidence;
 use crate::uptime::incident::Incident;
 use crate::uptime::interval::{DAY, HOUR, Micros};
 use crate::uptime::poll::Poll;
-use crate::uptime::row::{Figures, hours};
+use crate::uptime::row::Figures;
 use crate::uptime::store_state::StoreState;
 use crate::uptime::store_status::StoreStatus;
 use crate::uptime::timeline::Interpolation;
@@ -44,24 +46,24 @@ const POLLS_NAMED_MAX: usize = 4;
 /// The page.
 pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let shown = query::store(app, request)?;
-    let more = match request.field("as_of")? {
-        Some(text) => format!("&as_of={}", encoded(text)),
-        None => String::new(),
-    };
-    let frame = Frame::new(app, Section::Stores)?;
-    let body = body(&shown, &more);
+    if let Some(link) = PageQuery::moved(request, shown.pattern.zone)? {
+        return Ok(Response::see_other(link));
+    }
+    let frame = Frame::new(app, request, Section::Stores)?;
+    let body = body(&frame, &shown);
     Ok(Response::page(200, frame.page(shown.name(), None, &body)))
 }
 
-fn body(shown: &StoreView, more: &str) -> Markup {
+fn body(frame: &Frame, shown: &StoreView) -> Markup {
+    let locale = frame.locale();
     let standing = &shown.standing;
-    let wall = Wall::new(&standing.zone);
+    let wall = Wall::new(&standing.zone, locale);
     let path = format!("/stores/{}", encoded(&shown.store.id));
-    let days = Day::all(standing);
+    let days = Day::all(standing, locale);
     let total: usize = days.iter().map(|day| day.pieces.len()).sum();
     html! {
         (hatches())
-        (age::notice(&shown.freshness, shown.pattern.zone))
+        (age::notice(&shown.freshness, shown.pattern.zone, locale))
         div.head {
             div {
                 h1 { (shown.name()) }
@@ -70,27 +72,27 @@ fn body(shown: &StoreView, more: &str) -> Markup {
                     (shown.pattern.zone.name())
                     @if shown.zone_written.is_none() { " (none was given)" }
                     ", " (wall.time(standing.question.as_of)) " on " (wall.date(standing.question.as_of)) " · "
-                    (opening(&shown.pattern)) " · id " span.id { (shown.store.id) }
+                    (opening(&shown.pattern, locale)) " · id " span.id { (shown.store.id) }
                 }
             }
             p.state-now { (phrases::state(standing.state, "")) (since(standing, &wall)) }
         }
         div.cards.three {
-            @for window in Window::ALL { (window_card(standing, window)) }
+            @for window in Window::ALL { (window_card(locale, standing, window)) }
         }
         section.card.days aria-labelledby="week" {
             h2 #week { "The last 7 days, " (phrases::city(shown.pattern.zone)) " time" }
             div.timelines {
-                @for day in &days { (day_bar(day, standing, total <= PIECES_REACHED_MAX)) }
-                div.axis { span {} (timeline_bar::hours()) span.number { "online" } }
+                @for day in &days { (day_bar(day, standing, locale, total <= PIECES_REACHED_MAX)) }
+                div.axis { span {} (timeline_bar::hours(locale)) span.number { "online" } }
             }
             output.told #told aria-live="polite" {}
             (timeline_bar::legend())
             (outages(shown, &wall))
-            (rules(&path, more, standing.question.rule))
-            (pieces(&days, total, &path))
+            (controls::rules(frame, standing.question.rule))
+            (pieces(locale, &days, total, &path))
         }
-        (incidents(standing, &wall, &path))
+        (incidents(locale, standing, &wall, &path))
         (definition(shown, &wall, &path))
     }
 }
@@ -113,14 +115,10 @@ fn since(standing: &StoreStatus, wall: &Wall<'_>) -> Markup {
 }
 
 /// Weekly hours in short form: `Mon–Fri 11:00–23:00, Sat closed`.
-fn opening(pattern: &Pattern) -> String {
+fn opening(pattern: &Pattern, locale: Locale) -> String {
     if pattern.rows.is_empty() {
         return "always open".to_owned();
     }
-    let time = |us_local: Micros| {
-        let text = civil::format_local_time(us_local);
-        text.strip_suffix(":00").unwrap_or(&text).to_owned()
-    };
     let of_day = |day: usize| {
         let rows = pattern.rows.iter().filter(|row| usize::from(row.weekday) == day);
         let told: Vec<String> = rows
@@ -128,7 +126,7 @@ fn opening(pattern: &Pattern) -> String {
                 // Some sources write a midnight as the second before it.
                 match (row.start_us_local, row.end_us_local) {
                     (0, end) if end == 0 || end > DAY - 60_000_001 => "24 hours".to_owned(),
-                    (start, end) => format!("{}–{}", time(start), time(end)),
+                    (start, end) => locale.span(start, end),
                 }
             })
             .collect();
@@ -157,7 +155,7 @@ fn opening(pattern: &Pattern) -> String {
     }
 }
 
-fn window_card(standing: &StoreStatus, window: Window) -> Markup {
+fn window_card(locale: Locale, standing: &StoreStatus, window: Window) -> Markup {
     let unit = window.unit().symbol();
     let total = &standing.row.totals[window];
     let share = total.share();
@@ -175,7 +173,7 @@ fn window_card(standing: &StoreStatus, window: Window) -> Markup {
                         @if total.known().is_some_and(|(_, downtime)| downtime > 0) {
                             (phrases::state(StoreState::Offline, &format!(" {} {unit}", figures.downtime)))
                         } @else { "offline " (figures.downtime) " " (unit) }
-                        " · " (phrases::share(share)) " online"
+                        " · " (locale.share(share)) " online"
                     }
                 }
                 (_, None) => {
@@ -185,7 +183,7 @@ fn window_card(standing: &StoreStatus, window: Window) -> Markup {
             }
             @if let Some(evidence) = standing.evidence[window] { p.evidence { (evidence_words(evidence)) } }
             @if let Some(coverage) = standing.row.coverage[window] {
-                p.evidence { (phrases::share(coverage.share())) " of it seen: within an hour of a poll" }
+                p.evidence { (locale.share(coverage.share())) " of it seen: within an hour of a poll" }
             }
         }
     }
@@ -220,11 +218,11 @@ fn outages(shown: &StoreView, wall: &Wall<'_>) -> Markup {
 }
 
 /// Every piece as text: the target of its link, and a list for screen readers.
-fn pieces(days: &[Day], total: usize, path: &str) -> Markup {
+fn pieces(locale: Locale, days: &[Day], total: usize, path: &str) -> Markup {
     html! {
         @if total > PIECES_TOLD_MAX {
             p.note.screen {
-                "There are " (phrases::count(total)) " pieces"
+                "There are " (locale.count(total)) " pieces"
                 @if total > PIECES_REACHED_MAX { ", drawn in steps of five minutes" } ": "
                 a href={"/api" (path) "/timeline"} { "all of them as JSON" }
             }
@@ -241,7 +239,7 @@ fn pieces(days: &[Day], total: usize, path: &str) -> Markup {
     }
 }
 
-fn incidents(standing: &StoreStatus, wall: &Wall<'_>, path: &str) -> Markup {
+fn incidents(locale: Locale, standing: &StoreStatus, wall: &Wall<'_>, path: &str) -> Markup {
     let all = &standing.incidents;
     let sum = |incidents: &[Incident]| incidents.iter().map(|one| one.downtime).sum::<Micros>();
     let unprinted = &all[..all.len().saturating_sub(INCIDENTS_PRINTED_MAX)];
@@ -279,12 +277,12 @@ fn incidents(standing: &StoreStatus, wall: &Wall<'_>, path: &str) -> Markup {
                 }
                 @if !unlisted.is_empty() {
                     p.note.screen {
-                        (unlisted.len()) " earlier ones, " (hours(sum(unlisted))) " h together: "
+                        (unlisted.len()) " earlier ones, " (locale.hours(sum(unlisted))) " together: "
                         a href={"/api" (path)} { "all of them as JSON" }
                     }
                 }
                 @if !unprinted.is_empty() {
-                    p.note.print { (unprinted.len()) " earlier ones, " (hours(sum(unprinted))) " h together, are not printed." }
+                    p.note.print { (unprinted.len()) " earlier ones, " (locale.hours(sum(unprinted))) " together, are not printed." }
                 }
             }
         }

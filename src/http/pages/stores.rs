@@ -2,28 +2,24 @@
 
 use maud::{Markup, html};
 
-use super::age;
 use super::fleet::online;
 use super::layout::{Frame, Section};
 use super::phrases::{self, Wall};
 use super::store::last_polled;
+use super::{age, controls};
 use crate::error::Result;
 use crate::fleet_view::FleetView;
 use crate::http::app::App;
-use crate::http::json::encoded;
+use crate::http::page_query::PageQuery;
 use crate::http::query;
 use crate::http::request::Request;
 use crate::http::response::Response;
 use crate::http::store_query::{Sort, StoreQuery};
-use crate::uptime::row::hours;
 use crate::uptime::store_state::StoreState;
 use crate::uptime::window::Window;
 
 /// How many stores a page shows.
 const PAGE_STORES: usize = 50;
-
-/// With more owners than this, the filter lists none; any owner can be typed.
-const OWNERS_LISTED_MAX: usize = 200;
 
 /// The columns: the order, the title, whether it has numbers, whether a phone omits it.
 const COLUMNS: [(Sort, &str, bool, bool); 7] = [
@@ -40,45 +36,41 @@ const COLUMNS: [(Sort, &str, bool, bool); 7] = [
 pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let asked = StoreQuery::read(request, PAGE_STORES, PAGE_STORES)?;
     let (question, freshness) = query::question(app, request)?;
-    let frame = Frame::new(app, Section::Stores)?;
+    let frame = Frame::new(app, request, Section::Stores)?;
+    if let Some(link) = PageQuery::moved(request, frame.zone())? {
+        return Ok(Response::see_other(link));
+    }
     let view = query::fleet(app, question)?;
     let places = asked.places(&view);
+    let locale = frame.locale();
     let body = html! {
-        (age::notice(&freshness, frame.zone()))
+        (age::notice(&freshness, frame.zone(), locale))
         h1 { "Stores" }
         p.lead {
-            @if places.len() == view.labels.len() { (phrases::stores(places.len())) }
-            @else { (phrases::count(places.len())) " of " (phrases::stores(view.labels.len())) }
+            @if places.len() == view.labels.len() { (locale.stores(places.len())) }
+            @else { (locale.count(places.len())) " of " (locale.stores(view.labels.len())) }
             "; numbers are of the 7 days before " (frame.instant(view.question.as_of)) "."
         }
-        (filters(&view, &asked))
+        (filters(&frame, &view, &asked))
         @if places.is_empty() {
             section.card { p.calm {
-                @if view.labels.is_empty() { "There are no stores yet." } @else { "No store fits. " a href="/stores" { "Show all" } }
+                @if view.labels.is_empty() { "There are no stores yet." } @else { "No store fits. " a href=(frame.query().owned_by(None).link("/stores")) { "Show all" } }
             } }
         } @else {
-            section.card.wide { (table(&view, &asked, &places)) }
-            (pager(&asked, places.len()))
+            section.card.wide { (table(&frame, &view, &asked, &places)) }
+            (pager(&frame, &asked, places.len()))
         }
     };
     Ok(Response::page(200, frame.page("Stores", None, &body)))
 }
 
-fn filters(view: &FleetView, asked: &StoreQuery) -> Markup {
-    let owners = view.owners();
+fn filters(frame: &Frame, view: &FleetView, asked: &StoreQuery) -> Markup {
+    let owners = view.owner_names();
     let states = StoreState::ALL.map(|state| (state.as_str().replace(' ', "-"), state.as_str()));
     html! {
         form.filters.screen action="/stores" method="get" role="search" {
             div { label for="q" { "Name or id" } input #q type="search" name="q" value=(asked.text); }
-            @if !owners.is_empty() {
-                div {
-                    label for="group" { "Owner" }
-                    input #group type="text" name="group" list="owners" value=[asked.group.as_deref()] autocomplete="off";
-                    @if owners.len() <= OWNERS_LISTED_MAX {
-                        datalist #owners { @for (owner, _) in &owners { option value=(owner) {} } }
-                    }
-                }
-            }
+            (controls::owner(frame, &owners))
             div {
                 label for="state" { "State" }
                 select #state name="state" {
@@ -98,28 +90,30 @@ fn filters(view: &FleetView, asked: &StoreQuery) -> Markup {
                     }
                 }
             }
+            (controls::instant(frame, frame.zone()))
+            (controls::rest(frame, true))
             button.primary type="submit" { "Show" }
             @if asked.text.is_empty() && asked.group.is_none() && asked.state.is_none() && !asked.unvouched {} @else {
-                a href="/stores" { "Show all" }
+                a href=(frame.query().owned_by(None).link("/stores")) { "Show all" }
             }
         }
     }
 }
 
-fn table(view: &FleetView, asked: &StoreQuery, places: &[usize]) -> Markup {
+fn table(frame: &Frame, view: &FleetView, asked: &StoreQuery, places: &[usize]) -> Markup {
     html! {
         table.rows.stores {
             caption.aside { "Stores with their state, and how long each was offline in the last 7 days" }
-            thead { tr { @for column in COLUMNS { (heading(asked, column)) } } }
+            thead { tr { @for column in COLUMNS { (heading(frame, asked, column)) } } }
             tbody {
-                @for &place in places.iter().skip(asked.offset).take(asked.limit) { (row(view, place)) }
+                @for &place in places.iter().skip(asked.offset).take(asked.limit) { (row(frame, view, place)) }
             }
         }
     }
 }
 
 /// A heading that sorts by its column, and reverses the order on the second click.
-fn heading(asked: &StoreQuery, (sort, title, number, least): (Sort, &str, bool, bool)) -> Markup {
+fn heading(frame: &Frame, asked: &StoreQuery, (sort, title, number, least): (Sort, &str, bool, bool)) -> Markup {
     let current = asked.sort == sort;
     let next = StoreQuery {
         sort,
@@ -134,7 +128,7 @@ fn heading(asked: &StoreQuery, (sort, title, number, least): (Sort, &str, bool, 
     let order = if asked.descending { "descending" } else { "ascending" };
     html! {
         th.number[number].least[least] scope="col" aria-sort=[current.then_some(order)] {
-            a href={"/stores?" (next.query())} {
+            a href=(frame.link(&format!("/stores?{}", next.query()))) {
                 (title)
                 @if current { span aria-hidden="true" { @if asked.descending { " ↓" } @else { " ↑" } } }
             }
@@ -142,7 +136,8 @@ fn heading(asked: &StoreQuery, (sort, title, number, least): (Sort, &str, bool, 
     }
 }
 
-fn row(view: &FleetView, place: usize) -> Markup {
+fn row(frame: &Frame, view: &FleetView, place: usize) -> Markup {
+    let locale = frame.locale();
     let (store, label, summary) = (view.store(place), &view.labels[place], &view.overview.summaries[place]);
     let as_of = view.question.as_of;
     let pattern = &view.inputs.fleet.patterns()[store.pattern];
@@ -153,41 +148,42 @@ fn row(view: &FleetView, place: usize) -> Markup {
     html! {
         tr {
             th scope="row" {
-                a href={"/stores/" (encoded(&store.id))} { (view.name(place)) }
+                a href=(frame.store_link(&store.id)) { (view.name(place)) }
                 @if !label.name.is_empty() && label.name != *store.id { span.id { (store.id) } }
             }
             td.least { (label.group) }
             td { (phrases::state(summary.state, &since)) }
             td.number.least {
                 @match summary.totals[Window::Week].known() {
-                    Some((_, downtime)) => { (hours(downtime)) " h" }
+                    Some((_, downtime)) => { (locale.hours(downtime)) }
                     None => { "unknown" }
                 }
             }
-            td.number { (online(summary)) }
-            td.number.least { (phrases::share(summary.seen())) }
+            td.number { (online(locale, summary)) }
+            td.number.least { (locale.share(summary.seen())) }
             td.number.least {
-                (last_polled(summary.last_poll, as_of, &Wall::new(&table))) " "
+                (last_polled(summary.last_poll, as_of, &Wall::new(&table, locale))) " "
                 span.city { (phrases::city(pattern.zone)) }
             }
         }
     }
 }
 
-fn pager(asked: &StoreQuery, total: usize) -> Markup {
+fn pager(frame: &Frame, asked: &StoreQuery, total: usize) -> Markup {
+    let locale = frame.locale();
     let end = asked.offset.saturating_add(asked.limit);
     let to = |offset: usize| {
-        StoreQuery {
+        let there = StoreQuery {
             offset,
             ..asked.clone()
-        }
-        .query()
+        };
+        frame.link(&format!("/stores?{}", there.query()))
     };
     html! {
         nav.pager aria-label="Pages of stores" {
-            @if asked.offset > 0 { a rel="prev" href={"/stores?" (to(asked.offset.saturating_sub(asked.limit)))} { "← Previous" } }
-            span { (phrases::count(asked.offset + 1)) "–" (phrases::count(end.min(total))) " of " (phrases::count(total)) }
-            @if end < total { a rel="next" href={"/stores?" (to(end))} { "Next →" } }
+            @if asked.offset > 0 { a rel="prev" href=(to(asked.offset.saturating_sub(asked.limit))) { "← Previous" } }
+            span { (locale.count(asked.offset + 1)) "–" (locale.count(end.min(total))) " of " (locale.count(total)) }
+            @if end < total { a rel="next" href=(to(end)) { "Next →" } }
         }
     }
 }

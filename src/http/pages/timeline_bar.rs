@@ -4,6 +4,7 @@
 
 use maud::{Markup, html};
 
+use crate::http::locale::Locale;
 use crate::uptime::interval::{HOUR, Interval, Micros, SECOND};
 use crate::uptime::poll::Poll;
 use crate::uptime::segment::{Condition, Segment};
@@ -157,19 +158,19 @@ fn ticks(day: Interval, polls: &[Poll]) -> Markup {
 }
 
 /// The hours under the bars of ordinary days.
-pub fn hours() -> Markup {
+pub fn hours(locale: Locale) -> Markup {
     let day = Interval::new(0, 24 * HOUR);
-    hours_at(day, |hour| hour * HOUR)
+    hours_at(locale, day, |hour| hour * HOUR)
 }
 
 /// The hours under a bar on which clocks change: `at` is the instant of an hour by the wall clock.
-pub fn hours_at(day: Interval, at: impl Fn(Micros) -> Micros) -> Markup {
+pub fn hours_at(locale: Locale, day: Interval, at: impl Fn(Micros) -> Micros) -> Markup {
     let hours = (0..=24).step_by(3);
     html! {
         svg.hours width="100%" height="18" aria-hidden="true" {
             @for hour in hours {
                 @let anchor = match hour { 0 => "start", 24 => "end", _ => "middle" };
-                text x=(per_cent(at(hour), day)) y="13" text-anchor=(anchor) { (format!("{hour:02}")) }
+                text x=(per_cent(at(hour), day)) y="13" text-anchor=(anchor) { (locale.hour(hour)) }
             }
         }
     }
