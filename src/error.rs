@@ -81,6 +81,37 @@ impl Error {
     }
 }
 
+/// The names that are most like `wanted`, the most alike first: those that contain it, then those that few letters part
+/// from it. At most `count`, for the remedy of an error.
+pub fn nearest<'a>(wanted: &str, names: impl IntoIterator<Item = &'a str>, count: usize) -> Vec<&'a str> {
+    let wanted = wanted.to_lowercase();
+    let rank = |name: &str| {
+        let name = name.to_lowercase();
+        let is_part = !wanted.is_empty() && (name.contains(&wanted) || wanted.contains(&name));
+        (!is_part, distance(&wanted, &name))
+    };
+    let mut ranked: Vec<_> = names.into_iter().map(|name| (rank(name), name)).collect();
+    ranked.sort_unstable();
+    ranked.dedup();
+    ranked.into_iter().take(count).map(|(_, name)| name).collect()
+}
+
+/// How many letters must be added, dropped or replaced to make `b` of `a`.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (line, letter) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = line + 1;
+        for (column, other) in b.iter().enumerate() {
+            let replaced = diagonal + usize::from(letter != *other);
+            diagonal = row[column + 1];
+            row[column + 1] = replaced.min(row[column] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
 impl fmt::Display for Error {
     /// The sentence, then every cause after a colon.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -97,5 +128,20 @@ impl fmt::Display for Error {
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.source.as_deref().map(|source| source as &(dyn StdError + 'static))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_names_contain_the_word_or_differ_by_few_letters() {
+        let names = ["Rivera Hospitality", "Harbor Street", "Bright Fork", "Golden Wok"];
+        assert_eq!(nearest("rivera", names, 1), ["Rivera Hospitality"]);
+        assert_eq!(nearest("Golden Work", names, 1), ["Golden Wok"]);
+        assert_eq!(nearest("zzz", names, 3).len(), 3);
+        assert_eq!(nearest("x", [], 3), [""; 0]);
+        assert_eq!((distance("", "abc"), distance("kitten", "sitting")), (3, 3));
     }
 }

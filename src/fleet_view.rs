@@ -11,7 +11,7 @@ use rusqlite::Connection;
 use crate::db::fleet::{self, Label};
 use crate::db::generation::{self, Generation};
 use crate::db::{self, polls};
-use crate::error::Result;
+use crate::error::{Error, Result, nearest};
 use crate::hot_window::{HotWindow, Inputs};
 use crate::parallel::threads;
 use crate::uptime::fleet::{BusinessTime, Fleet, Store, StoreKey};
@@ -19,10 +19,14 @@ use crate::uptime::interval::{DAY, Intervals, Micros};
 use crate::uptime::outage;
 use crate::uptime::overview::Overview;
 use crate::uptime::report::Question;
+use crate::uptime::store_summary::VOUCHED_FROM;
 use crate::uptime::window::{Coverage, Share, Window, WindowTotal, reach};
 
 /// How many views are kept: one for each rule at one instant.
 const VIEWS_MAX: usize = 2;
+
+/// How many owners an error names.
+const OWNERS_NAMED_MAX: usize = 3;
 
 /// The distance to the week before.
 const WEEK: Micros = 7 * DAY;
@@ -55,6 +59,18 @@ impl Sum {
     /// The online share of known business time.
     pub fn online(&self) -> Option<Share> {
         Share::new(self.uptime, self.uptime + self.downtime)
+    }
+
+    /// Uptime and downtime; none if there is business time, but nothing is known of it.
+    pub fn known(&self) -> Option<(Micros, Micros)> {
+        let is_known = self.business == 0 || self.uptime + self.downtime > 0;
+        is_known.then_some((self.uptime, self.downtime))
+    }
+
+    /// Whether half of the business time was seen, so that its numbers are sure.
+    pub fn is_vouched(&self) -> bool {
+        let seen = self.coverage().map_or(0, |seen| seen.hundredths);
+        self.business == 0 || seen >= VOUCHED_FROM
     }
 
     /// The share of business time near a counted poll.
@@ -143,9 +159,32 @@ impl FleetView {
     }
 
     /// The stores of the owner `group`, or all.
-    pub fn part(&self, group: Option<&str>) -> FleetPart {
+    ///
+    /// # Errors
+    /// When there is no such owner.
+    pub fn part(&self, group: Option<&str>) -> Result<FleetPart> {
+        self.knows(group)?;
         let belongs = |place: &usize| group.is_none_or(|group| self.labels[*place].group == group);
-        self.sum((0..self.labels.len()).filter(belongs).collect())
+        Ok(self.sum((0..self.labels.len()).filter(belongs).collect()))
+    }
+
+    /// Whether the owner `group` has a store.
+    ///
+    /// # Errors
+    /// When it has none; the message has the nearest owners.
+    pub fn knows(&self, group: Option<&str>) -> Result<()> {
+        let Some(group) = group else { return Ok(()) };
+        if self.labels.iter().any(|label| label.group == group) {
+            return Ok(());
+        }
+        let owners = self.labels.iter().map(|label| label.group.as_str());
+        let owners = nearest(group, owners.filter(|owner| !owner.is_empty()), OWNERS_NAMED_MAX);
+        let remedy = match owners.as_slice() {
+            [] => "no store has an owner".to_owned(),
+            owners => format!("the nearest: `{}`", owners.join("`, `")),
+        };
+        let group = group.escape_debug();
+        Err(Error::not_found(format!("there is no owner `{group}` ({remedy})")))
     }
 
     fn sum(&self, places: Vec<usize>) -> FleetPart {

@@ -20,7 +20,7 @@ pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let (question, freshness) = query::question(app, request)?;
     let group = request.field("group")?;
     let view = query::fleet(app, question)?;
-    let part = view.part(group);
+    let part = view.part(group)?;
     let own = group.map(|group| view.overview_of(group));
     let overview = own.as_ref().unwrap_or(&view.overview);
     let week = Window::Week.before(question.as_of);

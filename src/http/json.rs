@@ -8,7 +8,7 @@ use crate::fleet_view::{FleetView, Sum};
 use crate::uptime::evidence::Evidence;
 use crate::uptime::freshness::Freshness;
 use crate::uptime::incident::Incident;
-use crate::uptime::interval::{Interval, MINUTE, Micros};
+use crate::uptime::interval::{Interval, Intervals, MINUTE, Micros};
 use crate::uptime::overview::Load;
 use crate::uptime::poll::Poll;
 use crate::uptime::row::{Figures, hours};
@@ -103,8 +103,9 @@ pub fn store_windows(standing: &StoreStatus) -> Value {
     })
 }
 
-/// An incident.
-pub fn incident(incident: &Incident) -> Value {
+/// An incident of a store; `outages` are the poller's.
+pub fn incident(incident: &Incident, standing: &StoreStatus, outages: &Intervals) -> Value {
+    let unconfirmed = incident.unconfirmed(&standing.open, outages);
     json!({
         "from": civil::format_rfc3339(incident.stretch.start),
         "to": civil::format_rfc3339(incident.stretch.end),
@@ -113,6 +114,8 @@ pub fn incident(incident: &Incident) -> Value {
         "downtime": number(&hours(incident.downtime)),
         "unit": "hours",
         "downtime_us": incident.downtime,
+        "not_confirmed_us": unconfirmed.length(),
+        "not_confirmed": unconfirmed.as_slice().iter().map(stretch).collect::<Vec<_>>(),
         "polls": {
             "active_before": instant(incident.active_before),
             "inactive": incident.inactive.iter().copied().map(civil::format_rfc3339).collect::<Vec<_>>(),
@@ -172,15 +175,18 @@ pub fn polls(standing: &StoreStatus) -> Value {
     standing.polls.iter().map(told).collect()
 }
 
-/// A week of several stores.
+/// A week of several stores; null where nothing is known.
 pub fn sum(sum: &Sum) -> Value {
+    let (uptime, downtime) = sum.known().unzip();
+    let rounded = |length: Option<Micros>| length.map(|length| number(&hours(length)));
     json!({
         "stores": sum.stores,
-        "uptime": number(&hours(sum.uptime)),
-        "downtime": number(&hours(sum.downtime)),
+        "uptime": rounded(uptime),
+        "downtime": rounded(downtime),
         "unit": "hours",
-        "uptime_us": sum.uptime,
-        "downtime_us": sum.downtime,
+        "uptime_us": uptime,
+        "downtime_us": downtime,
+        "vouched": sum.is_vouched(),
         "business_us": sum.business,
         "per_cent": per_cent(sum.online()),
         "coverage_per_cent": per_cent(sum.coverage()),

@@ -157,11 +157,11 @@ pub const ROUTES: &[Route] = &[
     rows("/api/stores", intake::post, "replaceStores", "Takes names and owners: store_id, name, group.")
         .needs(Admin),
     get("facts", "/api/fleet", fleet::get, "fleet", "The fleet: states, the week and the one before, by owner, by hour, by weekday and hour.")
-        .needs(Read).takes(&[AS_OF, RULE, OWNER]).answers(200, "The fleet.", OBJECT).problems(&[400]),
+        .needs(Read).takes(&[AS_OF, RULE, OWNER]).answers(200, "The fleet.", OBJECT).problems(&[400, 404]),
     get("facts", "/api/stores", stores::list, "listStores", "Every store at a glance, a page at a time.")
         .needs(Read).takes(&[LIST, LIMIT, AS_OF, RULE])
         .answers(200, "A page of stores; next is the path of the one after, or null.", &[(JSON, "Stores")])
-        .problems(&[400]),
+        .problems(&[400, 404]),
     get("facts", "/api/stores/{id}", stores::facts, "storeFacts", "One store: state, windows with coverage and evidence, incidents.")
         .needs(Read).id(STORE).takes(QUESTION).answers(200, "The store.", &[(JSON, "Store")]).problems(&[400, 404]),
     get("facts", "/api/stores/{id}/timeline", stores::timeline, "storeTimeline", "The week before as_of, piece after piece, and every poll of eight days.")
@@ -182,9 +182,9 @@ pub const ROUTES: &[Route] = &[
     get("operation", "/metrics", metrics::get, "metrics", "The server's numbers as Prometheus text.").needs(Report)
         .answers(200, "The numbers.", &[("text/plain", "")]),
     page("/", pages::fleet::get, "fleetPage", "The fleet on one screen.").needs(Read)
-        .takes(&[OWNER, AS_OF, LOCAL, RULE]).problems(&[400]),
+        .takes(&[OWNER, AS_OF, LOCAL, RULE]).problems(&[400, 404]),
     page("/stores", pages::stores::get, "storesPage", "Every store.").needs(Read).takes(&[LIST, AS_OF, LOCAL, RULE])
-        .problems(&[400]),
+        .problems(&[400, 404]),
     page("/stores/{id}", pages::store::get, "storePage", "One store.").needs(Read).id(STORE)
         .takes(&[AS_OF, LOCAL, RULE, OWNER]).problems(&[400, 404]),
     page("/reports", pages::reports::get, "reportsPage", "Reports: a button and the history.").needs(Read),

@@ -162,7 +162,11 @@ impl StoreQuery {
     }
 
     /// The places of the list's stores in the fleet, in its order.
-    pub fn places(&self, view: &FleetView) -> Vec<usize> {
+    ///
+    /// # Errors
+    /// When there is no such owner.
+    pub fn places(&self, view: &FleetView) -> Result<Vec<usize>> {
+        view.knows(self.group.as_deref())?;
         let text = self.text.to_lowercase();
         let words: Vec<&str> = text.split_whitespace().collect();
         let fits = |place: &usize| {
@@ -200,7 +204,7 @@ impl StoreQuery {
                 Some(view.overview.summaries[place].last_poll?.at())
             }),
         }
-        places
+        Ok(places)
     }
 
     fn sort_by<K: Ord>(&self, places: &mut [usize], key: impl Fn(usize) -> K) {

@@ -26,7 +26,7 @@ pub fn list(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let asked = StoreQuery::read(request, PAGE_STORES, PAGE_STORES_MAX)?;
     let (question, freshness) = query::question(app, request)?;
     let view = query::fleet(app, question)?;
-    let places = asked.places(&view);
+    let places = asked.places(&view)?;
     let page = places.iter().skip(asked.offset).take(asked.limit);
     let stores: Vec<Value> = page.map(|&place| json::listed(&view, place)).collect();
     let end = asked.offset.saturating_add(asked.limit);
@@ -63,7 +63,9 @@ pub fn facts(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let shown = query::store(app, request)?;
     let mut facts = describe(&shown);
     facts["windows"] = json::store_windows(&shown.standing);
-    facts["incidents"] = shown.standing.incidents.iter().map(json::incident).collect();
+    let incidents = shown.standing.incidents.iter();
+    let told = incidents.map(|one| json::incident(one, &shown.standing, &shown.outages));
+    facts["incidents"] = told.collect();
     Ok(Response::json(200, &facts).revalidated())
 }
 

@@ -25,6 +25,15 @@ pub struct Incident {
     pub active_after: Option<Micros>,
 }
 
+impl Incident {
+    /// The parts of its downtime that no poll can confirm, because the poller itself was out; `open` is the store's
+    /// business time.
+    pub fn unconfirmed(&self, open: &Intervals, outages: &Intervals) -> Intervals {
+        // All business time of an incident is downtime.
+        outages.clip(self.stretch).intersection(open)
+    }
+}
+
 /// A piece of business time that is all up or all down.
 #[derive(Clone, Copy)]
 struct Piece {
@@ -153,6 +162,22 @@ mod tests {
         assert!(found[0].began_before && !found[0].open);
         assert_eq!(found[0].active_before, Some(2 * HOUR));
         assert_eq!(found[0].inactive, [4 * HOUR]);
+    }
+
+    #[test]
+    fn downtime_within_an_outage_of_the_poller_is_not_confirmed() {
+        let polls = [(2, true), (8, false), (26, false), (28, true)];
+        let hours = [(0, 10), (24, 34)];
+        let found = found(&polls, &hours, Interval::new(0, 30 * HOUR));
+        let set = |hours: &[(Micros, Micros)]| -> Intervals {
+            let hours = hours.iter();
+            hours
+                .map(|&(start, end)| Interval::new(start * HOUR, end * HOUR))
+                .collect()
+        };
+        let unconfirmed = found[0].unconfirmed(&set(&hours), &set(&[(3, 6), (9, 25), (27, 29)]));
+        assert_eq!(found[0].stretch, Interval::new(5 * HOUR, 27 * HOUR));
+        assert_eq!(unconfirmed, set(&[(5, 6), (9, 10), (24, 25)]));
     }
 
     #[test]

@@ -136,3 +136,90 @@ fn an_instant_after_the_last_poll_is_unknown_and_says_so() {
     assert_eq!(fleet["freshness"]["is_stale"], true);
     assert_eq!(fleet["as_of"], "2030-01-01T00:00:00Z");
 }
+
+/// A store with two polls in a week of open time, one without any poll, and an owner of each.
+fn hardly_polled() -> Home {
+    let home = Home::new();
+    home.write(
+        "polls.csv",
+        "store_id,timestamp_utc,status\n\
+         twice,2026-11-02 10:00:00 UTC,active\ntwice,2026-11-06 10:00:00 UTC,active\n",
+    );
+    home.write(
+        "stores.csv",
+        "store_id,name,group\ntwice,Twice,Two Polls Inc\nnever,Never,No Polls Inc\n",
+    );
+    home.import(&["polls.csv", "stores.csv"]).exits(0);
+    home
+}
+
+#[test]
+fn two_polls_in_a_week_are_not_enough_data_and_no_poll_is_unknown() {
+    let home = hardly_polled();
+    let server = Server::start(&home);
+    for page in ["/stores/twice", "/", "/?group=Two+Polls+Inc"] {
+        let page = server.get(page);
+        assert!(page.text().contains("not enough data"), "{page:?}");
+    }
+    lacks(server.get("/").text(), &["100 %", "100.0"]);
+    let page = server.get("/stores/twice");
+    // Green are the two hours around each check, cut at midnight, and the legend.
+    let green = page.text().matches("<rect class=\"online\"").count();
+    assert!(green <= 5 && page.text().contains("<rect class=\"unknown\""));
+    for page in ["/stores/never", "/?group=No+Polls+Inc"] {
+        let page = server.get(page);
+        assert!(page.text().contains("unknown"), "{page:?}");
+        lacks(
+            page.text(),
+            &["0.00", ">0 min", "no business time", "100 %"],
+        );
+    }
+    let owners = server.get("/api/fleet").json()["groups"].clone();
+    let week = |owner: usize| &owners[owner]["last_week"];
+    assert_eq!(
+        (week(0)["downtime"].is_null(), week(0)["vouched"] == true),
+        (true, false)
+    );
+    assert_eq!(
+        (week(1)["downtime"].is_null(), week(1)["vouched"] == true),
+        (false, false)
+    );
+    let badge = server.get("/api/stores/twice/badge.svg");
+    assert!(badge.text().contains("not enough data"));
+}
+
+#[test]
+fn an_unknown_owner_is_not_found_and_the_nearest_are_named() {
+    let home = Home::seeded();
+    let server = Server::start(&home);
+    for path in ["/", "/stores", "/api/fleet", "/api/stores"] {
+        let detail = server.get(&format!("{path}?group=Riviera")).problem(404);
+        assert!(detail.contains("`Rivera Hospitality`"), "{path}: {detail}");
+    }
+    let page = server.get_with("/?group=nope", &[("Accept", "text/html")]);
+    assert_eq!(page.status, 404);
+    assert!(
+        page.text()
+            .contains("there is no owner `nope` (the nearest: ")
+    );
+}
+
+#[test]
+fn downtime_while_the_poller_was_out_is_not_confirmed() {
+    let home = Home::seeded();
+    let server = Server::start(&home);
+    let store = server.get("/api/stores/newark-penn-station").json();
+    let outages = server.get("/api/poller-outages").json();
+    let outage = &outages["poller_outages"][0];
+    let incidents = store["incidents"].as_array().expect("incidents");
+    let part = incidents
+        .iter()
+        .find_map(|incident| incident["not_confirmed"].get(0));
+    let part = part.expect("an incident that reaches into the outage");
+    let text = |value: &serde_json::Value| value.as_str().expect("an instant").to_owned();
+    assert!(
+        text(&outage["from"]) <= text(&part["from"]) && text(&part["to"]) <= text(&outage["to"])
+    );
+    let page = server.get("/stores/newark-penn-station");
+    assert!(page.text().contains("not confirmed"));
+}

@@ -76,6 +76,13 @@ fn figures_on(page: &str) -> Vec<String> {
                 uptimes.push(String::new());
                 downtimes.push(String::new());
             }
+            "not" => {
+                let (_, known) = rest.split_once("As far as known, ").expect("what is known");
+                let words: Vec<&str> = known.split(' ').collect();
+                assert_eq!(words[1..4], [unit, "online,", "offline"], "{known}");
+                uptimes.push(words[0].to_owned());
+                downtimes.push(words[4].to_owned());
+            }
             number => {
                 assert!(big.contains(&format!(">{unit} online")), "{big}");
                 let (_, down) = rest.split_once("offline ").expect("downtime");

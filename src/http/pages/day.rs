@@ -25,8 +25,8 @@ pub struct Day {
     pub pieces: Vec<Piece>,
     /// The day in one sentence, for screen readers.
     pub summary: String,
-    /// Business time online.
-    pub online: Micros,
+    /// Business time online; none if nobody saw half of the day's business time.
+    pub online: Option<Micros>,
 }
 
 impl Day {
@@ -50,6 +50,7 @@ impl Day {
     fn new(standing: &StoreStatus, locale: Locale, date: i64, stretch: Interval, number: &mut usize) -> Self {
         let mut pieces = Vec::new();
         let mut sums = [0; 4];
+        let (mut seen, mut business) = (0, 0);
         let conditions = [
             Condition::Online,
             Condition::Offline,
@@ -69,6 +70,10 @@ impl Day {
                     *sum += cut.stretch.length();
                 }
             }
+            if segment.condition != Condition::Closed {
+                business += cut.stretch.length();
+                seen += if segment.seen { cut.stretch.length() } else { 0 };
+            }
             *number += 1;
             pieces.push(Piece {
                 words: piece_words(standing, locale, date, &cut),
@@ -85,7 +90,7 @@ impl Day {
             stretch,
             pieces,
             summary: format!("{}: {}", phrases::date(date), told.join(", ")),
-            online: sums[0],
+            online: (2 * seen >= business).then_some(sums[0]),
         }
     }
 }
@@ -173,7 +178,7 @@ pub fn day_bar(day: &Day, standing: &StoreStatus, locale: Locale, reachable: boo
                 @if length != DAY { span.changed { (phrases::length(length)) ", clocks went " (if length > DAY { "back" } else { "forward" }) } }
             }
             (timeline_bar::bar(day.stretch, &day.pieces, &standing.polls, &day.summary, reachable))
-            p.number { (locale.hours(day.online)) }
+            p.number { @match day.online { Some(online) => { (locale.hours(online)) } None => { "unknown" } } }
             @if length != DAY {
                 @let at = |hour: Micros| standing.zone.instant(midnight + hour * HOUR);
                 div.own { (timeline_bar::hours_at(locale, day.stretch, at)) }

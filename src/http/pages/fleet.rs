@@ -17,11 +17,11 @@ use crate::http::request::Request;
 use crate::http::response::Response;
 use crate::uptime::business_hours::ZoneTable;
 use crate::uptime::freshness::Freshness;
-use crate::uptime::interval::DAY;
+use crate::uptime::interval::{DAY, Micros};
 use crate::uptime::overview::Overview;
 use crate::uptime::store_state::StoreState;
 use crate::uptime::store_summary::{StoreSummary, VOUCHED_FROM};
-use crate::uptime::window::Window;
+use crate::uptime::window::{Share, Window};
 
 /// How many stores or owners a list on this page shows; a link leads to the rest.
 const ROWS_MAX: usize = 8;
@@ -38,7 +38,7 @@ pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     if view.labels.is_empty() {
         return load::first_visit(app, request);
     }
-    let part = view.part(group);
+    let part = view.part(group)?;
     let own = group.map(|group| view.overview_of(group));
     let overview = own.as_ref().unwrap_or(&view.overview);
     let body = body(&frame, &freshness, &view, &part, overview, group);
@@ -141,20 +141,24 @@ fn cards(frame: &Frame, view: &FleetView, part: &FleetPart, open: usize, wall: &
             }
             section.card {
                 h2 { "Downtime, last 7 days" }
-                p.big { (locale.hours(part.week.downtime)) }
-                p.under { (trend(locale, &part.week, &part.before)) }
+                @let trend = trend(locale, &part.week, &part.before);
+                (week_figure(locale, &part.week, |_, downtime| locale.hours(downtime), &trend))
             }
             section.card {
                 h2 { "Online share, last 7 days" }
-                p.big { (locale.share(part.week.online())) }
-                p.under { "of " (locale.hours(part.week.uptime + part.week.downtime)) " of known business time" }
+                (week_figure(
+                    locale,
+                    &part.week,
+                    |uptime, downtime| locale.share(Share::new(uptime, uptime + downtime)),
+                    &html! { "of " (locale.hours(part.week.uptime + part.week.downtime)) " open" },
+                ))
             }
             section.card {
-                h2 { "Covered by polls, last 7 days" }
+                h2 { "Covered by checks, last 7 days" }
                 p.big { (locale.share(part.week.coverage())) }
                 p.under {
                     @match outages.as_slice() {
-                        [] => { "of business time within an hour of a poll" }
+                        [] => { "of open hours within an hour of a check" }
                         [outage] => { (phrases::length(outage.length())) " poller outage on " (wall.date(outage.start)) }
                         all => { (all.len()) " poller outages, " (phrases::length(outages.length())) " together" }
                     }
@@ -164,10 +168,41 @@ fn cards(frame: &Frame, view: &FleetView, part: &FleetPart, open: usize, wall: &
     }
 }
 
+/// A number of the week, and `under` beneath it. Where less than half was seen: *not enough data*, and how much was
+/// seen. Where nothing is known: `unknown`.
+fn week_figure(locale: Locale, week: &Sum, told: impl Fn(Micros, Micros) -> String, under: &Markup) -> Markup {
+    html! {
+        @match week.known() {
+            None => {
+                p.big { "unknown" }
+                p.under { "no check counts in this week" }
+            }
+            Some(_) if !week.is_vouched() => {
+                p.big.wordy { "not enough data" }
+                p.under { "checks cover " (locale.hours(week.seen)) " of " (locale.hours(week.business)) " open" }
+            }
+            Some((uptime, downtime)) => {
+                p.big { (told(uptime, downtime)) }
+                p.under { (under) }
+            }
+        }
+    }
+}
+
+/// Downtime in a row of a table.
+fn downtime_of(locale: Locale, week: &Sum) -> Markup {
+    html! {
+        @match week.known() {
+            None => { "unknown" }
+            Some(_) if !week.is_vouched() => { (phrases::state(StoreState::NotSure, "")) }
+            Some((_, downtime)) => { (locale.hours(downtime)) }
+        }
+    }
+}
+
 /// This week's downtime beside the week before, if that week has enough polls.
 fn trend(locale: Locale, week: &Sum, before: &Sum) -> Markup {
-    let seen = before.coverage().map_or(0, |share| share.hundredths);
-    if seen < VOUCHED_FROM {
+    if before.coverage().is_none() || !before.is_vouched() {
         return html! { "No full previous week yet" };
     }
     let told = format!("{} the week before", locale.hours(before.downtime));
@@ -271,15 +306,14 @@ fn worst(frame: &Frame, view: &FleetView, part: &FleetPart) -> Markup {
     }
 }
 
-/// The online share of the week, marked if it has too few polls to be sure.
+/// The online share of the week, or why there is none.
 pub fn online(locale: Locale, summary: &StoreSummary) -> Markup {
     let share = summary.totals[Window::Week].share();
-    html! {
-        @if !summary.is_vouched() {
-            (phrases::state(StoreState::NotSure, ""))
-            @if share.is_some() { " " }
-        }
-        @if share.is_some() || summary.is_vouched() { (locale.share(share)) }
+    let unsure = |words: &str| html! { span.state.not-sure { span.mark aria-hidden="true" {} (words) } };
+    match share {
+        Some(_) if !summary.is_vouched() => unsure("not enough data"),
+        None if !summary.is_vouched() => unsure("unknown"),
+        share => html! { (locale.share(share)) },
     }
 }
 
@@ -347,16 +381,15 @@ fn by_owner(frame: &Frame, mut owners: Vec<(&str, FleetPart)>) -> Markup {
                 } }
                 tbody {
                     @for (owner, part) in owners.into_iter().take(2 * ROWS_MAX) {
-                        @let before = part.before.coverage().filter(|seen| seen.hundredths >= VOUCHED_FROM);
                         tr {
                             th scope="row" { a href=(frame.query().owned_by(Some(owner)).link("/")) { (owner) } }
                             td.number.least { (locale.count(part.week.stores)) }
-                            td.number { (locale.hours(part.week.downtime)) }
-                            td.number.least {
-                                @if before.is_some() { (locale.hours(part.before.downtime)) }
-                                @else { "not sure" }
+                            td.number { (downtime_of(locale, &part.week)) }
+                            td.number.least { (downtime_of(locale, &part.before)) }
+                            td.number {
+                                @if part.week.is_vouched() { (locale.share(part.week.online())) }
+                                @else { "not enough data" }
                             }
-                            td.number { (locale.share(part.week.online())) }
                             td.number.least { (locale.share(part.week.coverage())) }
                         }
                     }

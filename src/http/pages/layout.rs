@@ -217,7 +217,7 @@ pub fn hatches() -> Markup {
     };
     html! {
         svg.defs width="0" height="0" aria-hidden="true" focusable="false" {
-            defs { (hatch("far")) (hatch("unknown")) (hatch("outage")) }
+            defs { (hatch("unknown")) (hatch("outage")) }
         }
     }
 }

@@ -27,6 +27,7 @@ use crate::uptime::poll::Poll;
 use crate::uptime::row::Figures;
 use crate::uptime::store_state::StoreState;
 use crate::uptime::store_status::StoreStatus;
+use crate::uptime::store_summary::is_vouched;
 use crate::uptime::timeline::Interpolation;
 use crate::uptime::window::{Window, WindowTotal};
 
@@ -92,7 +93,7 @@ fn body(frame: &Frame, shown: &StoreView) -> Markup {
             (controls::rules(frame, standing.question.rule))
             (pieces(locale, &days, total, &path))
         }
-        (incidents(locale, standing, &wall, &path))
+        (incidents(locale, shown, &wall, &path))
         (definition(shown, &wall, &path))
     }
 }
@@ -167,6 +168,12 @@ fn window_card(locale: Locale, standing: &StoreStatus, window: Window) -> Markup
                     p.big { "closed" }
                     p.under { "no business time in this window" }
                 }
+                (_, Some(figures)) if !is_vouched(total, standing.row.coverage[window]) => {
+                    p.big { "not enough data" }
+                    p.under {
+                        "As far as known, " (figures.uptime) " " (unit) " online, offline " (figures.downtime) " " (unit)
+                    }
+                }
                 (_, Some(figures)) => {
                     p.big { (figures.uptime) " " small { (unit) " online" } }
                     p.under {
@@ -239,7 +246,8 @@ fn pieces(locale: Locale, days: &[Day], total: usize, path: &str) -> Markup {
     }
 }
 
-fn incidents(locale: Locale, standing: &StoreStatus, wall: &Wall<'_>, path: &str) -> Markup {
+fn incidents(locale: Locale, shown: &StoreView, wall: &Wall<'_>, path: &str) -> Markup {
+    let standing = &shown.standing;
     let all = &standing.incidents;
     let sum = |incidents: &[Incident]| incidents.iter().map(|one| one.downtime).sum::<Micros>();
     let unprinted = &all[..all.len().saturating_sub(INCIDENTS_PRINTED_MAX)];
@@ -269,7 +277,13 @@ fn incidents(locale: Locale, standing: &StoreStatus, wall: &Wall<'_>, path: &str
                                         @if incident.open { " (closed since)" }
                                     }
                                 }
-                                td.number { (phrases::length(incident.downtime)) }
+                                td.number {
+                                    (phrases::length(incident.downtime))
+                                    @let unconfirmed = incident.unconfirmed(&standing.open, &shown.outages).length();
+                                    @if unconfirmed > 0 {
+                                        span.unconfirmed { (phrases::length(unconfirmed)) " not confirmed: our checker was down" }
+                                    }
+                                }
                                 td.least { (evidence_of(incident, wall)) }
                             }
                         }

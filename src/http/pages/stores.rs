@@ -41,7 +41,7 @@ pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
         return Ok(Response::see_other(link));
     }
     let view = query::fleet(app, question)?;
-    let places = asked.places(&view);
+    let places = asked.places(&view)?;
     let locale = frame.locale();
     let body = html! {
         (age::notice(&freshness, frame.zone(), locale))

@@ -67,19 +67,20 @@ pub fn bar(day: Interval, pieces: &[Piece], polls: &[Poll], name: &str, reachabl
     }
 }
 
-/// One segment: offline is taller, closed is thin, and time far from any poll is hatched.
+/// One segment: offline is taller, and closed is thin. Colour is kept for what somebody saw: time far from any poll
+/// has a neutral hatch.
 fn draw(day: Interval, segment: &Segment) -> Markup {
     let (top, height) = height(segment.condition);
     let (x, width) = (per_cent(segment.stretch.start, day), width(segment.stretch, day));
-    let hatch = match segment.condition {
-        Condition::Unknown => Some("url(#hatch-unknown)"),
-        Condition::Online | Condition::Offline if !segment.seen => Some("url(#hatch-far)"),
-        _ => None,
+    let class = if segment.seen {
+        segment.condition
+    } else {
+        Condition::Unknown
     };
     html! {
-        rect.{(segment.condition.as_str())} x=(x) y=(top) width=(width) height=(height) {}
-        @if let Some(hatch) = hatch {
-            rect x=(x) y=(top) width=(width) height=(height) fill=(hatch) {}
+        rect.{(class.as_str())} x=(x) y=(top) width=(width) height=(height) {}
+        @if !segment.seen {
+            rect x=(x) y=(top) width=(width) height=(height) fill="url(#hatch-unknown)" {}
         }
     }
 }
@@ -100,9 +101,14 @@ fn coarse(day: Interval, pieces: &[Piece]) -> Markup {
         let at = day.start + number * step;
         let next = pieces.partition_point(|piece| piece.segment.stretch.end <= at);
         let piece = pieces.get(next).map(|piece| &piece.segment);
-        piece
-            .filter(|segment| segment.stretch.contains(at))
-            .map(|segment| segment.condition)
+        let here = piece.filter(|segment| segment.stretch.contains(at));
+        here.map(|segment| {
+            if segment.seen {
+                segment.condition
+            } else {
+                Condition::Unknown
+            }
+        })
     };
     let steps: Vec<_> = (0..STEPS).map(at).collect();
     let path = |wanted: Condition| {
@@ -192,8 +198,7 @@ pub fn legend() -> Markup {
             li { (swatch(Condition::Online, true)) "online" }
             li { (swatch(Condition::Offline, true)) "offline (taller)" }
             li { (swatch(Condition::Closed, true)) "closed (thin)" }
-            li { (swatch(Condition::Online, false)) (swatch(Condition::Offline, false)) "hatched: more than an hour from any poll" }
-            li { (swatch(Condition::Unknown, false)) "unknown: no poll counts" }
+            li { (swatch(Condition::Unknown, false)) "nobody checked within an hour" }
             li { (sample_ticks()) "a poll (long: inactive)" }
         }
     }
