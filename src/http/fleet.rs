@@ -54,6 +54,7 @@ pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
             "week_before": json::sum(&part.before),
             "groups": owners.map(owner).collect::<Vec<_>>(),
             "hours": hours,
+            "events": view.overview.events.iter().map(json::fleet_event).collect::<Vec<_>>(),
             "weekday_hours_local": cells(overview),
             "poller_outages": view.outages.as_slice().iter().map(json::stretch).collect::<Vec<_>>(),
         }),

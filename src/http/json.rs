@@ -6,10 +6,11 @@ use serde_json::{Value, json};
 use crate::civil;
 use crate::fleet_view::{FleetView, Sum};
 use crate::uptime::evidence::Evidence;
+use crate::uptime::fleet_event::FleetEvent;
 use crate::uptime::freshness::Freshness;
 use crate::uptime::incident::Incident;
 use crate::uptime::interval::{Interval, Intervals, MINUTE, Micros};
-use crate::uptime::overview::Load;
+use crate::uptime::load::Load;
 use crate::uptime::poll::Poll;
 use crate::uptime::row::{Figures, hours};
 use crate::uptime::segment::Segment;
@@ -193,13 +194,23 @@ pub fn sum(sum: &Sum) -> Value {
     })
 }
 
-/// Business time of several stores in an hour, and its downtime.
+/// Business time of several stores in an hour, of those of which something is known, and its downtime.
 pub fn load(load: &Load) -> Value {
     json!({
+        "open_us": load.open,
         "business_us": load.business,
         "downtime_us": load.downtime,
-        "per_cent": per_cent(Share::new(load.downtime, load.business)),
+        "per_cent": per_cent(load.share()),
     })
+}
+
+/// An event of the whole fleet.
+pub fn fleet_event(event: &FleetEvent) -> Value {
+    let mut told = stretch(&event.stretch);
+    told["per_cent_offline"] = per_cent(Some(event.share));
+    told["stores_offline"] = event.offline.into();
+    told["stores_open"] = event.open.into();
+    told
 }
 
 /// A stretch of time.

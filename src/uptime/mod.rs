@@ -10,7 +10,8 @@
 //!
 //! Pages and JSON read [`store_status`], everything about one store, which is made of [`store_state`],
 //! [`evidence`], [`incident`] and [`segment`]. [`store_summary`] is its fast form for lists, and
-//! [`overview`] sums up a fleet. [`outage`] finds when the poller itself was away, and [`freshness`] decides
+//! [`overview`] sums up a fleet, and [`fleet_event`] finds
+//! when most of it was offline at once. [`outage`] finds when the poller itself was away, and [`freshness`] decides
 //! whether numbers are of now.
 //!
 //! Invariants: no function can fail, reads a clock or does I/O; `as_of` and every row are passed in.
@@ -18,6 +19,7 @@
 pub mod business_hours;
 pub mod evidence;
 pub mod fleet;
+pub mod fleet_event;
 pub mod flip_reader;
 pub mod flips;
 pub mod freshness;
@@ -25,6 +27,7 @@ pub mod history;
 pub mod history_builder;
 pub mod incident;
 pub mod interval;
+pub mod load;
 pub mod open_time;
 pub mod outage;
 pub mod overview;

@@ -6,8 +6,10 @@ use chrono_tz::Tz;
 
 use super::business_hours::ZoneTable;
 use super::fleet::{BusinessTime, Fleet, PatternIndex, Store};
+use super::fleet_event::{FleetEvent, STEP, fleet_events};
 use super::history::History;
 use super::interval::{HOUR, Interval, Micros};
+use super::load::Load;
 use super::pass::WindowMarks;
 use super::report::Question;
 use super::store_summary::StoreSummary;
@@ -16,16 +18,6 @@ use crate::parallel;
 
 /// The number of hours in a week.
 pub const WEEK_HOURS: usize = 168;
-
-/// Business time of many stores, and its downtime. Stores without a counted poll are left
-/// out.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Load {
-    /// All business time.
-    pub business: Micros,
-    /// Its downtime.
-    pub downtime: Micros,
-}
 
 /// A fleet, or a part of one, at one instant.
 #[derive(Debug)]
@@ -36,15 +28,16 @@ pub struct Overview {
     pub hours: Vec<Load>,
     /// Each weekday (0 = Monday) and hour by each store's own clock, over the same week.
     pub cells: Vec<[Load; 24]>,
+    /// When unusually many open stores were offline at once.
+    pub events: Vec<FleetEvent>,
 }
 
 /// The sums of some of the stores.
 struct PartialSums {
     summaries: Vec<StoreSummary>,
-    hours: Vec<Load>,
-    cells: Vec<[Load; 24]>,
-    /// For each pattern, how many of its stores have a counted poll in the week.
-    known: Vec<Micros>,
+    spread: Spread,
+    /// For each pattern, how many stores it has, and how many of them have a counted poll in the week.
+    stores: Vec<(Micros, Micros)>,
 }
 
 impl Overview {
@@ -69,16 +62,14 @@ impl Overview {
                 let open = business.of(store.pattern);
                 let marks = WindowMarks::new(open, question.as_of);
                 let zone = zone(store.pattern);
-                let (hours, cells) = (&mut sums.hours, &mut sums.cells);
-                let counted = &mut counted;
+                let (spread, counted) = (&mut sums.spread, &mut counted);
                 let summary = StoreSummary::new(polls, open, &marks, question, counted, |piece| {
-                    spread(hours, cells, week, zone, piece, |load, length| {
-                        load.downtime += length;
-                    });
+                    spread.each(week, zone, piece, |load, length| load.downtime += length);
                 });
-                if matches!(summary.totals[Window::Week], WindowTotal::Known { .. }) {
-                    sums.known[store.pattern] += 1;
-                }
+                let is_known = matches!(summary.totals[Window::Week], WindowTotal::Known { .. });
+                let (all, known) = &mut sums.stores[store.pattern];
+                *all += 1;
+                *known += Micros::from(is_known);
                 sums.summaries.push(summary);
             }
             sums
@@ -90,22 +81,23 @@ impl Overview {
             whole.add(sums);
         }
         // Stores of one pattern have the same business time, so they are counted together.
-        for (pattern, &stores) in whole.known.iter().enumerate() {
-            if stores == 0 {
+        for (pattern, &(all, known)) in whole.stores.iter().enumerate() {
+            if all == 0 {
                 continue;
             }
             let open = business.of(pattern).intervals().clip(week);
             for &piece in open.as_slice() {
-                let (hours, cells) = (&mut whole.hours, &mut whole.cells);
-                spread(hours, cells, week, zone(pattern), piece, |load, length| {
-                    load.business += stores * length;
+                whole.spread.each(week, zone(pattern), piece, |load, length| {
+                    load.open += all * length;
+                    load.business += known * length;
                 });
             }
         }
         Self {
             summaries: whole.summaries,
-            hours: whole.hours,
-            cells: whole.cells,
+            events: fleet_events(&whole.spread.steps, first_step(week)),
+            hours: whole.spread.hours,
+            cells: whole.spread.cells,
         }
     }
 }
@@ -114,51 +106,86 @@ impl PartialSums {
     fn new(patterns: usize) -> Self {
         Self {
             summaries: Vec::new(),
-            hours: vec![Load::default(); WEEK_HOURS],
-            cells: vec![[Load::default(); 24]; 7],
-            known: vec![0; patterns],
+            spread: Spread::default(),
+            stores: vec![(0, 0); patterns],
         }
     }
 
     fn add(&mut self, other: Self) {
         self.summaries.extend(other.summaries);
-        let cells = self.cells.iter_mut().flatten();
-        let loads = self.hours.iter_mut().chain(cells);
-        let others = other.hours.iter().chain(other.cells.iter().flatten());
-        for (load, other) in loads.zip(others) {
-            load.business += other.business;
-            load.downtime += other.downtime;
+        for (load, other) in self.spread.loads_mut().zip(other.spread.loads()) {
+            load.add(other);
         }
-        for (known, other) in self.known.iter_mut().zip(&other.known) {
-            *known += other;
+        for ((all, known), other) in self.stores.iter_mut().zip(&other.stores) {
+            *all += other.0;
+            *known += other.1;
         }
     }
 }
 
-/// Adds a piece of the week to its hours and cells.
-fn spread(
-    hours: &mut [Load],
-    cells: &mut [[Load; 24]],
-    week: Interval,
-    zone: Option<&ZoneTable>,
-    piece: Interval,
-    add: impl Fn(&mut Load, Micros),
-) {
+/// The loads of a week: by hour, by weekday and hour of the stores' clocks, and by the steps of [`fleet_event`].
+struct Spread {
+    hours: Vec<Load>,
+    cells: Vec<[Load; 24]>,
+    steps: Vec<Load>,
+}
+
+/// The start of the first step of a week; steps begin at full quarters of an hour.
+const fn first_step(week: Interval) -> Micros {
+    week.start.div_euclid(STEP) * STEP
+}
+
+/// How many steps a week touches.
+const WEEK_STEPS: usize = WEEK_HOURS * 4 + 1;
+
+const _: () = assert!(4 * STEP == HOUR, "a week has so many steps");
+
+impl Default for Spread {
+    fn default() -> Self {
+        Self {
+            hours: vec![Load::default(); WEEK_HOURS],
+            cells: vec![[Load::default(); 24]; 7],
+            steps: vec![Load::default(); WEEK_STEPS],
+        }
+    }
+}
+
+impl Spread {
+    fn loads(&self) -> impl Iterator<Item = &Load> {
+        let hours = self.hours.iter().chain(&self.steps);
+        hours.chain(self.cells.iter().flatten())
+    }
+
+    fn loads_mut(&mut self) -> impl Iterator<Item = &mut Load> {
+        let hours = self.hours.iter_mut().chain(&mut self.steps);
+        hours.chain(self.cells.iter_mut().flatten())
+    }
+
+    /// Adds a piece of the week to its loads.
+    fn each(&mut self, week: Interval, zone: Option<&ZoneTable>, piece: Interval, add: impl Fn(&mut Load, Micros)) {
+        cut(&mut self.hours, week.start, HOUR, piece, &add);
+        cut(&mut self.steps, first_step(week), STEP, piece, &add);
+        if let Some(zone) = zone {
+            let cells = &mut self.cells;
+            zone.by_hour(piece, |weekday, hour, length| {
+                if let Some(load) = cells.get_mut(weekday).and_then(|day| day.get_mut(hour)) {
+                    add(load, length);
+                }
+            });
+        }
+    }
+}
+
+/// Adds a piece to consecutive loads of the length `step`, the first of which begins at `start`.
+fn cut(loads: &mut [Load], start: Micros, step: Micros, piece: Interval, add: &impl Fn(&mut Load, Micros)) {
     let mut rest = piece;
     while !rest.is_empty() {
-        let number = (rest.start - week.start) / HOUR;
-        let end = rest.end.min(week.start + (number + 1) * HOUR);
-        let hour = usize::try_from(number).ok();
-        if let Some(load) = hour.and_then(|hour| hours.get_mut(hour)) {
+        let number = (rest.start - start) / step;
+        let end = rest.end.min(start + (number + 1) * step);
+        let load = usize::try_from(number).ok();
+        if let Some(load) = load.and_then(|number| loads.get_mut(number)) {
             add(load, end - rest.start);
         }
         rest.start = end;
-    }
-    if let Some(zone) = zone {
-        zone.by_hour(piece, |weekday, hour, length| {
-            if let Some(load) = cells.get_mut(weekday).and_then(|day| day.get_mut(hour)) {
-                add(load, length);
-            }
-        });
     }
 }

@@ -171,7 +171,13 @@ fn two_polls_in_a_week_are_not_enough_data_and_no_poll_is_unknown() {
         assert!(page.text().contains("unknown"), "{page:?}");
         lacks(
             page.text(),
-            &["0.00", ">0 min", "no business time", "100 %"],
+            &[
+                "0.00 h",
+                "0.00 %",
+                ">0 min",
+                "<td class=\"closed\"",
+                "100 %",
+            ],
         );
     }
     let owners = server.get("/api/fleet").json()["groups"].clone();

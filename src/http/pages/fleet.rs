@@ -16,6 +16,7 @@ use crate::http::query;
 use crate::http::request::Request;
 use crate::http::response::Response;
 use crate::uptime::business_hours::ZoneTable;
+use crate::uptime::fleet_event::FleetEvent;
 use crate::uptime::freshness::Freshness;
 use crate::uptime::interval::{DAY, Micros};
 use crate::uptime::overview::Overview;
@@ -60,6 +61,10 @@ fn body(
     let (locale, wall) = (frame.locale(), Wall::new(&zone, frame.locale()));
     let owners = view.owners();
     let open = in_state(view, part, |state| state != StoreState::Closed).count();
+    let marks = area::Marks {
+        outages: &view.outages,
+        events: &view.overview.events,
+    };
     html! {
         (hatches())
         (age::notice(freshness, frame.zone(), locale))
@@ -78,19 +83,10 @@ fn body(
         (attention(frame, view, part, freshness.is_live()))
         div.two {
             section.card aria-labelledby="hours" {
-                h2 #hours { "Open stores that were offline, hour by hour" }
-                (area::chart(locale, week, &overview.hours, &view.outages, &zone))
-                @if !view.outages.clip(week).as_slice().is_empty() {
-                    p.note {
-                        svg.swatch width="22" height="14" aria-hidden="true" { rect width="22" height="14" fill="url(#hatch-outage)" {} }
-                        "poller outage: numbers within it are estimates ("
-                        @for (number, outage) in view.outages.clip(week).as_slice().iter().enumerate() {
-                            @if number > 0 { "; " }
-                            (wall.stamp(outage.start)) ", " (phrases::length(outage.length()))
-                        }
-                        ")"
-                    }
-                }
+                h2 #hours { "Stores offline, of stores open, hour by hour" }
+                @for event in &view.overview.events { (fleet_event(locale, event, &wall)) }
+                (area::chart(locale, week, &overview.hours, &marks, &zone))
+                (outages(view, &wall))
                 p.note { "Days in " (phrases::city(frame.zone())) " time, the zone of most stores." }
                 (area::table(locale, week, &overview.hours, &zone))
             }
@@ -105,6 +101,30 @@ fn body(
         }
         @if group.is_none() && !owners.is_empty() { (by_owner(frame, owners)) }
         (controls::rules(frame, view.question.rule))
+    }
+}
+
+/// The sentence of an event of the whole fleet.
+fn fleet_event(locale: Locale, event: &FleetEvent, wall: &Wall<'_>) -> Markup {
+    html! {
+        p.event {
+            (wall.date(event.stretch.start)) ", " (wall.span(event.stretch)) ": "
+            (locale.share(Some(event.share))) " of open stores offline at once (" (locale.count(event.offline)) " of "
+            (locale.count(event.open)) "); probably not the stores."
+        }
+    }
+}
+
+/// The sentences of the poller's outages.
+fn outages(view: &FleetView, wall: &Wall<'_>) -> Markup {
+    let outages = view.outages.clip(Window::Week.before(view.question.as_of));
+    html! {
+        @for &outage in outages.as_slice() {
+            p.note {
+                svg.swatch width="22" height="14" aria-hidden="true" { rect width="22" height="14" fill="url(#hatch-outage)" {} }
+                "Our checker was down " (wall.date(outage.start)) ", " (wall.span(outage)) "; that time is estimated."
+            }
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use maud::{Markup, html};
 use super::phrases::WEEKDAYS;
 use crate::http::locale::Locale;
 use crate::uptime::interval::{HOUR, Micros};
-use crate::uptime::overview::Load;
+use crate::uptime::load::Load;
 use crate::uptime::window::Share;
 
 /// How many shades there are besides none.
@@ -51,7 +51,10 @@ pub fn map(locale: Locale, cells: &[[Load; 24]]) -> Markup {
 
 fn cell(locale: Locale, day: &str, hour: i64, load: &Load, most: Micros) -> Markup {
     let span = locale.span(hour * HOUR, (hour + 1) * HOUR);
-    if load.business == 0 {
+    if load.open > 0 && load.business == 0 {
+        return html! { td.unknown title=(format!("{day} {span}: unknown")) { span.aside { "unknown" } } };
+    }
+    if load.open == 0 {
         return html! { td.closed title=(format!("{day} {span}: no business time")) { span.aside { "closed" } } };
     }
     // Shades follow the cube root, so that one bad evening leaves the other hours distinguishable.

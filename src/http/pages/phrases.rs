@@ -261,7 +261,8 @@ impl Locale {
         share.map_or("–".to_owned(), |share| format!("{} %", self.tenths(share.tenths)))
     }
 
-    fn tenths(self, tenths: Micros) -> String {
+    /// A number of tenths, with a decimal unless it is zero: `12.4`.
+    pub fn tenths(self, tenths: Micros) -> String {
         match tenths % 10 {
             0 => self.figure(&(tenths / 10).to_string()),
             tenth => self.figure(&format!("{}.{tenth}", tenths / 10)),

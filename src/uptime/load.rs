@@ -1,0 +1,29 @@
+//! A load: the business time of many stores in some hour, and the downtime in it.
+
+use super::interval::Micros;
+use super::window::Share;
+
+/// Business time of many stores, and its downtime.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Load {
+    /// All business time.
+    pub open: Micros,
+    /// That of stores of which something is known: those with a counted poll.
+    pub business: Micros,
+    /// Its downtime.
+    pub downtime: Micros,
+}
+
+impl Load {
+    /// The share of known business time that was downtime; none where nothing is known.
+    pub fn share(&self) -> Option<Share> {
+        Share::new(self.downtime, self.business)
+    }
+
+    /// Adds `other` to it.
+    pub fn add(&mut self, other: &Self) {
+        self.open += other.open;
+        self.business += other.business;
+        self.downtime += other.downtime;
+    }
+}
