@@ -29,13 +29,15 @@ pub fn chart(locale: Locale, week: Interval, loads: &[Load], marks: &Marks<'_>, 
     let y = |stores: Micros| TOP + HEIGHT - stores * HEIGHT / top;
     let wall = Wall::new(zone, locale);
     let outages = marks.outages.clip(week);
+    let summary = summary(locale, week, loads, &wall);
     html! {
         div.chart {
-            svg.area width="100%" height=(TOP + HEIGHT + 22) role="img" aria-label=(summary(locale, week, loads, &wall)) {
+            svg.area width="100%" height=(TOP + HEIGHT + 22) role="img" aria-label=(summary) {
                 @for half in 0..=2 {
                     line.grid x1="0" x2="100%" y1=(y(top * half / 2)) y2=(y(top * half / 2)) {}
                 }
-                svg x="0" y=(TOP) width="100%" height=(HEIGHT) viewBox={"0 0 " (loads.len()) " " (HEIGHT)} preserveAspectRatio="none" {
+                @let view_box = format!("0 0 {} {HEIGHT}", loads.len());
+                svg x="0" y=(TOP) width="100%" height=(HEIGHT) viewBox=(view_box) preserveAspectRatio="none" {
                     path.open d=(path(loads, top, |load| load.open)) {}
                     path.unknown d=(path(loads, top, |load| load.open)) fill="url(#hatch-unknown)" {}
                     path.known d=(path(loads, top, |load| load.business)) {}
@@ -53,8 +55,9 @@ pub fn chart(locale: Locale, week: Interval, loads: &[Load], marks: &Marks<'_>, 
                     text x=(x) y=(TOP - 5) { "no checks" }
                 }
                 @for (start, load) in hours(week, loads) {
+                    @let span = wall.span(Interval::new(start, start + HOUR));
                     rect.hover x=(per_cent(start, week)) y=(TOP) width="0.595%" height=(HEIGHT) {
-                        title { (wall.date(start)) " " (wall.span(Interval::new(start, start + HOUR))) ": " (words(locale, load)) }
+                        title { (wall.date(start)) " " (span) ": " (words(locale, load)) }
                     }
                 }
                 @for (number, (date, day)) in zone.days(week).into_iter().enumerate() {
