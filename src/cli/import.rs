@@ -26,7 +26,7 @@ use crate::uptime::interval::Micros;
 /// The options of `import`.
 #[derive(Debug, clap::Args)]
 pub struct Options {
-    /// CSV files, plain or gzipped; `-` is stdin
+    /// CSV files, plain or gzipped, spreadsheets (.xlsx, .ods) and zips of CSV files; `-` is stdin
     #[arg(required_unless_present_any = ["prune_before", "keep_days"], value_name = "FILE")]
     files: Vec<PathBuf>,
 

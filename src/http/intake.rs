@@ -20,6 +20,16 @@ use crate::ingest::problem::{BadFile, Code, excerpt};
 use crate::ingest::rows::Format;
 use crate::uptime::interval::Micros;
 
+/// The name of a body in messages.
+const BODY: &str = "the body";
+
+/// The media types of archives, whose files or sheets are CSV.
+pub(super) const ARCHIVES: [&str; 3] = [
+    "application/zip",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "application/vnd.oasis.opendocument.spreadsheet",
+];
+
 /// The first bytes of gzip.
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
@@ -36,7 +46,8 @@ pub fn post(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
         return Ok(too_large(bytes_max));
     }
     let Some(format) = format(request.header("Content-Type")) else {
-        let detail = "send text/csv with a header, application/x-ndjson, or a JSON array as application/json";
+        let detail = "send text/csv with a header, application/x-ndjson, a JSON array as application/json, \
+                      or a zip of CSV files or a spreadsheet as their own types";
         return Ok(unknown_type(request, "Content-Type", detail));
     };
     let coding = request.header("Content-Encoding").unwrap_or_default();
@@ -69,7 +80,7 @@ pub fn post(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let source = Source {
         expected: Some(kind),
         format,
-        ..import::upload("the body", &mut body, bytes_max)
+        ..import::upload(BODY, &mut body, bytes_max)
     };
     let at = clock::machine_us();
     let read = import::read([source], at, app.site.folder(), || Ok(on_bad_row), &mut |_, _| Ok(()));
@@ -78,7 +89,7 @@ pub fn post(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
         Ok(batch) => batch,
         Err(_) if bytes > bytes_max => return Ok(too_large(bytes_max)),
         Err(Refusal::Rows { count, told }) => return Ok(refused_rows(count, &told)),
-        Err(Refusal::File { file, .. }) => return Ok(refused_file(&file)),
+        Err(Refusal::File { source, file }) => return Ok(refused_file(&source, &file)),
         Err(Refusal::Failed(error)) => return Err(error),
     };
     let fingerprint = format!("{} {} {bytes} {crc:08x}", kind.as_str(), on_bad_row.as_str());
@@ -140,7 +151,10 @@ fn answered(answer: &str, is_earlier: bool) -> Response {
 }
 
 fn accepted(summary: &Summary) -> Value {
-    let note = |SourceNote { note, .. }: &SourceNote| json!({"code": note.code.as_str(), "count": note.count, "line": note.line});
+    let note = |SourceNote { source, note }: &SourceNote| {
+        let note = json!({"code": note.code.as_str(), "count": note.count, "line": note.line});
+        in_part(source, note)
+    };
     let mut answer = json!({
         "accepted": summary.accepted,
         "unchanged": summary.unchanged,
@@ -154,15 +168,25 @@ fn accepted(summary: &Summary) -> Value {
     answer
 }
 
-fn describe(SourceBadRow { bad, .. }: &SourceBadRow) -> Value {
-    json!({
+/// Names the file or sheet, if the body has several.
+fn in_part(source: &str, mut about: Value) -> Value {
+    let part = source.strip_prefix(BODY).and_then(|part| part.strip_prefix(", "));
+    if let Some(part) = part {
+        about["part"] = part.into();
+    }
+    about
+}
+
+fn describe(SourceBadRow { source, bad }: &SourceBadRow) -> Value {
+    let row = json!({
         "line": bad.line,
         "column": bad.column,
         "code": bad.code.as_str(),
         "value": bad.value,
         "reason": bad.reason,
         "row": String::from_utf8_lossy(&bad.raw),
-    })
+    });
+    in_part(source, row)
 }
 
 fn refused_rows(count: u64, told: &[SourceBadRow]) -> Response {
@@ -176,7 +200,7 @@ fn refused_rows(count: u64, told: &[SourceBadRow]) -> Response {
     problem(422, &detail, count, told.iter().map(describe).collect())
 }
 
-fn refused_file(file: &BadFile) -> Response {
+fn refused_file(source: &str, file: &BadFile) -> Response {
     let status = if file.code == Code::TooLarge { 413 } else { 422 };
     let error = json!({
         "line": file.line,
@@ -187,21 +211,24 @@ fn refused_file(file: &BadFile) -> Response {
     });
     problem(
         status,
-        &format!("{}; nothing was written", file.in_file("the body")),
+        &format!("{}; nothing was written", file.in_file(source)),
         0,
-        vec![error],
+        vec![in_part(source, error)],
     )
 }
 
 /// The refusal of a body that is declared as gzip and is not, even if it looks like text.
 fn not_packed() -> Response {
-    refused_file(&BadFile {
-        line: None,
-        code: Code::Compressed,
-        reason:
-            "its Content-Encoding is gzip, but it does not begin as gzip does (leave the header field out, or pack it)"
-                .to_owned(),
-    })
+    let reason =
+        "its Content-Encoding is gzip, but it does not begin as gzip does (leave the header field out, or pack it)";
+    refused_file(
+        BODY,
+        &BadFile {
+            line: None,
+            code: Code::Compressed,
+            reason: reason.to_owned(),
+        },
+    )
 }
 
 /// The refusal of an unsupported type or coding, which the header field `name` declares.
@@ -243,6 +270,7 @@ fn format(content_type: Option<&str>) -> Option<Format> {
         "text/csv" | "application/csv" => Some(Format::Csv),
         "application/x-ndjson" | "application/ndjson" | "application/jsonl" => Some(Format::Ndjson),
         "application/json" => Some(Format::JsonArray),
+        archive if ARCHIVES.contains(&archive) => Some(Format::Csv),
         _ => None,
     }
 }

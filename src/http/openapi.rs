@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::intake::ARCHIVES;
 use super::route::{Body, Field, Route};
 
 /// The description without paths; `VERSION` stands for the program's version.
@@ -52,10 +53,11 @@ fn operation(route: &Route) -> Value {
             operation["requestBody"] = form("multipart/form-data", component);
         }
         Body::Rows => {
-            let rows = ROWS.map(|media_type| match media_type {
+            let rows = ROWS.into_iter().chain(ARCHIVES).map(|media_type| match media_type {
                 "application/json" => (media_type, "Rows"),
                 _ => (media_type, ""),
             });
+            let rows: Vec<_> = rows.collect();
             operation["requestBody"] = json!({"required": true, "content": content(&rows)});
         }
     }

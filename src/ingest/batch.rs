@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
+use super::archive::{self, MemberError, Opened};
 use super::blocks::{Block, Division, ParserPool};
 use super::interner::Interner;
 use super::kind::{Collected, Kind, Value, Verdict};
@@ -33,7 +34,7 @@ const WATCHED_ROWS: u64 = 4096;
 pub struct Source<'a> {
     /// Its name in errors and notes.
     pub name: String,
-    /// The bytes, plain or gzipped.
+    /// The bytes: plain, gzipped, a zip of files or a spreadsheet.
     pub bytes: Box<dyn Read + Send + 'a>,
     /// Its required kind; without one the header decides, so it must be CSV.
     pub expected: Option<Kind>,
@@ -137,6 +138,12 @@ impl Refusal {
     }
 }
 
+impl From<MemberError> for Refusal {
+    fn from(MemberError { name, error }: MemberError) -> Self {
+        Self::new(&name, error)
+    }
+}
+
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
         Self::Failed(error)
@@ -192,6 +199,7 @@ pub fn read_by<'a>(
             ids: Interner::default(),
             send: |chunk| sorter.push(chunk),
             latest,
+            folder,
             reject,
             batch: Batch::default(),
         };
@@ -204,6 +212,14 @@ pub fn read_by<'a>(
     })
 }
 
+/// How the inputs of a source are to be read.
+struct Terms<'a> {
+    expected: Option<Kind>,
+    format: Format,
+    bytes_max: u64,
+    watched: Option<&'a AtomicU64>,
+}
+
 /// The parsing half of [`read`].
 struct Reader<'r, 'scope, 'env, S> {
     pool: ParserPool<'scope, 'env>,
@@ -213,19 +229,60 @@ struct Reader<'r, 'scope, 'env, S> {
     /// Sends a chunk of polls to the sorter.
     send: S,
     latest: Micros,
+    folder: &'r Path,
     reject: &'r mut dyn FnMut(&str, BadRow) -> Result<()>,
     batch: Batch,
 }
 
 impl<S: FnMut(Vec<PollRow>) -> Result<()>> Reader<'_, '_, '_, S> {
+    /// Reads a source: one input, or the members of an archive.
     fn source(&mut self, source: Source<'_>) -> Result<(), Refusal> {
-        let name = source.name;
-        let in_file = |error| Refusal::new(&name, error);
-        let (format, expected) = (source.format, source.expected);
-        let mut input = Rows::open(source.bytes, format, expected, self.latest, source.bytes_max).map_err(in_file)?;
+        let Source {
+            name, bytes, bytes_max, ..
+        } = source;
+        let terms = Terms {
+            expected: source.expected,
+            format: source.format,
+            bytes_max,
+            watched: source.watched,
+        };
+        // No archive holds JSON, so its bytes are refused as those of any other file.
+        if terms.format != Format::Csv {
+            return self.input(&name, bytes, &terms);
+        }
+        let opened = archive::open(bytes, self.folder, bytes_max).map_err(|error| Refusal::new(&name, error))?;
+        match opened {
+            Opened::Single(bytes) => self.input(&name, bytes, &terms),
+            Opened::Archive(archive) => archive.each(&name, &mut |member, text| match text {
+                Some(text) => self.input(member, text, &terms),
+                None => {
+                    let (source, note) = (
+                        member.to_owned(),
+                        Note {
+                            code: Code::NoRows,
+                            count: 1,
+                            line: None,
+                        },
+                    );
+                    self.batch.notes.push(SourceNote { source, note });
+                    Ok(())
+                }
+            }),
+        }
+    }
+
+    fn input(&mut self, name: &str, bytes: impl Read, terms: &Terms<'_>) -> Result<(), Refusal> {
+        let in_file = |error| Refusal::new(name, error);
+        let Terms {
+            format,
+            expected,
+            watched,
+            ..
+        } = *terms;
+        let mut input = Rows::open(bytes, format, expected, self.latest, terms.bytes_max).map_err(in_file)?;
         let kind = input.kind();
         if kind == Kind::Polls {
-            self.batch.polls_source.clone_from(&name);
+            name.clone_into(&mut self.batch.polls_source);
         }
         let Division {
             threads, rows_before, ..
@@ -234,7 +291,7 @@ impl<S: FnMut(Vec<PollRow>) -> Result<()>> Reader<'_, '_, '_, S> {
         let (mut notes, mut rows, mut rows_left) = (Notes::default(), 0, rows_before);
         loop {
             if divides && rows_left == 0 {
-                self.blocks(&mut input, &name, source.watched)?;
+                self.blocks(&mut input, name, watched)?;
                 rows_left = rows_before.max(1);
             }
             let Some(row) = input.next_row().map_err(in_file)? else {
@@ -243,7 +300,7 @@ impl<S: FnMut(Vec<PollRow>) -> Result<()>> Reader<'_, '_, '_, S> {
             rows_left = rows_left.saturating_sub(1);
             rows += 1;
             if rows == WATCHED_ROWS
-                && let Some(watched) = source.watched
+                && let Some(watched) = watched
             {
                 watched.fetch_add(mem::take(&mut rows), Ordering::Relaxed);
             }
@@ -252,13 +309,13 @@ impl<S: FnMut(Vec<PollRow>) -> Result<()>> Reader<'_, '_, '_, S> {
                 Err(bad) => Some(bad),
             };
             if let Some(bad) = bad {
-                self.bad(&name, *bad)?;
+                self.bad(name, *bad)?;
             }
         }
         self.batch.collected.note(kind, &mut notes);
         notes.merge(&input.notes());
         let note = |note| SourceNote {
-            source: name.clone(),
+            source: name.to_owned(),
             note,
         };
         self.batch.notes.extend(notes.iter().map(note));

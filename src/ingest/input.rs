@@ -16,38 +16,111 @@ const GZIP: &[u8] = b"\x1f\x8b";
 const UTF8_MARK: &[u8] = b"\xef\xbb\xbf";
 const UTF16_MARKS: [&[u8]; 3] = [b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff"];
 
-/// Archives, by their first bytes. Gzip is listed because gzip inside gzip is not unpacked.
-const ARCHIVES: &[(&[u8], &str)] = &[
-    (b"PK\x03\x04", "zip"),
-    (b"PK\x05\x06", "zip"),
-    (b"PK\x07\x08", "zip"),
-    (b"\xfd7zXZ\0", "xz"),
-    (b"BZh", "bzip2"),
-    (b"\x28\xb5\x2f\xfd", "zstd"),
-    (b"7z\xbc\xaf\x27\x1c", "7z"),
-    (b"Rar!\x1a\x07", "rar"),
-    (b"\x04\x22\x4d\x18", "lz4"),
-    (b"\x1f\x9d", "compress"),
-    (b"x\x01", "zlib"),
-    (b"x\x9c", "zlib"),
-    (b"x\xda", "zlib"),
-    (GZIP, "gzip inside gzip"),
+/// What is no text: its first bytes, its code and name, and the remedy, which is one command where there is one.
+const OTHERS: &[(&[u8], Code, &str, &str)] = &[
+    (
+        b"PK\x03\x04",
+        Code::Compressed,
+        "a zip archive",
+        "load it as it is, neither gzipped nor as JSON",
+    ),
+    (
+        b"PK\x05\x06",
+        Code::Compressed,
+        "a zip archive without files",
+        "put CSV files into it",
+    ),
+    (
+        b"PK\x07\x08",
+        Code::Compressed,
+        "a part of a zip archive",
+        "unpack it: unzip FILE",
+    ),
+    (
+        b"\xfd7zXZ\0",
+        Code::Compressed,
+        "an xz archive",
+        "unpack it: xz -d FILE",
+    ),
+    (b"BZh", Code::Compressed, "a bzip2 archive", "unpack it: bzip2 -d FILE"),
+    (
+        b"\x28\xb5\x2f\xfd",
+        Code::Compressed,
+        "a zstd archive",
+        "unpack it: zstd -d FILE",
+    ),
+    (
+        b"7z\xbc\xaf\x27\x1c",
+        Code::Compressed,
+        "a 7z archive",
+        "unpack it: 7z x FILE",
+    ),
+    (
+        b"Rar!\x1a\x07",
+        Code::Compressed,
+        "a rar archive",
+        "unpack it: unrar x FILE",
+    ),
+    (
+        b"\x04\x22\x4d\x18",
+        Code::Compressed,
+        "an lz4 archive",
+        "unpack it: lz4 -d FILE FILE.csv",
+    ),
+    (
+        b"\x1f\x9d",
+        Code::Compressed,
+        "an archive of compress, .Z",
+        "unpack it: uncompress FILE",
+    ),
+    (b"x\x01", Code::Compressed, "a zlib stream", ZLIB),
+    (b"x\x9c", Code::Compressed, "a zlib stream", ZLIB),
+    (b"x\xda", Code::Compressed, "a zlib stream", ZLIB),
+    // The outer one was unpacked already.
+    (GZIP, Code::Compressed, "gzip inside gzip", "unpack it: gunzip FILE"),
+    (
+        b"PAR1",
+        Code::Binary,
+        "a Parquet file",
+        "turn it into CSV: duckdb -c \"COPY (FROM 'FILE.parquet') TO 'FILE.csv'\"",
+    ),
+    (
+        b"SQLite format 3\0",
+        Code::Binary,
+        "an SQLite database",
+        "turn it into CSV: sqlite3 -header -csv FILE 'SELECT * FROM TABLE' > FILE.csv",
+    ),
+    (
+        b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
+        Code::Binary,
+        "an old .xls workbook, or one with a password",
+        "turn it into CSV: soffice --headless --convert-to csv FILE",
+    ),
+    (
+        b"Obj\x01",
+        Code::Binary,
+        "an Avro file",
+        "turn it into CSV: duckdb -c \"INSTALL avro; LOAD avro; COPY (FROM read_avro('FILE')) TO 'FILE.csv'\"",
+    ),
+    (
+        b"ARROW1",
+        Code::Binary,
+        "an Arrow file",
+        "turn it into CSV: python3 -c \"import pandas; pandas.read_feather('FILE').to_csv('FILE.csv', index=False)\"",
+    ),
+    (b"%PDF-", Code::Binary, "a PDF", "export its table as CSV"),
+    (b"\x7fELF", Code::Binary, "a program", "export its table as CSV"),
+    (b"MZ\x90\0", Code::Binary, "a program", "export its table as CSV"),
+    (b"\x89PNG", Code::Binary, "an image", "export its table as CSV"),
+    (b"GIF8", Code::Binary, "an image", "export its table as CSV"),
+    (b"\xff\xd8\xff", Code::Binary, "an image", "export its table as CSV"),
 ];
 
-/// Other binary formats, by their first bytes.
-const BINARIES: &[(&[u8], &str)] = &[
-    (b"SQLite format 3\0", "an SQLite database"),
-    (b"%PDF-", "a PDF"),
-    (b"PAR1", "a Parquet file"),
-    (b"Obj\x01", "an Avro file"),
-    (b"ARROW1", "an Arrow file"),
-    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Office file"),
-    (b"\x7fELF", "a program"),
-    (b"MZ\x90\0", "a program"),
-    (b"\x89PNG", "an image"),
-    (b"GIF8", "an image"),
-    (b"\xff\xd8\xff", "an image"),
-];
+const ZLIB: &str = "unpack it: python3 -c 'import sys, zlib; \
+    sys.stdout.buffer.write(zlib.decompress(sys.stdin.buffer.read()))' < FILE > FILE.csv";
+
+/// The first line of a file that Git LFS left in another's place.
+const LFS_POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";
 
 /// The text of an input, as a reader.
 ///
@@ -192,22 +265,23 @@ fn read_head(reader: &mut impl Read) -> io::Result<Vec<u8>> {
 fn refuse(head: &[u8]) -> Option<BadFile> {
     let bad = |code, reason: String| Some(BadFile::new(None, code, reason));
     // Before the byte order marks: a JPEG and UTF-16 begin alike.
-    if let Some((_, name)) = BINARIES.iter().find(|(magic, _)| head.starts_with(magic)) {
-        return bad(Code::Binary, format!("this is {name}, not text (export it as CSV)"));
-    }
-    if let Some((_, name)) = ARCHIVES.iter().find(|(magic, _)| head.starts_with(magic)) {
-        return bad(
-            Code::Compressed,
-            format!("a compressed archive ({name}); only gzip is read (unpack it first)"),
-        );
+    if let Some(&(_, code, name, remedy)) = OTHERS.iter().find(|(magic, ..)| head.starts_with(magic)) {
+        return bad(code, format!("this is {name}, not text ({remedy})"));
     }
     if head.get(257..262) == Some(b"ustar") {
-        return bad(Code::Compressed, "a tar archive (unpack it first)".to_owned());
+        return bad(
+            Code::Compressed,
+            "this is a tar archive, not text (unpack it: tar -xf FILE)".to_owned(),
+        );
+    }
+    if head.starts_with(LFS_POINTER) {
+        let reason = "this is the pointer that Git LFS leaves in place of a file (fetch the file: git lfs pull)";
+        return bad(Code::Header, reason.to_owned());
     }
     if UTF16_MARKS.iter().any(|mark| head.starts_with(mark)) || is_interleaved(head) {
         return bad(
             Code::Utf16,
-            "this is UTF-16 or UTF-32 text (save it as UTF-8)".to_owned(),
+            "this is UTF-16 or UTF-32 text (save it as UTF-8: iconv -f UTF-16 -t UTF-8 FILE > FILE.csv)".to_owned(),
         );
     }
     // A later NUL makes its row bad, not the file.
@@ -317,6 +391,12 @@ mod tests {
             (b"\x78\x9crest", Code::Compressed),
             (b"SQLite format 3\0rest", Code::Binary),
             (b"%PDF-1.7\n", Code::Binary),
+            (b"PAR1rest", Code::Binary),
+            (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1rest", Code::Binary),
+            (
+                b"version https://git-lfs.github.com/spec/v1\noid sha256:aa\n",
+                Code::Header,
+            ),
             (b"\0\0\0\0\0\0", Code::Binary),
             (b"\n\nab\0c\n", Code::Binary),
         ] {

@@ -8,6 +8,8 @@
 //! | [`kind`] | a row's fields | typed rows; one file a kind |
 //! | [`rows`] | the bytes of an input | its rows |
 //! | [`input`] | the bytes of a file | its text, unpacked; other files are refused |
+//! | [`archive`] | a source | its bytes; of a zip or spreadsheet, each member or sheet |
+//! | `sheet`, `xlsx`, `ods` | a sheet of a spreadsheet | its text as CSV |
 //! | [`records`], [`mod@array`] | text: CSV or lines, a JSON array | records and the lines they start on |
 //! | [`fields`], `object` | a record of CSV, of JSON | fields |
 //! | [`header`] | the first record | a kind of input and its columns |
@@ -28,6 +30,7 @@
 //! Writing begins after the last row is read: one bad row refuses the whole call, and the write lock blocks
 //! other writers.
 
+pub mod archive;
 pub mod array;
 pub mod batch;
 pub mod blocks;
@@ -40,11 +43,14 @@ pub mod interner;
 pub mod kind;
 pub mod load;
 mod object;
+mod ods;
 mod prefetch;
 pub mod problem;
 pub mod records;
 pub mod rows;
 pub mod runs;
+mod sheet;
 mod sorter;
 #[cfg(test)]
 mod trickle;
+mod xlsx;

@@ -59,7 +59,7 @@ codes! {
     File Utf16 "utf16";
     /// Nothing, not even a header.
     File Empty "empty";
-    /// An archive other than gzip, or a gzip that is damaged.
+    /// An archive that is not read, or one that is damaged.
     File Compressed "compressed";
     /// Not text: NUL bytes, a database, a PDF.
     File Binary "binary";
@@ -117,7 +117,7 @@ codes! {
     Note Gzip "gzip";
     /// Blank lines were skipped.
     Note BlankLines "blank_lines";
-    /// A header without rows.
+    /// A header without rows, or an empty sheet.
     Note NoRows "no_rows";
     /// A column name in other letter case, or with spaces around it.
     Note HeaderCase "header_case";

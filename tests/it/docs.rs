@@ -13,7 +13,7 @@ use crate::webdriver::Browser;
 /// The limits that guides name: the guide, its words with `{}` for the number, the constant (with a part of its
 /// file's path where others have its name), and the unit in which the words count it.
 #[rustfmt::skip]
-const LIMITS: [(&str, &str, &str, u64); 44] = [
+const LIMITS: [(&str, &str, &str, u64); 47] = [
     ("http", "request line {} KiB", "LINE_BYTES_MAX", 1024),
     ("http", "head {} KiB and", "HEAD_BYTES_MAX", 1024),
     ("http", "and {} fields", "head::FIELDS_MAX", 1),
@@ -29,7 +29,7 @@ const LIMITS: [(&str, &str, &str, u64); 44] = [
     ("http", "made them: {} MiB", "SHARED_BYTES_MAX", 1 << 20),
     ("http", "files: {} times `--max-body`", "BODIES_ON_DISK_MAX", 1),
     ("http", "at least {} GiB", "DISK_BYTES", 1 << 30),
-    ("http", "body: {} times `--max-body` unpacked", "UNPACKED_FACTOR", 1),
+    ("http", "archive: {} times `--max-body` unpacked", "UNPACKED_FACTOR", 1),
     ("http", "`Idempotency-Key` of {} bytes", "KEY_BYTES_MAX", 1),
     ("http", "| {} changes in the write queue", "QUEUE_CHANGES_MAX", 1),
     ("http", "waits {} seconds for an import", "BUSY_TIMEOUT", 1),
@@ -49,6 +49,9 @@ const LIMITS: [(&str, &str, &str, u64); 44] = [
     ("import", "Where {} changes wait", "PATIENT_CHANGES_MAX", 1),
     ("import", "the next ones wait {} seconds", "PATIENCE_OF_MANY", 1),
     ("import", "at most {} fields", "PARTS_MAX", 1),
+    ("import", "at most {} MiB unpacked", "PART_BYTES_MAX", 1 << 20),
+    ("http", "`.xlsx`: {} MiB unpacked", "PART_BYTES_MAX", 1 << 20),
+    ("import", "keeps {} digits", "DIGITS_MAX", 1),
     ("storage", "The schema has version {}.", "SCHEMA_VERSION", 1),
     ("storage", "not check below {} MiB", "UNCHECKED_BYTES", 1 << 20),
     ("operate", "at most {} seconds", "serve::STOP_WITHIN", 1),

@@ -24,6 +24,7 @@ mod pages;
 mod properties;
 mod schemas;
 mod splits;
+mod spreadsheets;
 mod store_status;
 mod stress;
 mod tidy;

@@ -72,7 +72,7 @@ const NEVER: [(&str, &[&str]); 11] = [
 const CURRENCY: &str = "uptime::interval";
 
 /// Crates, and the only rooms that may name them.
-const CRATES: [(&str, &[&str]); 14] = [
+const CRATES: [(&str, &[&str]); 17] = [
     ("tiny_http", &["http"]),
     ("mio", &["http"]),
     ("socket2", &["http"]),
@@ -86,6 +86,9 @@ const CRATES: [(&str, &[&str]); 14] = [
     ("tracing_subscriber", &["cli"]),
     ("flate2", &["ingest", "export", "http"]),
     ("csv", &["cli", "export", "http"]),
+    ("calamine", &["ingest"]),
+    ("quick_xml", &["ingest"]),
+    ("zip", &["ingest"]),
     (
         "rusqlite",
         &[

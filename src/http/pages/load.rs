@@ -30,7 +30,8 @@ pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let frame = Frame::new(app, request, Section::Load)?;
     let body = html! {
         h1 { "Load data" }
-        p.lead { "CSV files, plain or gzipped; the header tells which kind a file is. Loading one again changes nothing." }
+        p.lead { "CSV files, spreadsheets (.xlsx, .ods) and zips of CSV files; the header tells which kind a file or sheet is. \
+                 Loading one again changes nothing." }
         (steps(&frame))
     };
     Ok(Response::page(200, frame.page("Load data", None, &body)))
@@ -54,7 +55,7 @@ fn steps(frame: &Frame) -> Markup {
     html! {
         ol.steps {
             li.card {
-                h2 { "1. Export your files as CSV" }
+                h2 { "1. Export your files as CSV or as a spreadsheet" }
                 p { "Each begins with its header; columns may come in any order." }
                 dl.files {
                     @for kind in Kind::ALL.map(Kind::description) {
@@ -89,7 +90,7 @@ fn form() -> Markup {
     html! {
         form.upload action="/load" method="post" enctype="multipart/form-data" data-drop="" {
             label for="files" { "Choose files or drop them here, several at once if you like" }
-            input #files type="file" name="files" multiple accept=".csv,.gz,text/csv,application/gzip" required;
+            input #files type="file" name="files" multiple accept=".csv,.gz,.zip,.xlsx,.ods,text/csv,application/gzip" required;
             p.check {
                 input #skip type="checkbox" name="on_bad_row" value="skip";
                 label for="skip" { "Take the good rows even if others are bad" }
