@@ -106,7 +106,7 @@ pub fn store_windows(standing: &StoreStatus) -> Value {
 
 /// An incident of a store; `outages` are the poller's.
 pub fn incident(incident: &Incident, standing: &StoreStatus, outages: &Intervals) -> Value {
-    let unconfirmed = incident.unconfirmed(&standing.open, outages);
+    let unconfirmed = incident.unconfirmed(&standing.segments, outages);
     json!({
         "from": civil::format_rfc3339(incident.stretch.start),
         "to": civil::format_rfc3339(incident.stretch.end),

@@ -4,6 +4,7 @@
 
 use super::interval::{Interval, Intervals, Micros};
 use super::poll::Poll;
+use super::segment::{Condition, Segment};
 use super::timeline::Timeline;
 
 /// A run of downtime.
@@ -26,11 +27,14 @@ pub struct Incident {
 }
 
 impl Incident {
-    /// The parts of its downtime that no poll can confirm, because the poller itself was out; `open` is the store's
-    /// business time.
-    pub fn unconfirmed(&self, open: &Intervals, outages: &Intervals) -> Intervals {
-        // All business time of an incident is downtime.
-        outages.clip(self.stretch).intersection(open)
+    /// The parts of its downtime that nobody confirms: the poller itself was out, and no poll is near. `segments` are
+    /// those of the week.
+    pub fn unconfirmed(&self, segments: &[Segment], outages: &Intervals) -> Intervals {
+        let unseen = segments
+            .iter()
+            .filter(|one| one.condition == Condition::Offline && !one.seen);
+        let unseen: Intervals = unseen.map(|one| one.stretch.intersection(self.stretch)).collect();
+        unseen.intersection(outages)
     }
 }
 
@@ -165,18 +169,32 @@ mod tests {
     }
 
     #[test]
-    fn downtime_within_an_outage_of_the_poller_is_not_confirmed() {
+    fn downtime_within_an_outage_is_not_confirmed_unless_a_poll_is_near() {
         let polls = [(2, true), (8, false), (26, false), (28, true)];
-        let hours = [(0, 10), (24, 34)];
-        let found = found(&polls, &hours, Interval::new(0, 30 * HOUR));
+        let found = found(&polls, &[(0, 10), (24, 34)], Interval::new(0, 30 * HOUR));
+        assert_eq!(found[0].stretch, Interval::new(5 * HOUR, 27 * HOUR));
+        let segment = |(start, end, condition, seen): (Micros, Micros, Condition, bool)| Segment {
+            stretch: Interval::new(start * HOUR, end * HOUR),
+            condition,
+            seen,
+        };
+        use Condition::{Closed, Offline, Online};
+        let segments = [
+            (3, 5, Online, false),
+            (5, 7, Offline, false),
+            (7, 9, Offline, true),
+            (9, 10, Offline, false),
+            (10, 24, Closed, true),
+            (24, 25, Offline, false),
+        ]
+        .map(segment);
         let set = |hours: &[(Micros, Micros)]| -> Intervals {
             let hours = hours.iter();
             hours
                 .map(|&(start, end)| Interval::new(start * HOUR, end * HOUR))
                 .collect()
         };
-        let unconfirmed = found[0].unconfirmed(&set(&hours), &set(&[(3, 6), (9, 25), (27, 29)]));
-        assert_eq!(found[0].stretch, Interval::new(5 * HOUR, 27 * HOUR));
+        let unconfirmed = found[0].unconfirmed(&segments, &set(&[(3, 6), (8, 25), (27, 29)]));
         assert_eq!(unconfirmed, set(&[(5, 6), (9, 10), (24, 25)]));
     }
 

@@ -2,11 +2,9 @@
 
 use maud::{Markup, html};
 
-use super::day::Day;
 use super::layout::{Frame, Section, hatches};
 use super::phrases::{self, Wall};
-use super::store::last_polled;
-use super::{age, area, controls, heat, load, timeline_bar};
+use super::{age, area, attention, controls, heat, load};
 use crate::error::Result;
 use crate::fleet_view::{FleetPart, FleetView, Sum};
 use crate::http::app::App;
@@ -18,7 +16,7 @@ use crate::http::response::Response;
 use crate::uptime::business_hours::ZoneTable;
 use crate::uptime::fleet_event::FleetEvent;
 use crate::uptime::freshness::Freshness;
-use crate::uptime::interval::{DAY, Micros};
+use crate::uptime::interval::Micros;
 use crate::uptime::overview::Overview;
 use crate::uptime::store_state::StoreState;
 use crate::uptime::store_summary::{StoreSummary, VOUCHED_FROM};
@@ -79,28 +77,33 @@ fn body(
             }
             (controls::choices(frame, "/", Some(&view.owner_names()), frame.zone()))
         }
+        (attention::section(frame, view, part, freshness.is_live()))
         (cards(frame, view, part, open, &wall, freshness.is_live()))
-        (attention(frame, view, part, freshness.is_live()))
-        div.two {
-            section.card aria-labelledby="hours" {
-                h2 #hours { "Stores offline, of stores open, hour by hour" }
-                @for event in &view.overview.events { (fleet_event(locale, event, &wall)) }
-                (area::chart(locale, week, &overview.hours, &marks, &zone))
-                (outages(view, &wall))
-                p.note { "Days in " (phrases::city(frame.zone())) " time, the zone of most stores." }
-                (area::table(locale, week, &overview.hours, &zone))
+        div.two.columns {
+            div {
+                section.card aria-labelledby="hours" {
+                    h2 #hours { "Stores offline, of stores open, hour by hour" }
+                    @for event in &view.overview.events { (fleet_event(locale, event, &wall)) }
+                    (area::chart(locale, week, &overview.hours, &marks, &zone))
+                    (outages(view, &wall))
+                    p.note { "Days in " (phrases::city(frame.zone())) " time, the zone of most stores." }
+                    (area::table(locale, week, &overview.hours, &zone))
+                }
+                (worst(frame, view, part))
             }
-            section.card aria-labelledby="cells" {
-                h2 #cells { "When downtime falls, store-local time" }
-                (heat::map(locale, &overview.cells))
+            div {
+                section.card aria-labelledby="cells" {
+                    h2 #cells { "When downtime falls, store-local time" }
+                    (heat::map(locale, &overview.cells))
+                }
+                (not_sure(frame, view, part))
             }
-        }
-        div.two {
-            (worst(frame, view, part))
-            (not_sure(frame, view, part))
         }
         @if group.is_none() && !owners.is_empty() { (by_owner(frame, owners)) }
         (controls::rules(frame, view.question.rule))
+        @if !frame.is_read_only() {
+            form.screen.make action="/reports" method="post" { button.primary type="submit" { "Make a report" } }
+        }
     }
 }
 
@@ -238,56 +241,6 @@ fn trend(locale: Locale, week: &Sum, before: &Sum) -> Markup {
     }
 }
 
-/// Stores offline in their business hours, the longest first.
-fn attention(frame: &Frame, view: &FleetView, part: &FleetPart, is_live: bool) -> Markup {
-    let mut offline: Vec<usize> = in_state(view, part, |state| state == StoreState::Offline).collect();
-    offline.sort_by_key(|&place| view.overview.summaries[place].offline_since);
-    let more = offline.len().saturating_sub(ROWS_MAX);
-    html! {
-        section.card aria-labelledby="attention" {
-            h2 #attention { "Needs attention" @if is_live { " now" } }
-            @if offline.is_empty() {
-                p.calm { (phrases::state(StoreState::Online, "")) " No open store is known to be offline." }
-            } @else {
-                ul.attention {
-                    @for &place in offline.iter().take(ROWS_MAX) { (needs(frame, view, place)) }
-                }
-            }
-            @if more > 0 {
-                p.more { a href=(frame.link("/stores?state=offline&sort=state")) { "All " (frame.locale().stores(offline.len())) " that are offline" } }
-            }
-        }
-    }
-}
-
-fn needs(frame: &Frame, view: &FleetView, place: usize) -> Markup {
-    let (store, summary, as_of) = (view.store(place), &view.overview.summaries[place], view.question.as_of);
-    let pattern = &view.inputs.fleet.patterns()[store.pattern];
-    let standing = query::status(&view.inputs, store, view.question);
-    let wall = Wall::new(&standing.zone, frame.locale());
-    let since = summary.offline_since.unwrap_or(as_of);
-    let before = standing.incidents.last().is_some_and(|last| last.began_before);
-    let day = Day::last(&standing, frame.locale());
-    html! {
-        li {
-            div.who {
-                a href=(frame.store_link(&store.id)) { (view.name(place)) }
-                p { (view.labels[place].group) }
-            }
-            p.how {
-                (phrases::state(StoreState::Offline, &format!(" {}", phrases::length(as_of - since))))
-                span.since {
-                    @if before { "since before " } @else { "since " }
-                    @if as_of - since > DAY { (wall.stamp(since)) } @else { (wall.short(since)) }
-                    " " (phrases::city(pattern.zone))
-                }
-            }
-            div.today { (timeline_bar::bar(day.stretch, &day.pieces, &standing.polls, &day.summary, false)) }
-            p.when { "last poll " (last_polled(summary.last_poll, as_of, &wall)) }
-        }
-    }
-}
-
 /// The stores with the most downtime in the week.
 fn worst(frame: &Frame, view: &FleetView, part: &FleetPart) -> Markup {
     let downtime = |place: &usize| {
@@ -368,9 +321,6 @@ fn not_sure(frame: &Frame, view: &FleetView, part: &FleetPart) -> Markup {
                 @if total > ROWS_MAX {
                     p.more { a href=(frame.link("/stores?state=unvouched&sort=coverage")) { "All with too few polls in their week" } }
                 }
-            }
-            @if !frame.is_read_only() {
-                form.screen action="/reports" method="post" { button.primary type="submit" { "Make a report" } }
             }
         }
     }

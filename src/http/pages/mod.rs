@@ -2,13 +2,14 @@
 //!
 //! In reading order: [`phrases`] (numbers, lengths and times for people), [`age`] (now, or as of when), [`layout`]
 //! (the frame of every page), [`controls`] (what several pages let people choose), [`timeline_bar`], [`day`], [`area`]
-//! and [`heat`] (one drawing each), then the pages: [`fleet`], [`stores`],
+//! and [`heat`] (one drawing each), [`attention`] (who needs it first), then the pages: [`fleet`], [`stores`],
 //! [`store`], [`reports`], [`load`], [`docs`] and [`problem`].
 //!
 //! Pages read values; the core computes them.
 
 pub mod age;
 pub mod area;
+pub mod attention;
 pub mod controls;
 pub mod day;
 pub mod docs;

@@ -279,9 +279,9 @@ fn incidents(locale: Locale, shown: &StoreView, wall: &Wall<'_>, path: &str) -> 
                                 }
                                 td.number {
                                     (phrases::length(incident.downtime))
-                                    @let unconfirmed = incident.unconfirmed(&standing.open, &shown.outages).length();
-                                    @if unconfirmed > 0 {
-                                        span.unconfirmed { (phrases::length(unconfirmed)) " not confirmed: our checker was down" }
+                                    @let unconfirmed = incident.unconfirmed(&standing.segments, &shown.outages);
+                                    @if unconfirmed.length() > 0 {
+                                        span.unconfirmed { (phrases::length(unconfirmed.length())) " not confirmed" }
                                     }
                                 }
                                 td.least { (evidence_of(incident, wall)) }

@@ -67,6 +67,18 @@ pub fn bar(day: Interval, pieces: &[Piece], polls: &[Poll], name: &str, reachabl
     }
 }
 
+/// A mark with these words at the instant `at` over the bar of a day: time after it is not known yet.
+pub fn mark(day: Interval, at: Micros, words: &str) -> Markup {
+    let x = per_cent(at, day);
+    let late = 4 * (at - day.start) > 3 * day.length();
+    html! {
+        svg.now width="100%" height="42" aria-hidden="true" {
+            line x1=(x) x2=(x) y1="-14" y2="42" {}
+            text x=(x) y="-5" dx=(if late { "-5" } else { "5" }) text-anchor=(if late { "end" } else { "start" }) { (words) }
+        }
+    }
+}
+
 /// One segment: offline is taller, and closed is thin. Colour is kept for what somebody saw: time far from any poll
 /// has a neutral hatch.
 fn draw(day: Interval, segment: &Segment) -> Markup {
