@@ -39,9 +39,8 @@ pub fn section(frame: &Frame, view: &FleetView, part: &FleetPart, is_live: bool)
     let more = |count: usize, shown: usize, words: &str| {
         html! {
             @if count > shown {
-                p.more {
-                    a href=(frame.link("/stores?state=offline&sort=state")) { "All " (frame.locale().stores(count)) (words) }
-                }
+                @let all = frame.link("/stores?state=offline&sort=state");
+                p.more { a href=(all) { "All " (frame.locale().stores(count)) (words) } }
             }
         }
     };
@@ -51,7 +50,9 @@ pub fn section(frame: &Frame, view: &FleetView, part: &FleetPart, is_live: bool)
             @if just.is_empty() && long.is_empty() { (calm(view, part)) }
             @if !just.is_empty() {
                 @if !long.is_empty() { h3 { "Just went down" } }
-                ul.attention { @for &place in just.iter().take(JUST_DOWN_MAX) { (went_down(frame, view, place, is_live)) } }
+                ul.attention {
+                    @for &place in just.iter().take(JUST_DOWN_MAX) { (went_down(frame, view, place, is_live)) }
+                }
                 (more(just.len(), JUST_DOWN_MAX, " that just went down"))
             }
             @if !long.is_empty() {
@@ -72,7 +73,8 @@ fn calm(view: &FleetView, part: &FleetPart) -> Markup {
     html! {
         p.calm {
             @if is(StoreState::NotSure) {
-                (phrases::state(StoreState::NotSure, "")) " No open store is known to be offline, but not all were checked."
+                (phrases::state(StoreState::NotSure, ""))
+                " No open store is known to be offline, but not all were checked."
             } @else if is(StoreState::Online) {
                 (phrases::state(StoreState::Online, "")) " No open store is known to be offline."
             } @else {
