@@ -12,7 +12,7 @@
 -- table. src/db/migrate.rs does the rest.
 
 PRAGMA application_id = 0x53746F72; -- "Stor"
-PRAGMA user_version = 6;
+PRAGMA user_version = 7;
 
 -- A store exists once any input names it.
 CREATE TABLE IF NOT EXISTS store (
@@ -20,7 +20,8 @@ CREATE TABLE IF NOT EXISTS store (
     store_id    TEXT NOT NULL UNIQUE, -- opaque
     timezone    TEXT,                 -- an IANA name as it was written; NULL: none, so America/Chicago
     name        TEXT,                 -- the name that people use; NULL: not in any stores file
-    store_group TEXT                  -- who owns it; NULL together with `name`
+    store_group TEXT,                 -- who owns it; NULL together with `name`
+    polled      INTEGER NOT NULL DEFAULT 0 CHECK (polled IN (0, 1)) -- whether any load brought a poll of it
 ) STRICT;
 
 -- One status of one store. The key begins with the instant: an hour's batch lands on neighbouring pages,
@@ -44,7 +45,8 @@ CREATE TABLE IF NOT EXISTS packed_hour (
 CREATE TABLE IF NOT EXISTS schedule (
     key  INTEGER PRIMARY KEY,
     -- Its rows, sorted, each once: [[weekday, start, end], …]. 0 is Monday, times are HH:MM:SS by the wall
-    -- clock, 24:00:00 at most; an end that is not after the start is on the next day.
+    -- clock, 24:00:00 at most; an end that is not after the start is on the next day. Both times are null in a
+    -- row that says closed.
     week TEXT NOT NULL UNIQUE CHECK (json_valid(week))
 ) STRICT;
 

@@ -19,6 +19,21 @@ pub struct Timestamp {
     pub subsecond: bool,
     /// The text was a real leap second; the instant is the second after it.
     pub leap_second: bool,
+    /// The seconds, or a digit of the hour, are missing.
+    pub short: bool,
+}
+
+impl Timestamp {
+    /// An instant that is written in UTC.
+    pub const fn utc(at: Micros) -> Self {
+        Self {
+            at,
+            offset: false,
+            subsecond: false,
+            leap_second: false,
+            short: false,
+        }
+    }
 }
 
 /// The reason why a text is not a timestamp.
@@ -39,7 +54,7 @@ pub enum TimestampError {
 impl fmt::Display for TimestampError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Shape => "expected a form like `2023-01-24 09:08:23.138922 UTC`",
+            Self::Shape => "export instants in UTC, in a form like `2023-01-24 09:08:23.138922 UTC`",
             Self::Date => "the calendar has no such date",
             Self::Time => "a day has no such time; it ends with 23:59:59",
             Self::LeapSecond => "no leap second was there",
@@ -62,8 +77,8 @@ const LEAP_SECOND_DAYS: [i64; 5] = [
 /// The value of the last of `n` fraction digits, in microseconds.
 const FRACTION_UNITS: [u32; 7] = [1_000_000, 100_000, 10_000, 1_000, 100, 10, 1];
 
-/// Reads an instant: a date, a space or `T`, a time with any fraction, then UTC by name (`UTC` or
-/// `Z`, in any case), by an offset, or by default.
+/// Reads an instant: a date, a space or `T`, a time with any fraction, then UTC by name (`UTC`, `GMT` or `Z`, in
+/// any case), by an offset, or by default. The hour may have one digit, and the seconds may be missing.
 ///
 /// ```
 /// use store_monitor::civil::{format_utc, parse_timestamp};
@@ -83,12 +98,7 @@ pub fn parse_timestamp(text: &str) -> Result<Timestamp, TimestampError> {
 /// [`parse_timestamp`] for bytes of any kind.
 pub(crate) fn parse_timestamp_bytes(text: &[u8]) -> Result<Timestamp, TimestampError> {
     match parse_common(text) {
-        Some(at) => Ok(Timestamp {
-            at,
-            offset: false,
-            subsecond: false,
-            leap_second: false,
-        }),
+        Some(at) => Ok(Timestamp::utc(at)),
         None => parse_any(text),
     }
 }
@@ -154,11 +164,19 @@ fn parse_any(text: &[u8]) -> Result<Timestamp, TimestampError> {
     let [b' ' | b'T' | b't', text @ ..] = text else {
         return Err(Shape);
     };
-    let (hour, text) = digits(text, 2).ok_or(Shape)?;
+    let ((hour, text), short_hour) = match digits(text, 2) {
+        Some(hour) => (hour, false),
+        None => (digits(text, 1).ok_or(Shape)?, true),
+    };
     let (minute, text) = digits_after(b":", text).ok_or(Shape)?;
-    let (second, text) = digits_after(b":", text).ok_or(Shape)?;
+    let has_seconds = text.starts_with(b":");
+    let (second, text) = match has_seconds {
+        true => digits_after(b":", text).ok_or(Shape)?,
+        false => (0, text),
+    };
     let (fraction, text) = match text.strip_prefix(b".") {
         None => (&[][..], text),
+        Some(_) if !has_seconds => return Err(Shape),
         Some(text) => {
             let length = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
             if length == 0 {
@@ -187,17 +205,19 @@ fn parse_any(text: &[u8]) -> Result<Timestamp, TimestampError> {
         offset: offset != 0,
         subsecond: fraction.len() > 6,
         leap_second,
+        short: short_hour || !has_seconds,
     })
 }
 
-/// The minutes east of UTC at the end of a timestamp: empty, `Z`, `UTC`, `+02`, `+0200` or `+02:00`, each
-/// with or without a space before it.
+/// The minutes east of UTC at the end of a timestamp: empty, `Z`, `UTC`, `GMT`, `+02`, `+0200` or `+02:00`, each
+/// with or without a space before it; `+0000 UTC`, which Go writes, is UTC.
 fn parse_offset(text: &[u8]) -> Option<i64> {
     if text.is_empty() {
         return Some(0);
     }
     let text = text.strip_prefix(b" ").unwrap_or(text);
-    if text.eq_ignore_ascii_case(b"UTC") || text.eq_ignore_ascii_case(b"Z") {
+    let is = |name: &[u8]| text.eq_ignore_ascii_case(name);
+    if is(b"UTC") || is(b"GMT") || is(b"Z") || is(b"+0000 UTC") {
         return Some(0);
     }
     let (sign, text) = match text {
@@ -445,6 +465,9 @@ fn civil_from_days(days: i64) -> (i64, u64, u64) {
 /// # Errors
 /// When the text is not an instant.
 pub fn parse_instant(text: &str) -> Result<Micros> {
+    if let Ok(day) = parse_day(text) {
+        return Ok(day * DAY);
+    }
     parse_timestamp(text).map(|timestamp| timestamp.at).map_err(|_| {
         Error::invalid(format!(
             "`{}` is not an instant (expected one such as `2026-11-08T20:00:00Z` or `2026-11-08 20:00:00 UTC`)",

@@ -15,11 +15,14 @@ use crate::civil;
 use crate::clock;
 use crate::db;
 use crate::db::connection::{create, open_reader, open_writer};
+use crate::db::fit::Fit;
+use crate::db::schedules::HoursMode;
 use crate::db::{forget, packed};
 use crate::error::{Error, Result};
 use crate::ingest::batch::{BAD_ROWS_TOLD, Batch, Refusal, Source, SourceNote};
-use crate::ingest::import::{self, OnBadRow};
+use crate::ingest::import::{self, Choices, OnBadRow};
 use crate::ingest::load::{self, Summary};
+use crate::ingest::options::{DayNumbers, ReadOptions};
 use crate::ingest::problem::BadRow;
 use crate::uptime::interval::Micros;
 
@@ -34,6 +37,18 @@ pub struct Options {
     #[arg(long, env = "STORE_MONITOR_REJECTS", value_name = "FILE")]
     rejects: Option<PathBuf>,
 
+    /// How the days of business hours are numbered: monday=0 (to 6 for Sunday), monday=1, sunday=0 or sunday=1
+    #[arg(long, env = "STORE_MONITOR_DAYS", value_name = "DAY=NUMBER", default_value = "monday=0", value_parser = day_numbers)]
+    days: DayNumbers,
+
+    /// What new business hours of a store replace: all its hours (replace), or those of the weekdays named (merge)
+    #[arg(long, env = "STORE_MONITOR_HOURS", value_name = "MODE", default_value = "replace", value_parser = hours_mode)]
+    hours: HoursMode,
+
+    /// Take store ids that look damaged by a spreadsheet, such as 2.57E+14 or #N/A
+    #[arg(long, env = "STORE_MONITOR_IDS_AS_WRITTEN")]
+    ids_as_written: bool,
+
     /// Then forget all polls before this instant
     #[arg(long, env = "STORE_MONITOR_PRUNE_BEFORE", value_name = "TIME", value_parser = civil::parse_instant)]
     prune_before: Option<Micros>,
@@ -45,6 +60,14 @@ pub struct Options {
 
     #[command(flatten)]
     database: Database,
+}
+
+fn day_numbers(name: &str) -> Result<DayNumbers> {
+    DayNumbers::parse(Some(name))
+}
+
+fn hours_mode(name: &str) -> Result<HoursMode> {
+    HoursMode::parse(Some(name))
 }
 
 /// Loads the files, then deletes old polls.
@@ -77,38 +100,50 @@ fn prune(options: &Options) -> Result<()> {
 }
 
 fn import(options: &Options) -> Result<()> {
-    let summary = match &options.rejects {
-        None => load(options, OnBadRow::Refuse, &mut |_, _| Ok(())),
+    let (summary, fit) = match &options.rejects {
+        None => load(options, OnBadRow::Refuse, &mut |_, _| Ok(())).map_err(refused),
         Some(file) => {
-            let mut summary = Summary::default();
+            let mut loaded = Err(Error::failed("nothing was read"));
             output::to_file(file, |out| {
-                summary = take_good_rows(options, out)?;
+                loaded = match take_good_rows(options, out) {
+                    // Without one good row nothing is loaded, and the file says why.
+                    Err(Refusal::Rows { count, .. }) => Err(Error::invalid(format!(
+                        "every row was refused, so nothing was written ({} in the rejects file)",
+                        counted(count, "row")
+                    ))),
+                    Err(refusal) => return Err(refusal.into()),
+                    Ok(loaded) => Ok(loaded),
+                };
                 Ok(())
             })?;
-            Ok(summary)
+            loaded
         }
     }?;
     tell(&summary, options.files.len());
+    fit.sentences().iter().for_each(|sentence| eprintln!("{sentence}"));
     Ok(())
 }
 
-fn take_good_rows(options: &Options, out: &mut dyn Write) -> Result<Summary> {
+fn take_good_rows(options: &Options, out: &mut dyn Write) -> Result<Loaded, Refusal> {
     let unwritten = |error: csv::Error| Error::failed("the rejects file cannot be written").because(error);
     let mut rejects = csv::Writer::from_writer(out);
     rejects
         .write_record(["file", "line", "column", "code", "value", "reason", "row"])
         .map_err(unwritten)?;
-    let summary = load(options, OnBadRow::Skip, &mut |name, bad| {
+    let loaded = load(options, OnBadRow::Skip, &mut |name, bad| {
         let line = bad.line.to_string();
         let column = bad.column.unwrap_or_default();
         let (code, value, reason) = (bad.code.as_str(), &bad.value, &bad.reason);
         let fields = [name, &line, column, code, value, reason].map(str::as_bytes);
         let record = fields.into_iter().chain([&*bad.raw]);
         rejects.write_record(record).map_err(unwritten)
-    })?;
+    });
     rejects.flush().map_err(|error| unwritten(error.into()))?;
-    Ok(summary)
+    loaded
 }
+
+/// What was loaded, and whether the stores of all sources are the same ones.
+type Loaded = (Summary, Fit);
 
 /// Reads all files, then writes their rows. A new database is created only when there are rows to
 /// write.
@@ -116,7 +151,7 @@ fn load(
     options: &Options,
     on_bad_row: OnBadRow,
     reject: &mut dyn FnMut(&str, BadRow) -> Result<()>,
-) -> Result<Summary> {
+) -> Result<Loaded, Refusal> {
     let file = &options.database.file;
     let existing = if file.exists() { Some(open_writer(file)?) } else { None };
     let files = options
@@ -128,17 +163,28 @@ fn load(
     let bar = progress_bar(&files, &rows);
     let sources = files.into_iter().map(|input| Source {
         watched: Some(&rows),
+        options: ReadOptions {
+            days: options.days,
+            ids_as_written: options.ids_as_written,
+            ..ReadOptions::until(Micros::MAX)
+        },
         ..Source::new(input.name, bar.wrap_read(input.bytes))
     });
+    let choices = Choices {
+        on_bad_row,
+        hours: options.hours,
+    };
     let (at, folder) = (clock::machine_us(), folder_of(file));
-    let read = import::read(sources, at, folder, || Ok(on_bad_row), reject);
+    let read = import::read(sources, at, folder, || Ok(choices), reject);
     tracing::debug!(elapsed = ?began.elapsed(), "read and sorted");
     bar.set_style(style("{spinner} {msg} {elapsed}"));
     bar.set_message("writing");
-    let read = read.map_err(|refusal| bar.suspend(|| refused(refusal)));
-    let written = read.and_then(|batch| match existing {
-        Some(mut db) => write(&mut db, batch),
-        None => create(file, |db| write(db, batch)),
+    let written = read.and_then(|batch| {
+        let written = match existing {
+            Some(mut db) => write(&mut db, batch),
+            None => create(file, |db| write(db, batch)),
+        };
+        Ok(written?)
     });
     bar.finish_and_clear();
     tracing::debug!(elapsed = ?began.elapsed(), "written");
@@ -146,10 +192,10 @@ fn load(
 }
 
 /// Writes a batch; readers of the database see it whole or not at all.
-fn write(db: &mut Connection, batch: Batch) -> Result<Summary> {
-    let summary = db::write(db, |db| load::write(db, batch))?;
+fn write(db: &mut Connection, batch: Batch) -> Result<Loaded> {
+    let loaded = db::write(db, |db| Ok((load::write(db, batch)?, Fit::of(db)?)))?;
     pack(db);
-    Ok(summary)
+    Ok(loaded)
 }
 
 /// Packs the hours that are not packed yet.
@@ -162,7 +208,7 @@ fn pack(db: &mut Connection) {
 
 /// The error of a refused call, with the list of its bad rows.
 fn refused(refusal: Refusal) -> Error {
-    let Refusal::Rows { count, told } = refusal else {
+    let Refusal::Rows { count, told, .. } = refusal else {
         return refusal.into();
     };
     for row in &told {
@@ -194,7 +240,7 @@ pub fn load_all<'a>(db: &mut Connection, sources: impl IntoIterator<Item = Sourc
         sources,
         clock::machine_us(),
         &folder,
-        || Ok(OnBadRow::Refuse),
+        || Ok(Choices::default()),
         &mut |_, _| Ok(()),
     )?;
     db::write(db, |db| load::write(db, batch))
@@ -274,7 +320,11 @@ fn tell(summary: &Summary, files: usize) {
         } else {
             format!("{} times", grouped(note.count))
         };
-        eprintln!("note: {source}: {code}, {times}{place}: {meaning}");
+        let names = match &note.names[..] {
+            [] => String::new(),
+            names => format!(" ({})", names.join(", ")),
+        };
+        eprintln!("note: {source}: {code}, {times}{place}: {meaning}{names}");
     }
     let span = summary.span.map_or_else(String::new, |(first, last)| {
         format!(
@@ -284,11 +334,12 @@ fn tell(summary: &Summary, files: usize) {
         )
     });
     eprintln!(
-        "{}: {} accepted, {} unchanged, {} replaced, {} rejected; {}{span}",
+        "{}: {} accepted, {} unchanged, {} replaced, {} removed, {} rejected; {}{span}",
         counted(files as u64, "file"),
         counted(summary.accepted, "row"),
         grouped(summary.unchanged),
         grouped(summary.replaced),
+        grouped(summary.removed),
         grouped(summary.rejected),
         counted(summary.stores_new, "new store"),
     );

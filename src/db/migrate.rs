@@ -12,7 +12,7 @@ use crate::error::Result;
 const SCHEMA: &str = include_str!("../../schema.sql");
 
 /// The version of the schema that this program writes and reads.
-pub(super) const SCHEMA_VERSION: i32 = 6;
+pub(super) const SCHEMA_VERSION: i32 = 7;
 
 /// Changes of version 4. The packed format is new, so hours are packed again.
 const TO_4: &str = "
@@ -49,6 +49,11 @@ const SCHEDULES: &str = "
     DROP TABLE business_hours;
     DROP TABLE IF EXISTS packed_fleet;";
 
+/// Changes of version 7. Hours may say *closed* since, too.
+const TO_7: &str = "
+    ALTER TABLE store ADD COLUMN polled INTEGER NOT NULL DEFAULT 0 CHECK (polled IN (0, 1));
+    UPDATE store SET polled = 1 WHERE key IN (SELECT DISTINCT store FROM poll);";
+
 /// Upgrades a database of `version`; 0 means an empty one.
 ///
 /// # Errors
@@ -70,6 +75,9 @@ pub(super) fn migrate(db: &Connection, version: i32) -> Result<()> {
             db.execute_batch(LANDED)?;
         }
         db.execute_batch(SCHEDULES)?;
+    }
+    if is_older(7) {
+        db.execute_batch(TO_7)?;
     }
     Ok(())
 }

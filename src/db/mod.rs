@@ -13,6 +13,7 @@
 pub mod check;
 pub mod connection;
 pub mod disk;
+pub mod fit;
 pub mod fleet;
 pub mod forget;
 pub mod generation;
@@ -42,6 +43,8 @@ pub struct Changed {
     pub replaced: u64,
     /// Rows that repeat a stored fact.
     pub unchanged: u64,
+    /// Stored rows that went away without another in their place.
+    pub removed: u64,
 }
 
 impl AddAssign for Changed {
@@ -49,6 +52,7 @@ impl AddAssign for Changed {
         self.new += other.new;
         self.replaced += other.replaced;
         self.unchanged += other.unchanged;
+        self.removed += other.removed;
     }
 }
 

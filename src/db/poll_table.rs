@@ -129,6 +129,7 @@ impl<'db> Upsert<'db> {
             replaced = execute(correct, chunk)?;
         }
         Ok(Changed {
+            removed: 0,
             new,
             replaced,
             unchanged: rows - new - replaced,

@@ -3,7 +3,8 @@
 //! Thousands of stores share a few hundred weeks. A week is deleted in the transaction that takes its last
 //! store away. Zones do not matter here.
 //!
-//! A week is stored as JSON: a sorted array of its distinct rows, `[weekday, start, end]` each.
+//! A week is stored as JSON: a sorted array of its distinct rows, `[weekday, start, end]` each; both times are null in
+//! a row that says *closed*.
 
 use std::collections::HashMap;
 
@@ -60,13 +61,58 @@ pub fn for_each(db: &Connection, mut each: impl FnMut(StoreKey, WeeklyRow) -> Re
     Ok(())
 }
 
-/// Replaces each store's hours; no rows mean always open. Returns the outcome of the given rows. Of rows that
-/// the store did not have, as many count as replaced as were removed; the others are new.
+/// What new hours of a store replace.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HoursMode {
+    /// All its hours.
+    #[default]
+    Replace,
+    /// Its hours on the weekdays that the new rows name.
+    Merge,
+}
+
+impl HoursMode {
+    /// The name on the command line and in requests.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Replace => "replace",
+            Self::Merge => "merge",
+        }
+    }
+
+    /// The mode with that name; without a name, [`HoursMode::Replace`].
+    ///
+    /// # Errors
+    /// An unknown name.
+    pub fn parse(name: Option<&str>) -> Result<Self> {
+        match name {
+            None | Some("replace") => Ok(Self::Replace),
+            Some("merge") => Ok(Self::Merge),
+            Some(other) => {
+                let other = other.escape_debug();
+                Err(Error::invalid(format!(
+                    "unknown hours `{other}` (expected `replace` or `merge`)"
+                )))
+            }
+        }
+    }
+}
+
+/// For each store whose new hours name fewer weekdays than the old ones did, how many are lost.
+pub type DaysLost = Vec<(StoreKey, usize)>;
+
+/// Replaces each store's hours; no rows mean always open. Returns the outcome of the given rows: of the rows of
+/// one weekday that the store did not have, as many count as replaced as were removed; the others are new.
+/// Other rows that go count as removed.
 ///
 /// # Errors
 /// When the database cannot be written.
-pub fn replace(db: &Connection, stores: impl IntoIterator<Item = (StoreKey, Vec<WeeklyRow>)>) -> Result<Changed> {
-    let mut changed = Changed::default();
+pub fn replace(
+    db: &Connection,
+    mode: HoursMode,
+    stores: impl IntoIterator<Item = (StoreKey, Vec<WeeklyRow>)>,
+) -> Result<(Changed, DaysLost)> {
+    let (mut changed, mut lost) = (Changed::default(), Vec::new());
     // A store may also lose rows: then no row is new, but its hours changed.
     let mut altered = false;
     let mut select =
@@ -80,21 +126,40 @@ pub fn replace(db: &Connection, stores: impl IntoIterator<Item = (StoreKey, Vec<
     for (store, mut rows) in stores {
         rows.sort_unstable();
         rows.dedup();
-        let total = rows.len() as u64;
         let week = encode(&rows);
         let known: Option<String> = select.query_row([store], |row| row.get(0)).optional()?;
         if known.as_ref() == Some(&week) {
-            changed.unchanged += total;
+            changed.unchanged += rows.len() as u64;
             continue;
         }
         // New hours replace a malformed week.
         let known = known.and_then(|week| decode(&week).ok()).unwrap_or_default();
-        let same = rows.iter().filter(|row| known.contains(row)).count() as u64;
-        let gone = known.len() as u64 - same;
-        let replaced = gone.min(total - same);
-        changed.unchanged += same;
-        changed.replaced += replaced;
-        changed.new += total - same - replaced;
+        let mut days_lost = 0;
+        let mut kept = Vec::new();
+        for weekday in 0..7 {
+            let of_day = |rows: &[WeeklyRow]| -> Vec<WeeklyRow> {
+                rows.iter().copied().filter(|row| row.weekday == weekday).collect()
+            };
+            let (old, new) = (of_day(&known), of_day(&rows));
+            if mode == HoursMode::Merge && new.is_empty() {
+                kept.extend(old);
+                continue;
+            }
+            let same = new.iter().filter(|row| old.contains(row)).count() as u64;
+            let (gone, fresh) = (old.len() as u64 - same, new.len() as u64 - same);
+            let replaced = gone.min(fresh);
+            changed.unchanged += same;
+            changed.replaced += replaced;
+            changed.new += fresh - replaced;
+            changed.removed += gone - replaced;
+            days_lost += usize::from(!old.is_empty() && new.is_empty());
+        }
+        if days_lost > 0 {
+            lost.push((store, days_lost));
+        }
+        rows.extend(kept);
+        rows.sort_unstable();
+        let week = encode(&rows);
         if rows.is_empty() {
             altered |= delete.execute([store])? > 0;
         } else {
@@ -107,7 +172,7 @@ pub fn replace(db: &Connection, stores: impl IntoIterator<Item = (StoreKey, Vec<
         forget_unused(db)?;
         generation::advance(db, generation::Kind::Fleet)?;
     }
-    Ok(changed)
+    Ok((changed, lost))
 }
 
 /// Deletes the weeks that no store keeps.
@@ -122,9 +187,9 @@ pub(super) fn forget_unused(db: &Connection) -> Result<()> {
 
 /// The stored form of rows, which are sorted and distinct.
 fn encode(rows: &[WeeklyRow]) -> String {
-    let row = |row: &WeeklyRow| {
-        let [start, end] = [row.start_us_local, row.end_us_local].map(civil::format_local_time);
-        format!(r#"[{},"{start}","{end}"]"#, row.weekday)
+    let row = |row: &WeeklyRow| match row.times_us_local.map(|times| times.map(civil::format_local_time)) {
+        Some([start, end]) => format!(r#"[{},"{start}","{end}"]"#, row.weekday),
+        None => format!("[{},null,null]", row.weekday),
     };
     format!("[{}]", rows.iter().map(row).collect::<Vec<_>>().join(","))
 }
@@ -135,14 +200,15 @@ fn encode(rows: &[WeeklyRow]) -> String {
 /// When it is malformed.
 pub(super) fn decode(week: &str) -> Result<Vec<WeeklyRow>> {
     let time = |text: &str| -> Option<Micros> { Some(civil::parse_local_time(text)?.us_local) };
-    let row = |(weekday, start, end): (u8, &str, &str)| {
-        Some(WeeklyRow {
-            weekday: Some(weekday).filter(|&weekday| weekday < 7)?,
-            start_us_local: time(start)?,
-            end_us_local: time(end)?,
-        })
+    let row = |(weekday, start, end): (u8, Option<&str>, Option<&str>)| {
+        let weekday = Some(weekday).filter(|&weekday| weekday < 7)?;
+        match (start, end) {
+            (Some(start), Some(end)) => Some(WeeklyRow::open(weekday, time(start)?, time(end)?)),
+            (None, None) => Some(WeeklyRow::closed(weekday)),
+            _ => None,
+        }
     };
-    let rows: Option<Vec<(u8, &str, &str)>> = serde_json::from_str(week).ok();
+    let rows: Option<Vec<(u8, Option<&str>, Option<&str>)>> = serde_json::from_str(week).ok();
     let rows = rows.and_then(|rows| rows.into_iter().map(row).collect());
     rows.ok_or_else(|| {
         Error::failed(format!(
@@ -159,30 +225,22 @@ mod tests {
     fn a_week_is_stored_once_for_as_long_as_a_store_keeps_it() {
         let db = Connection::open_in_memory().unwrap();
         db.execute_batch(include_str!("../../schema.sql")).unwrap();
-        let row = |weekday| WeeklyRow {
-            weekday,
-            start_us_local: 1,
-            end_us_local: 86_400_000_000,
-        };
+        let row = |weekday| WeeklyRow::open(weekday, 1, 86_400_000_000);
         let weeks = || -> i64 {
             db.query_row("SELECT count(*) FROM schedule", [], |row| row.get(0))
                 .unwrap()
         };
-        let replace = |stores: &[(StoreKey, &[u8])]| {
+        let replaced = |stores: &[(StoreKey, &[u8])]| {
             let stores = stores.iter();
             let stores = stores.map(|&(key, days)| (key, days.iter().copied().map(row).collect()));
-            let Changed {
-                new,
-                replaced,
-                unchanged,
-            } = replace(&db, stores).unwrap();
-            (new, replaced, unchanged, weeks())
+            let (changed, lost) = replace(&db, HoursMode::Replace, stores).unwrap();
+            (changed.new, changed.removed, changed.unchanged, weeks(), lost)
         };
-        assert_eq!(replace(&[(1, &[2, 0]), (2, &[0, 2, 2])]), (4, 0, 0, 1));
-        assert_eq!(replace(&[(1, &[0, 2]), (2, &[0])]), (0, 0, 3, 2));
-        assert_eq!(replace(&[(1, &[0])]), (0, 0, 1, 1));
-        assert_eq!(replace(&[(1, &[3]), (2, &[3, 4])]), (1, 2, 0, 2));
-        assert_eq!(replace(&[(1, &[])]), (0, 0, 0, 1));
+        assert_eq!(replaced(&[(1, &[2, 0]), (2, &[0, 2, 2])]), (4, 0, 0, 1, vec![]));
+        assert_eq!(replaced(&[(1, &[0, 2]), (2, &[0])]), (0, 1, 3, 2, vec![(2, 1)]));
+        assert_eq!(replaced(&[(1, &[0])]), (0, 1, 1, 1, vec![(1, 1)]));
+        assert_eq!(replaced(&[(1, &[3]), (2, &[3, 4])]), (3, 2, 0, 2, vec![(1, 1), (2, 1)]));
+        assert_eq!(replaced(&[(1, &[])]), (0, 1, 0, 1, vec![(1, 1)]));
         let mut rows = Vec::new();
         for_each(&db, |store, row| {
             rows.push((store, row));
@@ -193,7 +251,29 @@ mod tests {
         db.execute("UPDATE schedule SET week = '[[3,\"noon\",\"24:00:00\"]]'", [])
             .unwrap();
         assert!(all(&db).unwrap_err().message().contains("noon"));
-        assert_eq!(replace(&[(2, &[4])]), (1, 0, 0, 1));
+        assert_eq!(replaced(&[(2, &[4])]), (1, 0, 0, 1, vec![]));
         assert_eq!(all(&db).unwrap().values().next(), Some(&vec![row(4)]));
+    }
+
+    #[test]
+    fn merging_replaces_the_named_weekdays_alone() {
+        let db = Connection::open_in_memory().unwrap();
+        db.execute_batch(include_str!("../../schema.sql")).unwrap();
+        let (long, short) = (|day| WeeklyRow::open(day, 0, 100), |day| WeeklyRow::open(day, 0, 50));
+        let merge = |rows: &[WeeklyRow]| {
+            let (changed, lost) = replace(&db, HoursMode::Merge, [(1, rows.to_vec())]).unwrap();
+            assert_eq!(lost, []);
+            (changed.new, changed.replaced, changed.removed, changed.unchanged)
+        };
+        let stored = || all(&db).unwrap().into_values().next().unwrap();
+        assert_eq!(merge(&[long(0), long(1), long(2)]), (3, 0, 0, 0));
+        assert_eq!(merge(&[short(1), WeeklyRow::closed(6)]), (1, 1, 0, 0));
+        assert_eq!(stored(), [long(0), short(1), long(2), WeeklyRow::closed(6)]);
+        assert_eq!(merge(&[short(1)]), (0, 0, 0, 1));
+        assert_eq!(merge(&[WeeklyRow::closed(0), long(2), short(2)]), (1, 1, 0, 1));
+        assert_eq!(
+            stored(),
+            [WeeklyRow::closed(0), short(1), short(2), long(2), WeeklyRow::closed(6)]
+        );
     }
 }

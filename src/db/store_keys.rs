@@ -19,25 +19,56 @@ pub fn ids(db: &Connection) -> Result<HashMap<StoreKey, String>> {
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
+/// The stores of some ids.
+#[derive(Debug)]
+pub struct Keys {
+    /// Their keys, in the order of the ids.
+    pub keys: Vec<StoreKey>,
+    /// Whether each was polled before.
+    pub polled: Vec<bool>,
+    /// The places of the ids that are new.
+    pub new: Vec<usize>,
+}
+
+/// Remembers that these stores were polled.
+///
+/// # Errors
+/// When the database cannot be written.
+pub fn mark_polled(db: &Connection, stores: impl Iterator<Item = StoreKey>) -> Result<()> {
+    let mut update = db.prepare_cached("UPDATE store SET polled = 1 WHERE key = ?1")?;
+    let mut marked = 0;
+    for store in stores {
+        marked += update.execute([store])?;
+    }
+    if marked > 0 {
+        generation::advance(db, generation::Kind::Fleet)?;
+    }
+    Ok(())
+}
+
 /// The keys of `ids`, in the same order; new stores are added.
 ///
 /// New stores get their keys in the order of their ids as bytes, which is the order of the report. So the
 /// report reads memory in order, several times as fast as with jumps.
 ///
-/// Returns the keys, and how many stores were added.
 ///
 /// # Errors
 /// When the database cannot be written.
-pub fn keys(db: &Connection, ids: &[Box<str>]) -> Result<(Vec<StoreKey>, u64)> {
+pub fn keys(db: &Connection, ids: &[Box<str>]) -> Result<Keys> {
     let known = if ids.len() < SCANNED_IDS_MIN {
         look_up(db, ids)?
     } else {
         scan(db, ids)?
     };
     let mut new: Vec<usize> = (0..ids.len()).filter(|&id| known[id].is_none()).collect();
-    let mut keys: Vec<_> = known.into_iter().map(Option::unwrap_or_default).collect();
+    let polled = known
+        .iter()
+        .map(|known| known.is_some_and(|(_, polled)| polled))
+        .collect();
+    let keys = known.into_iter().map(|known| known.map_or(0, |(key, _)| key));
+    let mut keys: Vec<StoreKey> = keys.collect();
     if new.is_empty() {
-        return Ok((keys, 0));
+        return Ok(Keys { keys, polled, new });
     }
     new.sort_unstable_by(|&a, &b| ids[a].as_bytes().cmp(ids[b].as_bytes()));
     let mut insert = db.prepare_cached("INSERT INTO store (store_id) VALUES (?1) RETURNING key")?;
@@ -45,22 +76,61 @@ pub fn keys(db: &Connection, ids: &[Box<str>]) -> Result<(Vec<StoreKey>, u64)> {
         keys[place] = insert.query_row([&ids[place]], |row| row.get(0))?;
     }
     generation::advance(db, generation::Kind::Fleet)?;
-    Ok((keys, new.len() as u64))
+    Ok(Keys { keys, polled, new })
+}
+
+/// Pairs of ids that differ in letter case or leading zeros alone, of which `new` has the first. They are
+/// different stores; a spreadsheet may have changed one of them.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn look_alikes<'a>(db: &Connection, new: impl Iterator<Item = &'a str>) -> Result<Vec<(String, String)>> {
+    let plain = |id: &str| {
+        let id = id.to_lowercase();
+        let digits = id.trim_start_matches('0');
+        if digits.is_empty() {
+            "0".to_owned()
+        } else {
+            digits.to_owned()
+        }
+    };
+    let mut new: HashMap<String, &str> = new.map(|id| (plain(id), id)).collect();
+    if new.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut pairs = Vec::new();
+    let mut select = db.prepare_cached("SELECT store_id FROM store")?;
+    let mut rows = select.query([])?;
+    while let Some(row) = rows.next()? {
+        let id = row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?;
+        let key = plain(id);
+        if new.get(&key).is_some_and(|&other| other != id)
+            && let Some(other) = new.remove(&key)
+        {
+            pairs.push((other.to_owned(), id.to_owned()));
+        }
+    }
+    pairs.sort_unstable();
+    Ok(pairs)
 }
 
 /// From this many ids on, one scan of all stores is faster than a search for each: an hour's batch names most
 /// stores.
 const SCANNED_IDS_MIN: usize = 1000;
 
-/// The keys of known `ids`, by a search for each.
-fn look_up(db: &Connection, ids: &[Box<str>]) -> Result<Vec<Option<StoreKey>>> {
-    let mut select = db.prepare_cached("SELECT key FROM store WHERE store_id = ?1")?;
-    let key = |id| Ok(select.query_row([id], |row| row.get(0)).optional()?);
+/// The keys of known `ids`, and whether each was polled, by a search for each.
+fn look_up(db: &Connection, ids: &[Box<str>]) -> Result<Vec<Option<(StoreKey, bool)>>> {
+    let mut select = db.prepare_cached("SELECT key, polled FROM store WHERE store_id = ?1")?;
+    let key = |id| {
+        Ok(select
+            .query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()?)
+    };
     ids.iter().map(key).collect()
 }
 
-/// The keys of known `ids`, by a scan of all stores, or a search if there are many more stores.
-fn scan(db: &Connection, ids: &[Box<str>]) -> Result<Vec<Option<StoreKey>>> {
+/// The same by a scan of all stores, or a search if there are many more stores.
+fn scan(db: &Connection, ids: &[Box<str>]) -> Result<Vec<Option<(StoreKey, bool)>>> {
     let stores: Option<u64> = db.query_row("SELECT max(key) FROM store", [], |row| row.get(0))?;
     if stores.unwrap_or_default() > ids.len() as u64 * 8 {
         return look_up(db, ids);
@@ -68,12 +138,12 @@ fn scan(db: &Connection, ids: &[Box<str>]) -> Result<Vec<Option<StoreKey>>> {
     let places = ids.iter().enumerate().map(|(place, id)| (&**id, place));
     let places: HashMap<&str, usize, RandomState> = places.collect();
     let mut keys = vec![None; ids.len()];
-    let mut select = db.prepare_cached("SELECT store_id, key FROM store")?;
+    let mut select = db.prepare_cached("SELECT store_id, key, polled FROM store")?;
     let mut rows = select.query([])?;
     while let Some(row) = rows.next()? {
         let id = row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?;
         if let Some(&place) = places.get(id) {
-            keys[place] = Some(row.get(1)?);
+            keys[place] = Some((row.get(1)?, row.get(2)?));
         }
     }
     Ok(keys)

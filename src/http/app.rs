@@ -8,8 +8,10 @@ use rusqlite::Connection;
 
 use super::guard::Hosts;
 use super::locale::Locale;
+use super::uploads::Uploads;
 use crate::clock;
 use crate::db::connection::{folder_of, open_reader};
+use crate::db::fit::FitCache;
 use crate::db::polls;
 use crate::db::writer::Writer;
 use crate::error::Result;
@@ -54,6 +56,10 @@ pub struct Site {
     pub hot: Arc<HotWindow>,
     /// Views of the fleet.
     pub views: Arc<FleetViews>,
+    /// Whether the stores of all sources are the same ones.
+    pub fits: Arc<FitCache>,
+    /// Refused uploads, for corrections.
+    pub uploads: Arc<Uploads>,
     /// The hosts that are served.
     pub hosts: Hosts,
     /// Whether pages are read-only.
@@ -75,6 +81,8 @@ impl Site {
             writer,
             hot: Arc::default(),
             views: Arc::default(),
+            fits: Arc::default(),
+            uploads: Arc::default(),
             hosts: Hosts::new(SocketAddr::from(([127, 0, 0, 1], 0)), []),
             read_only_pages: false,
             clock: Clock::Data,

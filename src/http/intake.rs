@@ -1,6 +1,7 @@
 //! Rows over HTTP: the inputs of the API, accepted whole or not at all.
 
 use std::io::{self, Read};
+use std::sync::Arc;
 
 use flate2::Crc;
 use rusqlite::Connection;
@@ -10,12 +11,15 @@ use super::app::App;
 use super::request::Request;
 use super::response::Response;
 use crate::clock;
+use crate::db::fit::{Fit, Lacking, NEXT_HOURS, NEXT_POLLS};
 use crate::db::idempotency::{self, Earlier};
+use crate::db::schedules::HoursMode;
 use crate::error::{Error, Result};
 use crate::ingest::batch::{Batch, Refusal, Source, SourceBadRow, SourceNote};
-use crate::ingest::import::{self, OnBadRow};
+use crate::ingest::import::{self, Choices, OnBadRow};
 use crate::ingest::kind::Kind;
 use crate::ingest::load::{self, Summary};
+use crate::ingest::options::{DayNumbers, ReadOptions};
 use crate::ingest::problem::{BadFile, Code, excerpt};
 use crate::ingest::rows::Format;
 use crate::uptime::interval::Micros;
@@ -59,7 +63,15 @@ pub fn post(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
             return Ok(unknown_type(request, "Content-Encoding", detail));
         }
     };
-    let on_bad_row = OnBadRow::parse(request.field("on_bad_row")?)?;
+    let choices = Choices {
+        on_bad_row: OnBadRow::parse(request.field("on_bad_row")?)?,
+        hours: HoursMode::parse(request.field("hours")?)?,
+    };
+    let options = ReadOptions {
+        days: DayNumbers::parse(request.field("days")?)?,
+        ids_as_written: flag(request, "ids_as_written")?,
+        ..ReadOptions::until(Micros::MAX)
+    };
     let key = key(request)?;
 
     let mut head = Vec::new();
@@ -80,19 +92,26 @@ pub fn post(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let source = Source {
         expected: Some(kind),
         format,
+        options,
         ..import::upload(BODY, &mut body, bytes_max)
     };
     let at = clock::machine_us();
-    let read = import::read([source], at, app.site.folder(), || Ok(on_bad_row), &mut |_, _| Ok(()));
+    let read = import::read([source], at, app.site.folder(), || Ok(choices), &mut |_, _| Ok(()));
     let (bytes, crc) = (body.bytes, body.crc.sum());
     let batch = match read {
         Ok(batch) => batch,
         Err(_) if bytes > bytes_max => return Ok(too_large(bytes_max)),
-        Err(Refusal::Rows { count, told }) => return Ok(refused_rows(count, &told)),
+        Err(Refusal::Rows { count, told, .. }) => return Ok(refused_rows(count, &told, choices.on_bad_row)),
         Err(Refusal::File { source, file }) => return Ok(refused_file(&source, &file)),
         Err(Refusal::Failed(error)) => return Err(error),
     };
-    let fingerprint = format!("{} {} {bytes} {crc:08x}", kind.as_str(), on_bad_row.as_str());
+    let chosen = [
+        choices.on_bad_row.as_str(),
+        choices.hours.as_str(),
+        options.days.as_str(),
+        if options.ids_as_written { "as written" } else { "" },
+    ];
+    let fingerprint = format!("{} {} {bytes} {crc:08x}", kind.as_str(), chosen.join(" "));
     let identity = key.map(|key| Identity { key, fingerprint, at });
     write(app, batch, identity)
 }
@@ -125,19 +144,25 @@ impl Identity {
 /// Writes the batch and answers. A request that was answered before under the same key gets the same
 /// answer.
 fn write(app: &mut App, batch: Batch, identity: Option<Identity>) -> Result<Response> {
-    let (answer, is_earlier) = app.site.writer.try_load(move |db| {
+    let fits = Arc::clone(&app.site.fits);
+    let (answer, fit) = app.site.writer.try_load(move |db| {
         if let Some(identity) = &identity
             && let Some(answer) = identity.earlier(db)?
         {
-            return Ok(((answer, true), None));
+            return Ok(((answer, None), None));
         }
         let mut summary = load::write(db, batch)?;
-        let answer = accepted(&summary).to_string();
+        let fit = fits.get(db)?;
+        let answer = accepted(&summary, &fit.1).to_string();
         if let Some(identity) = &identity {
             identity.keep(db, &answer)?;
         }
-        Ok(((answer, false), summary.change.take()))
+        Ok(((answer, Some(fit)), summary.change.take()))
     })?;
+    let is_earlier = fit.is_none();
+    if let Some(fit) = fit {
+        app.site.fits.keep(fit);
+    }
     Ok(answered(&answer, is_earlier))
 }
 
@@ -150,17 +175,31 @@ fn answered(answer: &str, is_earlier: bool) -> Response {
     }
 }
 
-fn accepted(summary: &Summary) -> Value {
+fn accepted(summary: &Summary, fit: &Fit) -> Value {
     let note = |SourceNote { source, note }: &SourceNote| {
-        let note = json!({"code": note.code.as_str(), "count": note.count, "line": note.line});
-        in_part(source, note)
+        let mut told = json!({"code": note.code.as_str(), "count": note.count, "line": note.line});
+        if !note.names.is_empty() {
+            told["names"] = json!(note.names);
+            told["meaning"] = json!(note.code.meaning());
+        }
+        in_part(source, told)
+    };
+    let lacking = |lacking: &Lacking, next: &str| {
+        json!({
+            "stores": lacking.stores,
+            "examples": lacking.examples,
+            "next": (lacking.stores > 0).then_some(next),
+        })
     };
     let mut answer = json!({
         "accepted": summary.accepted,
         "unchanged": summary.unchanged,
         "replaced": summary.replaced,
+        "removed": summary.removed,
         "rejected": summary.rejected,
         "notes": summary.notes.iter().map(note).collect::<Vec<_>>(),
+        "without_hours_and_zone": lacking(&fit.without_hours_and_zone, NEXT_HOURS),
+        "without_polls": lacking(&fit.without_polls, NEXT_POLLS),
     });
     if summary.rejected > 0 {
         answer["errors"] = summary.bad_rows.iter().map(describe).collect();
@@ -177,7 +216,7 @@ fn in_part(source: &str, mut about: Value) -> Value {
     about
 }
 
-fn describe(SourceBadRow { source, bad }: &SourceBadRow) -> Value {
+fn describe(SourceBadRow { source, bad, .. }: &SourceBadRow) -> Value {
     let row = json!({
         "line": bad.line,
         "column": bad.column,
@@ -189,14 +228,18 @@ fn describe(SourceBadRow { source, bad }: &SourceBadRow) -> Value {
     in_part(source, row)
 }
 
-fn refused_rows(count: u64, told: &[SourceBadRow]) -> Response {
+fn refused_rows(count: u64, told: &[SourceBadRow], on_bad_row: OnBadRow) -> Response {
     let rows = if count == 1 {
         "1 row is".to_owned()
     } else {
         format!("{count} rows are")
     };
-    let detail =
-        format!("{rows} bad, so nothing was written (correct them, or take the good rows with ?on_bad_row=skip)");
+    let detail = match on_bad_row {
+        OnBadRow::Refuse => {
+            format!("{rows} bad, so nothing was written (correct them, or take the good rows with ?on_bad_row=skip)")
+        }
+        OnBadRow::Skip => format!("{rows} bad and none is good, so nothing was written (correct them)"),
+    };
     problem(422, &detail, count, told.iter().map(describe).collect())
 }
 
@@ -272,6 +315,20 @@ fn format(content_type: Option<&str>) -> Option<Format> {
         "application/json" => Some(Format::JsonArray),
         archive if ARCHIVES.contains(&archive) => Some(Format::Csv),
         _ => None,
+    }
+}
+
+/// Whether a field of the query says yes.
+fn flag(request: &Request<'_>, name: &str) -> Result<bool> {
+    match request.field(name)? {
+        None | Some("false" | "0" | "no") => Ok(false),
+        Some("" | "true" | "1" | "yes") => Ok(true),
+        Some(other) => {
+            let other = other.escape_debug();
+            Err(Error::invalid(format!(
+                "unknown {name} `{other}` (expected `true` or `false`)"
+            )))
+        }
     }
 }
 

@@ -34,6 +34,7 @@ pub mod routes;
 pub mod server;
 pub mod store_query;
 pub mod stores;
+mod uploads;
 
 pub use self::app::{App, BODY_BYTES_MAX, Clock, Readers, Site};
 pub use self::locale::Locale;

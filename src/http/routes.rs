@@ -42,11 +42,28 @@ const RULE: &[Field] = &[field(
     "How the time between polls is filled in.",
 )];
 const OWNER: &[Field] = &[field("group", TEXT, "Only this owner's stores.")];
-const BAD_ROWS: &[Field] = &[field(
-    "on_bad_row",
-    r#"{"type": "string", "enum": ["refuse", "skip"], "default": "refuse"}"#,
-    "Whether one bad row refuses all.",
-)];
+const BAD_ROWS: &[Field] = &[
+    field(
+        "on_bad_row",
+        r#"{"type": "string", "enum": ["refuse", "skip"], "default": "refuse"}"#,
+        "Whether one bad row refuses all.",
+    ),
+    field(
+        "ids_as_written",
+        r#"{"type": "boolean", "default": false}"#,
+        "Take store ids that look damaged by a spreadsheet.",
+    ),
+    field(
+        "days",
+        r#"{"type": "string", "enum": ["monday=0", "monday=1", "sunday=0", "sunday=1"], "default": "monday=0"}"#,
+        "How the days of business hours are numbered.",
+    ),
+    field(
+        "hours",
+        r#"{"type": "string", "enum": ["replace", "merge"], "default": "replace"}"#,
+        "What new business hours replace: all of the store's, or those of the weekdays named.",
+    ),
+];
 const REPORT_ID: &[Field] = &[Field {
     required: true,
     ..field("report_id", TEXT, "The report's id.")
@@ -194,7 +211,10 @@ pub const ROUTES: &[Route] = &[
     page("/load", pages::load::get, "loadPage", "Files into the database.").needs(Admin),
     Route::new("POST", "pages", "/load", pages::load::post, "loadForm", "The form of /load: files, whole or not at all.")
         .needs(Admin).body(Body::Files("LoadForm")).answers(200, "Loaded.", &[]).problems(&[400, 403, 413, 415])
-        .pages(&[(422, "Bad rows, as a table.")]),
+        .pages(&[(422, "Bad rows, to be corrected.")]),
+    Route::new("POST", "pages", "/load/mend", pages::load::mend, "mendForm", "Corrected rows of refused files.")
+        .needs(Admin).body(Body::Form("MendForm")).answers(200, "Loaded.", &[]).problems(&[400, 403])
+        .pages(&[(422, "Rows that are still bad.")]),
     page("/docs", pages::docs::list, "guidesPage", "The list of guides."),
     page("/docs/{id}", pages::docs::get, "guidePage", "One guide.").id("Its name.").problems(&[404]),
     get("pages", "/assets/{id}", assets::get, "asset", "A file that pages load.")

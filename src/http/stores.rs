@@ -101,13 +101,10 @@ pub fn inputs_of(shown: &StoreView) -> String {
         shown.pattern.zone.name(),
     );
     for row in &shown.pattern.rows {
-        let time = civil::format_local_time;
-        text += &format!(
-            "open {} {} {}\n",
-            row.weekday,
-            time(row.start_us_local),
-            time(row.end_us_local)
-        );
+        text += &match row.times_us_local.map(|times| times.map(civil::format_local_time)) {
+            Some([start, end]) => format!("open {} {start} {end}\n", row.weekday),
+            None => format!("closed {}\n", row.weekday),
+        };
     }
     for poll in &shown.standing.polls {
         text += &format!("{} {}\n", civil::format_utc(poll.at()), poll.status().as_str());
@@ -125,11 +122,9 @@ pub fn checksum(shown: &StoreView) -> String {
 fn describe(shown: &StoreView) -> Value {
     let standing = &shown.standing;
     let hours = |row: &WeeklyRow| {
-        json!({
-            "day": row.weekday,
-            "start_time_local": civil::format_local_time(row.start_us_local),
-            "end_time_local": civil::format_local_time(row.end_us_local),
-        })
+        let times = row.times_us_local.map(|times| times.map(civil::format_local_time));
+        let [start, end] = times.map_or([None, None], |times| times.map(Some));
+        json!({"day": row.weekday, "start_time_local": start, "end_time_local": end})
     };
     let local = civil::format_rfc3339(standing.zone.wall(standing.question.as_of));
     let id = json::encoded(&shown.store.id);

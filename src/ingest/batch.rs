@@ -2,7 +2,7 @@
 //!
 //! It uses no database, so a long input blocks no other call.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::io::Read;
 use std::mem;
 use std::path::Path;
@@ -12,12 +12,16 @@ use std::thread;
 
 use super::archive::{self, MemberError, Opened};
 use super::blocks::{Block, Division, ParserPool};
+use super::header::Layout;
 use super::interner::Interner;
-use super::kind::{Collected, Kind, Value, Verdict};
+use super::kind::{Collected, Kind, Sibling, Value, Verdict};
+use super::options::ReadOptions;
 use super::problem::{BadFile, BadRow, Code, InputError, Note, Notes};
+pub use super::rows::Corrections;
 use super::rows::{Format, Row, Rows};
 use super::runs::{PollRow, Runs};
 use super::sorter::Sorter;
+use crate::db::schedules::HoursMode;
 use crate::error::{Error, Result};
 use crate::uptime::interval::Micros;
 
@@ -40,6 +44,10 @@ pub struct Source<'a> {
     pub expected: Option<Kind>,
     /// The format of its rows.
     pub format: Format,
+    /// For an input, rows in place of its own; by the input's name, since an archive has several.
+    pub corrections: HashMap<String, Corrections>,
+    /// How its rows are read; the call sets the latest instant.
+    pub options: ReadOptions,
     /// The most bytes of unpacked text.
     pub bytes_max: u64,
     /// Counts the rows that were read, for a progress bar.
@@ -54,6 +62,8 @@ impl<'a> Source<'a> {
             bytes: Box::new(bytes),
             expected: None,
             format: Format::Csv,
+            corrections: HashMap::new(),
+            options: ReadOptions::until(Micros::MAX),
             bytes_max: u64::MAX,
             watched: None,
         }
@@ -76,6 +86,15 @@ pub struct SourceBadRow {
     pub source: String,
     /// The row.
     pub bad: BadRow,
+    /// The names of the input's columns, as written; none of rows without a header.
+    pub columns: Arc<[String]>,
+}
+
+/// One of a call's inputs.
+#[derive(Clone)]
+struct InputRead {
+    name: String,
+    layout: Layout,
 }
 
 /// The good rows of a call's inputs, ready to be written.
@@ -85,6 +104,12 @@ pub struct Batch {
     pub(super) ids: Vec<Box<str>>,
     pub(super) polls: Runs,
     pub(super) collected: Collected,
+    /// The inputs, in order.
+    inputs: Vec<InputRead>,
+    /// What new hours of a store replace.
+    pub(super) hours: HoursMode,
+    /// Rows that are good.
+    pub(super) rows_good: u64,
     /// Rows that repeat another one of the same call, and so change nothing.
     pub(super) repeats: u64,
     /// Rows that were refused.
@@ -103,6 +128,48 @@ impl Batch {
     pub(super) fn take_polls(&mut self) -> Runs {
         mem::take(&mut self.polls)
     }
+
+    /// The name of the last input.
+    pub(super) fn source_last(&self) -> &str {
+        self.inputs.last().map_or("", |input| &input.name)
+    }
+
+    /// Refuses the good rows of every store that has a bad row of its hours; `reject` receives them.
+    ///
+    /// # Errors
+    /// Those of `reject`.
+    pub(super) fn refuse_siblings(&mut self, reject: &mut dyn FnMut(&str, BadRow) -> Result<()>) -> Result<()> {
+        let (siblings, repeats) = self.collected.business_hours.take_refused();
+        self.repeats -= repeats;
+        self.rows_good -= siblings.len() as u64;
+        for Sibling {
+            source,
+            mut bad,
+            store,
+            texts,
+        } in siblings
+        {
+            let InputRead { name, layout } = self.inputs[source as usize].clone();
+            let id = &self.ids[store as usize];
+            let [day, start, end] = &texts;
+            bad.raw = layout.record(&[id, day, start, end]);
+            bad.store_id = Some(id.clone());
+            self.refuse(&name, layout.written(), &bad);
+            reject(&name, bad)?;
+        }
+        Ok(())
+    }
+
+    fn refuse(&mut self, source: &str, columns: &Arc<[String]>, bad: &BadRow) {
+        self.rejected += 1;
+        if self.bad_rows.len() < BAD_ROWS_TOLD {
+            self.bad_rows.push(SourceBadRow {
+                source: source.to_owned(),
+                bad: bad.clone(),
+                columns: Arc::clone(columns),
+            });
+        }
+    }
 }
 
 /// Why a call is refused.
@@ -119,6 +186,8 @@ pub enum Refusal {
     Rows {
         /// How many.
         count: u64,
+        /// How many others are good.
+        good: u64,
         /// The first [`BAD_ROWS_TOLD`] of them.
         told: Vec<SourceBadRow>,
     },
@@ -154,7 +223,7 @@ impl From<Refusal> for Error {
     fn from(refusal: Refusal) -> Self {
         match refusal {
             Refusal::File { source, file } => InputError::Refused(file).in_file(&source),
-            Refusal::Rows { count, told } => {
+            Refusal::Rows { count, told, .. } => {
                 let first = told.first();
                 let first = first.map(|row| row.bad.in_file(&row.source));
                 Self::invalid(format!("{count} bad rows: {}", first.unwrap_or_default()))
@@ -195,7 +264,7 @@ pub fn read_by<'a>(
         let mut sorter = Sorter::new(scope, Runs::new(folder));
         let mut reader = Reader {
             places: vec![Vec::new(); division.threads],
-            pool: ParserPool::new(scope, division, latest),
+            pool: ParserPool::new(scope, division),
             ids: Interner::default(),
             send: |chunk| sorter.push(chunk),
             latest,
@@ -218,6 +287,8 @@ struct Terms<'a> {
     format: Format,
     bytes_max: u64,
     watched: Option<&'a AtomicU64>,
+    options: ReadOptions,
+    corrections: &'a HashMap<String, Corrections>,
 }
 
 /// The parsing half of [`read`].
@@ -245,6 +316,11 @@ impl<S: FnMut(Vec<PollRow>) -> Result<()>> Reader<'_, '_, '_, S> {
             format: source.format,
             bytes_max,
             watched: source.watched,
+            options: ReadOptions {
+                latest: self.latest,
+                ..source.options
+            },
+            corrections: &source.corrections,
         };
         // No archive holds JSON, so its bytes are refused as those of any other file.
         if terms.format != Format::Csv {
@@ -262,6 +338,7 @@ impl<S: FnMut(Vec<PollRow>) -> Result<()>> Reader<'_, '_, '_, S> {
                             code: Code::NoRows,
                             count: 1,
                             line: None,
+                            names: Vec::new(),
                         },
                     );
                     self.batch.notes.push(SourceNote { source, note });
@@ -277,17 +354,28 @@ impl<S: FnMut(Vec<PollRow>) -> Result<()>> Reader<'_, '_, '_, S> {
             format,
             expected,
             watched,
+            options,
             ..
         } = *terms;
-        let mut input = Rows::open(bytes, format, expected, self.latest, terms.bytes_max).map_err(in_file)?;
+        let mut input = Rows::open(bytes, format, expected, options, terms.bytes_max).map_err(in_file)?;
         let kind = input.kind();
+        let number = u32::try_from(self.batch.inputs.len()).unwrap_or(u32::MAX);
+        self.batch.inputs.push(InputRead {
+            name: name.to_owned(),
+            layout: input.layout().clone(),
+        });
+        self.batch.collected.begin(kind, number);
         if kind == Kind::Polls {
             name.clone_into(&mut self.batch.polls_source);
         }
         let Division {
             threads, rows_before, ..
         } = self.pool.division;
-        let divides = kind == Kind::Polls && format == Format::Csv && threads > 1;
+        let corrections = terms.corrections.get(name);
+        if let Some(corrections) = corrections {
+            input.correct(corrections);
+        }
+        let divides = kind == Kind::Polls && format == Format::Csv && threads > 1 && corrections.is_none();
         let (mut notes, mut rows, mut rows_left) = (Notes::default(), 0, rows_before);
         loop {
             if divides && rows_left == 0 {
@@ -309,14 +397,15 @@ impl<S: FnMut(Vec<PollRow>) -> Result<()>> Reader<'_, '_, '_, S> {
                 Err(bad) => Some(bad),
             };
             if let Some(bad) = bad {
-                self.bad(name, *bad)?;
+                self.bad(kind, *bad)?;
             }
         }
-        self.batch.collected.note(kind, &mut notes);
         notes.merge(&input.notes());
-        let note = |note| SourceNote {
+        let ended = self.batch.collected.end(kind, &options, &mut notes);
+        ended.map_err(|file| in_file(file.into()))?;
+        let note = |note: &Note| SourceNote {
             source: name.to_owned(),
-            note,
+            note: note.clone(),
         };
         self.batch.notes.extend(notes.iter().map(note));
         Ok(())
@@ -347,18 +436,19 @@ impl<S: FnMut(Vec<PollRow>) -> Result<()>> Reader<'_, '_, '_, S> {
             if let Some(watched) = watched {
                 watched.fetch_add(block.counts.rows, Ordering::Relaxed);
             }
-            spare.push(self.block(block, input, name)?);
+            spare.push(self.block(block, input)?);
         }
     }
 
     /// Adds the rows of a block, and returns the buffer of its lines.
-    fn block(&mut self, mut block: Block, input: &mut Rows<impl Read>, name: &str) -> Result<Vec<u8>, Refusal> {
+    fn block(&mut self, mut block: Block, input: &mut Rows<impl Read>) -> Result<Vec<u8>, Refusal> {
         let before = input.pass(&block.counts);
         let places = &mut self.places[block.thread];
         for id in block.ids {
             places.push(self.ids.place(&id)?);
         }
         let line_before = u32::try_from(before).unwrap_or(u32::MAX);
+        self.batch.rows_good += block.polls.len() as u64;
         for row in &mut block.polls {
             row.store = places[row.store as usize];
             row.line = row.line.saturating_add(line_before);
@@ -374,7 +464,7 @@ impl<S: FnMut(Vec<PollRow>) -> Result<()>> Reader<'_, '_, '_, S> {
         }
         for mut bad in block.bad {
             bad.line += before;
-            self.bad(name, bad)?;
+            self.bad(input.kind(), bad)?;
         }
         Ok(block.lines)
     }
@@ -395,9 +485,11 @@ impl<S: FnMut(Vec<PollRow>) -> Result<()>> Reader<'_, '_, '_, S> {
             }
             Verdict::Conflict(bad) => {
                 let raw = row.raw.to_vec();
-                return Ok(Some(Box::new(BadRow { raw, ..*bad })));
+                let store_id = Some(row.store_id.into());
+                return Ok(Some(Box::new(BadRow { raw, store_id, ..*bad })));
             }
         }
+        self.batch.rows_good += 1;
         if let Value::Polls(poll) = row.value {
             self.span(poll.at(), poll.at());
             let chunk = &mut self.batch.collected.polls.0;
@@ -409,12 +501,17 @@ impl<S: FnMut(Vec<PollRow>) -> Result<()>> Reader<'_, '_, '_, S> {
         Ok(None)
     }
 
-    fn bad(&mut self, name: &str, bad: BadRow) -> Result<()> {
-        self.batch.rejected += 1;
-        if self.batch.bad_rows.len() < BAD_ROWS_TOLD {
-            let (source, bad) = (name.to_owned(), bad.clone());
-            self.batch.bad_rows.push(SourceBadRow { source, bad });
-        }
-        (self.reject)(name, bad)
+    /// Refuses a row of the current input.
+    fn bad(&mut self, kind: Kind, bad: BadRow) -> Result<()> {
+        let store = match (&bad.store_id, kind) {
+            (Some(id), Kind::BusinessHours) => Some(self.ids.place(id)?),
+            _ => None,
+        };
+        self.batch.collected.refuse(kind, store, &bad);
+        let Some(InputRead { name, layout }) = self.batch.inputs.last().cloned() else {
+            return Ok(());
+        };
+        self.batch.refuse(&name, layout.written(), &bad);
+        (self.reject)(&name, bad)
     }
 }

@@ -18,7 +18,6 @@ use super::problem::{BadRow, InputError};
 use super::rows::{Counts, Rows};
 use super::runs::{PollRow, sorted};
 use crate::parallel;
-use crate::uptime::interval::Micros;
 
 /// More threads than these would wait for the disk, or for the thread that collects the blocks.
 const THREADS_MAX: usize = 4;
@@ -75,16 +74,14 @@ struct Unparsed {
 pub(super) struct ParserPool<'scope, 'env> {
     scope: &'scope Scope<'scope, 'env>,
     pub(super) division: Division,
-    latest: Micros,
     queue: Option<Sender<Unparsed>>,
 }
 
 impl<'scope, 'env> ParserPool<'scope, 'env> {
-    pub(super) fn new(scope: &'scope Scope<'scope, 'env>, division: Division, latest: Micros) -> Self {
+    pub(super) fn new(scope: &'scope Scope<'scope, 'env>, division: Division) -> Self {
         Self {
             scope,
             division,
-            latest,
             queue: None,
         }
     }
@@ -119,7 +116,7 @@ impl<'scope, 'env> ParserPool<'scope, 'env> {
     fn start(&self) -> Sender<Unparsed> {
         let (send, queue) = bounded::<Unparsed>(self.blocks_max());
         for thread in 0..self.division.threads {
-            let (queue, latest) = (queue.clone(), self.latest);
+            let queue = queue.clone();
             self.scope.spawn(move || {
                 let mut ids = Interner::default();
                 for Unparsed {
@@ -130,7 +127,7 @@ impl<'scope, 'env> ParserPool<'scope, 'env> {
                 } in queue
                 {
                     let layout = layout.as_ref().clone();
-                    let rows = Rows::of_lines(lines, bytes, layout, latest);
+                    let rows = Rows::of_lines(lines, bytes, layout);
                     let block = rows.and_then(|rows| parse(rows, bytes, thread, &mut ids));
                     // A failed call has dropped the receiver.
                     let _ = answer.send(block);
@@ -183,6 +180,7 @@ mod tests {
     use super::super::trickle::Trickle;
     use super::*;
     use crate::error::Result;
+    use crate::uptime::interval::Micros;
 
     /// 2026-01-01T00:00:00Z.
     const LATEST_US: Micros = 1_767_225_600_000_000;

@@ -2,8 +2,10 @@
 
 use memchr::memchr_iter;
 
+use super::records::{Records, Shape};
+
 /// The most fields that any kind of row has.
-pub const FIELDS_MAX: usize = 4;
+pub const FIELDS_MAX: usize = 6;
 
 /// The fields of one record, each at its slot; columns that its kind does not use are left out.
 pub type Fields<'a> = [&'a [u8]; FIELDS_MAX];
@@ -40,6 +42,17 @@ pub fn split_all(record: &[u8]) -> Vec<Vec<u8>> {
     let (mut text, mut ranges) = (Vec::new(), Vec::new());
     unquote(record, &mut text, |_, range| ranges.push(range));
     ranges.into_iter().map(|(from, to)| text[from..to].to_vec()).collect()
+}
+
+/// The fields of a record as texts, if its quotes are well-formed.
+pub fn split_record(record: &[u8]) -> Option<Vec<String>> {
+    let mut records = Records::new(record, 1);
+    let Ok(Some(found)) = records.next_record() else {
+        return None;
+    };
+    let is_whole = matches!(found.shape, Shape::Plain | Shape::Quoted) && found.bytes.len() == record.len();
+    let text = |field: Vec<u8>| String::from_utf8_lossy(&field).into_owned();
+    is_whole.then(|| split_all(found.bytes).into_iter().map(text).collect())
 }
 
 /// Appends the unquoted fields to `text`, and gives `field` the range of each.
@@ -95,17 +108,23 @@ mod tests {
     #[test]
     fn fields_go_to_the_slots_of_their_columns() {
         let slots = [Some(2), None, Some(0)];
-        assert_eq!(split_plain(b"a,b,c", &slots), ([&b"c"[..], b"", b"a", b""], 3));
-        assert_eq!(split_plain(b"", &SLOTS), ([&b""[..]; 4], 1));
+        assert_eq!(
+            split_plain(b"a,b,c", &slots),
+            ([&b"c"[..], b"", b"a", b"", b"", b""], 3)
+        );
+        assert_eq!(split_plain(b"", &SLOTS), ([&b""[..]; FIELDS_MAX], 1));
         assert_eq!(split_plain(b"a,,", &SLOTS).1, 3);
-        assert_eq!(split_plain(b"a,b,c,d", &SLOTS), ([&b"a"[..], b"b", b"c", b""], 4));
+        assert_eq!(
+            split_plain(b"a,b,c,d", &SLOTS),
+            ([&b"a"[..], b"b", b"c", b"", b"", b""], 4)
+        );
     }
 
     #[test]
     fn quotes_are_taken_off() {
         let mut scratch = Vec::new();
         let (fields, count) = split_quoted(b"\"a,\"\"b\"\"\",,\"\n\"", &SLOTS, &mut scratch);
-        assert_eq!((fields, count), ([&b"a,\"b\""[..], b"", b"\n", b""], 3));
+        assert_eq!((fields, count), ([&b"a,\"b\""[..], b"", b"\n", b"", b"", b""], 3));
         assert_eq!(split_all(b"\"\",\"\""), [b"", b""]);
         assert_eq!(split_all(b"a,"), [&b"a"[..], b""]);
     }

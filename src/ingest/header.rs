@@ -1,11 +1,14 @@
 //! Headers: finds the kind of an input and the places of its columns.
 
+use std::sync::Arc;
+
 use super::fields::{FIELDS_MAX, split_all};
-use super::kind::{Column, Kind};
+use super::kind::{Kind, Spelling};
+use super::options::ReadOptions;
 use super::problem::{BadFile, Code, Notes, excerpt};
 use super::records::{Record, Shape};
 
-/// A header that was understood.
+/// A header that was understood, and how its rows are read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
     kind: Kind,
@@ -13,15 +16,68 @@ pub struct Layout {
     slots: Vec<Option<u8>>,
     /// For each slot, the column's name in this header.
     names: [&'static str; FIELDS_MAX],
+    /// The names as written; none of rows without a header.
+    written: Arc<[String]>,
+    /// The header's bytes; none of rows without one.
+    header: Arc<[u8]>,
+    /// How the rows are read.
+    pub(super) options: ReadOptions,
+}
+
+/// One kind's columns among the names of a header.
+struct Fit {
+    kind: Kind,
+    /// For each name of the header, its slot, the known name and the spelling.
+    places: Vec<Option<(u8, &'static str, Spelling)>>,
+    /// Two names for one column, by their places.
+    twice: Option<usize>,
+}
+
+impl Fit {
+    fn new(kind: Kind, written: &[&str]) -> Self {
+        let mut places: Vec<Option<(u8, &'static str, Spelling)>> = vec![None; written.len()];
+        let mut twice = None;
+        for (slot, column) in (0u8..).zip(kind.columns()) {
+            let spelled = |name: &&str| column.spelled(name);
+            let found: Vec<(usize, (&'static str, Spelling))> = written
+                .iter()
+                .enumerate()
+                .filter_map(|(place, name)| Some((place, spelled(name)?)))
+                .collect();
+            // A synonym beside the column's own name is another column.
+            let has_own = found.iter().any(|(_, (_, spelling))| *spelling != Spelling::Synonym);
+            let meant = found.into_iter();
+            let mut meant = meant.filter(|(_, (_, spelling))| !has_own || *spelling != Spelling::Synonym);
+            if let Some((place, (name, spelling))) = meant.next() {
+                places[place] = Some((slot, name, spelling));
+            }
+            if let Some((place, _)) = meant.next() {
+                twice.get_or_insert(place);
+            }
+        }
+        Self { kind, places, twice }
+    }
+
+    fn missing(&self) -> Vec<&'static str> {
+        let columns = (0u8..).zip(self.kind.columns());
+        let has = |slot: u8| self.places.iter().flatten().any(|place| place.0 == slot);
+        let missing = columns.filter(|&(slot, column)| column.need.is_required() && !has(slot));
+        missing.map(|(_, column)| column.name()).collect()
+    }
 }
 
 impl Layout {
-    /// Reads a header; only the `expected` kind is accepted, if one is given. Of several kinds whose columns are
-    /// all there, the kind with the most columns wins. Unusual but unambiguous names are accepted and noted.
+    /// Reads a header; only the `expected` kind is accepted, if one is given. Unusual but unambiguous names are
+    /// accepted and noted.
     ///
     /// # Errors
-    /// When it fits no kind, or not the expected one; the code says why.
-    pub fn read(header: &Record<'_>, expected: Option<Kind>, notes: &mut Notes) -> Result<Self, BadFile> {
+    /// When it fits no kind, or several, or not the expected one; the code says why.
+    pub fn read(
+        header: &Record<'_>,
+        expected: Option<Kind>,
+        options: ReadOptions,
+        notes: &mut Notes,
+    ) -> Result<Self, BadFile> {
         let refuse = |code, reason: String| Err(BadFile::new(Some(header.line), code, reason));
         match header.shape {
             Shape::TooLong => {
@@ -46,29 +102,22 @@ impl Layout {
                 "the header has NUL bytes, so this is no text (export it as CSV)".to_owned(),
             );
         }
-        let written = split_all(header.bytes);
-        let names: Vec<&str> = written
+        let written: Vec<String> = split_all(header.bytes)
             .iter()
-            .map(|name| std::str::from_utf8(name).unwrap_or("\u{fffd}"))
+            .map(|name| String::from_utf8_lossy(name).into_owned())
             .collect();
-        let columns: Vec<Option<&'static str>> = names.iter().map(|name| known(name)).collect();
-
-        let fits = |kind: Kind| {
-            kind.required()
-                .all(|column| columns.iter().flatten().any(|name| column.names.contains(name)))
+        let names: Vec<&str> = written.iter().map(String::as_str).collect();
+        let fits = Kind::ALL.map(|kind| Fit::new(kind, &names));
+        let whole: Vec<&Fit> = fits.iter().filter(|fit| fit.missing().is_empty()).collect();
+        let fit = match whole[..] {
+            [fit] => fit,
+            [] => return Err(unknown(header, &names, expected, &fits)),
+            _ => {
+                let kinds: Vec<_> = whole.iter().map(|fit| fit.kind.as_str()).collect();
+                return refuse(Code::TwoKinds, two_kinds(&kinds));
+            }
         };
-        let widest = |fits: &dyn Fn(Kind) -> bool| {
-            let kinds = Kind::ALL.into_iter().filter(|&kind| fits(kind));
-            // Reversed, because `max_by_key` returns the last of equals.
-            kinds.rev().max_by_key(|kind| kind.required().count())
-        };
-        let kind = match expected.filter(|&kind| fits(kind)) {
-            Some(kind) => Some(kind),
-            None => widest(&fits),
-        };
-        let Some(kind) = kind else {
-            return refuse_unknown(header, expected, &columns);
-        };
+        let kind = fit.kind;
         if let Some(expected) = expected.filter(|&expected| expected != kind) {
             return refuse(
                 Code::WrongKind,
@@ -80,51 +129,62 @@ impl Layout {
                 ),
             );
         }
+        let twin = |place: usize| {
+            let is_twin = |other: &&str| other.trim().eq_ignore_ascii_case(names[place].trim());
+            // A trailing comma makes columns without names.
+            !names[place].trim().is_empty() && names[..place].iter().any(is_twin)
+        };
+        let twice = fit.twice.or_else(|| (0..names.len()).find(|&place| twin(place)));
+        if let Some(place) = twice {
+            let name = excerpt(names[place].as_bytes());
+            let reason = format!("column `{name}` is there twice (leave one of them out)");
+            return refuse(Code::DupColumn, reason);
+        }
+        let lost = names.iter().find(|name| kind.refuses(name));
+        if let Some(name) = lost {
+            let reason = format!(
+                "{} with a column `{}` are not supported yet (leave the column and its other rows out)",
+                kind.as_str(),
+                excerpt(name.as_bytes())
+            );
+            return refuse(Code::Header, reason);
+        }
 
         let mut layout = Self {
-            kind,
-            slots: vec![None; columns.len()],
+            slots: vec![None; names.len()],
             names: [""; FIELDS_MAX],
+            written: Arc::default(),
+            header: header.bytes.into(),
+            kind,
+            options,
         };
-        for (index, (name, written)) in columns.iter().zip(&names).enumerate() {
-            let slot = name.and_then(|name| {
-                let columns = (0u8..).zip(kind.columns());
-                let mut of_name = columns.filter(|(_, column)| column.names.contains(&name));
-                of_name.next().map(|(slot, _)| (slot, name))
-            });
-            let is_twin = |other: &&str| other.trim().eq_ignore_ascii_case(written.trim());
-            let twice = match slot {
-                Some((slot, name)) => {
-                    let seen = &mut layout.names[usize::from(slot)];
-                    !std::mem::replace(seen, name).is_empty()
-                }
-                // A trailing comma makes columns without names.
-                None => !written.trim().is_empty() && names[..index].iter().any(is_twin),
+        for (index, (place, written)) in fit.places.iter().zip(&names).enumerate() {
+            let shown = excerpt(written.trim().as_bytes());
+            let Some((slot, name, spelling)) = *place else {
+                let shown = if shown.is_empty() {
+                    format!("column {}", index + 1)
+                } else {
+                    shown
+                };
+                notes.add_named(Code::ExtraColumn, Some(header.line), shown);
+                continue;
             };
-            if twice {
-                return refuse(
-                    Code::DupColumn,
-                    format!(
-                        "column `{}` is there twice (leave one of them out)",
-                        excerpt(written.as_bytes())
-                    ),
-                );
-            }
-            match slot {
-                Some((slot, name)) => {
-                    layout.slots[index] = Some(slot);
-                    if name != *written {
-                        notes.add(Code::HeaderCase, Some(header.line));
-                    }
+            layout.slots[index] = Some(slot);
+            layout.names[usize::from(slot)] = name;
+            match spelling {
+                Spelling::Exact => {}
+                Spelling::Case => notes.add_named(Code::HeaderCase, Some(header.line), shown),
+                Spelling::Synonym => {
+                    notes.add_named(Code::HeaderSynonym, Some(header.line), format!("{shown} is {name}"));
                 }
-                None => notes.add(Code::ExtraColumn, Some(header.line)),
             }
         }
+        layout.written = written.into();
         Ok(layout)
     }
 
     /// The layout of rows that come without a header, such as JSON objects.
-    pub fn of(kind: Kind) -> Self {
+    pub fn of(kind: Kind, options: ReadOptions) -> Self {
         let mut names = [""; FIELDS_MAX];
         for (name, column) in names.iter_mut().zip(kind.columns()) {
             *name = column.name();
@@ -133,6 +193,9 @@ impl Layout {
             kind,
             slots: (0u8..).zip(kind.columns()).map(|(slot, _)| Some(slot)).collect(),
             names,
+            written: Arc::default(),
+            header: Arc::default(),
+            options,
         }
     }
 
@@ -150,16 +213,56 @@ impl Layout {
     pub(super) fn name(&self, slot: usize) -> &'static str {
         self.names[slot]
     }
+
+    /// The header's names as written; none of rows without a header.
+    pub(super) fn written(&self) -> &Arc<[String]> {
+        &self.written
+    }
+
+    /// The header's bytes; none of rows without one.
+    pub(super) fn header(&self) -> &Arc<[u8]> {
+        &self.header
+    }
+
+    /// A CSV record of the file's columns; `texts` are the fields by slot.
+    pub(super) fn record(&self, texts: &[&str]) -> Vec<u8> {
+        record_of(self.slots.iter().map(|slot| {
+            let text = slot.and_then(|slot| texts.get(usize::from(slot)));
+            text.copied().unwrap_or_default()
+        }))
+    }
+
+    /// The place of a slot's column among those of a CSV file.
+    pub(super) fn place(&self, slot: usize) -> Option<usize> {
+        let is_it = |known: &Option<u8>| known.is_some_and(|known| usize::from(known) == slot);
+        self.slots.iter().position(is_it)
+    }
 }
 
-/// The canonical spelling of a column name, if any kind has such a column.
+/// A CSV record of these fields, without a line end.
+pub(super) fn record_of<'a>(fields: impl Iterator<Item = &'a str>) -> Vec<u8> {
+    let mut writer = csv::WriterBuilder::new()
+        .terminator(csv::Terminator::Any(b'\n'))
+        .from_writer(Vec::new());
+    // Memory takes every record.
+    let _ = writer.write_record(fields);
+    let mut record = writer.into_inner().unwrap_or_default();
+    record.pop();
+    record
+}
+
+/// Why rows that satisfy several kinds are refused.
+pub(super) fn two_kinds(kinds: &[&str]) -> String {
+    format!(
+        "this is {} in one table, so part of it would be lost (save each as its own file, with its own columns)",
+        kinds.join(" and ")
+    )
+}
+
+/// The name of some kind's column that is spelled so.
 fn known(name: &str) -> Option<&'static str> {
-    let name = name.trim();
-    Kind::ALL
-        .iter()
-        .flat_map(|kind| kind.columns().iter().flat_map(|column| column.names))
-        .find(|known| known.eq_ignore_ascii_case(name))
-        .copied()
+    let mut columns = Kind::ALL.iter().flat_map(|kind| kind.columns());
+    columns.find_map(|column| Some(column.spelled(name)?.0))
 }
 
 /// The other format that a header belongs to (not CSV with commas), if it is recognised.
@@ -174,6 +277,10 @@ fn other_format(header: &Record<'_>) -> Option<BadFile> {
             return refuse(Code::Delimiter, reason);
         }
     }
+    if text.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("sep=")) {
+        let reason = "its first line says that commas do not separate the columns (save the file with commas)";
+        return refuse(Code::Delimiter, reason.to_owned());
+    }
     if text.trim_start().starts_with(['{', '[']) {
         let reason = "this is JSON, not CSV (send it to a server as application/json or \
                       application/x-ndjson, or save it as CSV)";
@@ -182,51 +289,75 @@ fn other_format(header: &Record<'_>) -> Option<BadFile> {
     None
 }
 
+/// How alike two names of columns must be for one to be suggested, from 0 to 1.
+const LIKENESS_MIN: f64 = 0.8;
+
 /// Why a header fits no kind.
-fn refuse_unknown(
-    header: &Record<'_>,
-    expected: Option<Kind>,
-    columns: &[Option<&'static str>],
-) -> Result<Layout, BadFile> {
-    let refuse = |code, reason| Err(BadFile::new(Some(header.line), code, reason));
+fn unknown(header: &Record<'_>, names: &[&str], expected: Option<Kind>, fits: &[Fit]) -> BadFile {
+    let refuse = |code, reason| BadFile::new(Some(header.line), code, reason);
     if let Some(other) = other_format(header) {
-        return Err(other);
+        return other;
     }
-    let known: Option<Vec<&str>> = columns.iter().copied().collect();
-    let Some(known) = known else {
-        let kinds = match expected {
-            Some(kind) => vec![kind],
-            None => Kind::ALL.to_vec(),
-        };
-        let headers: Vec<_> = kinds
-            .iter()
-            .map(|kind| format!("`{}` for {}", kind.header(), kind.as_str()))
-            .collect();
-        return refuse(
-            Code::Header,
+    // The kind that lacks the fewest columns; of equals, the one with more.
+    let nearest = fits.iter().min_by_key(|fit| {
+        let is_other = expected.is_some_and(|expected| expected != fit.kind);
+        (is_other, fit.missing().len(), usize::MAX - fit.kind.required().count())
+    });
+    let all_known = names.iter().all(|name| known(name).is_some());
+    match nearest {
+        Some(fit) if all_known => refuse(
+            Code::MissingColumn,
             format!(
-                "no known header: `{}` (expected {})",
-                excerpt(header.bytes),
-                headers.join(", or ")
+                "{} need a column `{}` (expected `{}`)",
+                fit.kind.as_str(),
+                fit.missing().join("` and `"),
+                fit.kind.header()
             ),
-        );
-    };
-    let missing = |kind: Kind| -> Vec<&'static str> {
-        let is_missing = |column: &&Column| !column.names.iter().any(|name| known.contains(name));
-        kind.required().filter(is_missing).map(Column::name).collect()
-    };
-    let nearest = Kind::ALL
-        .into_iter()
-        .min_by_key(|&kind| (missing(kind).len(), usize::MAX - kind.required().count()));
-    let kind = expected.or(nearest).unwrap_or(Kind::Polls);
-    refuse(
-        Code::MissingColumn,
-        format!(
-            "{} need a column `{}` (expected `{}`)",
-            kind.as_str(),
-            missing(kind).join("` and `"),
-            kind.header()
         ),
+        Some(fit) if fit.places.iter().flatten().count() > 0 => refuse(Code::Header, lacks(fit, names)),
+        _ => {
+            let kinds = expected.map_or_else(|| Kind::ALL.to_vec(), |kind| vec![kind]);
+            let headers: Vec<_> = kinds
+                .iter()
+                .map(|kind| format!("`{}` for {}", kind.header(), kind.as_str()))
+                .collect();
+            let (shown, headers) = (excerpt(header.bytes), headers.join(", or "));
+            refuse(Code::Header, format!("no known header: `{shown}` (expected {headers})"))
+        }
+    }
+}
+
+/// The sentence on a header that lacks columns of its nearest kind, and has others.
+fn lacks(fit: &Fit, names: &[&str]) -> String {
+    let others = names.iter().zip(&fit.places).filter(|(_, place)| place.is_none());
+    let others: Vec<&str> = others.map(|(name, _)| name.trim()).collect();
+    let missing = fit.missing();
+    let likeness = |missing: &str, name: &str| {
+        let name = name.to_ascii_lowercase();
+        // A name without the word that says what time it is: `timestamp`, `start`.
+        if missing.starts_with(&name) && name.len() > 3 {
+            1.0
+        } else {
+            strsim::jaro_winkler(missing, &name)
+        }
+    };
+    let pairs = missing
+        .iter()
+        .flat_map(|missing| others.iter().map(move |other| (missing, other)));
+    let best = pairs
+        .map(|(missing, other)| (likeness(missing, other), missing, other))
+        .max_by(|(a, ..), (b, ..)| a.total_cmp(b));
+    let rename = match best {
+        Some((likeness, missing, other)) if likeness >= LIKENESS_MIN => {
+            format!("; rename `{}` to `{missing}` if it is that", excerpt(other.as_bytes()))
+        }
+        _ => String::new(),
+    };
+    format!(
+        "no known header: {} need a column `{}` (expected `{}`{rename})",
+        fit.kind.as_str(),
+        missing.join("` and `"),
+        fit.kind.header()
     )
 }
 
@@ -245,7 +376,7 @@ mod tests {
                 _ => Shape::Plain,
             },
         };
-        Layout::read(&record, expected, &mut notes)
+        Layout::read(&record, expected, ReadOptions::until(0), &mut notes)
             .map(|layout| (layout.kind(), notes.iter().map(|note| note.code).collect()))
             .map_err(|file| file.code)
     }
@@ -282,13 +413,78 @@ mod tests {
     }
 
     #[test]
-    fn of_two_kinds_the_wider_is_meant_unless_the_other_is_expected() {
-        let both = "store_id,timezone_str,timestamp_utc,status";
-        assert_eq!(read(both, None).map(|found| found.0), Ok(Kind::Polls));
-        let expected = Some(Kind::Timezones);
-        assert_eq!(read(both, expected).map(|found| found.0), Ok(Kind::Timezones));
-        let tie = "store_id,name,group,timestamp_utc,status";
-        assert_eq!(read(tie, None).map(|found| found.0), Ok(Kind::Polls));
+    fn a_header_of_two_kinds_is_refused_whichever_is_expected() {
+        for (header, expected) in [
+            ("store_id,timezone_str,timestamp_utc,status", None),
+            ("store_id,timezone_str,timestamp_utc,status", Some(Kind::Timezones)),
+            ("store_id,name,group,timestamp_utc,status", Some(Kind::Polls)),
+            ("store_id,status,timestamp_utc,day,start_time,end_time", None),
+            ("store_id,name,group,timezone", None),
+        ] {
+            assert_eq!(read(header, expected), Err(Code::TwoKinds), "{header}");
+        }
+    }
+
+    #[test]
+    fn usual_other_names_are_read_and_noted() {
+        for (header, kind, codes) in [
+            (
+                "storeId,Status,timestampUtc",
+                Kind::Polls,
+                &[Code::HeaderSynonym, Code::HeaderCase][..],
+            ),
+            ("Store ID,is_active,utc_timestamp", Kind::Polls, &[Code::HeaderSynonym]),
+            ("id,store_id,status,timestamp_utc", Kind::Polls, &[Code::ExtraColumn]),
+            ("store_id,store,status,timestamp_utc", Kind::Polls, &[Code::ExtraColumn]),
+            (
+                "store_id,day_of_week,start_time,end_time",
+                Kind::BusinessHours,
+                &[Code::HeaderSynonym],
+            ),
+            (
+                "store_id,Day Of Week,local_start_time,local_end_time",
+                Kind::BusinessHours,
+                &[Code::HeaderSynonym],
+            ),
+            (
+                "store_id,weekday,open_time,close_time,is_closed",
+                Kind::BusinessHours,
+                &[Code::HeaderSynonym],
+            ),
+            ("store_id,timezone", Kind::Timezones, &[Code::HeaderSynonym]),
+            ("store_id,store_name,owner", Kind::Stores, &[Code::HeaderSynonym]),
+        ] {
+            assert_eq!(read(header, None), Ok((kind, codes.to_vec())), "{header}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_names_the_nearest_column() {
+        for (header, words) in [
+            ("store_id,status,timestamp", "rename `timestamp` to `timestamp_utc`"),
+            ("store_id,state,timestamp_utc", "polls need a column `status`"),
+            (
+                "store_id,days,start_time_local,end_time_local",
+                "rename `days` to `day`",
+            ),
+            ("store_id,status,timestamp_utc,valid_from", ""),
+            (
+                "store_id,day,start_time_local,end_time_local,valid_from",
+                "`valid_from`",
+            ),
+        ] {
+            let record = Record {
+                line: 1,
+                bytes: header.as_bytes(),
+                shape: Shape::Plain,
+            };
+            let layout = Layout::read(&record, None, ReadOptions::until(0), &mut Notes::default());
+            let told = layout.err().map(|file| file.reason).unwrap_or_default();
+            assert!(
+                told.contains(words) && told.is_empty() == words.is_empty(),
+                "{header}: {told}"
+            );
+        }
     }
 
     #[test]

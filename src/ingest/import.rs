@@ -8,8 +8,12 @@ use std::path::Path;
 
 use super::batch::{self, Batch, Refusal, Source};
 use super::problem::BadRow;
+use crate::db::schedules::HoursMode;
 use crate::error::{Error, Result};
-use crate::uptime::interval::{DAY, Micros};
+use crate::uptime::interval::{MINUTE, Micros};
+
+/// How far a poll may be ahead of the machine's clock.
+pub const FUTURE_MAX: Micros = 10 * MINUTE;
 
 /// How many times its sent length an upload may have when unpacked.
 const UNPACKED_FACTOR: u64 = 8;
@@ -50,6 +54,15 @@ impl OnBadRow {
     }
 }
 
+/// A caller's choices about a call, which may be known only after its inputs were read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Choices {
+    /// How bad rows are treated.
+    pub on_bad_row: OnBadRow,
+    /// What new hours of a store replace.
+    pub hours: HoursMode,
+}
+
 /// An input that came over HTTP, where a body may have at most `bytes_max` bytes.
 pub fn upload<'a>(name: &str, bytes: impl Read + Send + 'a, bytes_max: u64) -> Source<'a> {
     Source {
@@ -58,24 +71,36 @@ pub fn upload<'a>(name: &str, bytes: impl Read + Send + 'a, bytes_max: u64) -> S
     }
 }
 
-/// Reads and judges every row of the inputs. `at` is the machine's clock: no poll may be more than a day
+/// Reads and judges every row of the inputs. `at` is the machine's clock: no poll may be more than ten minutes
 /// later. Polls that memory should not hold are spooled to `folder`. `reject` receives every bad row, with the
-/// name of its input; `on_bad_row` is called after all inputs were read.
+/// name of its input; `choices` is called after all inputs were read.
 ///
 /// # Errors
-/// An input that cannot be read or is of no known kind; bad rows, unless they are skipped; those of
-/// `on_bad_row` and `reject`.
+/// An input that cannot be read or is of no known kind; bad rows, unless they are skipped; bad rows alone, even if
+/// they are skipped; those of `choices` and `reject`.
 pub fn read<'a>(
     sources: impl IntoIterator<Item = Source<'a>>,
     at: Micros,
     folder: &Path,
-    on_bad_row: impl FnOnce() -> Result<OnBadRow>,
+    choices: impl FnOnce() -> Result<Choices>,
     reject: &mut dyn FnMut(&str, BadRow) -> Result<()>,
 ) -> Result<Batch, Refusal> {
-    let batch = batch::read(sources, at + DAY, folder, reject)?;
-    if on_bad_row()? == OnBadRow::Refuse && batch.rejected > 0 {
-        let (count, told) = (batch.rejected, batch.bad_rows);
-        return Err(Refusal::Rows { count, told });
+    let mut batch = batch::read(sources, at.saturating_add(FUTURE_MAX), folder, reject)?;
+    let choices = choices()?;
+    batch.hours = choices.hours;
+    let is_refused = match choices.on_bad_row {
+        OnBadRow::Refuse => batch.rejected > 0,
+        OnBadRow::Skip => {
+            batch.refuse_siblings(reject)?;
+            batch.rejected > 0 && batch.rows_good == 0
+        }
+    };
+    if is_refused {
+        return Err(Refusal::Rows {
+            count: batch.rejected,
+            good: batch.rows_good,
+            told: batch.bad_rows,
+        });
     }
     Ok(batch)
 }

@@ -6,10 +6,13 @@ use rusqlite::Connection;
 
 use super::batch::{Batch, SourceBadRow, SourceNote};
 use super::dedup::Dedup;
+use super::kind::Target;
 use super::prefetch::Prefetch;
+use super::problem::{Code, Note, Notes};
 use super::runs::Runs;
 use crate::db::Changed;
 use crate::db::polls::{self, PollChange};
+use crate::db::store_keys::Keys;
 use crate::db::{disk, store_keys};
 use crate::error::Result;
 use crate::uptime::fleet::StoreKey;
@@ -28,6 +31,8 @@ pub struct Summary {
     pub unchanged: u64,
     /// Rows that replaced another one: the last write wins.
     pub replaced: u64,
+    /// Stored rows that went away without another in their place.
+    pub removed: u64,
     /// Rows that were refused.
     pub rejected: u64,
     /// The first [`BAD_ROWS_TOLD`](super::batch::BAD_ROWS_TOLD) of them.
@@ -59,6 +64,7 @@ impl Summary {
         self.accepted += changed.new;
         self.replaced += changed.replaced;
         self.unchanged += changed.unchanged;
+        self.removed += changed.removed;
     }
 }
 
@@ -74,16 +80,45 @@ pub fn write(db: &Connection, mut batch: Batch) -> Result<Summary> {
     };
     disk::require(db, batch.polls.len(), is_late)?;
     let mut summary = Summary::new(&mut batch);
-    let (keys, stores_new) = store_keys::keys(db, &batch.ids)?;
-    summary.stores_new = stores_new;
-    summary.count(batch.collected.write(db, &keys)?);
+    let Keys { keys, polled, new } = store_keys::keys(db, &batch.ids)?;
+    summary.stores_new = new.len() as u64;
+    let mut notes = Notes::default();
+    let target = Target {
+        db,
+        ids: &batch.ids,
+        keys: &keys,
+        hours: batch.hours,
+    };
+    summary.count(batch.collected.write(&target, &mut notes)?);
+    for (id, other) in store_keys::look_alikes(db, new.iter().map(|&place| &*batch.ids[place]))? {
+        notes.add_named(Code::LookAlike, None, format!("{id} and {other}"));
+    }
+    let source = batch.source_last().to_owned();
+    summary.notes.extend(notes.iter().map(|note| SourceNote {
+        source: source.clone(),
+        note: note.clone(),
+    }));
     let polls = batch.take_polls();
-    write_polls(db, &keys, polls, &batch.polls_source, &mut summary)?;
+    let mut has_polls = polled.clone();
+    let stores = Stores {
+        keys: &keys,
+        has_polls: &mut has_polls,
+    };
+    write_polls(db, stores, polls, &batch.polls_source, &mut summary)?;
+    let first_polls = (0..keys.len()).filter(|&store| has_polls[store] && !polled[store]);
+    store_keys::mark_polled(db, first_polls.map(|store| keys[store]))?;
     Ok(summary)
 }
 
+/// The stores of a call.
+struct Stores<'a> {
+    keys: &'a [StoreKey],
+    /// Whether each was ever polled.
+    has_polls: &'a mut [bool],
+}
+
 /// Writes the last poll of each store and instant, and counts the rest; `source` is the input of the notes.
-fn write_polls(db: &Connection, keys: &[StoreKey], polls: Runs, source: &str, summary: &mut Summary) -> Result<()> {
+fn write_polls(db: &Connection, stores: Stores<'_>, polls: Runs, source: &str, summary: &mut Summary) -> Result<()> {
     thread::scope(|scope| {
         let is_long = polls.len() >= POLLS_AHEAD_MIN;
         let sorted = Dedup::new(polls.into_sorted()?);
@@ -94,7 +129,8 @@ fn write_polls(db: &Connection, keys: &[StoreKey], polls: Runs, source: &str, su
         let mut corrected = Changed::default();
         let polls = rows.by_ref().map(|row| {
             let (row, corrections) = row?;
-            let store = keys[row.store as usize];
+            stores.has_polls[row.store as usize] = true;
+            let store = stores.keys[row.store as usize];
             if corrections > 0 {
                 corrected += judge(db, store, row.poll, corrections)?;
             }
@@ -106,9 +142,9 @@ fn write_polls(db: &Connection, keys: &[StoreKey], polls: Runs, source: &str, su
         summary.count(corrected);
         let dedup = rows.finish();
         summary.unchanged += dedup.repeats;
-        let note = |note| SourceNote {
+        let note = |note: &Note| SourceNote {
             source: source.to_owned(),
-            note,
+            note: note.clone(),
         };
         summary.notes.extend(dedup.notes.iter().map(note));
         Ok(())

@@ -14,6 +14,7 @@
 //! | [`fields`], `object` | a record of CSV, of JSON | fields |
 //! | [`header`] | the first record | a kind of input and its columns |
 //! | [`problem`] | | the codes of all that can be wrong, and their sentences |
+//! | [`options`] | | how a caller wants rows to be read |
 //! | [`blocks`] | the lines of a long file of polls | its rows, parsed on several threads |
 //! | [`interner`] | the ids of a call | their numbers |
 //! | `sorter`, [`runs`] | chunks of polls | the polls of a call, sorted beside the parser |
@@ -44,6 +45,7 @@ pub mod kind;
 pub mod load;
 mod object;
 mod ods;
+pub mod options;
 mod prefetch;
 pub mod problem;
 pub mod records;

@@ -7,9 +7,35 @@ use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::fields::{FIELDS_MAX, Fields};
-use super::kind::{Column, Fault, Kind, Need, RowNotes};
-use super::problem::{Code, excerpt};
+use super::kind::{Column, Damage, Fault, Kind, Need, RowNotes, Spelling, damaged};
+use super::problem::{Code, NAMES_TOLD, Notes, excerpt};
 use super::records::{Record, Shape};
+
+/// The names of fields that an input's rows had and no kind has, or that are other names of a column.
+#[derive(Debug, Default)]
+pub(super) struct OtherNames {
+    extra: Vec<String>,
+    synonyms: Vec<String>,
+}
+
+impl OtherNames {
+    fn add(names: &mut Vec<String>, name: &str, shown: impl FnOnce(&str) -> String) {
+        let is_known = |known: &String| {
+            known
+                .strip_prefix(name)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+        };
+        if names.len() < NAMES_TOLD && !names.iter().any(is_known) {
+            names.push(shown(name));
+        }
+    }
+
+    /// Adds the names to the notes that count them.
+    pub(super) fn tell(&self, notes: &mut Notes) {
+        notes.name(Code::ExtraColumn, &self.extra);
+        notes.name(Code::HeaderSynonym, &self.synonyms);
+    }
+}
 
 /// Reads a record that is one object. The old contents of `scratch` do not matter; it is reused for each row.
 ///
@@ -18,8 +44,10 @@ use super::records::{Record, Shape};
 pub(super) fn read<'a>(
     record: Record<'a>,
     kind: Kind,
+    ids_as_written: bool,
     scratch: &'a mut Vec<u8>,
     notes: &mut RowNotes,
+    other_names: &mut OtherNames,
 ) -> Result<Fields<'a>, Fault<'a>> {
     if record.shape == Shape::TooLong {
         let reason = "longer than 64 KiB (is a line end or a bracket missing?)";
@@ -29,7 +57,7 @@ pub(super) fn read<'a>(
         let reason = "there are bytes that are not UTF-8 (save the file as UTF-8)";
         return Err(Fault::whole(Code::NotUtf8, reason));
     };
-    let found = parse(text, kind)?;
+    let found = parse(text, kind, other_names)?;
     let columns = kind.columns();
     if let Some(slot) = found.twice {
         let reason = format!("`{}` is there twice (leave one out)", columns[slot].name());
@@ -57,11 +85,12 @@ pub(super) fn read<'a>(
     for (slot, column) in columns.iter().enumerate() {
         let value = found.values[slot].map(RawValue::get);
         if let Some(value) = value.filter(|&value| value != "null") {
-            texts[slot] = self::text(value, slot, column, scratch)?;
+            texts[slot] = self::text(value, slot, column, ids_as_written, scratch)?;
         }
     }
     for (is, code) in [
         (found.header_case, Code::HeaderCase),
+        (found.synonym, Code::HeaderSynonym),
         (found.extra_column, Code::ExtraColumn),
     ] {
         if is {
@@ -75,17 +104,32 @@ pub(super) fn read<'a>(
     }))
 }
 
-/// The kind whose fields an object has, whatever their values; none if no kind fits.
-pub(super) fn kind_of(bytes: &[u8]) -> Option<Kind> {
-    let text = std::str::from_utf8(bytes).ok()?;
-    Kind::ALL.into_iter().find(|&kind| {
-        let found = parse(text, kind);
+/// The kinds whose fields an object has, whatever their values; and a field that `kind` would lose.
+pub(super) fn kinds_of(bytes: &[u8], kind: Kind) -> (Vec<Kind>, Option<String>) {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return (Vec::new(), None);
+    };
+    let mut names = OtherNames::default();
+    let mut kinds = Kind::ALL.to_vec();
+    kinds.retain(|&kind| {
+        let found = parse(text, kind, &mut OtherNames::default());
         let has_all = |found: &Found| {
             let mut columns = kind.columns().iter().zip(&found.values);
-            columns.all(|(column, value)| value.is_some() || column.need == Need::Nothing)
+            columns.all(|(column, value)| value.is_some() || !column.need.is_required())
         };
         found.as_ref().is_ok_and(has_all)
-    })
+    });
+    let _ = parse(text, kind, &mut names);
+    let lost = names.extra.into_iter().find(|name| kind.refuses(name));
+    (kinds, lost)
+}
+
+/// The text of an object's store id, if it has one.
+pub(super) fn store_of(bytes: &[u8], kind: Kind) -> Option<String> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    let found = parse(text, kind, &mut OtherNames::default()).ok()?;
+    let value = found.values[0]?.get();
+    serde_json::from_str(value).ok().or_else(|| Some(value.to_owned()))
 }
 
 /// The place of a field's text.
@@ -98,7 +142,13 @@ enum Text<'a> {
 }
 
 /// The text of one value: a string's contents, or a number's digits as written.
-fn text<'a>(written: &'a str, slot: usize, column: &Column, scratch: &mut Vec<u8>) -> Result<Text<'a>, Fault<'a>> {
+fn text<'a>(
+    written: &'a str,
+    slot: usize,
+    column: &Column,
+    ids_as_written: bool,
+    scratch: &mut Vec<u8>,
+) -> Result<Text<'a>, Fault<'a>> {
     let fault = |code, reason: String| Err(Fault::of(slot, written.as_bytes(), code, reason));
     let type_name = match written.as_bytes().first() {
         Some(b'"') if !written.contains('\\') => {
@@ -114,10 +164,14 @@ fn text<'a>(written: &'a str, slot: usize, column: &Column, scratch: &mut Vec<u8
             return Ok(Text::Unescaped(from, scratch.len()));
         }
         // An id in this form has lost digits of its number.
-        Some(b'-' | b'0'..=b'9') if slot == 0 && written.contains(['.', 'e', 'E']) => {
-            "a number with a fraction or an exponent"
+        Some(b'-' | b'0'..=b'9') if slot == 0 && !ids_as_written && written.contains(['.', 'e', 'E']) => {
+            return Err(damaged(written.as_bytes(), Damage::Rounded));
         }
         Some(b'-' | b'0'..=b'9') => return Ok(Text::Written(written)),
+        // A status, or whether a day is closed: the words are read as in a CSV.
+        Some(b't' | b'f') if column.code == Code::Status || column.need == Need::Nothing => {
+            return Ok(Text::Written(written));
+        }
         Some(b't' | b'f') => "a boolean",
         Some(b'[') => "an array",
         _ => "an object",
@@ -131,12 +185,13 @@ struct Found<'a> {
     values: [Option<&'a RawValue>; FIELDS_MAX],
     twice: Option<usize>,
     header_case: bool,
+    synonym: bool,
     extra_column: bool,
 }
 
-fn parse<'a>(text: &'a str, kind: Kind) -> Result<Found<'a>, Fault<'a>> {
+fn parse<'a>(text: &'a str, kind: Kind, names: &mut OtherNames) -> Result<Found<'a>, Fault<'a>> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    let found = deserializer.deserialize_map(FoundVisitor(kind));
+    let found = deserializer.deserialize_map(FoundVisitor(kind, names));
     found
         .and_then(|found| deserializer.end().map(|()| found))
         .map_err(|error| {
@@ -155,9 +210,9 @@ pub(super) fn without_place(error: &serde_json::Error) -> String {
     excerpt(text.strip_suffix(&place).unwrap_or(&text).as_bytes())
 }
 
-struct FoundVisitor(Kind);
+struct FoundVisitor<'n>(Kind, &'n mut OtherNames);
 
-impl<'de> Visitor<'de> for FoundVisitor {
+impl<'de> Visitor<'de> for FoundVisitor<'_> {
     type Value = Found<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -169,15 +224,17 @@ impl<'de> Visitor<'de> for FoundVisitor {
             values: [None; FIELDS_MAX],
             twice: None,
             header_case: false,
+            synonym: false,
             extra_column: false,
         };
-        while let Some(name) = map.next_key_seed(NameSeed(self.0))? {
-            let Some((slot, exact)) = name else {
+        while let Some(name) = map.next_key_seed(NameSeed(self.0, self.1))? {
+            let Some((slot, spelling)) = name else {
                 found.extra_column = true;
                 map.next_value::<IgnoredAny>()?;
                 continue;
             };
-            found.header_case |= !exact;
+            found.header_case |= spelling == Spelling::Case;
+            found.synonym |= spelling == Spelling::Synonym;
             if found.values[slot].replace(map.next_value()?).is_some() {
                 found.twice.get_or_insert(slot);
             }
@@ -187,26 +244,42 @@ impl<'de> Visitor<'de> for FoundVisitor {
 }
 
 /// Reads a name as the slot of its field.
-struct NameSeed(Kind);
+struct NameSeed<'n>(Kind, &'n mut OtherNames);
 
-impl<'de> DeserializeSeed<'de> for NameSeed {
-    type Value = Option<(usize, bool)>;
+impl<'de> DeserializeSeed<'de> for NameSeed<'_> {
+    type Value = Option<(usize, Spelling)>;
 
     fn deserialize<D: serde::Deserializer<'de>>(self, name: D) -> Result<Self::Value, D::Error> {
         name.deserialize_str(self)
     }
 }
 
-impl Visitor<'_> for NameSeed {
-    type Value = Option<(usize, bool)>;
+impl Visitor<'_> for NameSeed<'_> {
+    type Value = Option<(usize, Spelling)>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a name")
     }
 
     fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
-        Ok(self.0.slot(name))
+        let Self(kind, names) = self;
+        let found = kind.slot(name);
+        match found {
+            None => OtherNames::add(&mut names.extra, name, excerpt_of),
+            Some((slot, Spelling::Synonym)) => {
+                let own = kind.columns()[slot].name();
+                OtherNames::add(&mut names.synonyms, name, |name| {
+                    format!("{} is {own}", excerpt_of(name))
+                });
+            }
+            Some(_) => {}
+        }
+        Ok(found)
     }
+}
+
+fn excerpt_of(name: &str) -> String {
+    excerpt(name.as_bytes())
 }
 
 /// Whether a string has a raw control character, which JSON allows only escaped.
@@ -241,9 +314,11 @@ mod tests {
     /// Checks the fields, joined by bars, or the code and the slot.
     fn check(text: &str, kind: Kind, expected: Result<&str, (Code, Option<usize>)>) {
         let mut scratch = b"left over".to_vec();
-        let got = read(record(text.as_bytes()), kind, &mut scratch, &mut RowNotes::default())
+        let record = record(text.as_bytes());
+        let (mut notes, mut names) = (RowNotes::default(), OtherNames::default());
+        let got = read(record, kind, false, &mut scratch, &mut notes, &mut names)
             .map(|fields| {
-                let fields = fields[..kind.columns().len()].iter();
+                let fields = fields[..kind.required().count()].iter();
                 let fields: Vec<_> = fields.map(|field| String::from_utf8_lossy(field)).collect();
                 fields.join("|")
             })
@@ -288,10 +363,16 @@ mod tests {
             let text = format!(r#"{{"store_id":{id},"timezone_str":"b"}}"#);
             zone(&text, Ok(&format!("{id}|b")));
         }
-        for id in ["1.0", "1e3", "8.419537941919820732E18", "true", "[]", "{}"] {
+        for id in ["true", "[]", "{}"] {
             let text = format!(r#"{{"store_id":{id},"timezone_str":"b"}}"#);
             zone(&text, Err((Code::StoreIdEmpty, Some(0))));
         }
+        for id in ["1.0", "1e3", "8.419537941919820732E18", "1.5"] {
+            let text = format!(r#"{{"store_id":{id},"timezone_str":"b"}}"#);
+            zone(&text, Err((Code::StoreIdDamaged, Some(0))));
+        }
+        let poll = r#"{"store_id":"a","timestamp_utc":"t","status":true}"#;
+        check(poll, Kind::Polls, Ok("a|t|true"));
     }
 
     #[test]
@@ -336,7 +417,8 @@ mod tests {
         zone("{\"x\":\"\\\"\n\"}", Err((Code::ControlChar, None)));
         let mut scratch = Vec::new();
         let latin1 = record(b"{\"x\":\"\xff\"}");
-        let read = read(latin1, Kind::Timezones, &mut scratch, &mut RowNotes::default());
+        let (mut notes, mut names) = (RowNotes::default(), OtherNames::default());
+        let read = read(latin1, Kind::Timezones, false, &mut scratch, &mut notes, &mut names);
         assert_eq!(read.err().map(|fault| fault.code), Some(Code::NotUtf8));
     }
 
@@ -351,9 +433,14 @@ mod tests {
 
     #[test]
     fn the_kind_of_an_object_shows_in_its_names() {
-        let poll = br#"{"store_id":1,"timestamp_utc":null,"status":[],"x":0}"#;
-        assert_eq!(kind_of(poll), Some(Kind::Polls));
-        assert_eq!(kind_of(br#"{"store_id":1}"#), None);
-        assert_eq!(kind_of(b"[]"), None);
+        let kinds = |text: &str| kinds_of(text.as_bytes(), Kind::BusinessHours);
+        let poll = r#"{"store_id":1,"timestamp_utc":null,"status":[],"x":0}"#;
+        assert_eq!(kinds(poll), (vec![Kind::Polls], None));
+        let both = r#"{"storeId":1,"timestamp_utc":null,"status":[],"timezone":0}"#;
+        assert_eq!(kinds(both).0, [Kind::Polls, Kind::Timezones]);
+        assert_eq!(kinds(r#"{"store_id":1}"#), (vec![], None));
+        assert_eq!(kinds("[]"), (vec![], None));
+        let lost = r#"{"store_id":1,"valid_from":0}"#;
+        assert_eq!(kinds(lost).1.as_deref(), Some("valid_from"));
     }
 }

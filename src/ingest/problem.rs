@@ -75,6 +75,10 @@ codes! {
     File Delimiter "delimiter";
     /// A good header, for another kind of input than was asked for.
     File WrongKind "wrong_kind";
+    /// A header that satisfies two kinds of input.
+    File TwoKinds "two_kinds";
+    /// Days that seem to count from 1; as a note, hours of several stores without any row for day 0.
+    File DayBase "day_base";
     /// A quote that nothing closes.
     File UnclosedQuote "unclosed_quote";
     /// More bytes than the caller takes.
@@ -96,6 +100,8 @@ codes! {
     Row Json "json";
     /// No store id.
     Row StoreIdEmpty "store_id_empty";
+    /// A store id that a spreadsheet or a dump changed, or its word for an empty cell.
+    Row StoreIdDamaged "store_id_damaged";
     /// A store id too long to be one.
     Row StoreIdLong "store_id_long";
     /// An unknown status.
@@ -115,18 +121,22 @@ codes! {
 
     /// It came compressed with gzip.
     Note Gzip "gzip";
-    /// Blank lines were skipped.
+    /// Lines without a row were skipped: blank, only commas, `sep=`, `(1 row)`, or the header again.
     Note BlankLines "blank_lines";
     /// A header without rows, or an empty sheet.
     Note NoRows "no_rows";
     /// A column name in other letter case, or with spaces around it.
     Note HeaderCase "header_case";
+    /// A column has a usual other name.
+    Note HeaderSynonym "header_synonym";
     /// An unknown column was ignored.
     Note ExtraColumn "extra_column";
     /// Spaces around a field were dropped.
     Note Trimmed "trimmed";
     /// A status in other letter case.
     Note StatusCase "status_case";
+    /// A status in another word, such as `up` or `0`.
+    Note StatusWord "status_word";
     /// An instant with an offset was converted to UTC.
     Note Offset "offset";
     /// A real leap second became the next second.
@@ -137,14 +147,30 @@ codes! {
     Note Duplicate "duplicate";
     /// The same store and instant with another status: the last one stands.
     Note Replaced "replaced";
-    /// A wall time such as `9:00`.
+    /// A time such as `9:00`, without seconds or with one digit.
     Note TimeShort "time_short";
+    /// A wall time such as `9:00 AM`, `0900` or `26:00`.
+    Note TimeForm "time_form";
+    /// An instant as seconds or milliseconds since 1970.
+    Note Epoch "epoch";
+    /// A day as a name, or as `1.0`.
+    Note DayForm "day_form";
+    /// A column says whether the store is closed on a day.
+    Note ClosedColumn "closed_column";
+    /// Hours from midnight to midnight are 24 hours; a closed day has no times.
+    Note MidnightToMidnight "midnight_to_midnight";
+    /// A store's new hours name fewer weekdays than its old ones: it is closed on the others now.
+    Note DaysLost "days_lost";
+    /// Store ids that differ in letter case or leading zeros alone are different stores.
+    Note LookAlike "look_alike";
     /// Business hours that overlap others of their day.
     Note Overlap "overlap";
     /// An older name of a zone, kept as written.
     Note ZoneAlias "zone_alias";
     /// A zone's name in other letter case.
     Note ZoneCase "zone_case";
+    /// `EST`, `MST` or `HST` has no summer time; `America/New_York` and `America/Denver` have.
+    Note ZoneNoSummer "zone_no_summer";
 }
 
 impl fmt::Display for Code {
@@ -160,6 +186,8 @@ pub struct BadRow {
     pub line: u64,
     /// The column at fault, if there is one.
     pub column: Option<&'static str>,
+    /// The place of that column among those of a CSV file; none if it is not known.
+    pub field: Option<usize>,
     /// What is wrong.
     pub code: Code,
     /// The value at fault, as [`excerpt`] shows it; empty if there is none.
@@ -168,6 +196,8 @@ pub struct BadRow {
     pub reason: String,
     /// The record as it came, without its line end; cut if it is too long.
     pub raw: Vec<u8>,
+    /// The id of the row's store, if it can be told.
+    pub store_id: Option<Box<str>>,
 }
 
 impl BadRow {
@@ -178,10 +208,12 @@ impl BadRow {
     /// let row = BadRow {
     ///     line: 7,
     ///     column: Some("status"),
+    ///     field: Some(1),
     ///     code: Code::Status,
     ///     value: "up".into(),
     ///     reason: "unknown status `up` (expected `active` or `inactive`)".into(),
     ///     raw: b"aa,up,2023-01-25 10:00:00 UTC".to_vec(),
+    ///     store_id: Some("aa".into()),
     /// };
     /// assert_eq!(
     ///     row.in_file("polls.csv"),
@@ -291,8 +323,11 @@ impl From<io::Error> for InputError {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Notes(Vec<Note>);
 
+/// How many names a note lists.
+pub const NAMES_TOLD: usize = 10;
+
 /// One code's notes on one input.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Note {
     /// Its code.
     pub code: Code,
@@ -300,38 +335,70 @@ pub struct Note {
     pub count: u64,
     /// The first physical line it concerns; none for the file as a whole.
     pub line: Option<u64>,
+    /// The columns or stores it concerns, the first [`NAMES_TOLD`]; empty where the code has none.
+    pub names: Vec<String>,
 }
 
 impl Notes {
     /// Adds one note.
     pub fn add(&mut self, code: Code, line: Option<u64>) {
-        self.merge_one(Note { code, count: 1, line });
+        self.add_many(code, 1, line);
+    }
+
+    /// Adds one note on the column or store `name`.
+    pub(crate) fn add_named(&mut self, code: Code, line: Option<u64>, name: String) {
+        let names = vec![name];
+        self.merge_one(&Note {
+            code,
+            count: 1,
+            line,
+            names,
+        });
+    }
+
+    /// Adds `names` to the note with that code, if there is one.
+    pub(crate) fn name(&mut self, code: Code, names: &[String]) {
+        if self.get(code).is_some() {
+            let (line, names) = (None, names.to_vec());
+            self.merge_one(&Note {
+                code,
+                count: 0,
+                line,
+                names,
+            });
+        }
     }
 
     /// Adds `count` notes, the first of them on `line`; none when `count` is zero.
     pub(crate) fn add_many(&mut self, code: Code, count: u64, line: Option<u64>) {
         if count > 0 {
-            self.merge_one(Note { code, count, line });
+            let names = Vec::new();
+            self.merge_one(&Note {
+                code,
+                count,
+                line,
+                names,
+            });
         }
     }
 
     /// Adds the notes of another part of the same input; both must count lines from the same start.
     pub fn merge(&mut self, other: &Self) {
-        for &note in &other.0 {
+        for note in &other.0 {
             self.merge_one(note);
         }
     }
 
     /// [`Notes::merge`] for a part whose lines count from 1 after the line `before`.
     pub(super) fn merge_from(&mut self, other: &Self, before: u64) {
-        for &note in &other.0 {
+        for note in &other.0 {
             let line = note.line.map(|line| line + before);
-            self.merge_one(Note { line, ..note });
+            self.merge_one(&Note { line, ..note.clone() });
         }
     }
 
-    fn merge_one(&mut self, note: Note) {
-        // A linear search: an input has at most sixteen codes, and most have none.
+    fn merge_one(&mut self, note: &Note) {
+        // A linear search: an input has a few codes, and most have none.
         match self.0.iter_mut().find(|known| known.code == note.code) {
             Some(known) => {
                 known.count += note.count;
@@ -339,18 +406,23 @@ impl Notes {
                     (Some(a), Some(b)) => Some(a.min(b)),
                     (a, b) => a.or(b),
                 };
+                for name in &note.names {
+                    if known.names.len() < NAMES_TOLD && !known.names.contains(name) {
+                        known.names.push(name.clone());
+                    }
+                }
             }
-            None => self.0.push(note),
+            None => self.0.push(note.clone()),
         }
     }
 
     /// Every note, in the order of first appearance.
-    pub fn iter(&self) -> impl Iterator<Item = Note> + '_ {
-        self.0.iter().copied()
+    pub fn iter(&self) -> impl Iterator<Item = &Note> {
+        self.0.iter()
     }
 
     /// The note with that code, if there is one.
-    pub fn get(&self, code: Code) -> Option<Note> {
+    pub fn get(&self, code: Code) -> Option<&Note> {
         self.iter().find(|note| note.code == code)
     }
 

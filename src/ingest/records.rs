@@ -3,7 +3,9 @@
 //! Lines end in `\n`, `\r\n` or a lone `\r`. Quoted fields follow RFC 4180; in NDJSON each line is a record.
 //! Memory holds one buffer of the stream at most.
 
+use std::collections::HashSet;
 use std::io::{self, Read};
+use std::sync::Arc;
 
 use memchr::{memchr, memchr2, memchr3, memrchr};
 
@@ -57,6 +59,10 @@ pub struct Records<R> {
     after_return: bool,
     /// The beginning of the record that is too long.
     cut: Vec<u8>,
+    /// The header: a record that repeats it holds no row.
+    header: Arc<[u8]>,
+    /// The lines of records to leave out.
+    dropped: HashSet<u64>,
     blank_lines: u64,
     blank_line_first: Option<u64>,
     /// The reader's error, reported when the buffer is used up.
@@ -121,13 +127,25 @@ impl<R: Read> Records<R> {
             line,
             after_return: false,
             cut: Vec::new(),
+            header: Arc::default(),
+            dropped: HashSet::new(),
             blank_lines: 0,
             blank_line_first: None,
             failed: None,
         }
     }
 
-    /// How many blank lines (empty, or only spaces and tabs) were skipped, and the first of them.
+    /// Leaves out the records that start on these lines.
+    pub(super) fn drop_lines(&mut self, lines: HashSet<u64>) {
+        self.dropped = lines;
+    }
+
+    /// Skips records that repeat this header.
+    pub(super) fn skip_header(&mut self, header: &Arc<[u8]>) {
+        self.header = Arc::clone(header);
+    }
+
+    /// How many lines without a row were skipped, and the first of them.
     pub fn blank_lines(&self) -> (u64, Option<u64>) {
         (self.blank_lines, self.blank_line_first)
     }
@@ -150,9 +168,12 @@ impl<R: Read> Records<R> {
                 }
             }
             let found = self.find()?;
-            if found.shape == Shape::Plain && is_blank(&self.buffer[found.from..found.to]) {
+            if self.is_without_row(&self.buffer[found.from..found.to], found.shape) {
                 self.blank_lines += 1;
                 self.blank_line_first.get_or_insert(found.line);
+                continue;
+            }
+            if !self.dropped.is_empty() && self.dropped.contains(&found.line) {
                 continue;
             }
             break found;
@@ -166,6 +187,26 @@ impl<R: Read> Records<R> {
             bytes,
             shape: found.shape,
         }))
+    }
+
+    /// Whether a record is blank, commas alone, `sep=` for a spreadsheet, a query tool's `(1 row)`, or the header
+    /// again. The first byte tells most rows apart.
+    fn is_without_row(&self, record: &[u8], shape: Shape) -> bool {
+        let Some(&first) = record.first() else {
+            // The bytes of a record that is too long are elsewhere.
+            return shape == Shape::Plain;
+        };
+        let is_csv = self.quotes && matches!(shape, Shape::Plain | Shape::Quoted);
+        match first {
+            b' ' | b'\t' | b',' | b'"' | b'(' | b's' | b'S' => {}
+            first => return is_csv && self.header.first() == Some(&first) && *self.header == *record,
+        }
+        if !is_csv {
+            return shape == Shape::Plain && is_blank(record);
+        }
+        let is_empty = |&byte: &u8| matches!(byte, b' ' | b'\t' | b',' | b'"');
+        let is_filler = (first != b'"' || record.contains(&b',')) && record.iter().all(is_empty);
+        is_filler || is_footer(record) || is_separator(record) || (!self.header.is_empty() && *self.header == *record)
     }
 
     /// Moves whole lines without a quote to the start of `lines`, over its old contents, to be split by another
@@ -280,13 +321,13 @@ impl<R: Read> Records<R> {
                     if state == State::Quoted {
                         return Err(unclosed(quote_line));
                     }
-                    return Ok(self.take(at, None, shape_of(spoilt, too_long)));
+                    return Ok(self.take(at, None, shape_by(spoilt, too_long)));
                 }
             }
             let byte = self.buffer[self.start + at];
             let ends_line = byte == b'\n' || byte == b'\r';
             if ends_line && state != State::Quoted {
-                return Ok(self.take(at, Some(lines_inside), shape_of(spoilt, too_long)));
+                return Ok(self.take(at, Some(lines_inside), shape_by(spoilt, too_long)));
             }
             state = match (state, byte) {
                 (State::Quoted, b'"') => State::Quote,
@@ -369,7 +410,20 @@ fn read_some(reader: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
     }
 }
 
-fn shape_of(spoilt: bool, too_long: bool) -> Shape {
+/// The shape of a record that is there whole, without its line end.
+pub(super) fn shape_of(record: &[u8]) -> Shape {
+    if record.len() > RECORD_BYTES_MAX {
+        return Shape::TooLong;
+    }
+    match Records::new(record, 1).next_record() {
+        Ok(Some(found)) if found.bytes.len() == record.len() => found.shape,
+        // A blank row, an open quote, or a line end inside.
+        _ if record.contains(&b'"') => Shape::BareQuote,
+        _ => Shape::Plain,
+    }
+}
+
+fn shape_by(spoilt: bool, too_long: bool) -> Shape {
     match (too_long, spoilt) {
         (true, _) => Shape::TooLong,
         (false, true) => Shape::BareQuote,
@@ -379,6 +433,19 @@ fn shape_of(spoilt: bool, too_long: bool) -> Shape {
 
 fn is_blank(line: &[u8]) -> bool {
     line.iter().all(|&byte| byte == b' ' || byte == b'\t')
+}
+
+/// Whether a line is what psql writes after a table: `(1 row)`, `(12 rows)`.
+fn is_footer(line: &[u8]) -> bool {
+    let line = line.trim_ascii();
+    let inside = line.strip_prefix(b"(").and_then(|line| line.strip_suffix(b")"));
+    let count = inside.and_then(|inside| inside.strip_suffix(b" row").or(inside.strip_suffix(b" rows")));
+    count.is_some_and(|count| !count.is_empty() && count.iter().all(u8::is_ascii_digit))
+}
+
+/// Whether a line tells a spreadsheet that commas separate fields: `sep=,`.
+fn is_separator(line: &[u8]) -> bool {
+    line.trim_ascii().eq_ignore_ascii_case(b"sep=,")
 }
 
 fn unclosed(line: u64) -> InputError {

@@ -12,6 +12,7 @@ use std::io::{self, Read};
 
 use super::header::Layout;
 use super::kind::Kind;
+use super::options::ReadOptions;
 use super::problem::{BadFile, Code, Notes};
 use super::records::{RECORD_BYTES_MAX, Record, Shape};
 use crate::civil;
@@ -290,7 +291,7 @@ fn layout(header: &[u8]) -> Option<Layout> {
     };
     let kinds = std::iter::once(None).chain(Kind::ALL.into_iter().map(Some));
     kinds
-        .filter_map(|kind| Layout::read(&record, kind, &mut Notes::default()).ok())
+        .filter_map(|kind| Layout::read(&record, kind, ReadOptions::until(0), &mut Notes::default()).ok())
         .next()
 }
 

@@ -30,16 +30,32 @@ const MARGIN: Micros = 3 * DAY;
 /// changed it back within a day since 1970; a test checks the years that polls may have.
 const OFFSET_SAMPLE: Micros = 12 * HOUR;
 
-/// One row of weekly hours: open from `start_us_local` on that weekday to `end_us_local`. An end that is not
-/// after the start is on the next day.
+/// One row of weekly hours: the store is open for a stretch that begins on that weekday, or says that it is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WeeklyRow {
     /// 0 = Monday … 6 = Sunday.
     pub weekday: u8,
-    /// Opening, in microseconds since the day's midnight by the wall clock.
-    pub start_us_local: Micros,
-    /// Closing, in the same measure; 24:00 is legal.
-    pub end_us_local: Micros,
+    /// Opening and closing, in microseconds since the day's midnight by the wall clock; 24:00 is a legal end. An
+    /// end that is not after the start is on the next day. None: closed, unless another row has times.
+    pub times_us_local: Option<[Micros; 2]>,
+}
+
+impl WeeklyRow {
+    /// A row with times.
+    pub const fn open(weekday: u8, start_us_local: Micros, end_us_local: Micros) -> Self {
+        Self {
+            weekday,
+            times_us_local: Some([start_us_local, end_us_local]),
+        }
+    }
+
+    /// A row that says *closed*.
+    pub const fn closed(weekday: u8) -> Self {
+        Self {
+            weekday,
+            times_us_local: None,
+        }
+    }
 }
 
 /// A stretch of UTC time in which a zone's clocks keep one offset.
@@ -192,7 +208,7 @@ impl Pattern {
     /// // 2026-10-26T00:00Z is a Monday; Chicago is then five hours behind UTC.
     /// let monday = 20_752 * DAY;
     /// let span = Interval::new(monday, monday + 7 * DAY);
-    /// let row = WeeklyRow { weekday: 0, start_us_local: 9 * HOUR, end_us_local: 17 * HOUR };
+    /// let row = WeeklyRow::open(0, 9 * HOUR, 17 * HOUR);
     /// let pattern = Pattern { zone: ZONE_DEFAULT, rows: vec![row] };
     /// let open = pattern.open(&ZoneTable::new(pattern.zone, span), span);
     /// assert_eq!(open.as_slice(), [Interval::new(monday + 14 * HOUR, monday + 22 * HOUR)]);
@@ -208,11 +224,14 @@ impl Pattern {
             let weekday = weekday_of(date);
             let rows = self.rows.iter();
             for row in rows.filter(|row| usize::from(row.weekday) == weekday) {
+                let Some([start, end]) = row.times_us_local else {
+                    continue;
+                };
                 let midnight = date * DAY;
-                let overnight = if row.end_us_local <= row.start_us_local { DAY } else { 0 };
+                let overnight = if end <= start { DAY } else { 0 };
                 open.push(Interval::new(
-                    zone.instant(midnight + row.start_us_local),
-                    zone.instant(midnight + overnight + row.end_us_local),
+                    zone.instant(midnight + start),
+                    zone.instant(midnight + overnight + end),
                 ));
             }
         }
@@ -296,17 +315,15 @@ mod tests {
 
     #[test]
     fn a_year_is_its_weeks_end_to_end_wherever_they_are_cut() {
-        let row = |weekday, start, end| WeeklyRow {
-            weekday,
-            start_us_local: start,
-            end_us_local: end,
-        };
+        let row = WeeklyRow::open;
         let (late, end) = (22 * HOUR + 30 * MINUTE, DAY - MINUTE);
         let weeks = [
             Vec::new(),
             (0..7).map(|weekday| row(weekday, 0, end)).collect(),
             (0..7).map(|weekday| row(weekday, late, 3 * HOUR)).collect(),
             vec![row(0, 0, 0), row(2, 9 * HOUR, DAY), row(6, late, late)],
+            vec![row(0, 0, 0), WeeklyRow::closed(0), WeeklyRow::closed(1)],
+            (0..7).map(WeeklyRow::closed).collect(),
         ];
         let zones = [
             ZONE_DEFAULT,

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use store_monitor::civil::parse_timestamp;
 use store_monitor::ingest::kind::Kind;
+use store_monitor::ingest::options::ReadOptions;
 use store_monitor::ingest::problem::{Code, InputError};
 use store_monitor::ingest::records::RECORD_BYTES_MAX;
 use store_monitor::ingest::rows::{Format, Rows};
@@ -32,7 +33,13 @@ fn verdict(bytes: &[u8], format: Format, kind: Kind) -> (char, String, String) {
         }
         InputError::Io(error) => panic!("{error}"),
     };
-    let mut rows = match Rows::open(bytes, format, Some(kind), latest_us, u64::MAX) {
+    let mut rows = match Rows::open(
+        bytes,
+        format,
+        Some(kind),
+        ReadOptions::until(latest_us),
+        u64::MAX,
+    ) {
         Ok(rows) => rows,
         Err(error) => return refused(error),
     };

@@ -221,13 +221,10 @@ fn weekly_rows() -> impl Strategy<Value = Vec<WeeklyRow>> {
         for (kind, weekday, opens, closes) in choices {
             let start_us_local = time_of_day(opens);
             let end_us_local = closing(closes, start_us_local);
-            let row = |weekday| WeeklyRow {
-                weekday,
-                start_us_local,
-                end_us_local,
-            };
+            let row = |weekday| WeeklyRow::open(weekday, start_us_local, end_us_local);
             match kind {
-                0..6 => rows.push(row(weekday)),
+                0 => rows.push(WeeklyRow::closed(weekday)),
+                1..6 => rows.push(row(weekday)),
                 // The same on many days, as most sources have it.
                 6..8 => rows.extend((0..=weekday).map(row)),
                 // One more, 59 to 61 seconds, nothing or a microsecond after it.
@@ -239,11 +236,11 @@ fn weekly_rows() -> impl Strategy<Value = Vec<WeeklyRow>> {
                     let days = start.div_euclid(DAY) + i64::from(overnight);
                     let start = start.rem_euclid(DAY);
                     rows.push(row(weekday));
-                    rows.push(WeeklyRow {
-                        weekday: weekday_after(weekday, days),
-                        start_us_local: start,
-                        end_us_local: closing((closes.0 / 2, closes.1 >> 16), start),
-                    });
+                    rows.push(WeeklyRow::open(
+                        weekday_after(weekday, days),
+                        start,
+                        closing((closes.0 / 2, closes.1 >> 16), start),
+                    ));
                 }
             }
         }
@@ -371,8 +368,7 @@ fn whole_second(at: Micros) -> Micros {
 
 fn whole_second_rows(rows: &[WeeklyRow]) -> Vec<WeeklyRow> {
     let whole = |row: &WeeklyRow| WeeklyRow {
-        start_us_local: whole_second(row.start_us_local),
-        end_us_local: whole_second(row.end_us_local),
+        times_us_local: row.times_us_local.map(|times| times.map(whole_second)),
         ..*row
     };
     rows.iter().map(whole).collect()
@@ -486,14 +482,13 @@ fn naive_hours(
             if u32::from(row.weekday) != date.weekday().num_days_from_monday() {
                 continue;
             }
-            let mut end = row.end_us_local;
-            if end <= row.start_us_local {
+            let Some([start, mut end]) = row.times_us_local else {
+                continue;
+            };
+            if end <= start {
                 end += DAY;
             }
-            let stretch = (
-                instant(midnight + row.start_us_local),
-                instant(midnight + end),
-            );
+            let stretch = (instant(midnight + start), instant(midnight + end));
             if stretch.0 < stretch.1 {
                 stretches.push(stretch);
             }
@@ -621,11 +616,7 @@ fn fast_csv(
 fn full_weeks() -> impl Strategy<Value = (Vec<WeeklyRow>, bool)> {
     let days = prop::collection::vec((0..8_u8, 1..1_439_i64), 7);
     (days, any::<bool>(), choice()).prop_map(|(days, turn, from)| {
-        let row = |weekday, start_us_local, end_us_local| WeeklyRow {
-            weekday,
-            start_us_local,
-            end_us_local,
-        };
+        let row = WeeklyRow::open;
         if turn {
             let from = time_of_day(from);
             return (
@@ -657,7 +648,11 @@ fn full_weeks() -> impl Strategy<Value = (Vec<WeeklyRow>, bool)> {
 fn in_pieces(rows: &[WeeklyRow], cuts: &[(i64, bool)]) -> Vec<WeeklyRow> {
     let mut pieces = Vec::new();
     for row in rows {
-        let mut length = row.end_us_local - row.start_us_local;
+        let Some([start_us_local, end_us_local]) = row.times_us_local else {
+            pieces.push(*row);
+            continue;
+        };
+        let mut length = end_us_local - start_us_local;
         if length <= 0 {
             length += DAY;
         }
@@ -666,15 +661,14 @@ fn in_pieces(rows: &[WeeklyRow], cuts: &[(i64, bool)]) -> Vec<WeeklyRow> {
         marks.sort_unstable();
         marks.dedup();
         for ends in marks.windows(2) {
-            let [start, end] = [ends[0], ends[1]].map(|mark| row.start_us_local + mark);
+            let [start, end] = [ends[0], ends[1]].map(|mark| start_us_local + mark);
             let days = start.div_euclid(DAY);
             let end = end - days * DAY;
-            let piece = WeeklyRow {
-                weekday: weekday_after(row.weekday, days),
-                start_us_local: start - days * DAY,
-                end_us_local: if end > DAY { end - DAY } else { end },
-            };
-            pieces.push(piece);
+            pieces.push(WeeklyRow::open(
+                weekday_after(row.weekday, days),
+                start - days * DAY,
+                if end > DAY { end - DAY } else { end },
+            ));
         }
     }
     let again = |(place, piece): (usize, &WeeklyRow)| {
@@ -1127,7 +1121,8 @@ proptest! {
         for (key, _, case) in &stores {
             zones.push_str(&format!("s{key},{}\n", case.zone.name()));
             for row in &case.rows {
-                let [start, end] = [row.start_us_local, row.end_us_local].map(format_local_time);
+                let times = row.times_us_local.map(|times| times.map(format_local_time));
+                let [start, end] = times.unwrap_or_default();
                 hours.push_str(&format!("s{key},{},{start},{end}\n", row.weekday));
             }
         }
@@ -1175,11 +1170,7 @@ fn open_every_day(
     end_us_local: Micros,
     span: [&str; 2],
 ) -> Micros {
-    let row = |weekday| WeeklyRow {
-        weekday,
-        start_us_local,
-        end_us_local,
-    };
+    let row = |weekday| WeeklyRow::open(weekday, start_us_local, end_us_local);
     let rows: Vec<_> = (0..7).map(row).collect();
     open(zone, &rows, Interval::new(at(span[0]), at(span[1]))).length()
 }

@@ -19,10 +19,8 @@ use store_monitor::uptime::window::{REACH, Window, WindowTotal};
 const NOON: Micros = 20_761 * DAY + 12 * HOUR;
 
 fn rows() -> impl Strategy<Value = Vec<WeeklyRow>> {
-    let row = (0_u8..7, 0..96_i64, 0..=96_i64).prop_map(|(weekday, start, end)| WeeklyRow {
-        weekday,
-        start_us_local: start * 15 * MINUTE,
-        end_us_local: end * 15 * MINUTE,
+    let row = (0_u8..7, 0..96_i64, 0..=96_i64).prop_map(|(weekday, start, end)| {
+        WeeklyRow::open(weekday, start * 15 * MINUTE, end * 15 * MINUTE)
     });
     proptest::collection::vec(row, 0..12)
 }

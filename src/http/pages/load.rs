@@ -1,26 +1,35 @@
 //! `/load`: loads files by picker or drag, with the API's own answers about bad rows. On an empty database it is
 //! also the first page.
 
-use std::cell::Cell;
-use std::io::{self, Read};
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, Read, Write};
 use std::iter;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use maud::{Markup, html};
+use uuid::Uuid;
 
 use super::layout::{Frame, Section};
+use super::loaded::Loaded;
+use super::mend;
 use crate::clock;
+use crate::db::schedules::HoursMode;
 use crate::error::{Error, Result};
 use crate::http::app::App;
 use crate::http::intake;
 use crate::http::multipart::{self, Form};
 use crate::http::request::Request;
 use crate::http::response::Response;
-use crate::ingest::batch::{BAD_ROWS_TOLD, Refusal, Source, SourceBadRow};
-use crate::ingest::import::{self, OnBadRow};
+use crate::http::uploads::{Upload, UploadedFile};
+use crate::ingest::batch::{Batch, Refusal, Source};
+use crate::ingest::import::{self, Choices, OnBadRow};
 use crate::ingest::kind::Kind;
-use crate::ingest::load::{self, Summary};
+use crate::ingest::load;
+use crate::ingest::options::{DayNumbers, ReadOptions};
 use crate::ingest::problem::Code;
+use crate::uptime::interval::Micros;
 
 /// The longest form without files.
 const FORM_BYTES_MAX: u64 = 64 << 10;
@@ -87,14 +96,42 @@ fn steps(frame: &Frame) -> Markup {
 }
 
 fn form() -> Markup {
+    let choice = |name: &str, label: &str, options: &[(&str, &str)]| {
+        html! {
+            p.choice {
+                label for=(name) { (label) }
+                select id=(name) name=(name) {
+                    @for (value, text) in options { option value=(value) { (text) } }
+                }
+            }
+        }
+    };
     html! {
         form.upload action="/load" method="post" enctype="multipart/form-data" data-drop="" {
             label for="files" { "Choose files or drop them here, several at once if you like" }
-            input #files type="file" name="files" multiple accept=".csv,.gz,.zip,.xlsx,.ods,text/csv,application/gzip" required;
-            p.check {
-                input #skip type="checkbox" name="on_bad_row" value="skip";
-                label for="skip" { "Take the good rows even if others are bad" }
+            // The choices come before the files, so that they are known when the files are read.
+            details.choices {
+                summary { "Choices" }
+                p.check {
+                    input #skip type="checkbox" name="on_bad_row" value="skip";
+                    label for="skip" { "Skip bad rows and load the rest" }
+                }
+                p.check {
+                    input #ids type="checkbox" name="ids_as_written" value="true";
+                    label for="ids" { "Take store ids as they are, even if a spreadsheet seems to have changed them" }
+                }
+                (choice("days", "Days of business hours", &[
+                    ("monday=0", "0 is Monday … 6 is Sunday"),
+                    ("monday=1", "1 is Monday … 7 is Sunday"),
+                    ("sunday=0", "0 is Sunday … 6 is Saturday"),
+                    ("sunday=1", "1 is Sunday … 7 is Saturday"),
+                ]))
+                (choice("hours", "New business hours of a store replace", &[
+                    ("replace", "all its hours"),
+                    ("merge", "only the weekdays in the file"),
+                ]))
             }
+            input #files type="file" name="files" multiple accept=".csv,.gz,.zip,.xlsx,.ods,text/csv,application/gzip" required;
             button.primary type="submit" { "Load" }
             p.progress hidden="" role="status" {
                 progress aria-label="Upload" max="100" value="0" {} " " span {}
@@ -117,26 +154,112 @@ pub fn post(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     }
     let mut body = (&mut *request.body).take(bytes_max);
     let loaded = take(app, Form::new(&mut body, &boundary), bytes_max)?;
+    answer(app, request, &loaded)
+}
+
+/// `POST /load/mend`: the kept files again, with the corrections of the form.
+pub fn mend(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
+    let fields = fields_of(request, mend::FORM_BYTES_MAX)?;
+    let value = |name: &str| {
+        fields
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
+    };
+    let id = value("upload").and_then(|id| Uuid::try_parse(id).ok());
+    let found = id.and_then(|id| Some((id, app.site.uploads.find(id)?)));
+    let Some((id, upload)) = found else {
+        return answer(app, request, &Loaded::Gone);
+    };
+    let loaded = {
+        let mut upload = lock(&upload);
+        for (source, line, correction) in mend::corrections(&fields)? {
+            upload.corrections.entry(source).or_default().insert(line, correction);
+        }
+        let choices = Choices {
+            on_bad_row: OnBadRow::parse(value("on_bad_row"))?,
+            ..upload.choices
+        };
+        let sources = upload.sources(app.site.body_bytes_max);
+        let sources = sources.map_err(|error| Error::failed("the files cannot be read again").because(error))?;
+        let (at, folder) = (clock::machine_us(), app.site.folder());
+        match import::read(sources, at, folder, || Ok(choices), &mut |_, _| Ok(())) {
+            Ok(batch) => write(app, batch)?,
+            Err(Refusal::Failed(error)) => return Err(error),
+            Err(refusal) => Loaded::Refused {
+                upload: matches!(refusal, Refusal::Rows { .. }).then_some(id),
+                refusal,
+            },
+        }
+    };
+    if !matches!(loaded, Loaded::Refused { upload: Some(_), .. }) {
+        app.site.uploads.forget(id);
+    }
+    answer(app, request, &loaded)
+}
+
+fn answer(app: &mut App, request: &Request<'_>, loaded: &Loaded) -> Result<Response> {
     let frame = Frame::new(app, request, Section::Load)?;
-    let status = match &loaded {
-        None => 400,
-        Some(Ok(_)) => 200,
-        Some(Err(Refusal::File { file, .. })) if file.code == Code::TooLarge => 413,
-        Some(Err(_)) => 422,
+    let status = match loaded {
+        Loaded::NoFile | Loaded::Gone => 400,
+        Loaded::Done(..) => 200,
+        Loaded::Refused {
+            refusal: Refusal::File { file, .. },
+            ..
+        } if file.code == Code::TooLarge => 413,
+        Loaded::Refused { .. } => 422,
     };
     let body = html! {
         h1 { "Load data" }
-        (outcome(&frame, &loaded))
+        (loaded.shown(&frame))
         (steps(&frame))
     };
     let page = Response::page(status, frame.page("Load data", None, &body));
     Ok(page.cached("no-store"))
 }
 
-/// Reads, judges and writes the files; none if the form has no file.
-fn take(app: &App, form: Form<'_>, bytes_max: u64) -> Result<Option<Result<Summary, Refusal>>> {
+/// The choices of a form, as its fields arrive.
+#[derive(Default)]
+struct FormChoices {
+    on_bad_row: Option<String>,
+    hours: Option<String>,
+    days: Option<String>,
+    ids_as_written: bool,
+}
+
+impl FormChoices {
+    fn set(&mut self, name: &str, value: String) {
+        match name {
+            "on_bad_row" => self.on_bad_row = Some(value),
+            "hours" => self.hours = Some(value),
+            "days" => self.days = Some(value),
+            "ids_as_written" => self.ids_as_written = value == "true",
+            _ => {}
+        }
+    }
+
+    fn choices(&self) -> Result<Choices> {
+        Ok(Choices {
+            on_bad_row: OnBadRow::parse(self.on_bad_row.as_deref())?,
+            hours: HoursMode::parse(self.hours.as_deref())?,
+        })
+    }
+
+    fn options(&self) -> Result<ReadOptions> {
+        Ok(ReadOptions {
+            days: DayNumbers::parse(self.days.as_deref())?,
+            ids_as_written: self.ids_as_written,
+            ..ReadOptions::until(Micros::MAX)
+        })
+    }
+}
+
+/// Reads, judges and writes the files of a form. Files with bad rows are kept for corrections.
+fn take(app: &App, form: Form<'_>, bytes_max: u64) -> Result<Loaded> {
     let form = Mutex::new(form);
-    let (files, on_bad_row, broken) = (Cell::new(0), Cell::new(None), Cell::new(None));
+    let folder = app.site.folder();
+    let (chosen, files) = (RefCell::new(FormChoices::default()), RefCell::new(Vec::new()));
+    let broken = Cell::new(None);
     let next_file = || -> Result<Option<Source<'_>>> {
         loop {
             let part = lock(&form).next_part()?;
@@ -144,18 +267,26 @@ fn take(app: &App, form: Form<'_>, bytes_max: u64) -> Result<Option<Result<Summa
                 return Ok(None);
             };
             match part.file_name {
-                None if part.name == "on_bad_row" => {
+                None => {
                     let mut value = String::new();
-                    let read = FilePart(&form).take(FORM_BYTES_MAX).read_to_string(&mut value);
+                    let read = lock(&form).by_ref().take(FORM_BYTES_MAX).read_to_string(&mut value);
                     read.map_err(|error| Error::invalid("the form broke off").because(error))?;
-                    on_bad_row.set(Some(value));
+                    chosen.borrow_mut().set(&part.name, value);
                 }
                 // An empty picker sends a file without a name.
                 Some(name) if !name.is_empty() => {
-                    files.set(files.get() + 1);
-                    return Ok(Some(import::upload(&name, FilePart(&form), bytes_max)));
+                    // Without room for a copy the rows can be loaded, but not corrected in place.
+                    let copy = tempfile::tempfile_in(folder).and_then(|copy| Ok((copy.try_clone()?, copy)));
+                    let (kept, copy) = copy.map_or((None, None), |(kept, copy)| (Some(kept), Some(copy)));
+                    files.borrow_mut().push((name.clone(), kept));
+                    let options = chosen.borrow().options()?;
+                    let bytes = FilePart { form: &form, copy };
+                    return Ok(Some(Source {
+                        options,
+                        ..import::upload(&name, bytes, bytes_max)
+                    }));
                 }
-                _ => {}
+                Some(_) => {}
             }
         }
     };
@@ -165,121 +296,81 @@ fn take(app: &App, form: Form<'_>, bytes_max: u64) -> Result<Option<Result<Summa
             None
         })
     });
-    let (at, folder) = (clock::machine_us(), app.site.folder());
-    let choice = || OnBadRow::parse(on_bad_row.take().as_deref());
-    let read = import::read(sources, at, folder, choice, &mut |_, _| Ok(()));
+    let choices = || chosen.borrow().choices();
+    let read = import::read(sources, clock::machine_us(), folder, choices, &mut |_, _| Ok(()));
     if let Some(error) = broken.take().or_else(|| lock(&form).cut()) {
         return Err(error);
     }
-    if files.get() == 0 {
-        return Ok(None);
+    if files.borrow().is_empty() {
+        return Ok(Loaded::NoFile);
     }
-    let batch = match read {
-        Ok(batch) => batch,
-        Err(Refusal::Failed(error)) => return Err(error),
-        Err(refusal) => return Ok(Some(Err(refusal))),
-    };
-    let summary = app.site.writer.try_load(move |db| {
-        let mut summary = load::write(db, batch)?;
-        let change = summary.change.take();
-        Ok((summary, change))
-    })?;
-    Ok(Some(Ok(summary)))
-}
-
-/// The bytes of the form's current part.
-struct FilePart<'f, 'a>(&'f Mutex<Form<'a>>);
-
-impl Read for FilePart<'_, '_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        lock(self.0).read(buffer)
-    }
-}
-
-fn lock<'f, 'a>(form: &'f Mutex<Form<'a>>) -> MutexGuard<'f, Form<'a>> {
-    form.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn outcome(frame: &Frame, loaded: &Option<Result<Summary, Refusal>>) -> Markup {
-    let locale = frame.locale();
-    let count = |rows: u64| locale.count(usize::try_from(rows).unwrap_or(usize::MAX));
-    html! {
-        section.card.outcome role="status" {
-            @match loaded {
-                Some(Ok(summary)) => {
-                    h2 { "Loaded" }
-                    p.big { (count(summary.accepted)) " " small { "new rows" } }
-                    p {
-                        (count(summary.replaced)) " took the place of others, "
-                        (count(summary.unchanged)) " were known already, "
-                        (count(summary.rejected)) " were refused."
-                    }
-                    @if !summary.notes.is_empty() {
-                        p { "Unusual rows that were accepted:" }
-                        ul { @for note in &summary.notes {
-                            li {
-                                (note.source) ": " code { (note.note.code.as_str()) } " × "
-                                (count(note.note.count))
-                                @if let Some(line) = note.note.line { ", first on line " (line) }
-                            }
-                        } }
-                    }
-                    p { a.primary href=(frame.link("/")) { "Look at the fleet" } }
-                    (table(&summary.bad_rows))
-                }
-                Some(Err(refusal)) => {
-                    h2 { "Nothing was loaded" }
-                    @match refusal {
-                        Refusal::Rows { count: rows, told } => {
-                            p {
-                                (count(*rows)) @if *rows == 1 { " row is" } @else { " rows are" }
-                                " bad. Correct them, or tick “take the good rows” and load the files again."
-                            }
-                            (table(told))
-                        }
-                        Refusal::File { source, file } => {
-                            p { (file.in_file(source)) " (" code { (file.code.as_str()) } ")" }
-                        }
-                        Refusal::Failed(error) => { p { (error.message()) } }
-                    }
-                }
-                None => { h2 { "Nothing was loaded" } p { "No file was chosen." } }
-            }
+    match read {
+        Ok(batch) => write(app, batch),
+        Err(Refusal::Failed(error)) => Err(error),
+        Err(refusal) => {
+            let kept = files.take().into_iter();
+            let kept = kept.map(|(name, bytes)| Some(UploadedFile { name, bytes: bytes? }));
+            let kept: Option<Vec<_>> = kept.collect();
+            let kept = kept.filter(|_| matches!(refusal, Refusal::Rows { .. }));
+            let (options, choices) = (chosen.borrow().options()?, chosen.borrow().choices()?);
+            let keep = |files| {
+                app.site.uploads.keep(Upload {
+                    files,
+                    options,
+                    choices,
+                    corrections: HashMap::new(),
+                })
+            };
+            Ok(Loaded::Refused {
+                refusal,
+                upload: kept.map(keep),
+            })
         }
     }
 }
 
-fn table(bad_rows: &[SourceBadRow]) -> Markup {
-    html! {
-        @if !bad_rows.is_empty() { div.scroll tabindex="0" role="region" aria-label="Bad rows" {
-            table.rows.bad {
-                caption.aside { "Bad rows, the first " (BAD_ROWS_TOLD) }
-                thead { tr {
-                    th scope="col" { "File" } th.number scope="col" { "Line" } th scope="col" { "Column" }
-                    th scope="col" { "Value" } th scope="col" { "What is wrong" } th scope="col" { "Code" }
-                } }
-                tbody { @for SourceBadRow { source, bad } in bad_rows {
-                    tr {
-                        td { (source) }
-                        td.number { (bad.line) }
-                        td { (bad.column.unwrap_or("–")) }
-                        td { code { (bad.value) } }
-                        td { (bad.reason) }
-                        td { code { (bad.code.as_str()) } }
-                    }
-                } }
-            }
-        } }
+fn write(app: &App, batch: Batch) -> Result<Loaded> {
+    let fits = Arc::clone(&app.site.fits);
+    let (summary, fit) = app.site.writer.try_load(move |db| {
+        let mut summary = load::write(db, batch)?;
+        let change = summary.change.take();
+        Ok(((summary, fits.get(db)?), change))
+    })?;
+    app.site.fits.keep(fit.clone());
+    Ok(Loaded::Done(summary, fit.1))
+}
+
+/// The bytes of the form's current part, and a copy of them.
+struct FilePart<'f, 'a> {
+    form: &'f Mutex<Form<'a>>,
+    copy: Option<File>,
+}
+
+impl Read for FilePart<'_, '_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = lock(self.form).read(buffer)?;
+        if let Some(copy) = &mut self.copy {
+            copy.write_all(&buffer[..count])?;
+        }
+        Ok(count)
     }
 }
 
-/// The fields of a form without files.
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The fields of a short form without files.
 ///
 /// # Errors
 /// When it is too long or ends early.
 pub fn form_fields(request: &mut Request<'_>) -> Result<Vec<(String, String)>> {
+    fields_of(request, FORM_BYTES_MAX)
+}
+
+fn fields_of(request: &mut Request<'_>, bytes_max: u64) -> Result<Vec<(String, String)>> {
     let mut bytes = Vec::new();
-    let mut body = (&mut *request.body).take(FORM_BYTES_MAX);
+    let mut body = (&mut *request.body).take(bytes_max);
     body.read_to_end(&mut bytes)
         .map_err(|error| Error::invalid("the form broke off").because(error))?;
     let fields = form_urlencoded::parse(&bytes);

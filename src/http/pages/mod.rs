@@ -17,6 +17,8 @@ pub mod fleet;
 pub mod heat;
 pub mod layout;
 pub mod load;
+pub mod loaded;
+pub mod mend;
 pub mod phrases;
 pub mod problem;
 pub mod reports;

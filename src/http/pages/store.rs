@@ -123,12 +123,12 @@ fn opening(pattern: &Pattern, locale: Locale) -> String {
     let of_day = |day: usize| {
         let rows = pattern.rows.iter().filter(|row| usize::from(row.weekday) == day);
         let told: Vec<String> = rows
-            .map(|row| {
+            .filter_map(|row| {
                 // Some sources write a midnight as the second before it.
-                match (row.start_us_local, row.end_us_local) {
-                    (0, end) if end == 0 || end > DAY - 60_000_001 => "24 hours".to_owned(),
-                    (start, end) => locale.span(start, end),
-                }
+                Some(match row.times_us_local? {
+                    [0, end] if end == 0 || end > DAY - 60_000_001 => "24 hours".to_owned(),
+                    [start, end] => locale.span(start, end),
+                })
             })
             .collect();
         if told.is_empty() {

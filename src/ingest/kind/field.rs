@@ -1,5 +1,6 @@
 //! Fields: from the bytes of a field to its text, with notes on the row or the fault that refuses it.
 
+use super::damage::Damage;
 use crate::ingest::problem::{BadRow, Code, Notes, excerpt, is_control};
 
 /// The longest store id, in characters.
@@ -92,11 +93,18 @@ fn is_space(character: char) -> bool {
     character == '\t' || (character.is_whitespace() && !is_control(character))
 }
 
-/// The id of the row's store.
-pub(in crate::ingest) fn store_id<'a>(field: &'a [u8], notes: &mut RowNotes) -> Result<&'a str, Fault<'a>> {
+/// The id of the row's store; `as_written` takes an id that looks damaged.
+pub(in crate::ingest) fn store_id<'a>(
+    field: &'a [u8],
+    as_written: bool,
+    notes: &mut RowNotes,
+) -> Result<&'a str, Fault<'a>> {
     let id = text(0, field, notes)?;
     if id.is_empty() {
         return Err(Fault::of(0, field, Code::StoreIdEmpty, "no store id"));
+    }
+    if !as_written && let Some(damage) = Damage::of(id) {
+        return Err(damaged(field, damage));
     }
     if id.len() > STORE_ID_CHARS_MAX {
         let length = id.chars().count();
@@ -108,11 +116,32 @@ pub(in crate::ingest) fn store_id<'a>(field: &'a [u8], notes: &mut RowNotes) -> 
     Ok(id)
 }
 
+/// The refusal of a damaged id.
+pub(in crate::ingest) fn damaged(field: &[u8], damage: Damage) -> Fault<'_> {
+    let id = excerpt(field);
+    let reason = match damage {
+        Damage::Rounded => format!(
+            "a spreadsheet rounded this store id to `{id}` (format the column as text before you paste or \
+             export, or load it with --ids-as-written if this is the id)"
+        ),
+        Damage::Dressed => format!(
+            "a spreadsheet or a query tool dressed this store id as `{id}` (export the column as plain text, \
+             or load it with --ids-as-written if this is the id)"
+        ),
+        Damage::Missing => format!(
+            "`{id}` stands for a missing or broken store id (export the column as text, or load it with \
+             --ids-as-written if this is the id)"
+        ),
+    };
+    Fault::of(0, field, Code::StoreIdDamaged, reason)
+}
+
 /// A bad row whose value contradicts an earlier row of the same call.
 pub(super) fn conflict(line: u64, column: &'static str, value: &str, known: &str) -> BadRow {
     BadRow {
         line,
         column: Some(column),
+        field: None,
         code: Code::Conflict,
         value: excerpt(value.as_bytes()),
         reason: format!(
@@ -120,5 +149,6 @@ pub(super) fn conflict(line: u64, column: &'static str, value: &str, known: &str
             excerpt(known.as_bytes())
         ),
         raw: Vec::new(),
+        store_id: None,
     }
 }

@@ -6,11 +6,12 @@ use rusqlite::Connection;
 
 use super::field::{Fault, RowNotes, conflict};
 use crate::db::Changed;
+use crate::db::schedules::HoursMode;
 use crate::error::{Error, Result};
 use crate::ingest::fields::Fields;
-use crate::ingest::problem::{BadRow, Code, Notes};
+use crate::ingest::options::ReadOptions;
+use crate::ingest::problem::{BadFile, BadRow, Code, Notes};
 use crate::uptime::fleet::StoreKey;
-use crate::uptime::interval::Micros;
 
 /// A kind of input, described.
 #[derive(Debug)]
@@ -33,6 +34,8 @@ pub struct Description {
     pub columns: &'static [Column],
     /// The columns of an export, in order.
     pub exported: &'static [&'static str],
+    /// Columns whose meaning would be lost: an input that has one is refused.
+    pub refused: &'static [&'static str],
 }
 
 /// A column of a kind of input.
@@ -40,6 +43,8 @@ pub struct Description {
 pub struct Column {
     /// Its accepted names; messages use the first.
     pub names: &'static [&'static str],
+    /// Usual other names, accepted with a note; letter case and all but letters and digits are ignored.
+    pub synonyms: &'static [&'static str],
     /// How much of it is required.
     pub need: Need,
     /// The code for a JSON value that is neither a string nor a number.
@@ -57,14 +62,32 @@ pub enum Need {
     Nothing,
 }
 
+impl Need {
+    /// Whether an input without the column is refused.
+    pub const fn is_required(self) -> bool {
+        !matches!(self, Self::Nothing)
+    }
+}
+
 impl Column {
     /// The column of store ids, which every kind has in its first slot.
-    pub(super) const STORE_ID: Self = Self::of(&["store_id"], Code::StoreIdEmpty);
+    pub(super) const STORE_ID: Self = Self {
+        synonyms: &[
+            "store",
+            "storeno",
+            "storenumber",
+            "shopid",
+            "restaurantid",
+            "locationid",
+        ],
+        ..Self::of(&["store_id"], Code::StoreIdEmpty)
+    };
 
     /// A column with a value in every row.
     pub(super) const fn of(names: &'static [&'static str], code: Code) -> Self {
         Self {
             names,
+            synonyms: &[],
             need: Need::Value,
             code,
         }
@@ -74,6 +97,53 @@ impl Column {
     pub const fn name(&self) -> &'static str {
         self.names[0]
     }
+
+    /// The accepted name that is spelled so, and how; none for another column's name.
+    pub(in crate::ingest) fn spelled(&self, written: &str) -> Option<(&'static str, Spelling)> {
+        let find = |is: &dyn Fn(&str) -> bool| self.names.iter().find(|name| is(name)).copied();
+        if let Some(name) = find(&|name| name == written) {
+            return Some((name, Spelling::Exact));
+        }
+        let trimmed = written.trim();
+        if let Some(name) = find(&|name| name.eq_ignore_ascii_case(trimmed)) {
+            return Some((name, Spelling::Case));
+        }
+        let plain = plain(trimmed);
+        if let Some(name) = find(&|name| self::plain(name) == plain) {
+            return Some((name, Spelling::Synonym));
+        }
+        let is_synonym = self.synonyms.contains(&&*plain);
+        is_synonym.then_some((self.name(), Spelling::Synonym))
+    }
+}
+
+/// How a column's name is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::ingest) enum Spelling {
+    /// As the docs have it.
+    Exact,
+    /// In other letter case, or with spaces around it.
+    Case,
+    /// In other words, or with other separators.
+    Synonym,
+}
+
+/// A name without letter case and separators.
+fn plain(name: &str) -> String {
+    let letters = name.chars().filter(char::is_ascii_alphanumeric);
+    letters.map(|letter| letter.to_ascii_lowercase()).collect()
+}
+
+/// A call's stores in the database, and the caller's choice.
+pub(in crate::ingest) struct Target<'a> {
+    /// The connection, inside the call's transaction.
+    pub(in crate::ingest) db: &'a Connection,
+    /// The ids of the call's stores, by their numbers.
+    pub(in crate::ingest) ids: &'a [Box<str>],
+    /// Their keys.
+    pub(in crate::ingest) keys: &'a [StoreKey],
+    /// What new hours of a store replace.
+    pub(in crate::ingest) hours: HoursMode,
 }
 
 /// The rows of one kind in a call.
@@ -84,17 +154,29 @@ pub(in crate::ingest) trait InputKind: Default {
     /// A row's value.
     type Value<'a>;
 
-    /// Reads a row's value; its store id was read already. Instants after `latest` are refused.
-    fn parse<'a>(fields: Fields<'a>, latest: Micros, notes: &mut RowNotes) -> Result<Self::Value<'a>, Fault<'a>>;
+    /// Reads a row's value; its store id was read already.
+    fn parse<'a>(fields: Fields<'a>, options: &ReadOptions, notes: &mut RowNotes)
+    -> Result<Self::Value<'a>, Fault<'a>>;
+
+    /// Begins the call's input number `source`.
+    fn begin(&mut self, _source: u32) {}
 
     /// Adds the value of the row on `line`, about the call's store number `store`.
     fn take(&mut self, store: u32, line: u64, value: Self::Value<'_>) -> Verdict;
 
-    /// Notes problems that only several rows show, at the end of an input.
-    fn note(&self, _notes: &mut Notes) {}
+    /// Learns of a bad row of the input; `store` is the number of its store, if its id can be told.
+    fn refuse(&mut self, _store: Option<u32>, _bad: &BadRow) {}
 
-    /// Writes all values; `keys` are those of the call's stores.
-    fn write(&self, db: &Connection, keys: &[StoreKey]) -> Result<Changed>;
+    /// Ends an input: notes problems that only several rows show.
+    ///
+    /// # Errors
+    /// When the rows together show that the input cannot be understood.
+    fn end(&mut self, _options: &ReadOptions, _notes: &mut Notes) -> Result<(), BadFile> {
+        Ok(())
+    }
+
+    /// Writes all values, with notes on what only the stored ones show.
+    fn write(&self, target: &Target<'_>, notes: &mut Notes) -> Result<Changed>;
 
     /// Calls `each` with the fields of every stored row, in the order of [`Description::exported`]. The order of
     /// the rows depends on the rows alone.

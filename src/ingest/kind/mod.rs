@@ -4,27 +4,31 @@
 //! file. Headers, JSON, commands, routes, samples and exports follow from the list.
 
 mod business_hours;
+mod damage;
 mod field;
 mod input_kind;
 mod polls;
 mod stores;
 mod timezones;
+mod wall_time;
+mod zone_names;
 
 use rusqlite::Connection;
 
-pub(super) use field::store_id;
+pub(super) use business_hours::Sibling;
+pub(super) use damage::Damage;
 pub use field::{Fault, RowNotes, STORE_ID_CHARS_MAX};
+pub(super) use field::{damaged, store_id};
 pub use input_kind::{Column, Description, Need};
-pub(super) use input_kind::{InputKind, Verdict};
+pub(super) use input_kind::{InputKind, Spelling, Target, Verdict};
 pub use polls::EARLIEST_US;
 
 use crate::db::Changed;
 use crate::error::Result;
 use crate::ingest::fields::{FIELDS_MAX, Fields};
-use crate::ingest::problem::Notes;
+use crate::ingest::options::ReadOptions;
+use crate::ingest::problem::{BadFile, BadRow, Notes};
 use crate::uptime::business_hours::WeeklyRow;
-use crate::uptime::fleet::StoreKey;
-use crate::uptime::interval::Micros;
 use crate::uptime::poll::Poll;
 
 impl Kind {
@@ -45,21 +49,25 @@ impl Kind {
 
     /// The columns that an input must have.
     pub(super) fn required(self) -> impl Iterator<Item = &'static Column> {
-        self.columns().iter().filter(|column| column.need != Need::Nothing)
+        self.columns().iter().filter(|column| column.need.is_required())
     }
 
-    /// The slot of the column with this name, and whether the name is spelled exactly so; none when the
-    /// kind has no such column.
-    pub(super) fn slot(self, name: &str) -> Option<(usize, bool)> {
-        let spelled = |is: &dyn Fn(&str) -> bool| {
-            let mut columns = self.columns().iter();
-            columns.position(|column| column.names.iter().any(|known| is(known)))
-        };
-        if let Some(slot) = spelled(&|known| known == name) {
-            return Some((slot, true));
+    /// Whether an input with a column of this name is refused, because the column's meaning would be lost.
+    pub(super) fn refuses(self, name: &str) -> bool {
+        let mut refused = self.description().refused.iter();
+        refused.any(|refused| refused.eq_ignore_ascii_case(name.trim()))
+    }
+
+    /// The slot of the column with this name, and how the name is spelled; none when the kind has no such
+    /// column.
+    pub(super) fn slot(self, name: &str) -> Option<(usize, Spelling)> {
+        // Most names are exact; the others take longer.
+        let exact = |column: &Column| column.names.contains(&name);
+        if let Some(slot) = self.columns().iter().position(exact) {
+            return Some((slot, Spelling::Exact));
         }
-        let name = name.trim();
-        spelled(&|known| known.eq_ignore_ascii_case(name)).map(|slot| (slot, false))
+        let mut spelled = self.columns().iter().enumerate();
+        spelled.find_map(|(slot, column)| Some((slot, column.spelled(name)?.1)))
     }
 
     /// A header of the required columns.
@@ -112,17 +120,17 @@ macro_rules! kinds {
         }
 
         impl<'a> Value<'a> {
-            /// Reads a row's fields; instants after `latest` are refused.
+            /// Reads a row's fields.
             // Always inlined: the call alone would cost a third of the speed.
             #[inline(always)]
             pub(super) fn parse(
                 kind: Kind,
                 fields: Fields<'a>,
-                latest: Micros,
+                options: &ReadOptions,
                 notes: &mut RowNotes,
             ) -> Result<Self, Fault<'a>> {
                 Ok(match kind {
-                    $(Kind::$kind => Self::$kind($module::$kind::parse(fields, latest, notes)?),)*
+                    $(Kind::$kind => Self::$kind($module::$kind::parse(fields, options, notes)?),)*
                 })
             }
         }
@@ -141,17 +149,31 @@ macro_rules! kinds {
                 }
             }
 
-            /// Notes problems that only several rows of a kind show.
-            pub(super) fn note(&self, kind: Kind, notes: &mut Notes) {
+            /// Begins the call's input number `source`, which is of this kind.
+            pub(super) fn begin(&mut self, kind: Kind, source: u32) {
                 match kind {
-                    $(Kind::$kind => self.$module.note(notes),)*
+                    $(Kind::$kind => self.$module.begin(source),)*
                 }
             }
 
-            /// Writes everything but polls; `keys` are those of the call's stores.
-            pub(super) fn write(&self, db: &Connection, keys: &[StoreKey]) -> Result<Changed> {
+            /// Learns of a bad row; `store` is the number of its store, if its id can be told.
+            pub(super) fn refuse(&mut self, kind: Kind, store: Option<u32>, bad: &BadRow) {
+                match kind {
+                    $(Kind::$kind => self.$module.refuse(store, bad),)*
+                }
+            }
+
+            /// Ends an input: notes problems that only several rows of a kind show.
+            pub(super) fn end(&mut self, kind: Kind, options: &ReadOptions, notes: &mut Notes) -> Result<(), BadFile> {
+                match kind {
+                    $(Kind::$kind => self.$module.end(options, notes),)*
+                }
+            }
+
+            /// Writes everything but polls, with notes on what only the stored rows show.
+            pub(super) fn write(&self, target: &Target<'_>, notes: &mut Notes) -> Result<Changed> {
                 let mut changed = Changed::default();
-                $(changed += self.$module.write(db, keys)?;)*
+                $(changed += self.$module.write(target, notes)?;)*
                 Ok(changed)
             }
         }

@@ -3,15 +3,15 @@
 use rusqlite::Connection;
 
 use super::field::{Fault, RowNotes, text};
-use super::input_kind::{Column, Description, InputKind, Verdict, id_of};
-use crate::civil::{self, format_utc, parse_timestamp_bytes};
+use super::input_kind::{Column, Description, InputKind, Target, Verdict, id_of};
+use crate::civil::{self, Timestamp, format_utc, parse_timestamp_bytes};
 use crate::db::{Changed, polls, store_keys};
 use crate::error::Result;
 use crate::ingest::fields::Fields;
-use crate::ingest::problem::{Code, excerpt};
+use crate::ingest::options::ReadOptions;
+use crate::ingest::problem::{Code, Notes, excerpt};
 use crate::ingest::runs::PollRow;
-use crate::uptime::fleet::StoreKey;
-use crate::uptime::interval::{DAY, Micros};
+use crate::uptime::interval::{DAY, Micros, SECOND};
 use crate::uptime::poll::{Poll, Status};
 
 /// The earliest instant accepted: 2000-01-01.
@@ -32,19 +32,34 @@ impl InputKind for Polls {
         sample: include_str!("samples/polls.csv"),
         columns: &[
             Column::STORE_ID,
-            Column::of(&["timestamp_utc"], Code::Timestamp),
-            Column::of(&["status"], Code::Status),
+            // A bare `timestamp` does not say that it is UTC, so it is not among them.
+            Column {
+                synonyms: &[
+                    "utctimestamp",
+                    "utctime",
+                    "timeutc",
+                    "datetimeutc",
+                    "utcdatetime",
+                    "polledatutc",
+                ],
+                ..Column::of(&["timestamp_utc"], Code::Timestamp)
+            },
+            Column {
+                synonyms: &["storestatus", "pollstatus", "isactive", "isonline"],
+                ..Column::of(&["status"], Code::Status)
+            },
         ],
         exported: &["store_id", "status", "timestamp_utc"],
+        refused: &[],
     };
 
     type Value<'a> = Poll;
 
     #[inline(always)]
-    fn parse<'a>(fields: Fields<'a>, latest: Micros, notes: &mut RowNotes) -> Result<Poll, Fault<'a>> {
+    fn parse<'a>(fields: Fields<'a>, options: &ReadOptions, notes: &mut RowNotes) -> Result<Poll, Fault<'a>> {
         // Of two faults the first is reported, in the order in which most sources write the columns.
         let status = status(fields[2], notes)?;
-        let at = instant(fields[1], latest, notes)?;
+        let at = instant(fields[1], options.latest, notes)?;
         Ok(Poll::new(at, status))
     }
 
@@ -54,7 +69,7 @@ impl InputKind for Polls {
         Verdict::New
     }
 
-    fn write(&self, _: &Connection, _: &[StoreKey]) -> Result<Changed> {
+    fn write(&self, _: &Target<'_>, _: &mut Notes) -> Result<Changed> {
         Ok(Changed::default())
     }
 
@@ -89,12 +104,19 @@ fn instant<'a>(field: &'a [u8], latest_us: Micros, notes: &mut RowNotes) -> Resu
     let read = match parse_timestamp_bytes(field) {
         Ok(read) => read,
         Err(_) => {
-            // The slow path: spaces around the field, and bytes that are not text.
+            // The slow path: spaces around the field, bytes that are not text, and numbers.
             let text = text(1, field, notes)?;
-            parse_timestamp_bytes(text.as_bytes()).map_err(|error| {
-                let reason = format!("no instant `{}`: {error}", excerpt(text.as_bytes()));
-                fault(Code::Timestamp, reason)
-            })?
+            let read = match parse_timestamp_bytes(text.as_bytes()) {
+                Err(_) if let Some(at) = since_1970(text) => {
+                    notes.add(Code::Epoch);
+                    Timestamp::utc(at)
+                }
+                read => read.map_err(|error| {
+                    let reason = format!("no instant `{}`: {error}", excerpt(text.as_bytes()));
+                    fault(Code::Timestamp, reason)
+                })?,
+            };
+            read
         }
     };
     if read.at < EARLIEST_US {
@@ -113,6 +135,7 @@ fn instant<'a>(field: &'a [u8], latest_us: Micros, notes: &mut RowNotes) -> Resu
         (read.offset, Code::Offset),
         (read.subsecond, Code::Subsecond),
         (read.leap_second, Code::LeapSecond),
+        (read.short, Code::TimeShort),
     ] {
         if is {
             notes.add(code);
@@ -120,6 +143,37 @@ fn instant<'a>(field: &'a [u8], latest_us: Micros, notes: &mut RowNotes) -> Resu
     }
     Ok(read.at)
 }
+
+/// The instant that a number of seconds or milliseconds since 1970 names. Seconds have 9 or 10 digits from 1973 to
+/// 2286, and milliseconds 12 or 13, so only one of them is meant.
+fn since_1970(text: &str) -> Option<Micros> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let unit = match whole.len() {
+        9 | 10 => SECOND,
+        12 | 13 => SECOND / 1000,
+        _ => return None,
+    };
+    if !is_number(whole) || !is_number(fraction) || fraction.len() > 6 {
+        return None;
+    }
+    let part: Micros = format!("{fraction:0<6}").parse().ok()?;
+    Some(whole.parse::<Micros>().ok()? * unit + part * unit / SECOND)
+}
+
+/// Words that mean a status, in lower case.
+const STATUS_WORDS: [(&str, Status); 10] = [
+    ("up", Status::Active),
+    ("down", Status::Inactive),
+    ("online", Status::Active),
+    ("offline", Status::Inactive),
+    ("1", Status::Active),
+    ("0", Status::Inactive),
+    ("true", Status::Active),
+    ("false", Status::Inactive),
+    ("t", Status::Active),
+    ("f", Status::Inactive),
+];
 
 fn status<'a>(field: &'a [u8], notes: &mut RowNotes) -> Result<Status, Fault<'a>> {
     match field {
@@ -135,6 +189,11 @@ fn status<'a>(field: &'a [u8], notes: &mut RowNotes) -> Result<Status, Fault<'a>
             }
             return Ok(status);
         }
+    }
+    let meant = STATUS_WORDS.iter().find(|(known, _)| known.eq_ignore_ascii_case(word));
+    if let Some(&(_, status)) = meant {
+        notes.add(Code::StatusWord);
+        return Ok(status);
     }
     let word = excerpt(word.as_bytes());
     let reason = format!("unknown status `{word}` (expected `active` or `inactive`)");

@@ -5,19 +5,19 @@ use std::collections::HashMap;
 use rusqlite::Connection;
 
 use super::field::{Fault, RowNotes, text};
-use super::input_kind::{Column, Description, InputKind, Need, Verdict};
+use super::input_kind::{Column, Description, InputKind, Need, Target, Verdict};
 use crate::db::Changed;
 use crate::db::fleet::{self, Label};
 use crate::error::Result;
 use crate::ingest::fields::Fields;
-use crate::ingest::problem::Code;
-use crate::uptime::fleet::StoreKey;
-use crate::uptime::interval::Micros;
+use crate::ingest::options::ReadOptions;
+use crate::ingest::problem::{Code, Notes};
 
 /// A column with a text that may be empty.
-const fn label(names: &'static [&'static str]) -> Column {
+const fn label(names: &'static [&'static str], synonyms: &'static [&'static str]) -> Column {
     Column {
         need: Need::Column,
+        synonyms,
         ..Column::of(names, Code::Json)
     }
 }
@@ -35,14 +35,19 @@ impl InputKind for Stores {
         export_about: "Print every store's name and group",
         sample_file: "stores.csv",
         sample: include_str!("samples/stores.csv"),
-        columns: &[Column::STORE_ID, label(&["name"]), label(&["group"])],
+        columns: &[
+            Column::STORE_ID,
+            label(&["name"], &["storename", "displayname"]),
+            label(&["group"], &["groupname", "owner", "ownername"]),
+        ],
         exported: &["store_id", "name", "group"],
+        refused: &[],
     };
 
     /// The name and the group.
     type Value<'a> = [&'a str; 2];
 
-    fn parse<'a>(fields: Fields<'a>, _: Micros, notes: &mut RowNotes) -> Result<[&'a str; 2], Fault<'a>> {
+    fn parse<'a>(fields: Fields<'a>, _: &ReadOptions, notes: &mut RowNotes) -> Result<[&'a str; 2], Fault<'a>> {
         Ok([text(1, fields[1], notes)?, text(2, fields[2], notes)?])
     }
 
@@ -58,9 +63,10 @@ impl InputKind for Stores {
         Verdict::New
     }
 
-    fn write(&self, db: &Connection, keys: &[StoreKey]) -> Result<Changed> {
+    fn write(&self, target: &Target<'_>, _: &mut Notes) -> Result<Changed> {
         let labels = self.0.iter();
-        fleet::replace_labels(db, labels.map(|(&store, label)| (keys[store as usize], label)))
+        let labels = labels.map(|(&store, label)| (target.keys[store as usize], label));
+        fleet::replace_labels(target.db, labels)
     }
 
     /// Ordered by store id.

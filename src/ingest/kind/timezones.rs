@@ -7,13 +7,13 @@ use chrono_tz::{TZ_VARIANTS, Tz};
 use rusqlite::Connection;
 
 use super::field::{Fault, RowNotes, text};
-use super::input_kind::{Column, Description, InputKind, Verdict};
+use super::input_kind::{Column, Description, InputKind, Target, Verdict};
+use super::zone_names;
 use crate::db::{Changed, fleet};
 use crate::error::Result;
 use crate::ingest::fields::Fields;
-use crate::ingest::problem::{Code, excerpt};
-use crate::uptime::fleet::StoreKey;
-use crate::uptime::interval::Micros;
+use crate::ingest::options::ReadOptions;
+use crate::ingest::problem::{Code, Notes, excerpt};
 
 /// The names that are only older names of a zone, which the tz database resolves.
 ///
@@ -37,13 +37,28 @@ impl InputKind for Timezones {
         export_about: "Print every store's time zone",
         sample_file: "timezones.csv",
         sample: include_str!("samples/timezones.csv"),
-        columns: &[Column::STORE_ID, Column::of(&[TIMEZONE], Code::Zone)],
+        columns: &[
+            Column::STORE_ID,
+            Column {
+                synonyms: &[
+                    "timezone",
+                    "timezonename",
+                    "tz",
+                    "tzname",
+                    "zone",
+                    "ianatimezone",
+                    "localtimezone",
+                ],
+                ..Column::of(&[TIMEZONE], Code::Zone)
+            },
+        ],
         exported: &["store_id", TIMEZONE],
+        refused: &[],
     };
 
     type Value<'a> = &'a str;
 
-    fn parse<'a>(fields: Fields<'a>, _: Micros, notes: &mut RowNotes) -> Result<&'a str, Fault<'a>> {
+    fn parse<'a>(fields: Fields<'a>, _: &ReadOptions, notes: &mut RowNotes) -> Result<&'a str, Fault<'a>> {
         let word = text(1, fields[1], notes)?;
         let name = if word.parse::<Tz>().is_ok() {
             word
@@ -51,11 +66,16 @@ impl InputKind for Timezones {
             notes.add(Code::ZoneCase);
             name
         } else {
-            let word = excerpt(word.as_bytes());
-            let reason = format!("unknown time zone `{word}` (expected an IANA name such as `America/Chicago`)");
+            let expected = match zone_names::suggestion(word) {
+                Some(meant) => format!("write `{meant}` if you mean that"),
+                None => "expected an IANA name such as `America/Chicago`".to_owned(),
+            };
+            let reason = format!("unknown time zone `{}` ({expected})", excerpt(word.as_bytes()));
             return Err(Fault::of(1, fields[1], Code::Zone, reason));
         };
-        if ALIASES.contains(name) {
+        if zone_names::NO_SUMMER_TIME.contains(&name) {
+            notes.add(Code::ZoneNoSummer);
+        } else if ALIASES.contains(name) {
             notes.add(Code::ZoneAlias);
         }
         Ok(name)
@@ -69,9 +89,10 @@ impl InputKind for Timezones {
         Verdict::New
     }
 
-    fn write(&self, db: &Connection, keys: &[StoreKey]) -> Result<Changed> {
+    fn write(&self, target: &Target<'_>, _: &mut Notes) -> Result<Changed> {
         let zones = self.0.iter();
-        fleet::replace_zones(db, zones.map(|(&store, zone)| (keys[store as usize], &**zone)))
+        let zones = zones.map(|(&store, zone)| (target.keys[store as usize], &**zone));
+        fleet::replace_zones(target.db, zones)
     }
 
     /// Ordered by store id.

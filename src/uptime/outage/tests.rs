@@ -182,11 +182,7 @@ fn polls_out_of_reach_say_nothing() {
 
 /// Open from hour to hour on every day of the week.
 fn daily(start: Micros, end: Micros) -> Vec<WeeklyRow> {
-    let row = |weekday| WeeklyRow {
-        weekday,
-        start_us_local: start * HOUR,
-        end_us_local: end * HOUR,
-    };
+    let row = |weekday| WeeklyRow::open(weekday, start * HOUR, end * HOUR);
     (0..7).map(row).collect()
 }
 
@@ -274,7 +270,9 @@ impl Defined {
             let (day, time) = (at.div_euclid(DAY), at.rem_euclid(DAY));
             let opens = |row: &WeeklyRow| {
                 (day + 3).rem_euclid(7) == i64::from(row.weekday)
-                    && (row.start_us_local..row.end_us_local).contains(&time)
+                    && row
+                        .times_us_local
+                        .is_some_and(|[start, end]| (start..end).contains(&time))
             };
             rows.is_empty() || rows.iter().any(opens)
         };

@@ -13,6 +13,7 @@ use serde::de::IgnoredAny;
 use serde_json::Value;
 use store_monitor::civil::{format_local_time, format_utc};
 use store_monitor::ingest::kind::{self, Kind};
+use store_monitor::ingest::options::ReadOptions;
 use store_monitor::ingest::problem::{Code, InputError, Outcome};
 use store_monitor::ingest::rows::{Format, Row, Rows};
 
@@ -87,7 +88,7 @@ fn read_into(
     format: Format,
     kind: Kind,
 ) -> Result<Vec<(Code, u64, Option<u64>)>, InputError> {
-    let mut rows = Rows::open(reader, format, Some(kind), LATEST_US, u64::MAX)?;
+    let mut rows = Rows::open(reader, format, Some(kind), ReadOptions::until(LATEST_US), u64::MAX)?;
     while let Some(read) = rows.next_row()? {
         seen.push(match read {
             Ok(row) => Seen {
@@ -130,7 +131,8 @@ fn csv_of(row: &Row<'_>) -> String {
             format!("{id},{},{}", format_utc(poll.at()), poll.status().as_str())
         }
         kind::Value::BusinessHours(row) => {
-            let [start, end] = [row.start_us_local, row.end_us_local].map(format_local_time);
+            let times = row.times_us_local.map(|times| times.map(format_local_time));
+            let [start, end] = times.unwrap_or_default();
             format!("{id},{},{start},{end}", row.weekday)
         }
         kind::Value::Timezones(zone) => format!("{id},{zone}"),

@@ -1,0 +1,109 @@
+//! Options: a caller's choices about how inputs are read, where a file alone does not say it.
+
+use crate::error::{Error, Result};
+use crate::uptime::interval::Micros;
+
+/// How the rows of an input are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReadOptions {
+    /// Later instants are refused.
+    pub latest: Micros,
+    /// How the days of business hours are numbered.
+    pub days: DayNumbers,
+    /// Whether ids that look damaged are taken.
+    pub ids_as_written: bool,
+}
+
+impl ReadOptions {
+    /// The usual choices; instants after `latest` are refused.
+    pub fn until(latest: Micros) -> Self {
+        Self {
+            latest,
+            days: DayNumbers::default(),
+            ids_as_written: false,
+        }
+    }
+}
+
+/// How days are numbered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DayNumbers {
+    /// 0 is Monday … 6 is Sunday.
+    #[default]
+    MondayIs0,
+    /// 1 is Monday … 7 is Sunday.
+    MondayIs1,
+    /// 0 is Sunday … 6 is Saturday.
+    SundayIs0,
+    /// 1 is Sunday … 7 is Saturday.
+    SundayIs1,
+}
+
+impl DayNumbers {
+    /// Every numbering.
+    pub const ALL: [Self; 4] = [Self::MondayIs0, Self::MondayIs1, Self::SundayIs0, Self::SundayIs1];
+
+    /// The name on the command line and in requests.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::MondayIs0 => "monday=0",
+            Self::MondayIs1 => "monday=1",
+            Self::SundayIs0 => "sunday=0",
+            Self::SundayIs1 => "sunday=1",
+        }
+    }
+
+    /// The numbering with that name; without a name, [`DayNumbers::MondayIs0`].
+    ///
+    /// # Errors
+    /// An unknown name.
+    pub fn parse(name: Option<&str>) -> Result<Self> {
+        let Some(name) = name.filter(|name| !name.is_empty()) else {
+            return Ok(Self::default());
+        };
+        let named = Self::ALL.into_iter().find(|days| days.as_str() == name);
+        named.ok_or_else(|| {
+            let (name, names) = (name.escape_debug(), Self::ALL.map(Self::as_str).join("`, `"));
+            Error::invalid(format!("unknown days `{name}` (expected one of `{names}`)"))
+        })
+    }
+
+    /// The weekday with this number, 0 = Monday … 6 = Sunday; none if the numbering lacks it.
+    pub const fn weekday(self, number: u8) -> Option<u8> {
+        match (self, number) {
+            (Self::MondayIs0, 0..=6) => Some(number),
+            (Self::MondayIs1, 1..=7) => Some(number - 1),
+            (Self::SundayIs0, 0..=6) => Some((number + 6) % 7),
+            (Self::SundayIs1, 1..=7) => Some((number + 5) % 7),
+            _ => None,
+        }
+    }
+
+    /// The numbers that it has, in words.
+    pub const fn range(self) -> &'static str {
+        match self {
+            Self::MondayIs0 => "0 for Monday to 6 for Sunday",
+            Self::MondayIs1 => "1 for Monday to 7 for Sunday",
+            Self::SundayIs0 => "0 for Sunday to 6 for Saturday",
+            Self::SundayIs1 => "1 for Sunday to 7 for Saturday",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_numbering_names_every_weekday_once() {
+        for days in DayNumbers::ALL {
+            let mut weekdays: Vec<_> = (0..=8).filter_map(|number| days.weekday(number)).collect();
+            weekdays.sort_unstable();
+            assert_eq!(weekdays, [0, 1, 2, 3, 4, 5, 6], "{days:?}");
+            assert_eq!(DayNumbers::parse(Some(days.as_str())).unwrap(), days);
+        }
+        assert_eq!(DayNumbers::SundayIs1.weekday(1), Some(6));
+        assert_eq!(DayNumbers::SundayIs0.weekday(1), Some(0));
+        assert!(DayNumbers::parse(Some("monday=2")).is_err());
+    }
+}
