@@ -119,8 +119,8 @@ fn import(options: &Options) -> Result<()> {
             loaded
         }
     }?;
-    tell(&summary, options.files.len());
     fit.sentences().iter().for_each(|sentence| eprintln!("{sentence}"));
+    tell(&summary, options.files.len());
     Ok(())
 }
 

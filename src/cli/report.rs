@@ -37,8 +37,13 @@ pub struct Options {
     database: Database,
 }
 
+/// An instant; a date alone is its first instant in UTC, and stderr says so.
 fn as_of(text: &str) -> Result<Micros> {
-    civil::parse_instant(text)
+    let at = civil::parse_instant(text)?;
+    if civil::parse_day(text).is_ok() {
+        eprintln!("note: the date {text} is read as {}", civil::format_utc(at));
+    }
+    Ok(at)
 }
 
 /// Parses the name of a rule; the help lists both.

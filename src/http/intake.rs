@@ -13,13 +13,12 @@ use super::response::Response;
 use crate::clock;
 use crate::db::fit::{Fit, Lacking, NEXT_HOURS, NEXT_POLLS};
 use crate::db::idempotency::{self, Earlier};
-use crate::db::schedules::HoursMode;
 use crate::error::{Error, Result};
 use crate::ingest::batch::{Batch, Refusal, Source, SourceBadRow, SourceNote};
 use crate::ingest::import::{self, Choices, OnBadRow};
 use crate::ingest::kind::Kind;
 use crate::ingest::load::{self, Summary};
-use crate::ingest::options::{DayNumbers, ReadOptions};
+use crate::ingest::options::{DayNumbers, HoursMode, ReadOptions};
 use crate::ingest::problem::{BadFile, Code, excerpt};
 use crate::ingest::rows::Format;
 use crate::uptime::interval::Micros;
@@ -43,7 +42,7 @@ const KEY_BYTES_MAX: usize = 255;
 /// `POST /api/polls` and the routes of the other kinds: loads the body's rows, and answers 200 once they are
 /// durable.
 pub fn post(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
-    let slug = request.path.trim_start_matches("/api/");
+    let slug = request.path.trim_start_matches("/api/").trim_end_matches('/');
     let kind = Kind::of_slug(slug).ok_or_else(|| Error::not_found("there are no such rows"))?;
     let bytes_max = app.site.body_bytes_max;
     if request.body_bytes.is_some_and(|bytes| bytes > bytes_max) {

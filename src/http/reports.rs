@@ -6,12 +6,12 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::app::App;
+use super::query;
 use super::request::Request;
 use super::response::Response;
 use crate::civil;
 use crate::error::{Error, Result};
 use crate::jobs::{Format, JobRequest, Report, ReportState};
-use crate::uptime::interval::Micros;
 use crate::uptime::timeline::Interpolation;
 
 /// The header field with a report's state.
@@ -23,7 +23,7 @@ const PAGE_REPORTS_MAX: u32 = 100;
 /// `POST /trigger_report`: 202 with the id of a report that is in the database, complete or queued.
 pub fn trigger(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let as_of = match request.field("as_of")? {
-        Some(text) => Some(parse_as_of(text)?),
+        Some(text) => Some(query::instant(text)?),
         None => app.site.clock.as_of(),
     };
     let rule = match request.field("interpolation")? {
@@ -161,8 +161,4 @@ fn parse_id(text: &str) -> Result<Uuid> {
             text.escape_debug()
         ))
     })
-}
-
-fn parse_as_of(text: &str) -> Result<Micros> {
-    civil::parse_instant(text)
 }

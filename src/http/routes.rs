@@ -213,8 +213,8 @@ pub const ROUTES: &[Route] = &[
         .needs(Admin).body(Body::Files("LoadForm")).answers(200, "Loaded.", &[]).problems(&[400, 403, 413, 415])
         .pages(&[(422, "Bad rows, to be corrected.")]),
     Route::new("POST", "pages", "/load/mend", pages::load::mend, "mendForm", "Corrected rows of refused files.")
-        .needs(Admin).body(Body::Form("MendForm")).answers(200, "Loaded.", &[]).problems(&[400, 403])
-        .pages(&[(422, "Rows that are still bad.")]),
+        .needs(Admin).body(Body::Form("MendForm")).answers(200, "Loaded.", &[]).problems(&[403])
+        .pages(&[(400, "The files are not kept any more."), (422, "Rows that are still bad.")]),
     page("/docs", pages::docs::list, "guidesPage", "The list of guides."),
     page("/docs/{id}", pages::docs::get, "guidePage", "One guide.").id("Its name.").problems(&[404]),
     get("pages", "/assets/{id}", assets::get, "asset", "A file that pages load.")
@@ -271,6 +271,8 @@ fn too_large(bytes_max: u64) -> Response {
 
 /// The route of a request and the value of its `{id}`, or the answer if there is none.
 fn find<'a>(method: &str, path: &'a str) -> std::result::Result<(&'static Route, &'a str), Response> {
+    // A slash at the end names the same thing.
+    let path = path.strip_suffix('/').filter(|path| !path.is_empty()).unwrap_or(path);
     let mut allowed = Vec::new();
     for route in ROUTES {
         let Some(id) = route.captured(path) else {

@@ -1,5 +1,6 @@
 //! Options: a caller's choices about how inputs are read, where a file alone does not say it.
 
+pub use crate::db::schedules::HoursMode;
 use crate::error::{Error, Result};
 use crate::uptime::interval::Micros;
 

@@ -101,13 +101,18 @@ fn an_owner_loads_files_makes_a_report_and_takes_it_home() {
 
     home.write(
         "bad.csv",
-        "store_id,timestamp_utc,status\na,2026-11-06 17:00:00 UTC,up\n",
+        "store_id,timestamp_utc,status\na,2026-11-06 17:00:00 UTC,huh\n",
     );
     browser.type_into("#files", &home.path("bad.csv").display().to_string());
     browser.click("form.upload button");
     browser.reads(".outcome", "Nothing was loaded");
     let table = browser.text("table.bad");
-    for word in ["bad.csv", "status", "up", "expected `active` or `inactive`"] {
+    for word in [
+        "bad.csv",
+        "status",
+        "huh",
+        "expected `active` or `inactive`",
+    ] {
         assert!(table.contains(word), "{table}");
     }
     assert_eq!(server.get("/api/stores").json()["total"], 0);
@@ -257,7 +262,7 @@ fn every_page_is_whole_without_a_script() {
     browser.open(&at("/load"));
     browser.type_into("#files", &seeds()[0]);
     browser.click("form.upload button");
-    browser.reads(".outcome", "known already");
+    browser.reads(".outcome", "duplicates");
     browser.open(&at("/stores/seattle-pike-place"));
     browser.click("a.piece[data-state=offline]");
     eventually("a piece leads to its words", || {

@@ -304,12 +304,12 @@ fn one_bad_row_refuses_the_whole_call() {
         "bad.csv",
         polls(&[
             "aa,active,2023-01-24 12:00:00 UTC",
-            "aa,up,2023-01-24 13:00:00 UTC",
+            "aa,huh,2023-01-24 13:00:00 UTC",
         ]),
     );
     let refused = home.run(&["import", "good.csv", "bad.csv"]).exits(2);
     refused.says(&[
-        "bad.csv line 3, column status: unknown status `up` (expected `active` or `inactive`)",
+        "bad.csv line 3, column status: unknown status `huh` (expected `active` or `inactive`)",
         "1 row was refused, so nothing was written",
         "--rejects FILE",
     ]);
@@ -376,7 +376,7 @@ fn a_hundred_bad_rows_are_told_and_all_are_counted() {
     let home = Home::new();
     let mut text = HEADER.to_owned();
     for _ in 0..1150 {
-        text.push_str("aa,up,2023-01-24 13:00:00 UTC\n");
+        text.push_str("aa,huh,2023-01-24 13:00:00 UTC\n");
     }
     home.write("bad.csv", text);
     let refused = home.run(&["import", "bad.csv"]).exits(2);
@@ -444,7 +444,7 @@ fn a_dash_is_stdin_and_messages_call_it_so() {
     run(&mut home.command(&["import", "-"]), &gzip(text.as_bytes()))
         .exits(0)
         .says(&["0 rows accepted, 3 unchanged", "note: stdin: gzip"]);
-    let bad = polls(&["aa,up,2023-01-24 13:00:00 UTC"]);
+    let bad = polls(&["aa,huh,2023-01-24 13:00:00 UTC"]);
     run(&mut home.command(&["import", "-"]), bad.as_bytes())
         .exits(2)
         .says(&["stdin line 2, column status"]);

@@ -93,7 +93,8 @@ fn hours_that_others_took_the_place_of_are_replaced() {
         (&[longer, "1,09:00:00,12", evening], [1, 1, 1, 0]),
         // One row is left of three; nothing is said that was not known.
         (&[longer], [0, 1, 0, 0]),
-        (&[tuesday], [0, 0, 1, 0]),
+        // Another day is new, and the day before it is removed.
+        (&[tuesday], [1, 0, 0, 0]),
     ] {
         assert_eq!(post(rows), expected, "{rows:?}");
         let all = u64::try_from(rows.len()).expect("few");
@@ -135,7 +136,7 @@ fn while_another_process_writes_for_long_the_answer_is_to_come_again() {
 fn one_bad_row_refuses_the_request_unless_it_may_be_skipped() {
     let home = Home::new();
     let server = Server::start(&home);
-    let rows = "s1,2026-11-06 10:00:00 UTC,active\ns1,2026-11-06 11:00:00 UTC,up\n";
+    let rows = "s1,2026-11-06 10:00:00 UTC,active\ns1,2026-11-06 11:00:00 UTC,huh\n";
     let refused = polls(&server.client, rows);
     refused.problem(422);
     let said = refused.json();
@@ -147,7 +148,7 @@ fn one_bad_row_refuses_the_request_unless_it_may_be_skipped() {
     );
     assert_eq!(
         (&error["column"], &error["value"]),
-        (&json!("status"), &json!("up"))
+        (&json!("status"), &json!("huh"))
     );
     assert_eq!(
         home.print(&["export", "polls"]),
@@ -160,7 +161,7 @@ fn one_bad_row_refuses_the_request_unless_it_may_be_skipped() {
     assert_eq!(counts(&taken), [1, 0, 0, 1]);
     assert_eq!(
         taken.json()["errors"][0]["row"],
-        "s1,2026-11-06 11:00:00 UTC,up"
+        "s1,2026-11-06 11:00:00 UTC,huh"
     );
     server
         .client

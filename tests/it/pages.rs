@@ -405,7 +405,7 @@ fn an_upload_is_taken_whole_or_its_bad_rows_are_told() {
         let body = form(files, skip);
         server.post("/load", "multipart/form-data; boundary=xyz", &[], &body)
     };
-    let polls = "store_id,timestamp_utc,status\na,2026-11-06 17:00:00 UTC,active\na,2026-11-06 18:00:00 UTC,up\n";
+    let polls = "store_id,timestamp_utc,status\na,2026-11-06 17:00:00 UTC,active\na,2026-11-06 18:00:00 UTC,huh\n";
     let zones = "store_id,timezone_str\na,Europe/Madrid\n";
     let refused = send(&[("polls.csv", polls), ("zones.csv", zones)], false);
     assert_eq!(refused.status, 422);

@@ -30,7 +30,7 @@ const IDS: [&str; 8] = [
     "say \"hi\"",
     "é 🍕",
     "=1+1",
-    "null",
+    "nullable",
 ];
 
 const ZONES: [&str; 4] = ["America/Denver", "UTC", "US/Eastern", "Asia/Kathmandu"];
@@ -251,9 +251,15 @@ impl Input {
 
 /// Below a header whose columns begin anywhere.
 fn csv(kind: Kind, rows: &[Vec<String>], dice: &mut Dice) -> String {
-    let width = kind.columns().len();
+    let width = kind
+        .columns()
+        .iter()
+        .filter(|column| column.need.is_required())
+        .count();
     let first = dice.below(width);
-    let names = kind.columns().iter().map(|column| column.name().to_owned());
+    let columns = kind.columns().iter();
+    let columns = columns.filter(|column| column.need.is_required());
+    let names = columns.map(|column| column.name().to_owned());
     let end = ["\n", "\r\n", "\r"][dice.below(3)];
     let mut text = String::new();
     for row in [names.collect()].iter().chain(rows) {

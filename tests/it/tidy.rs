@@ -85,7 +85,7 @@ const CRATES: [(&str, &[&str]); 17] = [
     ("signal_hook", &["cli"]),
     ("tracing_subscriber", &["cli"]),
     ("flate2", &["ingest", "export", "http"]),
-    ("csv", &["cli", "export", "http"]),
+    ("csv", &["cli", "export", "http", "ingest"]),
     ("calamine", &["ingest"]),
     ("quick_xml", &["ingest"]),
     ("zip", &["ingest"]),

@@ -15,7 +15,6 @@ use super::layout::{Frame, Section};
 use super::loaded::Loaded;
 use super::mend;
 use crate::clock;
-use crate::db::schedules::HoursMode;
 use crate::error::{Error, Result};
 use crate::http::app::App;
 use crate::http::intake;
@@ -27,7 +26,7 @@ use crate::ingest::batch::{Batch, Refusal, Source};
 use crate::ingest::import::{self, Choices, OnBadRow};
 use crate::ingest::kind::Kind;
 use crate::ingest::load;
-use crate::ingest::options::{DayNumbers, ReadOptions};
+use crate::ingest::options::{DayNumbers, HoursMode, ReadOptions};
 use crate::ingest::problem::Code;
 use crate::uptime::interval::Micros;
 

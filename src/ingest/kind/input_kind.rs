@@ -43,7 +43,7 @@ pub struct Description {
 pub struct Column {
     /// Its accepted names; messages use the first.
     pub names: &'static [&'static str],
-    /// Usual other names, accepted with a note; letter case and all but letters and digits are ignored.
+    /// Usual other names, accepted with a note; letter case, spaces and `_` are ignored.
     pub synonyms: &'static [&'static str],
     /// How much of it is required.
     pub need: Need,
@@ -130,7 +130,7 @@ pub(in crate::ingest) enum Spelling {
 
 /// A name without letter case and separators.
 fn plain(name: &str) -> String {
-    let letters = name.chars().filter(char::is_ascii_alphanumeric);
+    let letters = name.chars().filter(|letter| !matches!(letter, ' ' | '_' | '-' | '.'));
     letters.map(|letter| letter.to_ascii_lowercase()).collect()
 }
 

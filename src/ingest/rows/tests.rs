@@ -269,7 +269,8 @@ proptest! {
     fn the_same_rows_are_read_however_they_are_written((kind, rows) in rows()) {
         // Commas alone are a row of JSON, and none of CSV.
         let columns = kind.required().count();
-        prop_assume!(rows.iter().all(|(texts, ..)| texts[..columns].iter().any(|text| !text.trim_matches([' ', '\t', ',', '"']).is_empty())));
+        let is_filler = |text: &String| text.trim_matches([' ', '\t', ',', '"']).is_empty();
+        prop_assume!(rows.iter().all(|(texts, ..)| !texts[..columns].iter().all(is_filler)));
         let csv = read_all(&csv_of(kind, &rows), Format::Csv, kind, 1);
         let objects: Vec<_> = rows
             .iter()
