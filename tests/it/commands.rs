@@ -331,7 +331,7 @@ fn one_bad_row_refuses_the_whole_call() {
 fn rejects_take_the_good_rows_and_keep_the_bad_ones_as_they_came() {
     let home = Home::new();
     home.write("good.csv", three_polls());
-    let bad = "\"a,\"\"b\"\"\", up ,2023-01-24 13:00:00 UTC";
+    let bad = "\"a,\"\"b\"\"\", huh ,2023-01-24 13:00:00 UTC";
     home.write(
         "bad.csv",
         polls(&["cc,active,2023-01-24 12:00:00 UTC", bad, "dd,active,soon"]),
@@ -387,7 +387,13 @@ fn a_hundred_bad_rows_are_told_and_all_are_counted() {
     assert_eq!(told.count(), 100);
     let refused = refused.says(&["1,150 rows were refused", "1,050 more than are told above"]);
     assert_eq!(refused.stderr.lines().count(), 101);
+    // Not one row is good: nothing is loaded, and the file says why.
     home.run(&["import", "bad.csv", "--rejects", "rejects.csv"])
+        .exits(2)
+        .says(&["every row was refused", "1,150 rows in the rejects file"]);
+    assert_eq!(home.text("rejects.csv").lines().count(), 1 + 1150);
+    home.write("good.csv", three_polls());
+    home.run(&["import", "bad.csv", "good.csv", "--rejects", "rejects.csv"])
         .exits(0)
         .says(&["1,150 rejected"]);
     assert_eq!(home.text("rejects.csv").lines().count(), 1 + 1150);

@@ -88,7 +88,13 @@ fn read_into(
     format: Format,
     kind: Kind,
 ) -> Result<Vec<(Code, u64, Option<u64>)>, InputError> {
-    let mut rows = Rows::open(reader, format, Some(kind), ReadOptions::until(LATEST_US), u64::MAX)?;
+    let mut rows = Rows::open(
+        reader,
+        format,
+        Some(kind),
+        ReadOptions::until(LATEST_US),
+        u64::MAX,
+    )?;
     while let Some(read) = rows.next_row()? {
         seen.push(match read {
             Ok(row) => Seen {
