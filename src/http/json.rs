@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::civil;
 use crate::fleet_view::{FleetView, Sum};
+use crate::uptime::day_total::DayTotal;
 use crate::uptime::evidence::Evidence;
 use crate::uptime::fleet_event::FleetEvent;
 use crate::uptime::freshness::Freshness;
@@ -133,6 +134,22 @@ pub fn segment(segment: &Segment) -> Value {
         "length_us": segment.stretch.length(),
         "state": segment.condition.as_str(),
         "seen": segment.seen,
+    })
+}
+
+/// A day of a store's week.
+pub fn day(day: &DayTotal) -> Value {
+    let known = day.total.known();
+    json!({
+        "date": civil::format_day(day.date),
+        "from": civil::format_rfc3339(day.stretch.start),
+        "to": civil::format_rfc3339(day.stretch.end),
+        "uptime_us": known.map(|(uptime, _)| uptime),
+        "downtime_us": known.map(|(_, downtime)| downtime),
+        "business_us": day.total.business(),
+        "per_cent": per_cent(day.total.share()),
+        "coverage": coverage(day.coverage),
+        "vouched": day.is_vouched(),
     })
 }
 

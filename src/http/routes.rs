@@ -179,6 +179,8 @@ pub const ROUTES: &[Route] = &[
         .needs(Read).takes(&[LIST, LIMIT, AS_OF, RULE])
         .answers(200, "A page of stores; next is the path of the one after, or null.", &[(JSON, "Stores")])
         .problems(&[400, 404]),
+    get("facts", "/api/stores.csv", stores::csv, "storesCsv", "The list of stores as CSV, whole.")
+        .needs(Read).takes(&[LIST, AS_OF, RULE]).answers(200, "The list.", CSV).problems(&[400, 404]),
     get("facts", "/api/stores/{id}", stores::facts, "storeFacts", "One store: state, windows with coverage and evidence, incidents.")
         .needs(Read).id(STORE).takes(QUESTION).answers(200, "The store.", &[(JSON, "Store")]).problems(&[400, 404]),
     get("facts", "/api/stores/{id}/timeline", stores::timeline, "storeTimeline", "The week before as_of, piece after piece, and every poll of eight days.")

@@ -75,6 +75,8 @@ pub struct StoreQuery {
     pub unvouched: bool,
     /// The order.
     pub sort: Sort,
+    /// The order of a query that names none.
+    pub sort_default: Sort,
     /// From the largest down.
     pub descending: bool,
     /// How many stores are skipped.
@@ -84,11 +86,12 @@ pub struct StoreQuery {
 }
 
 impl StoreQuery {
-    /// The list in the query; its limit is `limit_default` unless given, and at most `limit_max`.
+    /// The list in the query. Its order is `sort_default` and its limit `limit_default` unless given; the limit is at
+    /// most `limit_max`.
     ///
     /// # Errors
     /// When the query is malformed.
-    pub fn read(request: &Request<'_>, limit_default: usize, limit_max: usize) -> Result<Self> {
+    pub fn read(request: &Request<'_>, sort_default: Sort, limit_default: usize, limit_max: usize) -> Result<Self> {
         let unknown = |field: &str, value: &str, expected: &str| {
             let value = value.escape_debug();
             Error::invalid(format!("unknown {field} `{value}` (expected {expected})"))
@@ -111,7 +114,7 @@ impl StoreQuery {
             }
         };
         let sort = match request.field("sort")? {
-            None => Sort::default(),
+            None => sort_default,
             Some(name) => Sort::ALL
                 .into_iter()
                 .find(|sort| sort.as_str() == name)
@@ -129,6 +132,7 @@ impl StoreQuery {
             state: state.0,
             unvouched: state.1,
             sort,
+            sort_default,
             descending,
             offset: number("offset", 0..=usize::MAX / 2, 0)?,
             limit: number("limit", 1..=limit_max, limit_default)?,
@@ -149,7 +153,7 @@ impl StoreQuery {
             None if self.unvouched => query.append_pair("state", "unvouched"),
             None => &mut query,
         };
-        if self.sort != Sort::default() {
+        if self.sort != self.sort_default {
             query.append_pair("sort", self.sort.as_str());
         }
         if self.descending != self.sort.is_largest_first() {

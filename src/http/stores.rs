@@ -8,12 +8,15 @@ use super::json;
 use super::query::{self, StoreView};
 use super::request::Request;
 use super::response::Response;
-use super::store_query::StoreQuery;
+use super::store_query::{Sort, StoreQuery};
 use crate::civil;
 use crate::db::forget;
 use crate::error::{Error, Result};
 use crate::uptime::business_hours::WeeklyRow;
-use crate::uptime::window::Window;
+use crate::uptime::day_total::day_totals;
+use crate::uptime::interval::Micros;
+use crate::uptime::row::{Figures, hours};
+use crate::uptime::window::{Share, Window};
 
 /// How many stores a page of the list has by default.
 const PAGE_STORES: usize = 100;
@@ -23,7 +26,7 @@ const PAGE_STORES_MAX: usize = 1000;
 
 /// `GET /api/stores`: the fleet, a page at a time.
 pub fn list(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
-    let asked = StoreQuery::read(request, PAGE_STORES, PAGE_STORES_MAX)?;
+    let asked = StoreQuery::read(request, Sort::Name, PAGE_STORES, PAGE_STORES_MAX)?;
     let (question, freshness) = query::question(app, request)?;
     let view = query::fleet(app, question)?;
     let places = asked.places(&view)?;
@@ -58,11 +61,74 @@ pub fn list(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     .revalidated())
 }
 
+/// The header of the list as CSV.
+const CSV_COLUMNS: [&str; 15] = [
+    "store_id",
+    "name",
+    "group",
+    "timezone",
+    "state",
+    "offline_since",
+    "last_poll",
+    "uptime_last_week",
+    "downtime_last_week",
+    "business_time_last_week",
+    "online_percent",
+    "coverage_percent",
+    "vouched",
+    "as_of",
+    "is_live",
+];
+
+/// `GET /api/stores.csv`: every store of the list in one file, in the list's order. The numbers have two decimals, and
+/// unknown ones are empty.
+pub fn csv(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
+    let asked = StoreQuery::read(request, Sort::Name, PAGE_STORES, PAGE_STORES_MAX)?;
+    let (question, freshness) = query::question(app, request)?;
+    let view = query::fleet(app, question)?;
+    let failed = |error| Error::failed("the list could not be written").because(error);
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(CSV_COLUMNS).map_err(failed)?;
+    let instant = |at: Option<Micros>| at.map_or(String::new(), civil::format_rfc3339);
+    let share = |share: Option<Share>| share.map_or(String::new(), |share| share.to_string());
+    for place in asked.places(&view)? {
+        let (store, label, summary) = (view.store(place), &view.labels[place], &view.overview.summaries[place]);
+        let week = &summary.totals[Window::Week];
+        let figures = Figures::of(week, Window::Week);
+        let (uptime, downtime) = figures.map_or_else(Default::default, |week| (week.uptime, week.downtime));
+        writer
+            .write_record([
+                &*store.id,
+                &label.name,
+                &label.group,
+                view.inputs.fleet.patterns()[store.pattern].zone.name(),
+                summary.state.as_str(),
+                &instant(summary.offline_since),
+                &instant(summary.last_poll.map(|poll| poll.at())),
+                &uptime,
+                &downtime,
+                &hours(week.business()),
+                &share(week.share()),
+                &share(summary.seen()),
+                if summary.is_vouched() { "true" } else { "false" },
+                &civil::format_rfc3339(question.as_of),
+                if freshness.is_live() { "true" } else { "false" },
+            ])
+            .map_err(failed)?;
+    }
+    let csv = writer
+        .into_inner()
+        .map_err(|error| Error::failed("the list could not be written").because(error.into_error()))?;
+    let answer = Response::new(200, "text/csv; charset=utf-8", csv).revalidated();
+    Ok(answer.with("Content-Disposition", "attachment; filename=\"stores.csv\""))
+}
+
 /// `GET /api/stores/ID`: one store, with its windows and incidents.
 pub fn facts(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let shown = query::store(app, request)?;
     let mut facts = describe(&shown);
     facts["windows"] = json::store_windows(&shown.standing);
+    facts["days"] = day_totals(&shown.standing).iter().map(json::day).collect();
     let incidents = shown.standing.incidents.iter();
     let told = incidents.map(|one| json::incident(one, &shown.standing, &shown.outages));
     facts["incidents"] = told.collect();

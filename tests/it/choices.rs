@@ -116,3 +116,94 @@ fn times_and_digits_are_those_of_the_locale() {
     let refused = home.run(&["serve", "--locale", "tlh"]);
     refused.exits(2).says(&["en-US", "de-DE"]);
 }
+
+/// The ids of the stores on the page `/stores`, in its order.
+fn listed(page: &str) -> Vec<String> {
+    let (_, body) = page.split_once("<tbody>").expect("a table");
+    let rows = body.split("<th scope=\"row\"><a href=\"/stores/").skip(1);
+    let id = |row: &str| row.split(['"', '?']).next().unwrap_or_default().to_owned();
+    rows.map(id).collect()
+}
+
+#[test]
+fn the_list_begins_with_the_worst_and_its_csv_is_whole() {
+    let home = Home::seeded();
+    let server = Server::start(&home);
+    let page = server.get("/stores");
+    let worst = server.get("/api/stores?sort=downtime&limit=50").json();
+    let ids: Vec<&str> = worst["stores"]
+        .as_array()
+        .expect("stores")
+        .iter()
+        .filter_map(|store| store["store_id"].as_str())
+        .collect();
+    assert_eq!(listed(page.text()), ids);
+    assert_eq!(
+        page.text()
+            .matches("<svg class=\"strip\" width=\"100%\"")
+            .count(),
+        50
+    );
+
+    let csv = server.get("/api/stores.csv?sort=downtime");
+    assert!(csv.header("Content-Type").starts_with("text/csv"));
+    let mut reader = csv::Reader::from_reader(&csv.body[..]);
+    let rows: Vec<csv::StringRecord> = reader.records().map(|row| row.expect("a row")).collect();
+    assert_eq!(rows.len(), 63);
+    let report = home.print(&["report"]);
+    let report = String::from_utf8(report).expect("text");
+    for row in &rows {
+        let line = report
+            .lines()
+            .find(|line| line.starts_with(&format!("{},", &row[0])));
+        let figures: Vec<&str> = line.expect("a line of the report").split(',').collect();
+        assert_eq!([&row[7], &row[8]], [figures[3], figures[6]], "{}", &row[0]);
+    }
+    let link = links_to(page.text(), "/api/stores.csv");
+    assert_eq!(link, "/api/stores.csv?sort=downtime");
+    let few = server.get("/stores?state=offline&interpolation=previous");
+    let link = links_to(few.text(), "/api/stores.csv");
+    assert_eq!(
+        link,
+        "/api/stores.csv?state=offline&sort=downtime&interpolation=previous"
+    );
+    assert_eq!(server.get(&link).text().lines().count(), 2);
+}
+
+fn links_to(page: &str, path: &str) -> String {
+    let (_, rest) = page.split_once(&format!("href=\"{path}")).expect(path);
+    let rest = rest.split('"').next().unwrap_or_default();
+    format!("{path}{rest}").replace("&amp;", "&")
+}
+
+#[test]
+fn a_strip_says_what_the_days_of_the_store_are() {
+    let home = Home::seeded();
+    let server = Server::start(&home);
+    let facts = server.get("/api/stores/newark-penn-station").json();
+    let days = facts["days"].as_array().expect("days");
+    let sum = |name: &str| -> i64 { days.iter().filter_map(|day| day[name].as_i64()).sum() };
+    let week = &facts["windows"]["last_week"];
+    for name in ["uptime_us", "downtime_us", "business_us"] {
+        assert_eq!(week[name], sum(name), "{name}");
+    }
+    let page = server.get("/stores?q=newark-penn-station");
+    let (_, strip) = page
+        .text()
+        .split_once("<svg class=\"strip\"")
+        .expect("a strip");
+    let (_, words) = strip.split_once("aria-label=\"").expect("words");
+    let (words, _) = words.split_once('"').expect("an end");
+    assert_eq!(words.split("; ").count(), days.len());
+    let share = days[2]["per_cent"].as_f64().expect("a share");
+    assert!(
+        words
+            .split("; ")
+            .nth(2)
+            .expect("a day")
+            .ends_with(&format!(" {share:.1} %")),
+        "{words}"
+    );
+    // A week is marked from the same limits.
+    assert!(page.text().contains("<span class=\"level bad\">"));
+}

@@ -60,7 +60,7 @@ pub fn instant(frame: &Frame, zone: Tz) -> Markup {
         .map(|_| "1");
     html! {
         div.instant {
-            label for="as_of" { "As of, " (phrases::city(zone)) " time; empty for the newest" }
+            label for="as_of" title="Empty for the newest" { "As of, " (phrases::city(zone)) " time" }
             input #as_of type="datetime-local" name=(LOCAL) value=[value] step=[step];
         }
     }

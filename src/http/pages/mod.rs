@@ -2,7 +2,8 @@
 //!
 //! In reading order: [`phrases`] (numbers, lengths and times for people), [`age`] (now, or as of when), [`layout`]
 //! (the frame of every page), [`controls`] (what several pages let people choose), [`timeline_bar`], [`day`], [`area`]
-//! and [`heat`] (one drawing each), [`attention`] (who needs it first), then the pages: [`fleet`], [`stores`],
+//! and [`heat`] (one drawing each), [`level`] (good or bad), [`attention`] (who needs it first), then the pages: [`fleet`],
+//! [`stores`],
 //! [`store`], [`reports`], [`load`], [`docs`] and [`problem`].
 //!
 //! Pages read values; the core computes them.
@@ -16,6 +17,7 @@ pub mod docs;
 pub mod fleet;
 pub mod heat;
 pub mod layout;
+pub mod level;
 pub mod load;
 pub mod loaded;
 pub mod mend;

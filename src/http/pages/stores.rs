@@ -2,11 +2,10 @@
 
 use maud::{Markup, html};
 
-use super::fleet::online;
-use super::layout::{Frame, Section};
+use super::layout::{Frame, Section, hatches};
 use super::phrases::{self, Wall};
 use super::store::last_polled;
-use super::{age, controls};
+use super::{age, controls, level};
 use crate::error::Result;
 use crate::fleet_view::FleetView;
 use crate::http::app::App;
@@ -15,26 +14,32 @@ use crate::http::query;
 use crate::http::request::Request;
 use crate::http::response::Response;
 use crate::http::store_query::{Sort, StoreQuery};
+use crate::uptime::day_total::day_totals;
 use crate::uptime::store_state::StoreState;
 use crate::uptime::window::Window;
 
 /// How many stores a page shows.
 const PAGE_STORES: usize = 50;
 
-/// The columns: the order, the title, whether it has numbers, whether a phone omits it.
-const COLUMNS: [(Sort, &str, bool, bool); 7] = [
+/// A column: its order, its title, whether it has numbers, whether a phone omits it.
+type Column = (Sort, &'static str, bool, bool);
+
+/// The columns before the strip of days, and those after it.
+const COLUMNS: [Column; 4] = [
     (Sort::Name, "Store", false, false),
     (Sort::Owner, "Owner", false, true),
     (Sort::State, "State", false, false),
-    (Sort::Downtime, "Offline", true, true),
-    (Sort::Online, "Online", true, false),
+    (Sort::Downtime, "Offline", true, false),
+];
+const COLUMNS_AFTER: [Column; 3] = [
+    (Sort::Online, "Online", true, true),
     (Sort::Coverage, "Covered", true, true),
-    (Sort::LastPoll, "Last poll", true, true),
+    (Sort::LastPoll, "Last check", true, true),
 ];
 
 /// The page.
 pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
-    let asked = StoreQuery::read(request, PAGE_STORES, PAGE_STORES)?;
+    let asked = StoreQuery::read(request, Sort::Downtime, PAGE_STORES, PAGE_STORES)?;
     let (question, freshness) = query::question(app, request)?;
     let frame = Frame::new(app, request, Section::Stores)?;
     if let Some(link) = PageQuery::moved(request, frame.zone())? {
@@ -44,24 +49,42 @@ pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let places = asked.places(&view)?;
     let locale = frame.locale();
     let body = html! {
+        (hatches())
         (age::notice(&freshness, frame.zone(), locale))
         h1 { "Stores" }
         p.lead {
             @if places.len() == view.labels.len() { (locale.stores(places.len())) }
             @else { (locale.count(places.len())) " of " (locale.stores(view.labels.len())) }
-            "; numbers are of the 7 days before " (frame.instant(view.question.as_of)) "."
+            @if asked.sort == Sort::Downtime && asked.descending { ", those offline longest first" }
+            ". Numbers are of the 7 days before " (frame.instant(view.question.as_of)) "."
         }
         (filters(&frame, &view, &asked))
         @if places.is_empty() {
             section.card { p.calm {
-                @if view.labels.is_empty() { "There are no stores yet." } @else { "No store fits. " a href=(frame.query().owned_by(None).link("/stores")) { "Show all" } }
+                @if view.labels.is_empty() { "There are no stores yet." }
+                @else { "No store fits. " a href=(frame.query().owned_by(None).link("/stores")) { "Show all" } }
             } }
         } @else {
             section.card.wide { (table(&frame, &view, &asked, &places)) }
             (pager(&frame, &asked, places.len()))
+            p.note.screen { a href=(csv(&frame, &asked)) download="stores.csv" { "This list as CSV" } }
         }
     };
     Ok(Response::page(200, frame.page("Stores", None, &body)))
+}
+
+/// The whole list as CSV.
+fn csv(frame: &Frame, asked: &StoreQuery) -> String {
+    let whole = StoreQuery {
+        offset: 0,
+        // The API's own default is another order than the page's.
+        sort_default: Sort::Name,
+        ..asked.clone()
+    };
+    match whole.query().as_str() {
+        "" => frame.link("/api/stores.csv"),
+        query => frame.link(&format!("/api/stores.csv?{query}")),
+    }
 }
 
 fn filters(frame: &Frame, view: &FleetView, asked: &StoreQuery) -> Markup {
@@ -69,7 +92,7 @@ fn filters(frame: &Frame, view: &FleetView, asked: &StoreQuery) -> Markup {
     let states = StoreState::ALL.map(|state| (state.as_str().replace(' ', "-"), state.as_str()));
     html! {
         form.filters.screen action="/stores" method="get" role="search" {
-            div { label for="q" { "Name or id" } input #q type="search" name="q" value=(asked.text); }
+            div { label for="q" { "Name, owner or id" } input #q type="search" name="q" value=(asked.text); }
             (controls::owner(frame, &owners))
             div {
                 label for="state" { "State" }
@@ -79,13 +102,13 @@ fn filters(frame: &Frame, view: &FleetView, asked: &StoreQuery) -> Markup {
                         @let asked = asked.state.is_some_and(|state| state.as_str() == *name);
                         option value=(value) selected[asked] { (name) }
                     }
-                    option value="unvouched" selected[asked.unvouched] { "too few polls" }
+                    option value="unvouched" selected[asked.unvouched] { "not enough checks" }
                 }
             }
             div {
                 label for="sort" { "Sort by" }
                 select #sort name="sort" {
-                    @for (sort, title, ..) in COLUMNS {
+                    @for (sort, title, ..) in COLUMNS.into_iter().chain(COLUMNS_AFTER) {
                         option value=(sort.as_str()) selected[asked.sort == sort] { (title) }
                     }
                 }
@@ -104,16 +127,21 @@ fn table(frame: &Frame, view: &FleetView, asked: &StoreQuery, places: &[usize]) 
     html! {
         table.rows.stores {
             caption.aside { "Stores with their state, and how long each was offline in the last 7 days" }
-            thead { tr { @for column in COLUMNS { (heading(frame, asked, column)) } } }
+            thead { tr {
+                @for column in COLUMNS { (heading(frame, asked, column)) }
+                th.least scope="col" { "Last 7 days" }
+                @for column in COLUMNS_AFTER { (heading(frame, asked, column)) }
+            } }
             tbody {
                 @for &place in places.iter().skip(asked.offset).take(asked.limit) { (row(frame, view, place)) }
             }
         }
+        (level::legend(frame.locale()))
     }
 }
 
 /// A heading that sorts by its column, and reverses the order on the second click.
-fn heading(frame: &Frame, asked: &StoreQuery, (sort, title, number, least): (Sort, &str, bool, bool)) -> Markup {
+fn heading(frame: &Frame, asked: &StoreQuery, (sort, title, number, least): Column) -> Markup {
     let current = asked.sort == sort;
     let next = StoreQuery {
         sort,
@@ -128,11 +156,19 @@ fn heading(frame: &Frame, asked: &StoreQuery, (sort, title, number, least): (Sor
     let order = if asked.descending { "descending" } else { "ascending" };
     html! {
         th.number[number].least[least] scope="col" aria-sort=[current.then_some(order)] {
-            a href=(frame.link(&format!("/stores?{}", next.query()))) {
+            a href=(link(frame, &next)) {
                 (title)
                 @if current { span aria-hidden="true" { @if asked.descending { " ↓" } @else { " ↑" } } }
             }
         }
+    }
+}
+
+/// A link to a list.
+fn link(frame: &Frame, asked: &StoreQuery) -> String {
+    match asked.query().as_str() {
+        "" => frame.link("/stores"),
+        query => frame.link(&format!("/stores?{query}")),
     }
 }
 
@@ -141,10 +177,11 @@ fn row(frame: &Frame, view: &FleetView, place: usize) -> Markup {
     let (store, label, summary) = (view.store(place), &view.labels[place], &view.overview.summaries[place]);
     let as_of = view.question.as_of;
     let pattern = &view.inputs.fleet.patterns()[store.pattern];
-    let table = phrases::zone_near(pattern.zone, summary.last_poll.map_or(as_of, |poll| poll.at()));
+    let standing = query::status(&view.inputs, store, view.question);
     let since = summary
         .offline_since
         .map_or(String::new(), |since| format!(" {}", phrases::length(as_of - since)));
+    let week = &summary.totals[Window::Week];
     html! {
         tr {
             th scope="row" {
@@ -153,16 +190,18 @@ fn row(frame: &Frame, view: &FleetView, place: usize) -> Markup {
             }
             td.least { (label.group) }
             td { (phrases::state(summary.state, &since)) }
-            td.number.least {
-                @match summary.totals[Window::Week].known() {
-                    Some((_, downtime)) => { (locale.hours(downtime)) }
-                    None => { "unknown" }
+            td.number {
+                @match week.known() {
+                    // Without enough checks, no downtime is not known to be none.
+                    Some((_, downtime)) if downtime > 0 || summary.is_vouched() => { (locale.hours(downtime)) }
+                    _ => { "unknown" }
                 }
             }
-            td.number { (online(locale, summary)) }
+            td.least.days { (level::strip(locale, Window::Week.before(as_of), &day_totals(&standing))) }
+            td.number.least { (level::share(locale, week, summary.coverage)) }
             td.number.least { (locale.share(summary.seen())) }
             td.number.least {
-                (last_polled(summary.last_poll, as_of, &Wall::new(&table, locale))) " "
+                (last_polled(summary.last_poll, as_of, &Wall::new(&standing.zone, locale))) " "
                 span.city { (phrases::city(pattern.zone)) }
             }
         }
@@ -177,7 +216,7 @@ fn pager(frame: &Frame, asked: &StoreQuery, total: usize) -> Markup {
             offset,
             ..asked.clone()
         };
-        frame.link(&format!("/stores?{}", there.query()))
+        link(frame, &there)
     };
     html! {
         nav.pager aria-label="Pages of stores" {
