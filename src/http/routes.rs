@@ -36,6 +36,11 @@ const LOCAL: &[Field] = &[field(
     TEXT,
     "An instant by the page's clock, such as 2026-11-01T12:00; the answer is a redirect to the page with as_of.",
 )];
+const REMOVED: &[Field] = &[field(
+    "removed",
+    TEXT,
+    "The id of a store that was just removed: the page says so.",
+)];
 const RULE: &[Field] = &[field(
     "interpolation",
     r#"{"type": "string", "enum": ["nearest", "previous"], "default": "nearest"}"#,
@@ -202,10 +207,14 @@ pub const ROUTES: &[Route] = &[
         .answers(200, "The numbers.", &[("text/plain", "")]),
     page("/", pages::fleet::get, "fleetPage", "The fleet on one screen.").needs(Read)
         .takes(&[OWNER, AS_OF, LOCAL, RULE]).problems(&[400, 404]),
-    page("/stores", pages::stores::get, "storesPage", "Every store.").needs(Read).takes(&[LIST, AS_OF, LOCAL, RULE])
+    page("/stores", pages::stores::get, "storesPage", "Every store.").needs(Read)
+        .takes(&[LIST, AS_OF, LOCAL, RULE, REMOVED])
         .problems(&[400, 404]),
     page("/stores/{id}", pages::store::get, "storePage", "One store.").needs(Read).id(STORE)
         .takes(&[AS_OF, LOCAL, RULE, OWNER]).problems(&[400, 404]),
+    Route::new("POST", "pages", "/stores/{id}/removal", pages::removal::post, "removeStore", "The form that removes a store from its page.")
+        .needs(Admin).id(STORE).body(Body::Form("RemovalForm")).answers(303, "Removed; to the list.", &[])
+        .problems(&[403, 404, 503]).pages(&[(400, "Not confirmed: it asks again.")]),
     page("/reports", pages::reports::get, "reportsPage", "Reports: a button and the history.").needs(Read),
     Route::new("POST", "pages", "/reports", pages::reports::post, "reportsForm", "The form of /reports.").needs(Report)
         .body(Body::Form("ReportForm")).answers(303, "Made; back to the page.", &[]).problems(&[403])

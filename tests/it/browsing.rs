@@ -201,11 +201,12 @@ fn stores_are_sorted_filtered_and_looked_at() {
     let first = "tbody tr:first-child th a";
 
     browser.open(&at("/stores"));
-    browser.click("th:nth-child(4) a");
     browser.reads("[aria-sort=descending]", "Offline");
     assert_eq!(browser.text(first), HOSTILE);
     browser.click("th:nth-child(4) a");
     browser.reads("[aria-sort=ascending]", "Offline");
+    browser.click("th:nth-child(4) a");
+    browser.reads("[aria-sort=descending]", "Offline");
     browser.open(&at("/stores"));
     browser.type_into("#q", "pike");
     browser.type_into("#group", "Bright Fork Partners");
@@ -216,11 +217,11 @@ fn stores_are_sorted_filtered_and_looked_at() {
     browser.reads(".state-now", "offline since");
 
     browser.hover("a.piece[data-state=offline]");
-    browser.reads("#told", "offline, ");
+    browser.reads(".told", "offline, ");
     browser.run("document.querySelector('a.piece[data-state=online]').focus()");
-    browser.reads("#told", "online, ");
+    browser.reads(".told", "online, ");
     browser.click("a.piece[data-state=closed]");
-    browser.reads("#told", "outside business hours");
+    browser.reads(".told", "outside business hours");
     assert!(!browser.url().contains('#'), "the page jumped");
     is_quiet(&browser, &server);
 

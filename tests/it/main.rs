@@ -25,6 +25,7 @@ mod properties;
 mod schemas;
 mod splits;
 mod spreadsheets;
+mod store_page;
 mod store_status;
 mod stress;
 mod tidy;

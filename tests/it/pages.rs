@@ -60,14 +60,22 @@ fn figures(windows: &Value) -> Vec<String> {
     [of("uptime"), of("downtime")].concat()
 }
 
-/// The figures on a store's page, in the report's order.
+/// The figures on a store's page, in the report's order: those that stand behind its words.
 fn figures_on(page: &str) -> Vec<String> {
     let cards = page.split("<section class=\"card\">").skip(1).take(3);
     let (mut uptimes, mut downtimes) = (Vec::new(), Vec::new());
-    for (card, unit) in cards.zip(["min", "h", "h"]) {
+    for card in cards {
         let (_, big) = card.split_once("<p class=\"big\">").expect("a big number");
-        let (big, rest) = big.split_once("</p>").expect("its end");
-        match big.split_once(' ').map_or(big, |(number, _)| number) {
+        let (big, _) = big.split_once("</p>").expect("its end");
+        let value = |class: &str| {
+            let (_, rest) = card
+                .split_once(&format!("<data class=\"{class}\" value=\""))
+                .expect(class);
+            let (value, rest) = rest.split_once("\">").expect("its end");
+            let (words, _) = rest.split_once("</data>").expect("words");
+            (value.to_owned(), words.to_owned())
+        };
+        match big {
             "closed" => {
                 uptimes.push("0.00".to_owned());
                 downtimes.push("0.00".to_owned());
@@ -76,23 +84,42 @@ fn figures_on(page: &str) -> Vec<String> {
                 uptimes.push(String::new());
                 downtimes.push(String::new());
             }
-            "not" => {
-                let (_, known) = rest.split_once("As far as known, ").expect("what is known");
-                let words: Vec<&str> = known.split(' ').collect();
-                assert_eq!(words[1..4], [unit, "online,", "offline"], "{known}");
-                uptimes.push(words[0].to_owned());
-                downtimes.push(words[4].to_owned());
-            }
-            number => {
-                assert!(big.contains(&format!(">{unit} online")), "{big}");
-                let (_, down) = rest.split_once("offline ").expect("downtime");
-                let (down, _) = down.split_once(' ').expect("a unit");
-                uptimes.push(number.to_owned());
-                downtimes.push(down.to_owned());
+            _ => {
+                let hour = card.contains("<h2>Last hour</h2>");
+                for ((value, words), figures) in
+                    [(value("up"), &mut uptimes), (value("down"), &mut downtimes)]
+                {
+                    let minutes =
+                        value.parse::<f64>().expect("a figure") * if hour { 1.0 } else { 60.0 };
+                    assert!(
+                        (minutes - minutes_of(&words)).abs() < 31.0,
+                        "{value}: {words}"
+                    );
+                    assert!(
+                        minutes > 100.0 * 60.0 || (minutes - minutes_of(&words)).abs() < 0.9,
+                        "{value}: {words}"
+                    );
+                    figures.push(value);
+                }
             }
         }
     }
     [uptimes, downtimes].concat()
+}
+
+/// The minutes of words such as `4 h 4 min`.
+fn minutes_of(words: &str) -> f64 {
+    let words: Vec<&str> = words.split(' ').collect();
+    let part = |pair: &[&str]| {
+        let number: f64 = pair[0].replace(',', "").parse().expect("a number");
+        match pair[1] {
+            "h" => number * 60.0,
+            "min" => number,
+            "s" => number / 60.0,
+            unit => panic!("a length in {unit}"),
+        }
+    };
+    words.chunks(2).map(part).sum()
 }
 
 #[test]

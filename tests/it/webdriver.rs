@@ -181,6 +181,16 @@ impl Browser {
         self.command(&format!("/element/{element}/value"), &json!({"text": text}));
     }
 
+    /// Presses a key, by its name in JavaScript.
+    pub(crate) fn press(&self, key: &str) {
+        for kind in ["keyDown", "keyUp"] {
+            self.devtools(
+                "Input.dispatchKeyEvent",
+                &json!({"type": kind, "key": key, "code": key}),
+            );
+        }
+    }
+
     /// Sends a command of Chromium's own protocol.
     #[track_caller]
     pub(crate) fn devtools(&self, command: &str, parameters: &Value) -> Value {

@@ -18,18 +18,79 @@ function follow() {
   }, 1000);
 }
 
-// A piece of a timeline: tap, key, focus or hover shows its text below the bars.
-function tell() {
-  const told = document.querySelector("#told");
-  if (!told) return;
-  const say = (event) => {
-    const piece = event.target.closest && event.target.closest("a.piece");
-    if (!piece) return;
+// A piece of a chart: tap, focus or hover shows beside it what it is and why. Arrow keys move within the chart, whose
+// attribute names its rows.
+function tell(chart) {
+  const pieces = [...chart.querySelectorAll(".piece")];
+  if (pieces.length === 0 || chart.querySelector(".told")) return;
+  // A screen reader reads the label of the focused piece.
+  const told = chart.appendChild(document.createElement("p"));
+  told.className = "told";
+  told.setAttribute("aria-hidden", "true");
+  told.hidden = true;
+  const pieceAt = (event) => event.target.closest && event.target.closest(".piece");
+  const say = (piece) => {
     told.textContent = piece.getAttribute("aria-label");
-    if (event.type === "click") event.preventDefault();
+    told.hidden = false;
+    const [box, at] = [chart.getBoundingClientRect(), piece.getBoundingClientRect()];
+    const left = at.left + at.width / 2 - box.left - told.offsetWidth / 2;
+    told.style.left = `${Math.max(0, Math.min(left, box.width - told.offsetWidth))}px`;
+    const below = at.bottom + told.offsetHeight + 12 < innerHeight;
+    told.style.top = `${(below ? at.bottom + 4 : at.top - told.offsetHeight - 4) - box.top}px`;
   };
-  told.textContent = "Point at a piece, tap it or reach it with the tab key: it says what it is and why.";
-  for (const type of ["click", "focusin", "mouseover"]) document.addEventListener(type, say);
+  const reach = (piece) => {
+    for (const other of pieces) other.setAttribute("tabindex", other === piece ? "0" : "-1");
+  };
+  reach(pieces[0]);
+  // The browser's own tip would cover ours.
+  for (const piece of pieces) {
+    const tip = piece.querySelector("title");
+    if (tip) tip.remove();
+    piece.removeAttribute("title");
+  }
+  chart.addEventListener("mouseover", (event) => pieceAt(event) && say(pieceAt(event)));
+  chart.addEventListener("mouseleave", () => {
+    const focused = document.activeElement.closest(".piece");
+    if (chart.contains(focused)) say(focused);
+    else told.hidden = true;
+  });
+  chart.addEventListener("focusin", (event) => {
+    const piece = pieceAt(event);
+    if (!piece) return;
+    reach(piece);
+    say(piece);
+    told.scrollIntoView({ block: "nearest" });
+  });
+  chart.addEventListener("focusout", () => (told.hidden = true));
+  chart.addEventListener("click", (event) => {
+    const piece = pieceAt(event);
+    if (!piece) return;
+    event.preventDefault();
+    piece.focus({ preventScroll: true });
+    say(piece);
+  });
+  chart.addEventListener("keydown", (event) => {
+    const piece = pieceAt(event);
+    if (!piece) return;
+    if (event.key === "Escape") told.hidden = true;
+    const rows = [...chart.querySelectorAll(chart.dataset.tells)].map((row) => [...row.querySelectorAll(".piece")]);
+    const full = rows.filter((row) => row.length > 0);
+    const here = full.findIndex((row) => row.includes(piece));
+    const middle = (one) => one.getBoundingClientRect().left + one.getBoundingClientRect().width / 2;
+    const near = (row) => row && row.reduce((a, b) => (Math.abs(middle(a) - middle(piece)) <= Math.abs(middle(b) - middle(piece)) ? a : b));
+    const next = {
+      ArrowRight: () => pieces[pieces.indexOf(piece) + 1],
+      ArrowLeft: () => pieces[pieces.indexOf(piece) - 1],
+      ArrowDown: () => near(full[here + 1]),
+      ArrowUp: () => near(full[here - 1]),
+      Home: () => full[here][0],
+      End: () => full[here].at(-1),
+    }[event.key];
+    if (!next) return;
+    event.preventDefault();
+    const other = next();
+    if (other) other.focus();
+  });
 }
 
 // Files may be dropped on the form, too.
@@ -91,10 +152,21 @@ function upload(form) {
   request.send(new FormData(form));
 }
 
-// A filter menu applies when it changes, and a button prints the page.
+// A filter menu applies when it changes; buttons copy a text or print the page.
 function wire() {
   for (const menu of document.querySelectorAll("select[data-submits]")) {
     menu.addEventListener("change", () => menu.form.requestSubmit());
+  }
+  for (const button of document.querySelectorAll("button[data-copies]")) {
+    const text = document.querySelector(button.dataset.copies);
+    button.hidden = false;
+    button.addEventListener("click", async () => {
+      text.select();
+      // Only a secure page may write to the clipboard; elsewhere the selection is copied.
+      if (navigator.clipboard) await navigator.clipboard.writeText(text.value).catch(() => document.execCommand("copy"));
+      else document.execCommand("copy");
+      button.textContent = "Copied";
+    });
   }
   for (const button of document.querySelectorAll("button[data-prints]")) {
     button.hidden = false;
@@ -103,6 +175,6 @@ function wire() {
 }
 
 follow();
-tell();
+for (const chart of document.querySelectorAll("[data-tells]")) tell(chart);
 drop();
 wire();

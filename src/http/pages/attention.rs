@@ -103,8 +103,8 @@ fn went_down(frame: &Frame, view: &FleetView, place: usize, is_live: bool) -> Ma
                 span.since { "since " (wall.near(since, as_of)) " " (city) }
             }
             div.today {
-                (timeline_bar::bar(day.stretch, &day.pieces, &standing.polls, &day.summary, false))
-                (timeline_bar::mark(day.stretch, as_of, &now))
+                (timeline_bar::bar(day.stretch, as_of, &day.pieces, &standing.polls, &day.summary, false))
+                (timeline_bar::mark_words(day.stretch, as_of, &now))
                 (timeline_bar::hours(locale))
             }
             p.when { "last poll " (last_polled(standing.last_poll(), &wall)) " " (city) }

@@ -23,7 +23,7 @@ pub fn choices(frame: &Frame, path: &str, owners: Option<&[&str]>, zone: Tz) -> 
                 }
                 @match query.as_of {
                     Some(as_of) => { "as of " (frame.instant(as_of)) }
-                    None => { "newest data" }
+                    None => { "as of the newest check" }
                 }
             }
             form.filters action=(path) method="get" {

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::phrases::{self, Wall};
 use super::timeline_bar::{self, Piece};
 use crate::http::locale::Locale;
-use crate::uptime::interval::{DAY, HOUR, Interval, Micros};
+use crate::uptime::interval::{DAY, HOUR, Interval, MINUTE, Micros};
 use crate::uptime::poll::Poll;
 use crate::uptime::segment::{Condition, Segment};
 use crate::uptime::store_status::StoreStatus;
@@ -14,6 +14,9 @@ use crate::uptime::window::Window;
 
 /// How many polls a sentence names.
 const POLLS_NAMED_MAX: usize = 4;
+
+/// The longest stretch that is not drawn for itself, if only the lack of a check tells it from its neighbour.
+const SLIVER_MAX: Micros = 15 * MINUTE;
 
 /// A local day of a store's week.
 pub struct Day {
@@ -48,7 +51,7 @@ impl Day {
     }
 
     fn new(standing: &StoreStatus, locale: Locale, date: i64, stretch: Interval, number: &mut usize) -> Self {
-        let mut pieces = Vec::new();
+        let mut cuts = Vec::new();
         let mut sums = [0; 4];
         let (mut seen, mut business) = (0, 0);
         let conditions = [
@@ -74,13 +77,17 @@ impl Day {
                 business += cut.stretch.length();
                 seen += if segment.seen { cut.stretch.length() } else { 0 };
             }
-            *number += 1;
-            pieces.push(Piece {
-                words: piece_words(standing, locale, date, &cut),
-                anchor: Some(format!("piece-{number}")),
-                segment: cut,
-            });
+            cuts.push(cut);
         }
+        let piece = |segment: Segment| {
+            *number += 1;
+            Piece {
+                words: piece_words(standing, locale, date, &segment),
+                anchor: Some(format!("piece-{number}")),
+                segment,
+            }
+        };
+        let pieces = without_slivers(cuts).into_iter().map(piece).collect();
         let told = conditions.iter().zip(sums).filter(|(_, sum)| *sum > 0);
         let told: Vec<String> = told
             .map(|(condition, sum)| format!("{} {}", condition.as_str(), phrases::length(sum)))
@@ -95,6 +102,28 @@ impl Day {
     }
 }
 
+/// Joins neighbours of one condition where only a sliver of them was seen, or was not: no eye can tell it from the
+/// rest. The numbers and the JSON keep it.
+fn without_slivers(segments: Vec<Segment>) -> Vec<Segment> {
+    let mut joined: Vec<Segment> = Vec::new();
+    for segment in segments {
+        let is_sliver = |one: &Segment| one.stretch.length() < SLIVER_MAX;
+        match joined.last_mut() {
+            Some(last)
+                if last.condition == segment.condition
+                    && (last.seen == segment.seen || is_sliver(last) || is_sliver(&segment)) =>
+            {
+                if is_sliver(last) {
+                    last.seen = segment.seen;
+                }
+                last.stretch.end = segment.stretch.end;
+            }
+            _ => joined.push(segment),
+        }
+    }
+    joined
+}
+
 /// The condition of a piece and its reason: the polls in it, or those that it was interpolated from.
 fn piece_words(standing: &StoreStatus, locale: Locale, date: i64, piece: &Segment) -> String {
     let wall = Wall::new(&standing.zone, locale);
@@ -107,7 +136,7 @@ fn piece_words(standing: &StoreStatus, locale: Locale, date: i64, piece: &Segmen
     );
     let why = match piece.condition {
         Condition::Closed => "outside business hours".to_owned(),
-        Condition::Unknown => "no poll counts".to_owned(),
+        Condition::Unknown => "no check counts".to_owned(),
         Condition::Online | Condition::Offline => why(standing, &wall, piece),
     };
     format!("{what}: {why}")
@@ -118,12 +147,12 @@ fn why(standing: &StoreStatus, wall: &Wall<'_>, piece: &Segment) -> String {
     let from = counted.partition_point(|poll| poll.at() < piece.stretch.start);
     let to = counted.partition_point(|poll| poll.at() < piece.stretch.end);
     let answer = if piece.condition == Condition::Online {
-        "active"
+        "online"
     } else {
-        "inactive"
+        "offline"
     };
     if from < to {
-        return format!("{} at {}", answer, named(&counted[from..to], wall));
+        return format!("{answer} at {}", named(&counted[from..to], wall));
     }
     let before = from.checked_sub(1).and_then(|before| counted.get(before));
     let after = counted.get(to);
@@ -143,13 +172,13 @@ fn why(standing: &StoreStatus, wall: &Wall<'_>, piece: &Segment) -> String {
     let far = if piece.seen {
         ""
     } else {
-        "more than an hour from any poll; "
+        "more than an hour from any check; "
     };
     source.map_or_else(
         || format!("{far}filled in"),
         |poll| {
             let at = format!("{}, {}", wall.date(poll.at()), wall.time(poll.at()));
-            format!("{far}filled in from the {answer} poll of {at}")
+            format!("{far}filled in from the check of {at}, which was {answer}")
         },
     )
 }
@@ -177,12 +206,45 @@ pub fn day_bar(day: &Day, standing: &StoreStatus, locale: Locale, reachable: boo
                 (phrases::date(day.date))
                 @if length != DAY { span.changed { (phrases::length(length)) ", clocks went " (if length > DAY { "back" } else { "forward" }) } }
             }
-            (timeline_bar::bar(day.stretch, &day.pieces, &standing.polls, &day.summary, reachable))
-            p.number { @match day.online { Some(online) => { (locale.hours(online)) } None => { "unknown" } } }
             @if length != DAY {
                 @let at = |hour: Micros| standing.zone.instant(midnight + hour * HOUR);
                 div.own { (timeline_bar::hours_at(locale, day.stretch, at)) }
             }
+            @let as_of = standing.question.as_of;
+            (timeline_bar::bar(day.stretch, as_of, &day.pieces, &standing.polls, &day.summary, reachable))
+            p.number { @match day.online { Some(online) => { (locale.hours(online)) } None => { "unknown" } } }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slivers_of_one_condition_are_joined_and_no_other() {
+        let segment = |start: Micros, end: Micros, condition, seen| Segment {
+            stretch: Interval::new(start * MINUTE, end * MINUTE),
+            condition,
+            seen,
+        };
+        use Condition::{Offline, Online};
+        let joined = without_slivers(vec![
+            segment(0, 60, Online, true),
+            segment(60, 62, Online, false),
+            segment(62, 120, Online, true),
+            segment(120, 122, Offline, true),
+            segment(122, 180, Online, true),
+            segment(180, 240, Online, false),
+        ]);
+        assert_eq!(
+            joined,
+            [
+                segment(0, 120, Online, true),
+                segment(120, 122, Offline, true),
+                segment(122, 180, Online, true),
+                segment(180, 240, Online, false),
+            ]
+        );
     }
 }

@@ -15,7 +15,7 @@ use crate::http::locale::Locale;
 use crate::http::page_query::{self, PageQuery};
 use crate::http::request::Request;
 use crate::uptime::business_hours::ZONE_DEFAULT;
-use crate::uptime::interval::Micros;
+use crate::uptime::interval::{DAY, Micros};
 
 /// A part of the site in the navigation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +43,9 @@ pub struct Frame {
     machine: Micros,
     read_only: bool,
     query: PageQuery,
+    /// The server as the client names it, such as `127.0.0.1:5000`, and the scheme.
+    host: String,
+    scheme: &'static str,
     /// The page's path, with the fields of its query that [`PageQuery`] has not.
     here: String,
 }
@@ -69,6 +72,8 @@ impl Frame {
             machine: clock::machine_us(),
             read_only: app.site.read_only_pages,
             query: PageQuery::of(request),
+            host: request.header("Host").unwrap_or("localhost").to_owned(),
+            scheme: scheme(request),
             here: page_query::bare(request),
         })
     }
@@ -91,6 +96,11 @@ impl Frame {
     /// The same page by another query.
     pub fn here(&self, query: &PageQuery) -> String {
         query.link(&self.here)
+    }
+
+    /// The full address of a path of this server.
+    pub fn address(&self, path: &str) -> String {
+        format!("{}://{}{path}", self.scheme, self.host)
     }
 
     /// How times and numbers are written.
@@ -145,6 +155,7 @@ impl Frame {
                     }
                     (self.past())
                     main #content tabindex="-1" { (body) }
+                    p.print.address { (self.host) (self.here(&self.query)) " · printed " (self.today()) }
                     footer.bottom {
                         p {
                             "Every number here is one of the API's too: "
@@ -162,6 +173,12 @@ impl Frame {
     pub fn instant(&self, at: Micros) -> Markup {
         let table = phrases::zone_near(self.zone, at);
         html! { (Wall::new(&table, self.locale).full(at)) " " (phrases::city(self.zone)) }
+    }
+
+    /// The machine's date, by the clock of most stores.
+    fn today(&self) -> String {
+        let table = phrases::zone_near(self.zone, self.machine);
+        phrases::date_with_year(table.wall(self.machine).div_euclid(DAY))
     }
 
     /// The search for a store, on every page.
@@ -204,6 +221,16 @@ fn zones(fleet: &crate::uptime::fleet::Fleet) -> Vec<(Tz, usize)> {
         counts.entry(zone.name()).or_insert((zone, 0)).1 += 1;
     }
     counts.into_values().collect()
+}
+
+/// The scheme that the client uses, which only its proxy knows.
+fn scheme(request: &Request<'_>) -> &'static str {
+    let proto = request.header("X-Forwarded-Proto").unwrap_or_default();
+    if proto.eq_ignore_ascii_case("https") {
+        "https"
+    } else {
+        "http"
+    }
 }
 
 /// The hatch patterns of drawings; once a page.

@@ -1,4 +1,4 @@
-//! Levels: how good a share of business time online is. A level has a colour, a mark and words.
+//! Levels: how good a share of business time online is. The style sheet gives each level its colour and its mark.
 
 use maud::{Markup, html};
 
@@ -56,15 +56,6 @@ impl Level {
         }
     }
 
-    /// The sign beside a per cent; good ones need none.
-    const fn mark(self) -> &'static str {
-        match self {
-            Self::Bad => "▼",
-            Self::Fair => "▽",
-            _ => "",
-        }
-    }
-
     /// The hatch of a day that nobody saw.
     fn hatch(self) -> Option<&'static str> {
         (self == Self::Unknown).then_some("url(#hatch-unknown)")
@@ -81,7 +72,7 @@ impl Level {
     }
 }
 
-/// The share of a total with its mark; words where it is not sure.
+/// The share of a total, marked by its level; words where it is not sure.
 pub fn share(locale: Locale, total: &WindowTotal, coverage: Option<Coverage>) -> Markup {
     let level = Level::of(total, coverage);
     html! {
@@ -89,10 +80,7 @@ pub fn share(locale: Locale, total: &WindowTotal, coverage: Option<Coverage>) ->
             @match level {
                 Level::Closed => { "closed" }
                 Level::Unknown => { "not enough data" }
-                _ => {
-                    @if !level.mark().is_empty() { span.mark aria-hidden="true" { (level.mark()) } " " }
-                    (locale.share(total.share()))
-                }
+                _ => { (locale.share(total.share())) }
             }
         }
     }
@@ -152,8 +140,8 @@ pub fn legend(locale: Locale) -> Markup {
     html! {
         ul.legend.levels {
             li { (swatch(Level::Good)) "online " (limit(GOOD_FROM)) " % or more" }
-            li { (swatch(Level::Fair)) span.level.fair { "▽" } "below " (limit(GOOD_FROM)) " %" }
-            li { (swatch(Level::Bad)) span.level.bad { "▼" } "below " (limit(BAD_BELOW)) " %" }
+            li { (swatch(Level::Fair)) span.level.fair {} "below " (limit(GOOD_FROM)) " %" }
+            li { (swatch(Level::Bad)) span.level.bad {} "below " (limit(BAD_BELOW)) " %" }
             li { (swatch(Level::Unknown)) "not enough checks" }
             li { (swatch(Level::Closed)) "closed" }
         }

@@ -2,9 +2,8 @@
 //!
 //! In reading order: [`phrases`] (numbers, lengths and times for people), [`age`] (now, or as of when), [`layout`]
 //! (the frame of every page), [`controls`] (what several pages let people choose), [`timeline_bar`], [`day`], [`area`]
-//! and [`heat`] (one drawing each), [`level`] (good or bad), [`attention`] (who needs it first), then the pages: [`fleet`],
-//! [`stores`],
-//! [`store`], [`reports`], [`load`], [`docs`] and [`problem`].
+//! and [`heat`] (one drawing each), [`level`] (good or bad), [`attention`] (who needs it first), then the pages:
+//! [`fleet`], [`stores`], [`store`] with [`removal`], [`reports`], [`load`], [`docs`] and [`problem`].
 //!
 //! Pages read values; the core computes them.
 
@@ -23,6 +22,7 @@ pub mod loaded;
 pub mod mend;
 pub mod phrases;
 pub mod problem;
+pub mod removal;
 pub mod reports;
 pub mod store;
 pub mod stores;

@@ -135,7 +135,8 @@ pub fn day(days: i64) -> String {
     format!("{} {day}", weekday(days))
 }
 
-fn date_with_year(days: i64) -> String {
+/// `Sat 7 Nov 2026`, of a date counted from 1970-01-01.
+pub fn date_with_year(days: i64) -> String {
     let (year, month, day) = civil_date(days);
     format!("{} {day} {month} {year}", weekday(days))
 }
@@ -294,23 +295,23 @@ impl Locale {
 
     /// A count of stores in a state: `■ 3 offline`.
     pub fn counted(self, number: usize, one: StoreState) -> Markup {
-        marked(one, &format!("{} ", self.count(number)), "")
+        marked_text(one, &format!("{} ", self.count(number)), "")
     }
 }
 
 /// A state: its shape, its colour, its word, and `more`.
 pub fn state(state: StoreState, more: &str) -> Markup {
-    marked(state, "", more)
+    marked_text(state, "", more)
 }
 
-fn marked(state: StoreState, before: &str, more: &str) -> Markup {
+fn marked_text(state: StoreState, before: &str, more: &str) -> Markup {
+    marked(state, &html! { (before) (state.as_str()) (more) })
+}
+
+/// Words with a state's shape and colour.
+pub fn marked(state: StoreState, words: &Markup) -> Markup {
     let class = state.as_str().replace(' ', "-");
-    html! {
-        span class={"state " (class)} {
-            span.mark aria-hidden="true" {}
-            (before) (state.as_str()) (more)
-        }
-    }
+    html! { span class={"state " (class)} { span.mark aria-hidden="true" {} (words) } }
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use super::day::{Day, day_bar};
 use super::layout::{Frame, Section, hatches};
 use super::phrases::{self, WEEKDAYS, Wall};
 use super::timeline_bar;
-use super::{age, controls};
+use super::{age, controls, removal};
 use crate::civil;
 use crate::error::Result;
 use crate::http::app::App;
@@ -22,7 +22,7 @@ use crate::http::stores::checksum;
 use crate::uptime::business_hours::Pattern;
 use crate::uptime::evidence::Evidence;
 use crate::uptime::incident::Incident;
-use crate::uptime::interval::{DAY, HOUR, Micros};
+use crate::uptime::interval::{DAY, Micros};
 use crate::uptime::poll::Poll;
 use crate::uptime::row::Figures;
 use crate::uptime::store_state::StoreState;
@@ -56,8 +56,7 @@ pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
 }
 
 fn body(frame: &Frame, shown: &StoreView) -> Markup {
-    let locale = frame.locale();
-    let standing = &shown.standing;
+    let (locale, standing) = (frame.locale(), &shown.standing);
     let wall = Wall::new(&standing.zone, locale);
     let path = format!("/stores/{}", encoded(&shown.store.id));
     let days = Day::all(standing, locale);
@@ -68,33 +67,74 @@ fn body(frame: &Frame, shown: &StoreView) -> Markup {
         div.head {
             div {
                 h1 { (shown.name()) }
-                p.lead {
-                    @if !shown.label.group.is_empty() { (shown.label.group) " · " }
-                    (shown.pattern.zone.name())
-                    @if shown.zone_written.is_none() { " (none was given)" }
-                    ", " (wall.time(standing.question.as_of)) " on " (wall.date(standing.question.as_of)) " · "
-                    (opening(&shown.pattern, locale)) " · id " span.id { (shown.store.id) }
-                }
+                (headline(locale, standing))
+                p.lead { (facts(frame, shown, &wall)) }
             }
             p.state-now { (phrases::state(standing.state, "")) (since(standing, &wall)) }
+            (controls::choices(frame, &path, None, shown.pattern.zone))
         }
         div.cards.three {
             @for window in Window::ALL { (window_card(locale, standing, window)) }
         }
         section.card.days aria-labelledby="week" {
             h2 #week { "The last 7 days, " (phrases::city(shown.pattern.zone)) " time" }
-            div.timelines {
-                @for day in &days { (day_bar(day, standing, locale, total <= PIECES_REACHED_MAX)) }
+            p.note.screen.hint { "Tap any part of a bar for details" }
+            div.timelines data-tells=".day" {
                 div.axis { span {} (timeline_bar::hours(locale)) span.number { "online" } }
+                @for day in &days { (day_bar(day, standing, locale, total <= PIECES_REACHED_MAX)) }
             }
-            output.told #told aria-live="polite" {}
-            (timeline_bar::legend())
+            (timeline_bar::legend(&mark(shown, &wall)))
             (outages(shown, &wall))
             (controls::rules(frame, standing.question.rule))
             (pieces(locale, &days, total, &path))
         }
         (incidents(locale, shown, &wall, &path))
-        (definition(shown, &wall, &path))
+        (definition(frame, shown, &wall, &path))
+        (badge_code(frame, shown, &path))
+        @if !frame.is_read_only() { (removal::form(frame, shown)) }
+    }
+}
+
+/// What the mark in the last bar stands for.
+fn mark(shown: &StoreView, wall: &Wall<'_>) -> String {
+    match shown.freshness.is_live() {
+        true => "now".to_owned(),
+        false => format!("{}: numbers end here", wall.time(shown.standing.question.as_of)),
+    }
+}
+
+/// The week in one sentence: `95.8 % · 4 h 4 min offline of 97 h open`.
+fn headline(locale: Locale, standing: &StoreStatus) -> Markup {
+    let week = &standing.row.totals[Window::Week];
+    let open = locale.hours(week.business());
+    html! {
+        p.headline {
+            @match week.known() {
+                _ if week.business() == 0 => { "Closed for the last 7 days" }
+                None => { "Unknown · " (open) " open" }
+                Some(_) if !standing.is_vouched() => { "Not enough data" }
+                Some((_, 0)) => { (locale.share(week.share())) " · never offline in " (open) " open" }
+                Some((_, downtime)) => {
+                    (locale.share(week.share())) " · " (locale.hours(downtime)) " offline of " (open) " open"
+                }
+            }
+            small { " in the last 7 days" }
+        }
+    }
+}
+
+/// Who owns the store, where it is, when it is open, and its id.
+fn facts(frame: &Frame, shown: &StoreView, wall: &Wall<'_>) -> Markup {
+    let as_of = shown.standing.question.as_of;
+    let owner = &*shown.label.group;
+    html! {
+        @if !owner.is_empty() {
+            a href=(frame.query().owned_by(Some(owner)).link("/")) { (owner) } " · "
+        }
+        (phrases::city(shown.pattern.zone)) " time"
+        @if shown.zone_written.is_none() { " (no time zone was given)" }
+        ", " (wall.time(as_of)) " on " (wall.date(as_of)) " · "
+        (opening(&shown.pattern, frame.locale())) " · id " span.id { (shown.store.id) }
     }
 }
 
@@ -108,8 +148,8 @@ fn since(standing: &StoreStatus, wall: &Wall<'_>) -> Markup {
         }
         @if standing.state == StoreState::NotSure {
             @match standing.counted.last() {
-                Some(last) => { ": last poll in business hours " (phrases::length(as_of - last.at())) " before" }
-                None => { ": no poll in business hours for 8 days" }
+                Some(last) => { ": last check in open hours " (phrases::length(as_of - last.at())) " before" }
+                None => { ": no check in open hours for 8 days" }
             }
         }
     }
@@ -157,52 +197,45 @@ fn opening(pattern: &Pattern, locale: Locale) -> String {
 }
 
 fn window_card(locale: Locale, standing: &StoreStatus, window: Window) -> Markup {
-    let unit = window.unit().symbol();
     let total = &standing.row.totals[window];
-    let share = total.share();
     html! {
         section.card {
             h2 { (window.title()) }
-            @match (total, Figures::of(total, window)) {
-                (WindowTotal::Closed, _) => {
+            @match (total.known(), Figures::of(total, window)) {
+                _ if total.business() == 0 => {
                     p.big { "closed" }
-                    p.under { "no business time in this window" }
+                    p.under { "no open hours" }
                 }
-                (_, Some(figures)) if !is_vouched(total, standing.row.coverage[window]) => {
-                    p.big { "not enough data" }
+                (Some((uptime, downtime)), Some(figures)) => {
+                    @let sure = is_vouched(total, standing.row.coverage[window]);
+                    @if sure { p.big { (locale.share(total.share())) " " small { "online" } } }
+                    @else { p.big { "not enough data" } }
                     p.under {
-                        "As far as known, " (figures.uptime) " " (unit) " online, offline " (figures.downtime) " " (unit)
+                        @if !sure { "As far as known, " }
+                        @let told = html! { data.down value=(figures.downtime) { (locale.hours(downtime)) } " offline" };
+                        @if downtime > 0 && sure { (phrases::marked(StoreState::Offline, &told)) } @else { (told) }
+                        " · " data.up value=(figures.uptime) { (locale.hours(uptime)) } " online"
                     }
                 }
-                (_, Some(figures)) => {
-                    p.big { (figures.uptime) " " small { (unit) " online" } }
-                    p.under {
-                        @if total.known().is_some_and(|(_, downtime)| downtime > 0) {
-                            (phrases::state(StoreState::Offline, &format!(" {} {unit}", figures.downtime)))
-                        } @else { "offline " (figures.downtime) " " (unit) }
-                        " · " (locale.share(share)) " online"
-                    }
-                }
-                (_, None) => {
+                _ => {
                     p.big { "unknown" }
-                    p.under { (phrases::state(StoreState::NotSure, ": no poll counts")) }
+                    p.under { (phrases::state(StoreState::NotSure, ": no check counts")) }
                 }
             }
             @if let Some(evidence) = standing.evidence[window] { p.evidence { (evidence_words(evidence)) } }
             @if let Some(coverage) = standing.row.coverage[window] {
-                p.evidence { (locale.share(coverage.share())) " of it seen: within an hour of a poll" }
+                p.evidence { "Covered by checks · " (locale.share(coverage.share())) }
             }
         }
     }
 }
 
 fn evidence_words(evidence: Evidence) -> String {
-    let (polls, expected) = (evidence.polls, evidence.expected);
-    let plural = |is_one| if is_one { "" } else { "s" };
-    let told = if i64::try_from(polls).is_ok_and(|polls| polls <= expected) {
-        format!("{polls} of {expected} expected poll{}", plural(expected == 1))
+    let (polls, expected) = (evidence.polls, usize::try_from(evidence.expected).unwrap_or(0));
+    let told = if polls <= expected {
+        format!("{polls} of {expected} expected check{}", phrases::plural(expected))
     } else {
-        format!("{polls} poll{}, {expected} expected", plural(polls == 1))
+        format!("{polls} check{}, {expected} expected", phrases::plural(polls))
     };
     format!("{told}; longest gap {}", phrases::length(evidence.longest_gap))
 }
@@ -213,12 +246,12 @@ fn outages(shown: &StoreView, wall: &Wall<'_>) -> Markup {
     html! {
         @if !outages.as_slice().is_empty() {
             p.note {
-                "The poller was down: "
+                "Our checker was down "
                 @for (number, outage) in outages.as_slice().iter().enumerate() {
                     @if number > 0 { "; " }
-                    (wall.stamp(outage.start)) " to " (wall.stamp(outage.end))
+                    (wall.stamp(outage.start)) "–" (wall.near(outage.end, outage.start))
                 }
-                ". Numbers of that time are estimates."
+                "; that time is estimated."
             }
         }
     }
@@ -235,7 +268,7 @@ fn pieces(locale: Locale, days: &[Day], total: usize, path: &str) -> Markup {
             }
         } @else {
             details.pieces.screen {
-                summary { "Every piece as text" }
+                summary { "Show as text" }
                 ul {
                     @for piece in days.iter().flat_map(|day| &day.pieces) {
                         li id=[piece.anchor.as_deref()] { (piece.words) }
@@ -253,7 +286,7 @@ fn incidents(locale: Locale, shown: &StoreView, wall: &Wall<'_>, path: &str) -> 
     let unprinted = &all[..all.len().saturating_sub(INCIDENTS_PRINTED_MAX)];
     let unlisted = &all[..all.len().saturating_sub(INCIDENTS_MAX)];
     let none = match standing.row.totals[Window::Week] {
-        WindowTotal::Unknown { .. } => "Nothing is known of this week: no poll counts.",
+        WindowTotal::Unknown { .. } => "Nothing is known of this week: no check counts.",
         _ => "None in the last 7 days.",
     };
     html! {
@@ -271,17 +304,18 @@ fn incidents(locale: Locale, shown: &StoreView, wall: &Wall<'_>, path: &str) -> 
                                 td { @if incident.began_before { "before " } (wall.stamp(incident.stretch.start)) }
                                 td {
                                     @if incident.open && standing.state == StoreState::Offline {
-                                        (phrases::state(StoreState::Offline, ", still"))
+                                        (phrases::state(StoreState::Offline, ", ongoing"))
                                     } @else {
-                                        (wall.stamp(incident.stretch.end))
+                                        (wall.near(incident.stretch.end, incident.stretch.start))
                                         @if incident.open { " (closed since)" }
                                     }
                                 }
                                 td.number {
-                                    (phrases::length(incident.downtime))
+                                    (locale.hours(incident.downtime))
+                                    @if incident.downtime < incident.stretch.length() { span.part { "of open hours" } }
                                     @let unconfirmed = incident.unconfirmed(&standing.segments, &shown.outages);
                                     @if unconfirmed.length() > 0 {
-                                        span.unconfirmed { (phrases::length(unconfirmed.length())) " not confirmed" }
+                                        span.part.unconfirmed { (locale.hours(unconfirmed.length())) " not confirmed" }
                                     }
                                 }
                                 td.least { (evidence_of(incident, wall)) }
@@ -303,51 +337,70 @@ fn incidents(locale: Locale, shown: &StoreView, wall: &Wall<'_>, path: &str) -> 
     }
 }
 
+/// The checks that bound an incident and those in it, each with its date unless it is of the day of the one before.
 fn evidence_of(incident: &Incident, wall: &Wall<'_>) -> Markup {
     let shown = incident.inactive.iter().take(POLLS_NAMED_MAX);
     let more = incident.inactive.len().saturating_sub(POLLS_NAMED_MAX);
+    let mut beside = incident.stretch.start;
+    let mut at = |at: Micros| {
+        let told = wall.near(at, beside);
+        beside = at;
+        told
+    };
     html! {
-        "inactive at "
-        @for (number, &at) in shown.enumerate() {
+        @if let Some(before) = incident.active_before { "online at " (at(before)) ", " }
+        "offline at "
+        @for (number, &poll) in shown.enumerate() {
             @if number > 0 { ", " }
-            (wall.short(at))
+            (at(poll))
         }
         @if more > 0 { " and " (more) " more" }
-        @match (incident.active_before, incident.active_after) {
-            (None, None) => {}
-            (Some(before), None) => { "; active before at " (wall.short(before)) }
-            (None, Some(after)) => { "; active again at " (wall.short(after)) }
-            (Some(before), Some(after)) => { "; active at " (wall.short(before)) " and " (wall.short(after)) }
-        }
+        @if let Some(after) = incident.active_after { ", online again at " (at(after)) }
     }
 }
 
-/// When a store was polled last: a time on the same day, else a date.
+/// When a store was polled last: a time on the day of `as_of`, else with its date.
 pub fn last_polled(poll: Option<Poll>, as_of: Micros, wall: &Wall<'_>) -> Markup {
     match poll {
-        Some(poll) if as_of - poll.at() < 20 * HOUR => wall.short(poll.at()),
-        Some(poll) => wall.stamp(poll.at()),
+        Some(poll) => wall.near(poll.at(), as_of),
         None => html! { "none in 8 days" },
     }
 }
 
-fn definition(shown: &StoreView, wall: &Wall<'_>, path: &str) -> Markup {
+/// The badge, and the code that shows it on another site.
+fn badge_code(frame: &Frame, shown: &StoreView, path: &str) -> Markup {
+    let image = format!("/api{path}/badge.svg");
+    let code = html! {
+        a href=(frame.address(path)) { img src=(frame.address(&image)) alt={ (shown.name()) ": share of open hours online in the last 7 days" }; }
+    };
+    html! {
+        section.card.badge.screen aria-labelledby="badge" {
+            h2 #badge { "Badge for other sites" }
+            p { img src=(image) alt={ "The badge of " (shown.name()) } height="20"; }
+            label for="badge-code" { "Copy this code into a page" }
+            textarea #badge-code readonly rows="3" spellcheck="false" { (code.into_string()) }
+            p { button type="button" data-copies="#badge-code" hidden { "Copy" } }
+        }
+    }
+}
+
+fn definition(frame: &Frame, shown: &StoreView, wall: &Wall<'_>, path: &str) -> Markup {
     let question = shown.standing.question;
     let rule = match question.rule {
-        Interpolation::Nearest => "that of the nearest poll",
-        Interpolation::Previous => "that of the last poll before it",
+        Interpolation::Nearest => "what the closest check said",
+        Interpolation::Previous => "what the last check before it said",
     };
     html! {
         section.card.definition aria-labelledby="definition" {
             h2 #definition { "What these numbers are" }
             p {
-                "The store was asked about once an hour whether it is online. Each instant of its business hours counts as "
-                (rule) "; time outside business hours does not count. Windows end at " (wall.full(question.as_of))
-                " " (phrases::city(shown.pattern.zone)) " (" (civil::format_utc(question.as_of))
-                "). Online and offline together are all of the business time in a window. Covered is the part of it within an hour of a poll that fell inside business hours."
+                "We check about once an hour whether the store is online. Each instant of its open hours counts as "
+                (rule) ". Closed hours do not count. The windows end at " (wall.full(question.as_of)) " "
+                (phrases::city(shown.pattern.zone)) " time (" (civil::format_utc(question.as_of))
+                "). Online and offline together are all open hours of a window. Covered is the part within an hour of a check that fell inside open hours."
             }
             p.checksum {
-                "Inputs (hours, zone, " (shown.standing.polls.len()) " polls): "
+                "Inputs (hours, zone, " (frame.locale().count(shown.standing.polls.len())) " checks): "
                 a href={
                     "/api" (path) "/inputs?as_of=" (encoded(&civil::format_rfc3339(question.as_of)))
                     "&interpolation=" (question.rule.as_str())

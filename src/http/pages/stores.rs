@@ -19,7 +19,7 @@ use crate::uptime::store_state::StoreState;
 use crate::uptime::window::Window;
 
 /// How many stores a page shows.
-const PAGE_STORES: usize = 50;
+const PAGE_STORES: usize = 35;
 
 /// A column: its order, its title, whether it has numbers, whether a phone omits it.
 type Column = (Sort, &'static str, bool, bool);
@@ -48,9 +48,13 @@ pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let view = query::fleet(app, question)?;
     let places = asked.places(&view)?;
     let locale = frame.locale();
+    // Only what is gone was removed, whatever a link says.
+    let is_gone = |id: &&str| view.inputs.fleet.stores().iter().all(|store| *store.id != **id);
+    let removed = request.field("removed")?.filter(is_gone);
     let body = html! {
         (hatches())
         (age::notice(&freshness, frame.zone(), locale))
+        @if let Some(id) = removed { p.past role="status" { "The store " strong { (id) } " was removed." } }
         h1 { "Stores" }
         p.lead {
             @if places.len() == view.labels.len() { (locale.stores(places.len())) }

@@ -9,6 +9,9 @@ use crate::uptime::interval::{HOUR, Interval, Micros, SECOND};
 use crate::uptime::poll::Poll;
 use crate::uptime::segment::{Condition, Segment};
 
+/// The height of a bar above its ticks.
+const HEIGHT: i32 = 34;
+
 /// With more polls than this in a bar, one tick stands for a few minutes.
 const TICKS_MAX: usize = 300;
 
@@ -40,14 +43,13 @@ pub fn width(part: Interval, whole: Interval) -> String {
     per_cent(whole.start + part.intersection(whole).length(), whole)
 }
 
-/// A day as a bar; a screen reader says `name`. If `reachable`, each piece can be focused; otherwise the bar is one
-/// picture.
-pub fn bar(day: Interval, pieces: &[Piece], polls: &[Poll], name: &str, reachable: bool) -> Markup {
+/// A day as a bar, with a mark at `as_of` if the day goes on after it; a screen reader says `name`. If `reachable`,
+/// each piece can be focused; otherwise the bar is one picture.
+pub fn bar(day: Interval, as_of: Micros, pieces: &[Piece], polls: &[Poll], name: &str, reachable: bool) -> Markup {
     let inside: Vec<Poll> = polls.iter().filter(|poll| day.contains(poll.at())).copied().collect();
     html! {
-        svg.timeline width="100%" height="42" role=(if reachable { "group" } else { "img" })
+        svg.timeline width="100%" height=(HEIGHT + 12) role=(if reachable { "group" } else { "img" })
             aria-label=(name) data-polls=(inside.len()) {
-            rect.ahead x="0" y="14" width="100%" height="2" {}
             @if !reachable && pieces.len() > BARS_MAX { (coarse(day, pieces)) }
             @else { @for piece in pieces {
                 @if reachable {
@@ -57,25 +59,39 @@ pub fn bar(day: Interval, pieces: &[Piece], polls: &[Poll], name: &str, reachabl
                         data-state=(piece.segment.condition.as_str()) {
                         title { (piece.words) }
                         (draw(day, &piece.segment))
+                        @if piece.segment.condition == Condition::Closed { (reach(day, piece.segment.stretch)) }
                     }
                 } @else {
                     (draw(day, &piece.segment))
                 }
             } }
             (ticks(day, &inside))
+            @if as_of < day.end && day.contains(as_of) { (mark(per_cent(as_of, day), 0)) }
         }
     }
 }
 
-/// A mark with these words at the instant `at` over the bar of a day: time after it is not known yet.
-pub fn mark(day: Interval, at: Micros, words: &str) -> Markup {
+/// The words of the mark at the instant `at`, above the bar of a day.
+pub fn mark_words(day: Interval, at: Micros, words: &str) -> Markup {
     let x = per_cent(at, day);
     let late = 4 * (at - day.start) > 3 * day.length();
     html! {
         svg.now width="100%" height="42" aria-hidden="true" {
-            line x1=(x) x2=(x) y1="-14" y2="42" {}
+            line x1=(x) x2=(x) y1="-14" y2="0" {}
             text x=(x) y="-5" dx=(if late { "-5" } else { "5" }) text-anchor=(if late { "end" } else { "start" }) { (words) }
         }
+    }
+}
+
+/// The mark of the instant that the page is of: what lies behind it is not closed, it has not been yet.
+fn mark(x: impl maud::Render, y: i32) -> Markup {
+    html! { line.now x1=(x) x2=(x) y1=(y) y2=(HEIGHT) {} }
+}
+
+/// A closed piece is thin, so its link is larger than it looks: a finger needs 24 pixels.
+fn reach(day: Interval, stretch: Interval) -> Markup {
+    html! {
+        rect.reach x=(per_cent(stretch.start, day)) y="3" width=(width(stretch, day)) height="28" {}
     }
 }
 
@@ -100,9 +116,9 @@ fn draw(day: Interval, segment: &Segment) -> Markup {
 /// The top and the height of a condition.
 const fn height(condition: Condition) -> (i32, i32) {
     match condition {
-        Condition::Offline => (1, 28),
-        Condition::Closed => (10, 10),
-        Condition::Online | Condition::Unknown => (5, 20),
+        Condition::Offline => (0, 34),
+        Condition::Closed => (13, 8),
+        Condition::Online | Condition::Unknown => (4, 26),
     }
 }
 
@@ -143,7 +159,7 @@ fn coarse(day: Interval, pieces: &[Piece]) -> Markup {
         Condition::Unknown,
     ];
     html! {
-        svg x="0" y="0" width="100%" height="30" viewBox={"0 0 " (STEPS) " 30"} preserveAspectRatio="none" {
+        svg x="0" y="0" width="100%" height=(HEIGHT) viewBox={"0 0 " (STEPS) " " (HEIGHT)} preserveAspectRatio="none" {
             @for condition in conditions { path.{(condition.as_str())} d=(path(condition)) {} }
         }
     }
@@ -168,20 +184,20 @@ fn ticks(day: Interval, polls: &[Poll]) -> Markup {
         path
     };
     html! {
-        svg x="0" y="31" width="100%" height="10" viewBox={"0 0 " (seconds) " 10"} preserveAspectRatio="none" aria-hidden="true" {
+        svg x="0" y=(HEIGHT + 1) width="100%" height="10" viewBox={"0 0 " (seconds) " 10"} preserveAspectRatio="none" aria-hidden="true" {
             path.tick.active d=(path(true)) {}
             path.tick.inactive d=(path(false)) {}
         }
     }
 }
 
-/// The hours under the bars of ordinary days.
+/// The hours above the bars of ordinary days.
 pub fn hours(locale: Locale) -> Markup {
     let day = Interval::new(0, 24 * HOUR);
     hours_at(locale, day, |hour| hour * HOUR)
 }
 
-/// The hours under a bar on which clocks change: `at` is the instant of an hour by the wall clock.
+/// The hours above a bar on which clocks change: `at` is the instant of an hour by the wall clock.
 pub fn hours_at(locale: Locale, day: Interval, at: impl Fn(Micros) -> Micros) -> Markup {
     let hours = (0..=24).step_by(3);
     html! {
@@ -194,8 +210,8 @@ pub fn hours_at(locale: Locale, day: Interval, at: impl Fn(Micros) -> Micros) ->
     }
 }
 
-/// The meaning of colours, heights and hatchings.
-pub fn legend() -> Markup {
+/// The meaning of colours, heights, hatchings and the mark.
+pub fn legend(mark_words: &str) -> Markup {
     let swatch = |condition: Condition, seen: bool| {
         let day = Interval::new(0, HOUR);
         let segment = Segment {
@@ -203,7 +219,7 @@ pub fn legend() -> Markup {
             condition,
             seen,
         };
-        html! { svg width="22" height="30" aria-hidden="true" { (draw(day, &segment)) } }
+        html! { svg width="22" height=(HEIGHT) aria-hidden="true" { (draw(day, &segment)) } }
     };
     html! {
         ul.legend {
@@ -211,7 +227,8 @@ pub fn legend() -> Markup {
             li { (swatch(Condition::Offline, true)) "offline (taller)" }
             li { (swatch(Condition::Closed, true)) "closed (thin)" }
             li { (swatch(Condition::Unknown, false)) "nobody checked within an hour" }
-            li { (sample_ticks()) "a poll (long: inactive)" }
+            li { svg.timeline width="8" height=(HEIGHT) aria-hidden="true" { (mark(4, 0)) } (mark_words) }
+            li { (sample_ticks()) "a check (long: offline)" }
         }
     }
 }
