@@ -36,6 +36,11 @@ const LOCAL: &[Field] = &[field(
     TEXT,
     "An instant by the page's clock, such as 2026-11-01T12:00; the answer is a redirect to the page with as_of.",
 )];
+const MADE: &[Field] = &[field(
+    "made",
+    TEXT,
+    "The id of a report that was just made: the page marks it.",
+)];
 const REMOVED: &[Field] = &[field(
     "removed",
     TEXT,
@@ -215,7 +220,8 @@ pub const ROUTES: &[Route] = &[
     Route::new("POST", "pages", "/stores/{id}/removal", pages::removal::post, "removeStore", "The form that removes a store from its page.")
         .needs(Admin).id(STORE).body(Body::Form("RemovalForm")).answers(303, "Removed; to the list.", &[])
         .problems(&[403, 404, 503]).pages(&[(400, "Not confirmed: it asks again.")]),
-    page("/reports", pages::reports::get, "reportsPage", "Reports: a button and the history.").needs(Read),
+    page("/reports", pages::reports::get, "reportsPage", "Reports: a button and the history.").needs(Read)
+        .takes(&[MADE]),
     Route::new("POST", "pages", "/reports", pages::reports::post, "reportsForm", "The form of /reports.").needs(Report)
         .body(Body::Form("ReportForm")).answers(303, "Made; back to the page.", &[]).problems(&[403])
         .pages(&[(503, "The queue is full.")]),

@@ -138,7 +138,7 @@ fn the_list_begins_with_the_worst_and_its_csv_is_whole() {
         .filter_map(|store| store["store_id"].as_str())
         .collect();
     assert_eq!(listed(page.text()), ids);
-    assert_eq!(page.text().matches("<svg class=\"strip\"").count(), 40);
+    assert_eq!(page.text().matches("<svg class=\"strip\"").count(), 35);
 
     let csv = server.get("/api/stores.csv?sort=downtime");
     assert!(csv.header("Content-Type").starts_with("text/csv"));
@@ -201,4 +201,71 @@ fn a_strip_says_what_the_days_of_the_store_are() {
     );
     // A week is marked from the same limits.
     assert!(page.text().contains("<span class=\"level bad\">"));
+}
+
+/// What a browser gets.
+fn browse(server: &Server, target: &str) -> crate::harness::Answer {
+    server.get_with(target, &[("Accept", "text/html,*/*;q=0.8")])
+}
+
+#[test]
+fn a_missing_page_says_so_to_people_and_offers_a_search() {
+    let home = Home::seeded();
+    let server = Server::start(&home);
+    for (target, words) in [
+        ("/nowhere", "Sorry, there is nothing here."),
+        ("/stores/nowhere", "Sorry, there is no store `nowhere`."),
+        ("/?group=Rivera", "there is no owner `Rivera`"),
+    ] {
+        let page = browse(&server, target);
+        assert_eq!(page.status, 404, "{target}");
+        assert!(page.text().contains(words), "{target}: {}", page.text());
+        assert!(page.text().contains("<h1>Nothing is at this address</h1>"));
+        assert!(
+            page.text().contains("Name, owner or id of a store"),
+            "{target}"
+        );
+        assert!(!page.text().contains("GET /"), "{target}");
+        assert!(!page.text().contains("group=Rivera"), "{target}");
+    }
+    assert!(
+        browse(&server, "/stores/nowhere")
+            .text()
+            .contains("value=\"nowhere\"")
+    );
+}
+
+#[test]
+fn the_list_of_reports_says_when_and_for_what_and_marks_a_new_one() {
+    let home = Home::seeded();
+    let server = Server::start(&home);
+    server.report("");
+    let page = server.get("/reports?as_of=2026-11-06T20:00:00Z&interpolation=previous");
+    let (head, _) = page
+        .text()
+        .split_once("id=\"reports\"")
+        .expect("the history");
+    assert!(
+        head.contains("Make a report</button>"),
+        "the button is not in the head"
+    );
+    assert!(!page.text().contains(">new</span>"));
+    let form = b"as_of=2026-11-06T20%3A00%3A00Z&interpolation=previous";
+    let made = server.post("/reports", "application/x-www-form-urlencoded", &[], form);
+    assert_eq!(made.text().matches(">new</span>").count(), 1);
+    let (_, row) = made
+        .text()
+        .split_once("<tr class=\"new\"")
+        .expect("a new row");
+    let (row, _) = row.split_once("</tr>").expect("its end");
+    for words in [
+        "all stores as of ",
+        "Fri 6 Nov 2026, 3:00 PM",
+        "gaps filled with the last check",
+    ] {
+        assert!(row.contains(words), "{words}: {row}");
+    }
+    for words in [">Made<", ">For<"] {
+        assert!(made.text().contains(words), "{words}");
+    }
 }

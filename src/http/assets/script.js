@@ -19,17 +19,16 @@ function follow() {
 }
 
 // A piece of a chart: tap, focus or hover shows beside it what it is and why. Arrow keys move within the chart, whose
-// attribute names its rows.
+// attribute names its rows. The pieces may be newer than this script's start.
 function tell(chart) {
-  const pieces = [...chart.querySelectorAll(".piece")];
-  if (pieces.length === 0 || chart.querySelector(".told")) return;
-  // A screen reader reads the label of the focused piece.
-  const told = chart.appendChild(document.createElement("p"));
-  told.className = "told";
-  told.setAttribute("aria-hidden", "true");
-  told.hidden = true;
+  const told = chart.querySelector(".told");
+  const all = (inside) => [...inside.querySelectorAll(".piece")];
   const pieceAt = (event) => event.target.closest && event.target.closest(".piece");
   const say = (piece) => {
+    // The browser's own tip would cover ours.
+    const tip = piece.querySelector("title");
+    if (tip) tip.remove();
+    piece.removeAttribute("title");
     told.textContent = piece.getAttribute("aria-label");
     told.hidden = false;
     const [box, at] = [chart.getBoundingClientRect(), piece.getBoundingClientRect()];
@@ -39,15 +38,9 @@ function tell(chart) {
     told.style.top = `${(below ? at.bottom + 4 : at.top - told.offsetHeight - 4) - box.top}px`;
   };
   const reach = (piece) => {
-    for (const other of pieces) other.setAttribute("tabindex", other === piece ? "0" : "-1");
+    for (const other of all(chart)) other.setAttribute("tabindex", other === piece ? "0" : "-1");
   };
-  reach(pieces[0]);
-  // The browser's own tip would cover ours.
-  for (const piece of pieces) {
-    const tip = piece.querySelector("title");
-    if (tip) tip.remove();
-    piece.removeAttribute("title");
-  }
+  reach(all(chart)[0]);
   chart.addEventListener("mouseover", (event) => pieceAt(event) && say(pieceAt(event)));
   chart.addEventListener("mouseleave", () => {
     const focused = document.activeElement.closest(".piece");
@@ -73,14 +66,14 @@ function tell(chart) {
     const piece = pieceAt(event);
     if (!piece) return;
     if (event.key === "Escape") told.hidden = true;
-    const rows = [...chart.querySelectorAll(chart.dataset.tells)].map((row) => [...row.querySelectorAll(".piece")]);
+    const rows = [...chart.querySelectorAll(chart.dataset.tells)].map(all);
     const full = rows.filter((row) => row.length > 0);
     const here = full.findIndex((row) => row.includes(piece));
     const middle = (one) => one.getBoundingClientRect().left + one.getBoundingClientRect().width / 2;
     const near = (row) => row && row.reduce((a, b) => (Math.abs(middle(a) - middle(piece)) <= Math.abs(middle(b) - middle(piece)) ? a : b));
     const next = {
-      ArrowRight: () => pieces[pieces.indexOf(piece) + 1],
-      ArrowLeft: () => pieces[pieces.indexOf(piece) - 1],
+      ArrowRight: () => all(chart)[all(chart).indexOf(piece) + 1],
+      ArrowLeft: () => all(chart)[all(chart).indexOf(piece) - 1],
       ArrowDown: () => near(full[here + 1]),
       ArrowUp: () => near(full[here - 1]),
       Home: () => full[here][0],

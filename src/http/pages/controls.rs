@@ -91,6 +91,12 @@ pub fn rules(frame: &Frame, rule: Interpolation) -> Markup {
     }
 }
 
+/// Where the script explains a piece of a chart, inside an element with `data-tells`. A screen reader reads the label
+/// of the focused piece.
+pub fn told() -> Markup {
+    html! { output.told hidden aria-hidden="true" {} }
+}
+
 /// A rule in words.
 pub const fn rule_words(rule: Interpolation) -> &'static str {
     match rule {

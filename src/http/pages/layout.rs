@@ -78,6 +78,13 @@ impl Frame {
         })
     }
 
+    /// The same frame, whose links lead to all owners.
+    #[must_use]
+    pub fn without_owner(mut self) -> Self {
+        self.query.group = None;
+        self
+    }
+
     /// The instant, the rule and the owner that the page was asked for.
     pub fn query(&self) -> &PageQuery {
         &self.query

@@ -1,6 +1,6 @@
 //! A problem as a page for browsers; programs get the same detail as JSON.
 
-use maud::html;
+use maud::{Markup, html};
 use serde_json::Value;
 
 use super::layout::{Frame, Section};
@@ -17,19 +17,70 @@ pub fn for_browsers(app: &mut App, request: &Request<'_>, answer: Response) -> R
     }
     let problem: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
     let told = |name: &str| problem[name].as_str().unwrap_or_default().to_owned();
-    let body = html! {
-        h1 { (told("title")) }
-        section.card { p { (told("detail")) } p { a href="/" { "To the fleet" } " · " a href="/stores" { "All stores" } } }
-    };
     // Without a frame the answer stays JSON.
     let Ok(frame) = Frame::new(app, request, Section::Nowhere) else {
         return answer;
     };
-    let mut page = Response::page(answer.status, frame.page(&told("title"), None, &body));
+    // An owner that does not exist must not be part of every link.
+    let frame = frame.without_owner();
+    let detail = told("detail");
+    let body = match answer.status {
+        404 => missing(&frame, request, &detail),
+        _ => html! {
+            h1 { (heading(answer.status, &told("title"))) }
+            section.card { p { (detail) } (ways(&frame)) }
+        },
+    };
+    let mut page = Response::page(
+        answer.status,
+        frame.page(&heading(answer.status, &told("title")), None, &body),
+    );
     let kept = answer
         .headers
         .into_iter()
         .filter(|(name, _)| !matches!(*name, "Content-Type" | "Cache-Control"));
     page.headers.extend(kept);
     page.cached("no-store")
+}
+
+/// What happened, in words that are not HTTP's.
+fn heading(status: u16, title: &str) -> String {
+    match status {
+        400 => "This address is not understood".to_owned(),
+        403 => "This is not allowed here".to_owned(),
+        404 => "Nothing is at this address".to_owned(),
+        503 => "The server is busy".to_owned(),
+        _ => title.to_owned(),
+    }
+}
+
+/// The page for an address that leads nowhere: what is missing, and a search.
+fn missing(frame: &Frame, request: &Request<'_>, detail: &str) -> Markup {
+    // The remedy for programs is a route; the search is that for people.
+    let end = ["; GET ", " (GET "].iter().find_map(|remedy| detail.find(remedy));
+    let sentence = &detail[..end.unwrap_or(detail.len())];
+    let wanted = match request.path.starts_with("/stores/") {
+        true => request.id.as_str(),
+        false => "",
+    };
+    html! {
+        h1 { (heading(404, "")) }
+        section.card {
+            p { "Sorry, " (sentence) "." }
+            form.filters action="/stores" method="get" role="search" {
+                div {
+                    label for="q" { "Name, owner or id of a store" }
+                    input #q type="search" name="q" value=(wanted);
+                }
+                button.primary type="submit" { "Search" }
+            }
+            (ways(frame))
+        }
+    }
+}
+
+fn ways(frame: &Frame) -> Markup {
+    html! {
+        p.more { a href=(frame.link("/")) { "To the fleet" } " · " a href=(frame.link("/stores")) { "All stores" } }
+    }
 }

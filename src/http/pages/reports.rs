@@ -2,11 +2,14 @@
 
 use maud::{Markup, html};
 
+use super::controls;
 use super::layout::{Frame, Section};
 use super::phrases::{self, Wall};
+use crate::civil;
 use crate::clock;
 use crate::error::{ErrorKind, Result};
 use crate::http::app::App;
+use crate::http::page_query::PageQuery;
 use crate::http::query;
 use crate::http::request::Request;
 use crate::http::response::Response;
@@ -25,17 +28,19 @@ pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     show(app, request, 200, None)
 }
 
-/// `POST /reports`: makes a report and returns to the page.
+/// `POST /reports`: makes a report and returns to the page, which marks it.
 pub fn post(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let fields = super::load::form_fields(request)?;
     let mut body = std::io::empty();
     let mut asked = Request::new("POST", "/reports", &mut body);
     asked.query = fields;
-    let rule = query::rule(&asked)?;
-    let as_of = app.site.clock.as_of();
+    let (rule, as_of) = (query::rule(&asked)?, query::as_of(app, &asked)?);
     let jobs = app.site.jobs.clone();
     match jobs.trigger(app.db()?, JobRequest::report(as_of, rule)) {
-        Ok(_) => Ok(Response::see_other("/reports")),
+        Ok((id, _)) => {
+            let back = PageQuery::of(request).link(&format!("/reports?made={id}"));
+            Ok(Response::see_other(back))
+        }
         Err(error) if error.kind() == ErrorKind::Unavailable => show(app, request, 503, Some(error.message())),
         Err(error) => Err(error),
     }
@@ -47,28 +52,37 @@ fn show(app: &mut App, request: &Request<'_>, status: u16, complaint: Option<&st
     let reports = jobs.list(app.db()?, None, REPORTS_MAX)?;
     let running = reports.iter().any(|report| report.state == ReportState::Running);
     let body = html! {
-        h1 { "Reports" }
-        p.lead { "Uptime and downtime of every store, for the last hour, day and week, as CSV." }
+        div.head {
+            div {
+                h1 { "Reports" }
+                p.lead { "Uptime and downtime of every store, for the last hour, day and week, as CSV." }
+            }
+            @if !frame.is_read_only() { (button(&frame)) }
+        }
         @if let Some(complaint) = complaint { p.complaint role="alert" { (complaint) } }
-        @if !frame.is_read_only() { (button()) }
         section.card.wide #reports data-running=[running.then_some("")] aria-labelledby="history" aria-live="polite" {
             h2 #history { "History" }
             @if reports.is_empty() { p.calm { "No report was made yet." } }
-            @else { (history(&frame, &reports)) }
+            @else { (history(&frame, &reports, request.field("made")?)) }
         }
     };
     let refresh = running.then_some(REFRESH_SECONDS);
     Ok(Response::page(status, frame.page("Reports", refresh, &body)))
 }
 
-fn button() -> Markup {
+/// The button, with the rule and the instant of the report.
+fn button(frame: &Frame) -> Markup {
+    let asked = frame.query();
     html! {
-        form.filters action="/reports" method="post" {
+        form.filters.screen action=(frame.link("/reports")) method="post" {
+            @if let Some(as_of) = asked.as_of {
+                input type="hidden" name="as_of" value=(civil::format_rfc3339(as_of));
+            }
             div {
-                label for="interpolation" { "Between polls" }
+                label for="interpolation" { "Fill gaps with" }
                 select #interpolation name="interpolation" {
                     @for rule in Interpolation::ALL {
-                        option value=(rule.as_str()) { (rule.as_str()) " poll" }
+                        option value=(rule.as_str()) selected[Some(rule) == asked.rule] { (controls::rule_words(rule)) }
                     }
                 }
             }
@@ -77,28 +91,40 @@ fn button() -> Markup {
     }
 }
 
-fn history(frame: &Frame, reports: &[Report]) -> Markup {
+fn history(frame: &Frame, reports: &[Report], made: Option<&str>) -> Markup {
     html! {
         table.rows {
             thead { tr {
-                th scope="col" { "As of" }
+                th scope="col" { "Made" }
+                th scope="col" { "For" }
                 th scope="col" { "State" }
-                th.least scope="col" { "Between polls" }
                 th.number.least scope="col" { "Took" }
                 th.number.least scope="col" { "Size" }
                 th scope="col" { "File" }
             } }
-            tbody { @for report in reports { (row(frame, report)) } }
+            tbody {
+                @for report in reports {
+                    @let is_new = made.is_some_and(|id| report.id.to_string() == id);
+                    (row(frame, report, is_new))
+                }
+            }
         }
+        p.note { "Times in " (phrases::city(frame.zone())) " time, the zone of most stores." }
     }
 }
 
-fn row(frame: &Frame, report: &Report) -> Markup {
-    let table = phrases::zone_near(frame.zone(), report.question.as_of);
-    let wall = Wall::new(&table, frame.locale());
+fn row(frame: &Frame, report: &Report, is_new: bool) -> Markup {
+    let locale = frame.locale();
+    let (as_of, made) = (report.question.as_of, report.triggered_at);
+    let tables = [as_of, made].map(|at| phrases::zone_near(frame.zone(), at));
+    let [of, at] = [&tables[0], &tables[1]].map(|table| Wall::new(table, locale));
     html! {
-        tr data-report=(report.id) {
-            th scope="row" { (wall.full(report.question.as_of)) span.id { (phrases::city(frame.zone())) } }
+        tr.new[is_new] data-report=(report.id) {
+            th scope="row" { (at.stamp(made)) @if is_new { " " span.new { "new" } } }
+            td {
+                "all stores as of " (of.full(as_of))
+                span.why { "gaps filled with the " (controls::rule_words(report.question.rule)) }
+            }
             td {
                 @match report.state {
                     ReportState::Running => {
@@ -112,13 +138,12 @@ fn row(frame: &Frame, report: &Report) -> Markup {
                     }
                 }
             }
-            td.least { (report.question.rule.as_str()) }
             td.number.least { @if let Some(finished) = report.finished_at { (took(finished - report.triggered_at)) } }
-            td.number.least { @if let Some(bytes) = report.csv_bytes { (frame.locale().bytes(bytes)) } }
+            td.number.least { @if let Some(bytes) = report.csv_bytes { (locale.bytes(bytes)) } }
             td {
                 @if report.state == ReportState::Complete {
                     a href={"/api/reports/" (report.id) ".csv"} download={"report-" (report.id) ".csv"} {
-                        "Download" span.aside { " the report of " (wall.full(report.question.as_of)) }
+                        "Download" span.aside { " the report of " (of.full(as_of)) }
                     }
                 }
             }

@@ -39,7 +39,7 @@ const PIECES_REACHED_MAX: usize = 300;
 
 /// How many incidents the page lists on a screen, and how many on paper.
 const INCIDENTS_MAX: usize = 40;
-const INCIDENTS_PRINTED_MAX: usize = 7;
+const INCIDENTS_PRINTED_MAX: usize = 6;
 
 /// How many polls a sentence names.
 const POLLS_NAMED_MAX: usize = 4;
@@ -82,6 +82,7 @@ fn body(frame: &Frame, shown: &StoreView) -> Markup {
             div.timelines data-tells=".day" {
                 div.axis { span {} (timeline_bar::hours(locale)) span.number { "online" } }
                 @for day in &days { (day_bar(day, standing, locale, total <= PIECES_REACHED_MAX)) }
+                (controls::told())
             }
             (timeline_bar::legend(&mark(shown, &wall)))
             (outages(shown, &wall))
