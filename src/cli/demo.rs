@@ -4,7 +4,7 @@ use super::import::load_all;
 use super::serve::{ServerOptions, serve};
 use crate::db::connection::open_writer;
 use crate::error::{Error, Result};
-use crate::ingest::batch::Source;
+use crate::ingest::source::Source;
 
 /// The files of a small chain of restaurants.
 const SEED: [(&str, &[u8]); 4] = [

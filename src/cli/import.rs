@@ -19,11 +19,12 @@ use crate::db::fit::Fit;
 use crate::db::schedules::HoursMode;
 use crate::db::{forget, packed};
 use crate::error::{Error, Result};
-use crate::ingest::batch::{BAD_ROWS_TOLD, Batch, Refusal, Source, SourceNote};
+use crate::ingest::batch::Batch;
 use crate::ingest::import::{self, Choices, OnBadRow};
 use crate::ingest::load::{self, Summary};
 use crate::ingest::options::{DayNumbers, ReadOptions};
 use crate::ingest::problem::BadRow;
+use crate::ingest::source::{BAD_ROWS_TOLD, Refusal, Source, SourceNote};
 use crate::uptime::interval::Micros;
 
 /// The options of `import`.

@@ -14,13 +14,14 @@ use crate::clock;
 use crate::db::fit::{Fit, Lacking, NEXT_HOURS, NEXT_POLLS};
 use crate::db::idempotency::{self, Earlier};
 use crate::error::{Error, Result};
-use crate::ingest::batch::{Batch, Refusal, Source, SourceBadRow, SourceNote};
+use crate::ingest::batch::Batch;
 use crate::ingest::import::{self, Choices, OnBadRow};
 use crate::ingest::kind::Kind;
 use crate::ingest::load::{self, Summary};
 use crate::ingest::options::{DayNumbers, HoursMode, ReadOptions};
 use crate::ingest::problem::{BadFile, Code, excerpt};
 use crate::ingest::rows::Format;
+use crate::ingest::source::{Refusal, Source, SourceBadRow, SourceNote};
 use crate::uptime::interval::Micros;
 
 /// The name of a body in messages.

@@ -10,9 +10,10 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
-use crate::ingest::batch::{Corrections, Source};
 use crate::ingest::import::{self, Choices};
 use crate::ingest::options::ReadOptions;
+use crate::ingest::rows::Corrections;
+use crate::ingest::source::Source;
 
 /// How many uploads are kept; the oldest goes first.
 const UPLOADS_MAX: usize = 8;

@@ -10,85 +10,26 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
-use super::archive::{self, MemberError, Opened};
+use super::archive::{self, Opened};
 use super::blocks::{Block, Division, ParserPool};
 use super::header::Layout;
 use super::interner::Interner;
 use super::kind::{Collected, Kind, Sibling, Value, Verdict};
 use super::options::ReadOptions;
-use super::problem::{BadFile, BadRow, Code, InputError, Note, Notes};
-pub use super::rows::Corrections;
-use super::rows::{Format, Row, Rows};
+use super::problem::{BadRow, Code, Note, Notes};
+use super::rows::{Corrections, Format, Row, Rows};
 use super::runs::{PollRow, Runs};
 use super::sorter::Sorter;
+use super::source::{BAD_ROWS_TOLD, Refusal, Source, SourceBadRow, SourceNote};
 use crate::db::schedules::HoursMode;
 use crate::error::{Error, Result};
 use crate::uptime::interval::Micros;
-
-/// How many bad rows an answer lists; all are counted.
-pub const BAD_ROWS_TOLD: usize = 100;
 
 /// How many polls a chunk has that the sorter takes while the parser goes on.
 const CHUNK_ROWS: usize = 1 << 18;
 
 /// How many rows are read between two updates of [`Source::watched`].
 const WATCHED_ROWS: u64 = 4096;
-
-/// One input: its name and its bytes.
-pub struct Source<'a> {
-    /// Its name in errors and notes.
-    pub name: String,
-    /// The bytes: plain, gzipped, a zip of files or a spreadsheet.
-    pub bytes: Box<dyn Read + Send + 'a>,
-    /// Its required kind; without one the header decides, so it must be CSV.
-    pub expected: Option<Kind>,
-    /// The format of its rows.
-    pub format: Format,
-    /// For an input, rows in place of its own; by the input's name, since an archive has several.
-    pub corrections: HashMap<String, Corrections>,
-    /// How its rows are read; the call sets the latest instant.
-    pub options: ReadOptions,
-    /// The most bytes of unpacked text.
-    pub bytes_max: u64,
-    /// Counts the rows that were read, for a progress bar.
-    pub watched: Option<&'a AtomicU64>,
-}
-
-impl<'a> Source<'a> {
-    /// CSV whose header decides the kind.
-    pub fn new(name: impl Into<String>, bytes: impl Read + Send + 'a) -> Self {
-        Self {
-            name: name.into(),
-            bytes: Box::new(bytes),
-            expected: None,
-            format: Format::Csv,
-            corrections: HashMap::new(),
-            options: ReadOptions::until(Micros::MAX),
-            bytes_max: u64::MAX,
-            watched: None,
-        }
-    }
-}
-
-/// A note about one of a call's inputs.
-#[derive(Clone, Debug)]
-pub struct SourceNote {
-    /// The input's name.
-    pub source: String,
-    /// The note.
-    pub note: Note,
-}
-
-/// A bad row of one of a call's inputs.
-#[derive(Clone, Debug)]
-pub struct SourceBadRow {
-    /// The input's name.
-    pub source: String,
-    /// The row.
-    pub bad: BadRow,
-    /// The names of the input's columns, as written; none of rows without a header.
-    pub columns: Arc<[String]>,
-}
 
 /// One of a call's inputs.
 #[derive(Clone)]
@@ -168,67 +109,6 @@ impl Batch {
                 bad: bad.clone(),
                 columns: Arc::clone(columns),
             });
-        }
-    }
-}
-
-/// Why a call is refused.
-#[derive(Debug)]
-pub enum Refusal {
-    /// One input is unusable: the caller's mistake.
-    File {
-        /// Its name.
-        source: String,
-        /// The problem.
-        file: BadFile,
-    },
-    /// Some rows are bad, and the call allows none.
-    Rows {
-        /// How many.
-        count: u64,
-        /// How many others are good.
-        good: u64,
-        /// The first [`BAD_ROWS_TOLD`] of them.
-        told: Vec<SourceBadRow>,
-    },
-    /// The disk, the connection or the program failed.
-    Failed(Error),
-}
-
-impl Refusal {
-    fn new(source: &str, error: InputError) -> Self {
-        match error {
-            InputError::Refused(file) => Self::File {
-                source: source.to_owned(),
-                file,
-            },
-            error @ InputError::Io(_) => Self::Failed(error.in_file(source)),
-        }
-    }
-}
-
-impl From<MemberError> for Refusal {
-    fn from(MemberError { name, error }: MemberError) -> Self {
-        Self::new(&name, error)
-    }
-}
-
-impl From<Error> for Refusal {
-    fn from(error: Error) -> Self {
-        Self::Failed(error)
-    }
-}
-
-impl From<Refusal> for Error {
-    fn from(refusal: Refusal) -> Self {
-        match refusal {
-            Refusal::File { source, file } => InputError::Refused(file).in_file(&source),
-            Refusal::Rows { count, told, .. } => {
-                let first = told.first();
-                let first = first.map(|row| row.bad.in_file(&row.source));
-                Self::invalid(format!("{count} bad rows: {}", first.unwrap_or_default()))
-            }
-            Refusal::Failed(error) => error,
         }
     }
 }

@@ -175,8 +175,9 @@ mod tests {
     use flate2::{Compression, write::GzEncoder};
     use proptest::prelude::*;
 
-    use super::super::batch::{Batch, Refusal, Source, read_by};
+    use super::super::batch::{Batch, read_by};
     use super::super::problem::Note;
+    use super::super::source::{Refusal, Source};
     use super::super::trickle::Trickle;
     use super::*;
     use crate::error::Result;

@@ -6,8 +6,9 @@
 use std::io::Read;
 use std::path::Path;
 
-use super::batch::{self, Batch, Refusal, Source};
+use super::batch::{self, Batch};
 use super::problem::BadRow;
+use super::source::{Refusal, Source};
 use crate::db::schedules::HoursMode;
 use crate::error::{Error, Result};
 use crate::uptime::interval::{MINUTE, Micros};

@@ -4,12 +4,13 @@ use std::thread;
 
 use rusqlite::Connection;
 
-use super::batch::{Batch, SourceBadRow, SourceNote};
+use super::batch::Batch;
 use super::dedup::Dedup;
 use super::kind::Target;
 use super::prefetch::Prefetch;
 use super::problem::{Code, Note, Notes};
 use super::runs::Runs;
+use super::source::{SourceBadRow, SourceNote};
 use crate::db::Changed;
 use crate::db::polls::{self, PollChange};
 use crate::db::store_keys::Keys;
@@ -35,7 +36,7 @@ pub struct Summary {
     pub removed: u64,
     /// Rows that were refused.
     pub rejected: u64,
-    /// The first [`BAD_ROWS_TOLD`](super::batch::BAD_ROWS_TOLD) of them.
+    /// The first [`BAD_ROWS_TOLD`](super::source::BAD_ROWS_TOLD) of them.
     pub bad_rows: Vec<SourceBadRow>,
     /// Stores that no earlier input named.
     pub stores_new: u64,

@@ -4,6 +4,7 @@
 //! | --- | --- | --- |
 //! | [`import`] | the inputs of a call | a batch, or a refusal |
 //! | [`batch`] | the inputs of a call | all their good rows, judged together |
+//! | [`source`] | | an input of a call, and what is said of it |
 //! | [`load`] | a batch | the database, all or nothing |
 //! | [`kind`] | a row's fields | typed rows; one file a kind |
 //! | [`rows`] | the bytes of an input | its rows |
@@ -53,6 +54,7 @@ pub mod rows;
 pub mod runs;
 mod sheet;
 mod sorter;
+pub mod source;
 #[cfg(test)]
 mod trickle;
 mod xlsx;

@@ -13,11 +13,12 @@ use store_monitor::db::connection::open_writer;
 use store_monitor::db::{self, polls};
 use store_monitor::error::Error;
 use store_monitor::error::ErrorKind;
-use store_monitor::ingest::batch::{self, Source};
+use store_monitor::ingest::batch;
 use store_monitor::ingest::kind::Kind;
 use store_monitor::ingest::load::{self, Summary};
 use store_monitor::ingest::problem::{BadRow, Code};
 use store_monitor::ingest::rows::Format;
+use store_monitor::ingest::source::Source;
 
 use crate::harness::{Home, Server, project};
 

@@ -9,6 +9,7 @@ mod commands;
 mod crash;
 mod differential;
 mod docs;
+mod field_files;
 mod freshness;
 mod frontend;
 mod frontend_limits;

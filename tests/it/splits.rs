@@ -13,10 +13,11 @@ use rusqlite::Connection;
 use serde_json::json;
 use store_monitor::civil::{format_rfc3339, format_utc};
 use store_monitor::db;
-use store_monitor::ingest::batch::{self, Source};
+use store_monitor::ingest::batch;
 use store_monitor::ingest::kind::Kind;
 use store_monitor::ingest::load::{self, Summary};
 use store_monitor::ingest::rows::Format;
+use store_monitor::ingest::source::Source;
 use store_monitor::uptime::interval::{DAY, HOUR, MINUTE, Micros};
 
 use crate::harness::exports_of;

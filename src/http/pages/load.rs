@@ -22,12 +22,13 @@ use crate::http::multipart::{self, Form};
 use crate::http::request::Request;
 use crate::http::response::Response;
 use crate::http::uploads::{Upload, UploadedFile};
-use crate::ingest::batch::{Batch, Refusal, Source};
+use crate::ingest::batch::Batch;
 use crate::ingest::import::{self, Choices, OnBadRow};
 use crate::ingest::kind::Kind;
 use crate::ingest::load;
 use crate::ingest::options::{DayNumbers, HoursMode, ReadOptions};
 use crate::ingest::problem::Code;
+use crate::ingest::source::{Refusal, Source};
 use crate::uptime::interval::Micros;
 
 /// The longest form without files.

@@ -6,8 +6,8 @@ use uuid::Uuid;
 use super::layout::Frame;
 use super::mend;
 use crate::db::fit::Fit;
-use crate::ingest::batch::{Refusal, SourceBadRow, SourceNote};
 use crate::ingest::load::Summary;
+use crate::ingest::source::{Refusal, SourceBadRow, SourceNote};
 
 /// What became of a form.
 #[derive(Debug)]

@@ -7,9 +7,9 @@ use maud::{Markup, html};
 use uuid::Uuid;
 
 use crate::error::{Error, Result};
-use crate::ingest::batch::SourceBadRow;
 use crate::ingest::fields::split_record;
 use crate::ingest::rows::Correction;
+use crate::ingest::source::SourceBadRow;
 
 /// How many rows are shown at once; the others come after these.
 pub const ROWS_SHOWN: usize = 40;
