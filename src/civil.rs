@@ -476,5 +476,17 @@ pub fn parse_instant(text: &str) -> Result<Micros> {
     })
 }
 
+/// [`parse_instant`] for the query of a request, which turns an unescaped `+` into a space: a space before an offset
+/// is a `+`.
+///
+/// # Errors
+/// Those of [`parse_instant`].
+pub fn parse_query_instant(text: &str) -> Result<Micros> {
+    parse_instant(text).or_else(|error| {
+        let meant = text.rsplit_once(' ').map(|(time, offset)| format!("{time}+{offset}"));
+        meant.and_then(|meant| parse_instant(&meant).ok()).ok_or(error)
+    })
+}
+
 #[cfg(test)]
 mod tests;

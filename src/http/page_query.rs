@@ -29,7 +29,7 @@ impl PageQuery {
         let field = |name| request.field(name).ok().flatten();
         let rule = query::rule(request).unwrap_or_default();
         Self {
-            as_of: field("as_of").and_then(|text| civil::parse_instant(text).ok()),
+            as_of: field("as_of").and_then(|text| civil::parse_query_instant(text).ok()),
             rule: (rule != Interpolation::default()).then_some(rule),
             group: field("group").map(str::to_owned),
         }
@@ -149,7 +149,7 @@ fn instant(text: &str, zone: chrono_tz::Tz) -> Result<Micros> {
     match wall {
         Some(wall) => Ok(ZoneTable::new(zone, Interval::new(wall - DAY, wall + DAY)).instant(wall)),
         // Whoever wrote the query by hand may have written an instant.
-        None => civil::parse_instant(text),
+        None => civil::parse_query_instant(text),
     }
 }
 

@@ -39,17 +39,6 @@ pub fn rule(request: &Request<'_>) -> Result<Interpolation> {
     }
 }
 
-/// The instant that a query names. A query turns an unescaped `+` into a space, so a space before an offset is one.
-///
-/// # Errors
-/// When the text is no instant.
-pub fn instant(text: &str) -> Result<Micros> {
-    civil::parse_instant(text).or_else(|error| {
-        let meant = text.rsplit_once(' ').map(|(time, offset)| format!("{time}+{offset}"));
-        meant.and_then(|meant| civil::parse_instant(&meant).ok()).ok_or(error)
-    })
-}
-
 /// The instant in the query, or the machine's on a server that follows its clock; none if the newest poll's is
 /// to be used.
 ///
@@ -57,7 +46,7 @@ pub fn instant(text: &str) -> Result<Micros> {
 /// When the query is malformed.
 pub fn as_of(app: &App, request: &Request<'_>) -> Result<Option<Micros>> {
     match request.field("as_of")? {
-        Some(text) => instant(text).map(Some),
+        Some(text) => civil::parse_query_instant(text).map(Some),
         None => Ok(app.site.clock.as_of()),
     }
 }
@@ -68,7 +57,7 @@ pub fn as_of(app: &App, request: &Request<'_>) -> Result<Option<Micros>> {
 /// When the query is malformed or the database cannot be read.
 pub fn freshness(app: &mut App, request: &Request<'_>) -> Result<Freshness> {
     let wanted = match (request.field("as_of")?, app.site.clock) {
-        (Some(text), _) => Wanted::At(civil::parse_instant(text)?),
+        (Some(text), _) => Wanted::At(civil::parse_query_instant(text)?),
         (None, Clock::Data) => Wanted::Newest,
         (None, Clock::System) => Wanted::Now,
     };

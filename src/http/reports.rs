@@ -6,7 +6,6 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::app::App;
-use super::query;
 use super::request::Request;
 use super::response::Response;
 use crate::civil;
@@ -23,7 +22,7 @@ const PAGE_REPORTS_MAX: u32 = 100;
 /// `POST /trigger_report`: 202 with the id of a report that is in the database, complete or queued.
 pub fn trigger(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let as_of = match request.field("as_of")? {
-        Some(text) => Some(query::instant(text)?),
+        Some(text) => Some(civil::parse_query_instant(text)?),
         None => app.site.clock.as_of(),
     };
     let rule = match request.field("interpolation")? {
