@@ -3,9 +3,12 @@
 //! A view belongs to one generation of the database, one instant and one rule. All clients share one walk over
 //! the stores.
 
-use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+pub mod incidents;
 
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use incidents::{Incidents, Source, by_owner};
 use rusqlite::Connection;
 
 use crate::db::fleet::{self, Label};
@@ -95,6 +98,8 @@ pub struct FleetView {
     pub before: Vec<(WindowTotal, Option<Coverage>)>,
     /// The poller's outages.
     pub outages: Intervals,
+    /// The incidents, made when a client first asks for them.
+    incidents: OnceLock<Incidents>,
 }
 
 /// A section of a fleet: the stores of one owner, or all.
@@ -140,6 +145,7 @@ impl FleetView {
             labels: stores.iter().map(label).collect(),
             overview: overview_of(&inputs, &inputs.fleet, question),
             before,
+            incidents: OnceLock::new(),
             outages: outages(&inputs, question.as_of),
             inputs,
         })
@@ -155,6 +161,28 @@ impl FleetView {
         match self.labels[place].name.as_str() {
             "" => &self.store(place).id,
             name => name,
+        }
+    }
+
+    /// Every incident of the week.
+    pub fn incidents(&self) -> &Incidents {
+        self.incidents.get_or_init(|| {
+            Incidents::new(&Source {
+                inputs: &self.inputs,
+                question: self.question,
+                labels: &self.labels,
+                overview: &self.overview,
+                outages: &self.outages,
+            })
+        })
+    }
+
+    /// Whether a store's name, owner and id have all of these words, which are in lower case.
+    pub fn has_words(&self, place: usize, words: &[&str]) -> bool {
+        let label = &self.labels[place];
+        words.is_empty() || {
+            let told = format!("{}\n{}\n{}", label.name, label.group, self.store(place).id).to_lowercase();
+            words.iter().all(|word| told.contains(word))
         }
     }
 
@@ -207,18 +235,8 @@ impl FleetView {
 
     /// The stores of each owner, by name; stores without an owner are left out.
     pub fn owners(&self) -> Vec<(&str, FleetPart)> {
-        let mut owners: HashMap<&str, Vec<usize>> = HashMap::new();
-        for (place, label) in self.labels.iter().enumerate() {
-            if !label.group.is_empty() {
-                owners.entry(&label.group).or_default().push(place);
-            }
-        }
-        let mut owners: Vec<_> = owners
-            .into_iter()
-            .map(|(owner, places)| (owner, self.sum(places)))
-            .collect();
-        owners.sort_unstable_by_key(|&(owner, _)| owner);
-        owners
+        let owners = by_owner(&self.labels).into_iter();
+        owners.map(|(owner, places)| (owner, self.sum(places))).collect()
     }
 
     /// When in the week the owner's stores had their downtime.

@@ -20,7 +20,7 @@ use crate::uptime::store_summary::StoreSummary;
 use crate::uptime::window::{Coverage, PerWindow, Share, Window, WindowTotal};
 
 /// A figure as a number, from the text in the report.
-fn number(text: &str) -> Value {
+pub fn number(text: &str) -> Value {
     text.parse::<f64>().map_or(Value::Null, Value::from)
 }
 

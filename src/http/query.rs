@@ -2,6 +2,7 @@
 //!
 //! Pages and JSON both use it, so that they show the same.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use super::app::{App, Clock};
@@ -37,6 +38,25 @@ pub fn rule(request: &Request<'_>) -> Result<Interpolation> {
         }),
         None => Ok(Interpolation::default()),
     }
+}
+
+/// The refusal of an unknown value of a field.
+pub fn unknown(field: &str, value: &str, expected: &str) -> Error {
+    let value = value.escape_debug();
+    Error::invalid(format!("unknown {field} `{value}` (expected {expected})"))
+}
+
+/// The number in a field of the query, or the default.
+///
+/// # Errors
+/// When it is not a number within the range.
+pub fn number(request: &Request<'_>, name: &str, range: RangeInclusive<usize>, default: usize) -> Result<usize> {
+    let Some(text) = request.field(name)? else {
+        return Ok(default);
+    };
+    let number = text.parse().ok().filter(|number| range.contains(number));
+    let (from, to) = range.into_inner();
+    number.ok_or_else(|| unknown(name, text, &format!("a number from {from} to {to}")))
 }
 
 /// The instant in the query, or the machine's on a server that follows its clock; none if the newest poll's is

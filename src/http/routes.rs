@@ -9,7 +9,8 @@ use super::response::Response;
 use super::route::Scope::{Admin, Ingest, Read, Report};
 use super::route::{Body, Field, Handler, Route};
 use super::{
-    assets, badge, fleet, guard, health, intake, metrics, openapi, outages, pages, reports, response_filters, stores,
+    assets, badge, fleet, guard, health, incidents, intake, metrics, openapi, outages, pages, reports,
+    response_filters, stores,
 };
 use crate::error::Result;
 
@@ -115,6 +116,29 @@ const LIST: &[Field] = &[
         "How many are passed over.",
     ),
 ];
+const INCIDENTS: &[Field] = &[
+    field(
+        "q",
+        TEXT,
+        "Words of the store's name, owner or id, in any order and any case.",
+    ),
+    field("group", TEXT, "The owner."),
+    field(
+        "state",
+        r#"{"type": "string", "enum": ["ongoing", "ended"]}"#,
+        "Only those that go on, or only those that ended.",
+    ),
+    field(
+        "cause",
+        r#"{"type": "string", "format": "date-time"}"#,
+        "Only those of the shared cause that begins at this instant.",
+    ),
+];
+const OFFSET: &[Field] = &[field(
+    "offset",
+    r#"{"type": "integer", "minimum": 0}"#,
+    "How many are passed over.",
+)];
 const LIMIT: &[Field] = &[field(
     "limit",
     r#"{"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}"#,
@@ -185,6 +209,12 @@ pub const ROUTES: &[Route] = &[
         .needs(Admin),
     get("facts", "/api/fleet", fleet::get, "fleet", "The fleet: states, the week and the one before, by owner, by hour, by weekday and hour.")
         .needs(Read).takes(&[AS_OF, RULE, OWNER]).answers(200, "The fleet.", OBJECT).problems(&[400, 404]),
+    get("facts", "/api/incidents", incidents::list, "listIncidents", "The week's incidents of all stores, the newest first, and the causes that they share.")
+        .needs(Read).takes(&[INCIDENTS, OFFSET, LIMIT, AS_OF, RULE])
+        .answers(200, "A page of incidents; next is the path of the one after, or null.", OBJECT)
+        .problems(&[400, 404]),
+    get("facts", "/api/incidents.csv", incidents::csv, "incidentsCsv", "The same incidents as CSV, all of them.")
+        .needs(Read).takes(&[INCIDENTS, AS_OF, RULE]).answers(200, "The CSV.", CSV).problems(&[400, 404]),
     get("facts", "/api/stores", stores::list, "listStores", "Every store at a glance, a page at a time.")
         .needs(Read).takes(&[LIST, LIMIT, AS_OF, RULE])
         .answers(200, "A page of stores; next is the path of the one after, or null.", &[(JSON, "Stores")])
@@ -215,6 +245,8 @@ pub const ROUTES: &[Route] = &[
     page("/stores", pages::stores::get, "storesPage", "Every store.").needs(Read)
         .takes(&[LIST, AS_OF, LOCAL, RULE, REMOVED])
         .problems(&[400, 404]),
+    page("/incidents", pages::incidents::get, "incidentsPage", "The incidents of the fleet.").needs(Read)
+        .takes(&[INCIDENTS, OFFSET, AS_OF, LOCAL, RULE]).problems(&[400, 404]),
     page("/stores/{id}", pages::store::get, "storePage", "One store.").needs(Read).id(STORE)
         .takes(&[AS_OF, LOCAL, RULE, OWNER]).problems(&[400, 404]),
     Route::new("POST", "pages", "/stores/{id}/removal", pages::removal::post, "removeStore", "The form that removes a store from its page.")

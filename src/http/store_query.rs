@@ -4,8 +4,9 @@
 
 use std::cmp::Ordering;
 
+use super::query::{number, unknown};
 use super::request::Request;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::fleet_view::FleetView;
 use crate::uptime::interval::Micros;
 use crate::uptime::store_state::StoreState;
@@ -92,18 +93,6 @@ impl StoreQuery {
     /// # Errors
     /// When the query is malformed.
     pub fn read(request: &Request<'_>, sort_default: Sort, limit_default: usize, limit_max: usize) -> Result<Self> {
-        let unknown = |field: &str, value: &str, expected: &str| {
-            let value = value.escape_debug();
-            Error::invalid(format!("unknown {field} `{value}` (expected {expected})"))
-        };
-        let number = |name: &str, range: std::ops::RangeInclusive<usize>, default| {
-            let Some(text) = request.field(name)? else {
-                return Ok(default);
-            };
-            let number = text.parse().ok().filter(|number| range.contains(number));
-            let (from, to) = range.into_inner();
-            number.ok_or_else(|| unknown(name, text, &format!("a number from {from} to {to}")))
-        };
         let state = match request.field("state")? {
             None => (None, false),
             Some("unvouched") => (None, true),
@@ -134,8 +123,8 @@ impl StoreQuery {
             sort,
             sort_default,
             descending,
-            offset: number("offset", 0..=usize::MAX / 2, 0)?,
-            limit: number("limit", 1..=limit_max, limit_default)?,
+            offset: number(request, "offset", 0..=usize::MAX / 2, 0)?,
+            limit: number(request, "limit", 1..=limit_max, limit_default)?,
         })
     }
 
@@ -178,10 +167,7 @@ impl StoreQuery {
             self.group.as_ref().is_none_or(|group| label.group == *group)
                 && self.state.is_none_or(|state| summary.state == state)
                 && (!self.unvouched || !summary.is_vouched())
-                && (words.is_empty() || {
-                    let told = format!("{}\n{}\n{}", label.name, label.group, view.store(*place).id).to_lowercase();
-                    words.iter().all(|word| told.contains(word))
-                })
+                && view.has_words(*place, &words)
         };
         let mut places: Vec<usize> = (0..view.labels.len()).filter(fits).collect();
         // Equal stores keep the fleet's order, by id.

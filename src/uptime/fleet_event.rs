@@ -5,8 +5,8 @@
 //! run of bad steps and the half as bad ones beside them; a short pause does not end it. The usual share is the median
 //! of all steps in which a store was open.
 
-use super::interval::{Interval, MINUTE, Micros};
-use super::load::Load;
+use super::interval::{DAY, Interval, MINUTE, Micros};
+use super::load::{self, Load};
 use super::window::Share;
 
 /// The length of a step.
@@ -37,8 +37,42 @@ pub struct FleetEvent {
     pub open: usize,
 }
 
+/// The loads of a week's steps.
+#[derive(Clone, Debug)]
+pub struct Steps {
+    /// The start of the first; steps begin at full quarters of an hour.
+    start: Micros,
+    /// The load of each.
+    pub(super) loads: Vec<Load>,
+}
+
+/// How many steps a week touches.
+const WEEK_STEPS: usize = 7 * 24 * 4 + 1;
+
+const _: () = assert!(96 * STEP == DAY, "a week has so many steps");
+
+impl Steps {
+    /// The steps of `week`, without any business time.
+    pub fn new(week: Interval) -> Self {
+        Self {
+            start: week.start.div_euclid(STEP) * STEP,
+            loads: vec![Load::default(); WEEK_STEPS],
+        }
+    }
+
+    /// Adds a piece of the week to its steps.
+    pub fn add(&mut self, piece: Interval, add: &impl Fn(&mut Load, Micros)) {
+        load::cut(&mut self.loads, self.start, STEP, piece, add);
+    }
+
+    /// The events in these steps.
+    pub fn events(&self) -> Vec<FleetEvent> {
+        fleet_events(&self.loads, self.start)
+    }
+}
+
 /// The events in consecutive steps, of which the first begins at `start`.
-pub fn fleet_events(steps: &[Load], start: Micros) -> Vec<FleetEvent> {
+fn fleet_events(steps: &[Load], start: Micros) -> Vec<FleetEvent> {
     let shares: Vec<Option<Micros>> = steps.iter().map(|step| Some(step.share()?.hundredths)).collect();
     let mut known: Vec<Micros> = shares.iter().copied().flatten().collect();
     if known.is_empty() {

@@ -1,6 +1,6 @@
 //! A load: the business time of many stores in some hour, and the downtime in it.
 
-use super::interval::Micros;
+use super::interval::{Interval, Micros};
 use super::window::Share;
 
 /// Business time of many stores, and its downtime.
@@ -25,5 +25,19 @@ impl Load {
         self.open += other.open;
         self.business += other.business;
         self.downtime += other.downtime;
+    }
+}
+
+/// Adds a piece to consecutive loads of the length `step`, the first of which begins at `start`.
+pub(super) fn cut(loads: &mut [Load], start: Micros, step: Micros, piece: Interval, add: &impl Fn(&mut Load, Micros)) {
+    let mut rest = piece;
+    while !rest.is_empty() {
+        let number = (rest.start - start) / step;
+        let end = rest.end.min(start + (number + 1) * step);
+        let load = usize::try_from(number).ok();
+        if let Some(load) = load.and_then(|number| loads.get_mut(number)) {
+            add(load, end - rest.start);
+        }
+        rest.start = end;
     }
 }

@@ -6,10 +6,10 @@ use chrono_tz::Tz;
 
 use super::business_hours::ZoneTable;
 use super::fleet::{BusinessTime, Fleet, PatternIndex, Store};
-use super::fleet_event::{FleetEvent, STEP, fleet_events};
+use super::fleet_event::{FleetEvent, Steps};
 use super::history::History;
 use super::interval::{HOUR, Interval, Micros};
-use super::load::Load;
+use super::load::{self, Load};
 use super::pass::WindowMarks;
 use super::report::Question;
 use super::store_summary::StoreSummary;
@@ -55,7 +55,7 @@ impl Overview {
         }
         let zone = |pattern: PatternIndex| zones.get(&fleet.patterns()[pattern].zone);
         let sums = |stores: &[Store]| {
-            let mut sums = PartialSums::new(fleet.patterns().len());
+            let mut sums = PartialSums::new(fleet.patterns().len(), week);
             let (mut scratch, mut counted) = (Vec::new(), Vec::new());
             for store in stores {
                 let polls = history.of(store.key, reach(question.as_of), &mut scratch);
@@ -76,7 +76,7 @@ impl Overview {
         };
         let stores = fleet.stores();
         let share = stores.len().div_ceil(threads.max(1)).max(1);
-        let mut whole = PartialSums::new(fleet.patterns().len());
+        let mut whole = PartialSums::new(fleet.patterns().len(), week);
         for sums in parallel::map(threads, stores.chunks(share), sums) {
             whole.add(sums);
         }
@@ -95,7 +95,7 @@ impl Overview {
         }
         Self {
             summaries: whole.summaries,
-            events: fleet_events(&whole.spread.steps, first_step(week)),
+            events: whole.spread.steps.events(),
             hours: whole.spread.hours,
             cells: whole.spread.cells,
         }
@@ -103,10 +103,10 @@ impl Overview {
 }
 
 impl PartialSums {
-    fn new(patterns: usize) -> Self {
+    fn new(patterns: usize, week: Interval) -> Self {
         Self {
             summaries: Vec::new(),
-            spread: Spread::default(),
+            spread: Spread::new(week),
             stores: vec![(0, 0); patterns],
         }
     }
@@ -127,44 +127,32 @@ impl PartialSums {
 struct Spread {
     hours: Vec<Load>,
     cells: Vec<[Load; 24]>,
-    steps: Vec<Load>,
-}
-
-/// The start of the first step of a week; steps begin at full quarters of an hour.
-const fn first_step(week: Interval) -> Micros {
-    week.start.div_euclid(STEP) * STEP
-}
-
-/// How many steps a week touches.
-const WEEK_STEPS: usize = WEEK_HOURS * 4 + 1;
-
-const _: () = assert!(4 * STEP == HOUR, "a week has so many steps");
-
-impl Default for Spread {
-    fn default() -> Self {
-        Self {
-            hours: vec![Load::default(); WEEK_HOURS],
-            cells: vec![[Load::default(); 24]; 7],
-            steps: vec![Load::default(); WEEK_STEPS],
-        }
-    }
+    steps: Steps,
 }
 
 impl Spread {
+    fn new(week: Interval) -> Self {
+        Self {
+            hours: vec![Load::default(); WEEK_HOURS],
+            cells: vec![[Load::default(); 24]; 7],
+            steps: Steps::new(week),
+        }
+    }
+
     fn loads(&self) -> impl Iterator<Item = &Load> {
-        let hours = self.hours.iter().chain(&self.steps);
+        let hours = self.hours.iter().chain(&self.steps.loads);
         hours.chain(self.cells.iter().flatten())
     }
 
     fn loads_mut(&mut self) -> impl Iterator<Item = &mut Load> {
-        let hours = self.hours.iter_mut().chain(&mut self.steps);
+        let hours = self.hours.iter_mut().chain(&mut self.steps.loads);
         hours.chain(self.cells.iter_mut().flatten())
     }
 
     /// Adds a piece of the week to its loads.
     fn each(&mut self, week: Interval, zone: Option<&ZoneTable>, piece: Interval, add: impl Fn(&mut Load, Micros)) {
-        cut(&mut self.hours, week.start, HOUR, piece, &add);
-        cut(&mut self.steps, first_step(week), STEP, piece, &add);
+        load::cut(&mut self.hours, week.start, HOUR, piece, &add);
+        self.steps.add(piece, &add);
         if let Some(zone) = zone {
             let cells = &mut self.cells;
             zone.by_hour(piece, |weekday, hour, length| {
@@ -173,19 +161,5 @@ impl Spread {
                 }
             });
         }
-    }
-}
-
-/// Adds a piece to consecutive loads of the length `step`, the first of which begins at `start`.
-fn cut(loads: &mut [Load], start: Micros, step: Micros, piece: Interval, add: &impl Fn(&mut Load, Micros)) {
-    let mut rest = piece;
-    while !rest.is_empty() {
-        let number = (rest.start - start) / step;
-        let end = rest.end.min(start + (number + 1) * step);
-        let load = usize::try_from(number).ok();
-        if let Some(load) = load.and_then(|number| loads.get_mut(number)) {
-            add(load, end - rest.start);
-        }
-        rest.start = end;
     }
 }

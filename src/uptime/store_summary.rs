@@ -95,7 +95,7 @@ pub fn is_vouched(total: &WindowTotal, coverage: Option<Coverage>) -> bool {
 }
 
 /// Keeps the polls inside business time, by one walk over both sorted lists.
-fn count(polls: &[Poll], open: &OpenTime, counted: &mut Vec<Poll>) {
+pub(super) fn count(polls: &[Poll], open: &OpenTime, counted: &mut Vec<Poll>) {
     counted.clear();
     let mut rest = polls;
     for interval in open.intervals().as_slice() {
@@ -109,7 +109,7 @@ fn count(polls: &[Poll], open: &OpenTime, counted: &mut Vec<Poll>) {
 }
 
 /// Calls `each` with every stretch of elapsed time in which the store was down.
-fn for_each_down(counted: &[Poll], rule: Interpolation, mut each: impl FnMut(Interval)) {
+pub(super) fn for_each_down(counted: &[Poll], rule: Interpolation, mut each: impl FnMut(Interval)) {
     let mut start = Micros::MIN;
     let runs = counted.chunk_by(|a, b| a.is_active() == b.is_active());
     let mut runs = runs.peekable();
@@ -125,7 +125,7 @@ fn for_each_down(counted: &[Poll], rule: Interpolation, mut each: impl FnMut(Int
 }
 
 /// Calls `each` with every piece of `stretch` that is business time.
-fn each_open(open: &OpenTime, stretch: Interval, mut each: impl FnMut(Interval)) {
+pub(super) fn each_open(open: &OpenTime, stretch: Interval, mut each: impl FnMut(Interval)) {
     if stretch.is_empty() {
         return;
     }

@@ -54,7 +54,7 @@ fn form_urlencoded(text: &str) -> String {
 }
 
 /// Every page there is.
-fn pages() -> [(&'static str, String); 8] {
+fn pages() -> [(&'static str, String); 9] {
     [
         ("fleet", "/".to_owned()),
         ("owner", "/?group=Rivera+Hospitality".to_owned()),
@@ -65,6 +65,7 @@ fn pages() -> [(&'static str, String); 8] {
             "/stores/newark-penn-station?interpolation=previous".to_owned(),
         ),
         ("hostile", hostile_path()),
+        ("incidents", "/incidents".to_owned()),
         ("reports", "/reports".to_owned()),
         ("load", "/load".to_owned()),
     ]

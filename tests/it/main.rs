@@ -17,6 +17,7 @@ mod golden;
 mod harness;
 mod histories;
 mod http;
+mod incidents;
 mod intake;
 mod lake;
 mod live;

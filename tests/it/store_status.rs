@@ -3,9 +3,10 @@
 use chrono_tz::Tz;
 use proptest::prelude::*;
 
+use store_monitor::uptime::brief_incident::{BriefIncident, Scratch, brief_incidents};
 use store_monitor::uptime::business_hours::{Pattern, WeeklyRow};
 use store_monitor::uptime::fleet::{BusinessTime, Fleet};
-use store_monitor::uptime::interval::{DAY, HOUR, Intervals, MINUTE, Micros};
+use store_monitor::uptime::interval::{DAY, HOUR, Interval, Intervals, MINUTE, Micros};
 use store_monitor::uptime::pass::WindowMarks;
 use store_monitor::uptime::poll::{Poll, Status};
 use store_monitor::uptime::report::Question;
@@ -42,6 +43,7 @@ proptest! {
         rows in rows(),
         polls in polls(),
         quarters in 0..96_i64,
+        (out, out_hours) in (0..8 * 24_i64, 1..60_i64),
         rule in proptest::sample::select(&Interpolation::ALL),
     ) {
         let as_of = NOON + quarters * 15 * MINUTE;
@@ -87,6 +89,17 @@ proptest! {
         prop_assert_eq!(down.iter().map(|piece| piece.length()).sum::<Micros>(), downtime);
         prop_assert_eq!(Intervals::union_of(down).length(), downtime);
         prop_assert_eq!(status.incidents.iter().map(|one| one.downtime).sum::<Micros>(), downtime);
+        let out = as_of - out * HOUR;
+        let outages: Intervals = [Interval::new(out, out + out_hours * HOUR)].into_iter().collect();
+        let expected: Vec<BriefIncident> = status.incidents.iter().map(|one| BriefIncident {
+            stretch: one.stretch,
+            downtime: one.downtime,
+            unconfirmed: one.unconfirmed(&status.segments, &outages).length(),
+            open: one.open,
+            began_before: one.began_before,
+        }).collect();
+        let mut scratch = Scratch::default();
+        prop_assert_eq!(brief_incidents(&polls, open, &outages, question, &mut scratch), &expected[..]);
         for pair in status.incidents.windows(2) {
             prop_assert!(pair[0].stretch.end < pair[1].stretch.start && !pair[0].open);
         }

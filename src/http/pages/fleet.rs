@@ -5,6 +5,7 @@ use maud::{Markup, html};
 use super::layout::{Frame, Section, hatches};
 use super::phrases::{self, Wall};
 use super::{age, area, attention, controls, heat, load};
+use crate::civil;
 use crate::error::Result;
 use crate::fleet_view::{FleetPart, FleetView, Sum};
 use crate::http::app::App;
@@ -83,7 +84,7 @@ fn body(
             div {
                 section.card aria-labelledby="hours" {
                     h2 #hours { "Stores offline, of stores open, hour by hour" }
-                    @for event in &view.overview.events { (fleet_event(locale, event, &wall)) }
+                    @for event in &view.overview.events { (fleet_event(frame, event, &wall)) }
                     (area::chart(locale, week, &overview.hours, &marks, &zone))
                     (outages(view, &wall))
                     p.note { "Days in " (phrases::city(frame.zone())) " time, the zone of most stores." }
@@ -108,12 +109,15 @@ fn body(
 }
 
 /// The sentence of an event of the whole fleet.
-fn fleet_event(locale: Locale, event: &FleetEvent, wall: &Wall<'_>) -> Markup {
+fn fleet_event(frame: &Frame, event: &FleetEvent, wall: &Wall<'_>) -> Markup {
+    let locale = frame.locale();
+    let stores = format!("/incidents?cause={}", civil::format_rfc3339(event.stretch.start));
     html! {
         p.event {
             (wall.date(event.stretch.start)) ", " (wall.span(event.stretch)) ": "
             (locale.share(Some(event.share))) " of open stores offline at once (" (locale.count(event.offline)) " of "
-            (locale.count(event.open)) "); probably not the stores."
+            (locale.count(event.open)) "); probably not the stores. "
+            a href=(frame.link(&stores)) { "Show them" }
         }
     }
 }
@@ -282,7 +286,7 @@ fn worst(frame: &Frame, view: &FleetView, part: &FleetPart) -> Markup {
 /// The online share of the week, or why there is none.
 pub fn online(locale: Locale, summary: &StoreSummary) -> Markup {
     let share = summary.totals[Window::Week].share();
-    let unsure = |words: &str| html! { span.state.not-sure { span.mark aria-hidden="true" {} (words) } };
+    let unsure = |words: &str| phrases::marked(StoreState::NotSure, &html! { (words) });
     match share {
         Some(_) if !summary.is_vouched() => unsure("not enough data"),
         None if !summary.is_vouched() => unsure("unknown"),

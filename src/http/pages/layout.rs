@@ -24,6 +24,8 @@ pub enum Section {
     Fleet,
     /// All stores, or one.
     Stores,
+    /// The incidents of the fleet.
+    Incidents,
     /// Reports.
     Reports,
     /// Loading data.
@@ -154,6 +156,7 @@ impl Frame {
                         nav aria-label="Pages" {
                             (link(Section::Fleet, "/", "Fleet"))
                             (link(Section::Stores, "/stores", "Stores"))
+                            (link(Section::Incidents, "/incidents", "Incidents"))
                             (link(Section::Reports, "/reports", "Reports"))
                             @if !self.read_only { (link(Section::Load, "/load", "Load data")) }
                         }

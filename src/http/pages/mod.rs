@@ -3,7 +3,7 @@
 //! In reading order: [`phrases`] (numbers, lengths and times for people), [`age`] (now, or as of when), [`layout`]
 //! (the frame of every page), [`controls`] (what several pages let people choose), [`timeline_bar`], [`day`], [`area`]
 //! and [`heat`] (one drawing each), [`level`] (good or bad), [`attention`] (who needs it first), then the pages:
-//! [`fleet`], [`stores`], [`store`] with [`removal`], [`reports`], [`load`], [`docs`] and [`problem`].
+//! [`fleet`], [`stores`], [`incidents`], [`store`] with [`removal`], [`reports`], [`load`], [`docs`] and [`problem`].
 //!
 //! Pages read values; the core computes them.
 
@@ -15,6 +15,7 @@ pub mod day;
 pub mod docs;
 pub mod fleet;
 pub mod heat;
+pub mod incidents;
 pub mod layout;
 pub mod level;
 pub mod load;

@@ -1,0 +1,91 @@
+//! Brief incidents: those of thousands of stores for one list, each without its polls.
+//!
+//! The fast form of [`incidents`](super::incident::incidents): a property test compares the two.
+
+use super::interval::{Interval, Intervals, Micros};
+use super::open_time::OpenTime;
+use super::poll::Poll;
+use super::report::Question;
+use super::store_summary::{count, each_open, for_each_down};
+use super::window::{REACH, Window, near};
+
+/// A run of downtime in the week, as [`Incident`](super::incident::Incident) defines it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BriefIncident {
+    /// From its first instant of downtime in the week to the end of its last.
+    pub stretch: Interval,
+    /// Business time offline within the stretch.
+    pub downtime: Micros,
+    /// The part of it within an outage of the poller and far from any poll.
+    pub unconfirmed: Micros,
+    /// Whether it lasts until the week's end, without uptime since.
+    pub open: bool,
+    /// Whether it began before the week.
+    pub began_before: bool,
+}
+
+/// Scratch memory for [`brief_incidents`].
+#[derive(Debug, Default)]
+pub struct Scratch {
+    counted: Vec<Poll>,
+    found: Vec<BriefIncident>,
+}
+
+/// A store's incidents of the week, the oldest first.
+///
+/// `polls` are sorted, with distinct instants, all within reach of the question's `as_of`; `outages` are the poller's.
+pub fn brief_incidents<'a>(
+    polls: &[Poll],
+    open: &OpenTime,
+    outages: &Intervals,
+    question: Question,
+    scratch: &'a mut Scratch,
+) -> &'a [BriefIncident] {
+    let Question { as_of, rule } = question;
+    let week = Window::Week.before(as_of);
+    let reach = Window::Week.counted(as_of);
+    let Scratch { counted, found } = scratch;
+    let older = polls.iter().take_while(|poll| poll.at() < reach.start);
+    count(&polls[older.count()..], open, counted);
+    found.clear();
+    // The last run of downtime, also before the week: closed time does not end it.
+    let mut run: Option<Interval> = None;
+    for_each_down(counted, rule, |stretch| {
+        let stretch = stretch.intersection(Interval::new(as_of - REACH, as_of));
+        each_open(open, stretch, |piece| {
+            let goes_on = |run: &Interval| open.elapsed(run.end) == open.elapsed(piece.start);
+            let last = run.filter(goes_on);
+            let start = last.map_or(piece.start, |run| run.start);
+            run = Some(Interval::new(start, piece.end));
+            let inside = piece.intersection(week);
+            if inside.is_empty() {
+                return;
+            }
+            match found.last_mut() {
+                Some(incident) if last.is_some() && incident.stretch.end > start => {
+                    incident.stretch.end = inside.end;
+                    incident.downtime += inside.length();
+                }
+                _ => found.push(BriefIncident {
+                    stretch: inside,
+                    downtime: inside.length(),
+                    unconfirmed: 0,
+                    open: false,
+                    began_before: start < week.start,
+                }),
+            }
+        });
+    });
+    let still_down = counted.last().is_some_and(|last| !last.is_active());
+    if let Some(last) = found.last_mut() {
+        last.open = still_down && open.elapsed(last.stretch.end) == open.elapsed(as_of);
+    }
+    for incident in found.iter_mut() {
+        let out = outages.clip(incident.stretch);
+        if !out.as_slice().is_empty() {
+            let out = out.intersection(open.intervals());
+            incident.unconfirmed = out.length() - near(counted).intersection(&out).length();
+        }
+    }
+    found
+}
