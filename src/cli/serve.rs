@@ -12,6 +12,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use super::Database;
+use crate::clock;
 use crate::db::connection::{open_reader, open_writer};
 use crate::db::writer::Writer;
 use crate::db::{forget, packed, polls};
@@ -130,14 +131,30 @@ fn locale(name: &str) -> std::result::Result<Locale, String> {
 /// # Errors
 /// When the database cannot be opened, the address is taken, or the system gives no thread.
 pub fn run(options: &Options) -> Result<()> {
-    serve(&options.database.file, &options.server, |_| {})
+    serve(&options.database.file, &options.server, None, |_| {})
 }
 
-/// Serves the database `file`; `ready` receives the address once requests are answered.
+/// A clock of a server's own, and what it does again and again by that clock.
+pub struct Simulation {
+    /// The clock.
+    pub clock: clock::Clock,
+    /// How often, by the machine's clock.
+    pub every: Duration,
+    /// What it does.
+    pub work: Box<dyn FnMut(&Writer) -> Result<()> + Send>,
+}
+
+/// Serves the database `file`; `ready` receives the address once requests are answered. Without a simulation, now
+/// is what the machine's clock says.
 ///
 /// # Errors
 /// As [`run`].
-pub fn serve(file: &Path, options: &ServerOptions, ready: impl FnOnce(SocketAddr)) -> Result<()> {
+pub fn serve(
+    file: &Path,
+    options: &ServerOptions,
+    simulation: Option<Simulation>,
+    ready: impl FnOnce(SocketAddr),
+) -> Result<()> {
     // First of all, so that no signal during the start is lost.
     let mut signals =
         Signals::new([SIGINT, SIGTERM]).map_err(|error| Error::failed("cannot listen for signals").because(error))?;
@@ -148,6 +165,9 @@ pub fn serve(file: &Path, options: &ServerOptions, ready: impl FnOnce(SocketAddr
             options.listen
         )));
     }
+    let now = simulation
+        .as_ref()
+        .map_or_else(clock::Clock::default, |simulation| simulation.clock);
     let listener = http::bind(options.listen)?;
     let hot = Arc::new(HotWindow::default());
     let (writer, writer_thread) = Writer::start(open_writer(file)?, Arc::clone(&hot))?;
@@ -164,6 +184,7 @@ pub fn serve(file: &Path, options: &ServerOptions, ready: impl FnOnce(SocketAddr
     let limits = Limits {
         workers: options.workers.into(),
         keep_reports_max: options.keep_reports,
+        clock: now,
         ..Limits::default()
     };
     let (jobs, workers) = Jobs::start(file.to_owned(), writer.clone(), limits, recipe)?;
@@ -178,6 +199,7 @@ pub fn serve(file: &Path, options: &ServerOptions, ready: impl FnOnce(SocketAddr
         hosts: Hosts::new(options.listen, options.hosts.iter().cloned()),
         read_only_pages: options.read_only_pages,
         clock,
+        now,
         locale: options.locale,
         body_bytes_max: options.max_body,
         ..Site::new(file.to_owned(), jobs.clone(), writer.clone())
@@ -197,6 +219,16 @@ pub fn serve(file: &Path, options: &ServerOptions, ready: impl FnOnce(SocketAddr
         periodic.push(every(RETENTION_EVERY, "retention", move || {
             prune(&path, &pruner, days)
         })?);
+    }
+
+    if let Some(Simulation {
+        every: period,
+        mut work,
+        ..
+    }) = simulation
+    {
+        let writer = writer.clone();
+        periodic.push(every(period, "the simulation", move || work(&writer))?);
     }
 
     let signal = signals.forever().next();

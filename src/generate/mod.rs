@@ -2,6 +2,7 @@
 //!
 //! The seed is the only source of chance, and all arithmetic is in integers: the same options give the same bytes.
 
+pub mod chain;
 mod order;
 mod poll;
 mod random;

@@ -29,18 +29,8 @@ pub enum Clock {
     /// The newest poll: a report of old data is about its own time.
     #[default]
     Data,
-    /// The machine's clock.
+    /// The clock that says what is now.
     System,
-}
-
-impl Clock {
-    /// The machine's instant; none if the newest poll's is to be used.
-    pub(super) fn as_of(self) -> Option<Micros> {
-        match self {
-            Self::Data => None,
-            Self::System => Some(clock::machine_us()),
-        }
-    }
 }
 
 /// The state that all handlers share.
@@ -66,6 +56,8 @@ pub struct Site {
     pub read_only_pages: bool,
     /// The clock of reports.
     pub clock: Clock,
+    /// The clock that says what is now.
+    pub now: clock::Clock,
     /// How pages write times and numbers; none for what the zones of most stores suggest.
     pub locale: Option<Locale>,
     /// The longest body of rows, in bytes as sent.
@@ -86,8 +78,17 @@ impl Site {
             hosts: Hosts::new(SocketAddr::from(([127, 0, 0, 1], 0)), []),
             read_only_pages: false,
             clock: Clock::Data,
+            now: clock::Clock::Machine,
             locale: None,
             body_bytes_max: BODY_BYTES_MAX,
+        }
+    }
+
+    /// The instant of a report whose caller names none; none if the newest poll's is to be used.
+    pub(super) fn as_of(&self) -> Option<Micros> {
+        match self.clock {
+            Clock::Data => None,
+            Clock::System => Some(self.now.now_us()),
         }
     }
 

@@ -10,7 +10,6 @@ use serde_json::{Map, Value, json};
 use super::app::App;
 use super::request::Request;
 use super::response::Response;
-use crate::clock;
 use crate::db::fit::{Fit, Lacking, NEXT_HOURS, NEXT_POLLS};
 use crate::db::idempotency::{self, Earlier};
 use crate::error::{Error, Result};
@@ -95,7 +94,7 @@ pub fn post(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
         options,
         ..import::upload(BODY, &mut body, bytes_max)
     };
-    let at = clock::machine_us();
+    let at = app.site.now.now_us();
     let read = import::read([source], at, app.site.folder(), || Ok(choices), &mut |_, _| Ok(()));
     let (bytes, crc) = (body.bytes, body.crc.sum());
     let batch = match read {

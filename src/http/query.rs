@@ -8,7 +8,6 @@ use std::sync::Arc;
 use super::app::{App, Clock};
 use super::request::Request;
 use crate::civil;
-use crate::clock;
 use crate::db::fleet::{self, Label};
 use crate::db::polls;
 use crate::error::{Error, Result};
@@ -67,7 +66,7 @@ pub fn number(request: &Request<'_>, name: &str, range: RangeInclusive<usize>, d
 pub fn as_of(app: &App, request: &Request<'_>) -> Result<Option<Micros>> {
     match request.field("as_of")? {
         Some(text) => civil::parse_query_instant(text).map(Some),
-        None => Ok(app.site.clock.as_of()),
+        None => Ok(app.site.as_of()),
     }
 }
 
@@ -81,7 +80,7 @@ pub fn freshness(app: &mut App, request: &Request<'_>) -> Result<Freshness> {
         (None, Clock::Data) => Wanted::Newest,
         (None, Clock::System) => Wanted::Now,
     };
-    let (machine, hot) = (clock::machine_us(), Arc::clone(&app.site.hot));
+    let (machine, hot) = (app.site.now.now_us(), Arc::clone(&app.site.hot));
     let db = app.db()?;
     let newest = polls::newest(db)?;
     let usual_gap = match newest {

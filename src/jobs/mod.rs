@@ -23,7 +23,7 @@ use crossbeam_channel::{Sender, bounded};
 use rusqlite::Connection;
 use uuid::Uuid;
 
-use crate::clock;
+use crate::clock::Clock;
 use crate::db::connection::open_reader;
 use crate::db::reports::{self, Kept};
 pub use crate::db::reports::{Report, ReportState};
@@ -52,6 +52,8 @@ pub struct Limits {
     pub queue_reports_max: usize,
     /// How many finished reports the database keeps; the oldest are deleted first.
     pub keep_reports_max: u32,
+    /// The clock that says when a report was triggered and finished.
+    pub clock: Clock,
 }
 
 impl Default for Limits {
@@ -60,6 +62,7 @@ impl Default for Limits {
             workers: 2,
             queue_reports_max: 128,
             keep_reports_max: 200,
+            clock: Clock::Machine,
         }
     }
 }
@@ -152,6 +155,7 @@ impl Jobs {
                 writer: this.writer.clone(),
                 recipe: Arc::clone(&recipe),
                 keep_reports_max: limits.keep_reports_max,
+                clock: limits.clock,
             };
             thread::Builder::new()
                 .name(format!("report-{number}"))
@@ -184,7 +188,7 @@ impl Jobs {
             parameters: request.parameters,
             as_of: request.as_of.map_or_else(OnceLock::new, OnceLock::from),
             rule: request.rule,
-            triggered_at: clock::machine_us(),
+            triggered_at: self.limits.clock.now_us(),
         });
         let (tell, ended) = bounded(1);
         let refused = Arc::new(AtomicBool::new(false));

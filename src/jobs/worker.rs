@@ -11,7 +11,7 @@ use rusqlite::Connection;
 
 use super::job::{Job, Permit, Recipe, Task};
 use super::recent::{Recent, RecentProducts};
-use crate::clock;
+use crate::clock::Clock;
 use crate::db::connection::open_reader;
 use crate::db::reports::{self, ReportState, Rows, Triggered};
 use crate::db::writer::{self, Writer};
@@ -29,6 +29,7 @@ pub(super) struct Worker {
     pub(super) writer: Writer,
     pub(super) recipe: Recipe,
     pub(super) keep_reports_max: u32,
+    pub(super) clock: Clock,
 }
 
 impl Worker {
@@ -78,7 +79,7 @@ impl Worker {
 
     fn keep(&self, job: Job, outcome: std::result::Result<Arc<dyn Product>, String>) {
         let id = job.task.id;
-        let finished_at = clock::machine_us();
+        let finished_at = self.clock.now_us();
         let kept = match outcome {
             Ok(product) => self.complete(job, product, finished_at),
             Err(reason) => self.fail(job, reason, finished_at),

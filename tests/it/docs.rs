@@ -376,7 +376,7 @@ fn picture_of_the_fleet_page() {
         return;
     };
     let home = Home::new();
-    let server = Server::start_with(&home, &["demo"]);
+    let server = Server::start_with(&home, &["demo", "--as-recorded"]);
     browser.prefer("light");
     browser.resize(1160, 760);
     browser.open(&format!("http://{}/", server.address));

@@ -339,7 +339,7 @@ fn the_demo_serves_the_seed_data_and_forgets_it() {
     let (home, seeded) = (Home::new(), Home::seeded());
     let temporary = home.path("tmp");
     std::fs::create_dir(&temporary).expect("a folder");
-    let demo = Server::start_with(&home, &["demo"]);
+    let demo = Server::start_with(&home, &["demo", "--as-recorded"]);
     assert_eq!(demo.report(""), seeded.print(&["report"]));
     assert!(demo.terminate().success());
     assert_eq!(home.names(), ["server.log", "tmp"]);

@@ -25,6 +25,7 @@ mod outages;
 mod pages;
 mod properties;
 mod schemas;
+mod simulation;
 mod splits;
 mod spreadsheets;
 mod store_page;

@@ -349,7 +349,6 @@ fn the_api_takes_one_kind_from_them_and_refuses_the_others() {
 }
 
 #[test]
-#[ignore = "damaged ids are refused by the next change"]
 fn an_id_that_a_spreadsheet_rounded_is_refused_with_its_row() {
     use Typed::{Number, Text};
     let header: &[Typed] = &[Text("store_id"), Text("status"), Text("timestamp_utc")];

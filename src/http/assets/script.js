@@ -1,21 +1,91 @@
 // Small improvements of pages. Every page works without this script.
 "use strict";
 
-// While a report runs: fetch the page every second, and replace the history.
-function follow() {
-  const history = document.querySelector("#reports[data-running]");
-  if (!history) return;
-  setTimeout(async () => {
+// A page that shows what is now asks for itself again, and takes over what has changed. It rests while nobody looks.
+function renew() {
+  let [tag, timer] = [null, 0];
+  const seconds = () => Number(document.querySelector("main").dataset.renews) || 0;
+  const wait = () => {
+    clearTimeout(timer);
+    if (seconds() && !document.hidden) timer = setTimeout(look, 1000 * seconds());
+  };
+  const look = async () => {
     try {
-      const answer = await fetch("/reports", { headers: { Accept: "text/html" } });
-      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-      const fresh = page.querySelector("#reports");
-      if (answer.ok && fresh) history.replaceWith(document.adoptNode(fresh));
+      const headers = { Accept: "text/html", ...(tag && { "If-None-Match": tag }) };
+      const answer = await fetch(location.href, { cache: "no-store", headers });
+      const page = answer.status === 200 && (await answer.text());
+      if (page && seconds() && !document.hidden) {
+        tag = answer.headers.get("ETag");
+        take(new DOMParser().parseFromString(page, "text/html"));
+      }
     } catch {
       // The server is unreachable; the next try may succeed.
     }
-    follow();
-  }, 1000);
+    wait();
+  };
+  document.addEventListener("visibilitychange", () => {
+    clearTimeout(timer);
+    if (seconds() && !document.hidden) look();
+  });
+  wait();
+}
+
+// Takes over a newer page; the focus stays where it was.
+function take(page) {
+  const held = document.activeElement;
+  document.title = page.title;
+  for (const part of ["p.newest", "main"]) {
+    const [old, fresh] = [document.querySelector(part), page.querySelector(part)];
+    if (old && fresh) merge(old, fresh);
+  }
+  show();
+  if (held !== document.activeElement && held.isConnected) held.focus({ preventScroll: true });
+}
+
+// Makes a node as a newer one is, and keeps what has not changed: scrolling, selected text, open details. Forms and
+// outputs stay as they are, because somebody may have typed or chosen something.
+const OWN = new Set(["open", "tabindex"]);
+function merge(old, fresh) {
+  if (old.isEqualNode(fresh)) return;
+  if (old.nodeType !== Node.ELEMENT_NODE) {
+    old.data = fresh.data;
+    return;
+  }
+  if (old.matches("form, output")) return;
+  for (const { name } of [...old.attributes]) {
+    if (!OWN.has(name) && !fresh.hasAttribute(name)) old.removeAttribute(name);
+  }
+  for (const { name, value } of fresh.attributes) {
+    if (!OWN.has(name) && old.getAttribute(name) !== value) old.setAttribute(name, value);
+  }
+  const known = new Map([...old.childNodes].map((child) => [keyOf(child), child]));
+  let place = old.firstChild;
+  for (const child of [...fresh.childNodes]) {
+    const key = keyOf(child);
+    let same = key && known.get(key);
+    if (!key && place && !keyOf(place) && place.nodeName === child.nodeName) same = place;
+    known.delete(key);
+    if (!same) {
+      old.insertBefore(document.adoptNode(child), place);
+      continue;
+    }
+    if (same === place) place = place.nextSibling;
+    else old.insertBefore(same, place);
+    merge(same, child);
+  }
+  while (place) {
+    const next = place.nextSibling;
+    place.remove();
+    place = next;
+  }
+}
+
+// What tells a node from those beside it: its id, or of a row the first link in it.
+function keyOf(node) {
+  if (node.nodeType !== Node.ELEMENT_NODE) return "";
+  const link = /^(tr|li)$/i.test(node.nodeName) && node.querySelector("a[href]");
+  const key = node.id || (link && link.getAttribute("href"));
+  return key ? `${node.nodeName} ${key}` : "";
 }
 
 // A piece of a chart: tap, focus or hover shows beside it what it is and why. Arrow keys move within the chart, whose
@@ -145,29 +215,36 @@ function upload(form) {
   request.send(new FormData(form));
 }
 
-// A filter menu applies when it changes; buttons copy a text or print the page.
+// A filter menu applies when it changes; buttons copy a text or print the page. All may be newer than this script's
+// start.
 function wire() {
-  for (const menu of document.querySelectorAll("select[data-submits]")) {
-    menu.addEventListener("change", () => menu.form.requestSubmit());
-  }
-  for (const button of document.querySelectorAll("button[data-copies]")) {
+  document.addEventListener("change", ({ target }) => {
+    if (target.matches("select[data-submits]")) target.form.requestSubmit();
+  });
+  document.addEventListener("click", async ({ target }) => {
+    if (target.closest("button[data-prints]")) window.print();
+    const button = target.closest("button[data-copies]");
+    if (!button) return;
     const text = document.querySelector(button.dataset.copies);
-    button.hidden = false;
-    button.addEventListener("click", async () => {
-      text.select();
-      // Only a secure page may write to the clipboard; elsewhere the selection is copied.
-      if (navigator.clipboard) await navigator.clipboard.writeText(text.value).catch(() => document.execCommand("copy"));
-      else document.execCommand("copy");
-      button.textContent = "Copied";
-    });
-  }
-  for (const button of document.querySelectorAll("button[data-prints]")) {
-    button.hidden = false;
-    button.addEventListener("click", () => window.print());
-  }
+    text.select();
+    // Only a secure page may write to the clipboard; elsewhere the selection is copied.
+    if (navigator.clipboard) await navigator.clipboard.writeText(text.value).catch(() => document.execCommand("copy"));
+    else document.execCommand("copy");
+    button.textContent = "Copied";
+  });
 }
 
-follow();
-for (const chart of document.querySelectorAll("[data-tells]")) tell(chart);
+// What works by this script alone is shown by it; charts that are new answer, too.
+const charts = new WeakSet();
+function show() {
+  for (const chart of document.querySelectorAll("[data-tells]")) {
+    if (!charts.has(chart)) tell(chart);
+    charts.add(chart);
+  }
+  for (const button of document.querySelectorAll("button[data-prints], button[data-copies]")) button.hidden = false;
+}
+
+renew();
 drop();
 wire();
+show();

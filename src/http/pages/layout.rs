@@ -6,7 +6,6 @@ use chrono_tz::Tz;
 use maud::{DOCTYPE, Markup, html};
 
 use super::phrases::{self, Wall};
-use crate::clock;
 use crate::error::Result;
 use crate::http::app::App;
 use crate::http::assets;
@@ -15,7 +14,7 @@ use crate::http::locale::Locale;
 use crate::http::page_query::{self, PageQuery};
 use crate::http::request::Request;
 use crate::uptime::business_hours::ZONE_DEFAULT;
-use crate::uptime::interval::{DAY, Micros};
+use crate::uptime::interval::{DAY, Micros, SECOND};
 
 /// A part of the site in the navigation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +35,12 @@ pub enum Section {
     Nowhere,
 }
 
+/// A page renews itself after so many seconds, while somebody looks at it; sooner where time runs faster.
+const RENEW_SECONDS_MAX: i64 = 60;
+
+/// Without a script, a page is not loaded again sooner.
+const RELOAD_SECONDS_MIN: i64 = 10;
+
 /// The frame of a page: the data's age and zone.
 pub struct Frame {
     room: Section,
@@ -44,6 +49,8 @@ pub struct Frame {
     locale: Locale,
     machine: Micros,
     read_only: bool,
+    /// The seconds after which the page renews itself; none for a form, a guide or an instant of the past.
+    renews: Option<i64>,
     query: PageQuery,
     /// The server as the client names it, such as `127.0.0.1:5000`, and the scheme.
     host: String,
@@ -66,14 +73,19 @@ impl Frame {
         };
         // Of equals, the first by name.
         let usual = zones.iter().rev().max_by_key(|(_, stores)| *stores);
+        let query = PageQuery::of(request);
+        let shows_now = newest.is_some() && query.as_of.is_none();
+        let is_form = matches!(room, Section::Load | Section::Docs | Section::Nowhere);
+        let hour = app.site.now.hour_us() / SECOND;
         Ok(Self {
             room,
             newest,
+            renews: (shows_now && !is_form).then_some(hour.clamp(1, RENEW_SECONDS_MAX)),
             zone: usual.map_or(ZONE_DEFAULT, |&(zone, _)| zone),
             locale: app.site.locale.unwrap_or_else(|| Locale::of_zones(zones)),
-            machine: clock::machine_us(),
+            machine: app.site.now.now_us(),
             read_only: app.site.read_only_pages,
-            query: PageQuery::of(request),
+            query,
             host: request.header("Host").unwrap_or("localhost").to_owned(),
             scheme: scheme(request),
             here: page_query::bare(request),
@@ -122,18 +134,26 @@ impl Frame {
         self.zone
     }
 
+    /// What the server's clock says.
+    pub fn machine(&self) -> Micros {
+        self.machine
+    }
+
     /// Whether pages are read-only.
     pub fn is_read_only(&self) -> bool {
         self.read_only
     }
 
-    /// The whole page. `refresh` is the number of seconds after which it reloads itself without a
-    /// script.
+    /// The whole page. `refresh` is the number of seconds after which it renews itself, if that is sooner than
+    /// pages of its section do.
     pub fn page(&self, title: &str, refresh: Option<u32>, body: &Markup) -> Markup {
         let link = |room: Section, path: &str, text: &str| {
             html! { a href=(self.link(path)) aria-current=[(self.room == room).then_some("page")] { (text) } }
         };
         let [style, script, icon] = assets::paths();
+        let refresh = refresh.map(i64::from);
+        let renews = refresh.or(self.renews);
+        let reload = refresh.or(self.renews.map(|seconds| seconds.max(RELOAD_SECONDS_MIN)));
         html! {
             (DOCTYPE)
             html lang="en" {
@@ -145,7 +165,7 @@ impl Frame {
                     link rel="icon" href=(icon) type="image/svg+xml";
                     link rel="stylesheet" href=(style);
                     script src=(script) defer {}
-                    @if let Some(seconds) = refresh {
+                    @if let Some(seconds) = reload {
                         noscript { meta http-equiv="refresh" content=(seconds); }
                     }
                 }
@@ -164,7 +184,7 @@ impl Frame {
                         p.newest { (self.newest()) }
                     }
                     (self.past())
-                    main #content tabindex="-1" { (body) }
+                    main #content tabindex="-1" data-renews=[renews] { (body) }
                     p.print.address { (self.host) (self.here(&self.query)) " · printed " (self.today()) }
                     footer.bottom {
                         p {

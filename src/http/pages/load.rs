@@ -14,7 +14,6 @@ use uuid::Uuid;
 use super::layout::{Frame, Section};
 use super::loaded::Loaded;
 use super::mend;
-use crate::clock;
 use crate::error::{Error, Result};
 use crate::http::app::App;
 use crate::http::intake;
@@ -182,7 +181,7 @@ pub fn mend(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
         };
         let sources = upload.sources(app.site.body_bytes_max);
         let sources = sources.map_err(|error| Error::failed("the files cannot be read again").because(error))?;
-        let (at, folder) = (clock::machine_us(), app.site.folder());
+        let (at, folder) = (app.site.now.now_us(), app.site.folder());
         match import::read(sources, at, folder, || Ok(choices), &mut |_, _| Ok(())) {
             Ok(batch) => write(app, batch)?,
             Err(Refusal::Failed(error)) => return Err(error),
@@ -297,7 +296,7 @@ fn take(app: &App, form: Form<'_>, bytes_max: u64) -> Result<Loaded> {
         })
     });
     let choices = || chosen.borrow().choices();
-    let read = import::read(sources, clock::machine_us(), folder, choices, &mut |_, _| Ok(()));
+    let read = import::read(sources, app.site.now.now_us(), folder, choices, &mut |_, _| Ok(()));
     if let Some(error) = broken.take().or_else(|| lock(&form).cut()) {
         return Err(error);
     }

@@ -6,7 +6,6 @@ use super::controls;
 use super::layout::{Frame, Section};
 use super::phrases::{self, Wall};
 use crate::civil;
-use crate::clock;
 use crate::error::{ErrorKind, Result};
 use crate::http::app::App;
 use crate::http::page_query::PageQuery;
@@ -60,7 +59,7 @@ fn show(app: &mut App, request: &Request<'_>, status: u16, complaint: Option<&st
             @if !frame.is_read_only() { (button(&frame)) }
         }
         @if let Some(complaint) = complaint { p.complaint role="alert" { (complaint) } }
-        section.card.wide #reports data-running=[running.then_some("")] aria-labelledby="history" aria-live="polite" {
+        section.card.wide #reports aria-labelledby="history" aria-live="polite" {
             h2 #history { "History" }
             @if reports.is_empty() { p.calm { "No report was made yet." } }
             @else { (history(&frame, &reports, request.field("made")?)) }
@@ -129,7 +128,7 @@ fn row(frame: &Frame, report: &Report, is_new: bool) -> Markup {
                 @match report.state {
                     ReportState::Running => {
                         span.state.running { span.mark aria-hidden="true" {} "running" }
-                        " for " (phrases::length(clock::machine_us() - report.triggered_at))
+                        " for " (phrases::length(frame.machine() - report.triggered_at))
                     }
                     ReportState::Complete => { span.state.online { span.mark aria-hidden="true" {} "complete" } }
                     ReportState::Failed => {
