@@ -20,6 +20,9 @@ const BUFFER_BYTES: usize = 4 * RECORD_BYTES_MAX;
 /// The size of the first buffer: most requests are small and need no more.
 const SMALL_BUFFER_BYTES: usize = 8 * 1024;
 
+/// How much longer than the header a quoted record without a row can be.
+const FILLER_BYTES: usize = 32;
+
 /// How a record is quoted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
@@ -205,8 +208,20 @@ impl<R: Read> Records<R> {
             return shape == Shape::Plain && is_blank(record);
         }
         let is_empty = |&byte: &u8| matches!(byte, b' ' | b'\t' | b',' | b'"');
-        let is_filler = (first != b'"' || record.contains(&b',')) && record.iter().all(is_empty);
-        is_filler || is_footer(record) || is_separator(record) || (!self.header.is_empty() && *self.header == *record)
+        if record.iter().all(is_empty) {
+            return first != b'"' || record.contains(&b',');
+        }
+        let is_filler = |record: &[u8]| is_footer(record) || is_separator(record) || self.is_header(record);
+        // Needless quotes change nothing; a long row is none of them.
+        if first == b'"' && record.len() <= self.header.len() + FILLER_BYTES {
+            let plain: Vec<u8> = record.iter().copied().filter(|&byte| byte != b'"').collect();
+            return is_filler(&plain) || self.is_header(record);
+        }
+        is_filler(record)
+    }
+
+    fn is_header(&self, record: &[u8]) -> bool {
+        !self.header.is_empty() && *self.header == *record
     }
 
     /// Moves whole lines without a quote to the start of `lines`, over its old contents, to be split by another

@@ -384,7 +384,7 @@ fn fields<'a>(
         return Ok(fields);
     }
     // A comma at the end of every row makes an empty field more.
-    if count == slots.len() + 1 && record.bytes.last() == Some(&b',') {
+    if count == slots.len() + 1 && (record.bytes.ends_with(b",") || record.bytes.ends_with(b",\"\"")) {
         notes.add(Code::ExtraColumn);
         return Ok(fields);
     }

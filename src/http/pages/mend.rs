@@ -61,7 +61,7 @@ fn row_fields(number: usize, SourceBadRow { source, bad, columns }: &SourceBadRo
                     @let wrong = is_placed && at_fault(column);
                     div.field.wrong[wrong] {
                         label for=(id) { (label_of(&columns[column], column)) }
-                        input id=(id) name=(named(&column)) value=(text) autocomplete="off" spellcheck="false"
+                        input id=(id) type="text" name=(named(&column)) value=(text) autocomplete="off" spellcheck="false"
                             aria-invalid=[wrong.then_some("true")] aria-describedby=[wrong.then_some(&fault)];
                         @if wrong { p.fault id=(fault) { (bad.reason) } }
                     }
@@ -70,7 +70,7 @@ fn row_fields(number: usize, SourceBadRow { source, bad, columns }: &SourceBadRo
                     @let id = format!("row-{number}-whole");
                     div.field.wrong {
                         label for=(id) { "The whole row, with commas between its fields" }
-                        input id=(id) name=(named(&"whole")) value=(String::from_utf8_lossy(&bad.raw))
+                        input id=(id) type="text" name=(named(&"whole")) value=(String::from_utf8_lossy(&bad.raw))
                             autocomplete="off" spellcheck="false" aria-invalid="true" aria-describedby=(fault);
                     }
                 }

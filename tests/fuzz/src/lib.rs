@@ -147,7 +147,9 @@ fn csv_of(row: &Row<'_>) -> String {
 }
 
 fn header_of(kind: Kind) -> String {
-    let names = kind.columns().iter().map(|column| column.name());
+    let columns = kind.columns().iter();
+    let names = columns.filter(|column| column.need.is_required());
+    let names = names.map(|column| column.name());
     names.collect::<Vec<_>>().join(",")
 }
 
