@@ -13,7 +13,7 @@ use crate::webdriver::Browser;
 /// The limits that guides name: the guide, its words with `{}` for the number, the constant (with a part of its
 /// file's path where others have its name), and the unit in which the words count it.
 #[rustfmt::skip]
-const LIMITS: [(&str, &str, &str, u64); 47] = [
+const LIMITS: [(&str, &str, &str, u64); 48] = [
     ("http", "request line {} KiB", "LINE_BYTES_MAX", 1024),
     ("http", "head {} KiB and", "HEAD_BYTES_MAX", 1024),
     ("http", "and {} fields", "head::FIELDS_MAX", 1),
@@ -60,6 +60,7 @@ const LIMITS: [(&str, &str, &str, u64); 47] = [
     ("storage", "on all cores, up to {}.", "THREADS_MAX", 1),
     ("storage", "sorts up to {} polls", "MEMORY_ROWS_MAX", 1),
     ("storage", "in memory, {} bytes each", "runs::ROW_BYTES", 1),
+    ("reports", "itself** every {} seconds", "RENEW_SECONDS_MAX", 1),
     ("reports", "at most {} milliseconds", "jobs::PATIENCE", 1),
 ];
 

@@ -2,9 +2,12 @@
 //!
 //! Workbooks come from a real writer. No light one writes `.ods`, so these tests write its XML themselves.
 
-use std::io::{Cursor, Write};
+use std::io::{Cursor, Read, Write};
 
 use rust_xlsxwriter::{ExcelDateTime, Format, Workbook};
+use store_monitor::civil::parse_instant;
+use store_monitor::ingest::batch;
+use store_monitor::ingest::source::{Refusal, Source};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
@@ -541,4 +544,61 @@ fn a_small_archive_cannot_unpack_to_much() {
     server
         .post("/api/polls", ODS, &[], &ods(&content, ""))
         .problem(413);
+}
+
+/// The parts of a zip.
+fn parts(bytes: &[u8]) -> Vec<(String, Vec<u8>)> {
+    let mut zip = zip::ZipArchive::new(Cursor::new(bytes)).expect("a zip");
+    (0..zip.len())
+        .map(|index| {
+            let mut part = zip.by_index(index).expect("a part");
+            let mut bytes = Vec::new();
+            part.read_to_end(&mut bytes).expect("its bytes");
+            (part.name().expect("a name").into_owned(), bytes)
+        })
+        .collect()
+}
+
+#[test]
+fn a_damaged_spreadsheet_is_read_or_refused_and_never_more() {
+    let mut state = 1_u64;
+    let mut below = |limit: usize| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(state >> 33).expect("31 bits") % limit.max(1)
+    };
+    let mut outcomes = [0, 0];
+    for whole in [parts(&workbook()), parts(&document())] {
+        for _ in 0..400 {
+            let mut members = whole.clone();
+            let count = members.len();
+            let (_, part) = &mut members[below(count)];
+            for _ in 0..=below(3) {
+                let at = below(part.len());
+                match below(4) {
+                    0 => part.truncate(at),
+                    1 => drop(part.splice(at..at, *b"99999999")),
+                    2 if at < part.len() => drop(part.remove(at)),
+                    _ if at < part.len() => part[at] ^= 1 << below(7),
+                    _ => {}
+                }
+            }
+            let members: Vec<_> = members
+                .iter()
+                .map(|(name, part)| (&**name, &**part))
+                .collect();
+            let file = zip(&members);
+            let folder = std::env::temp_dir();
+            let source = Source::new("a", &*file);
+            let latest = parse_instant("2027-01-01 00:00:00 UTC").expect("an instant");
+            let read = batch::read([source], latest, &folder, &mut |_, _| Ok(()));
+            match read {
+                Ok(_) => outcomes[0] += 1,
+                Err(Refusal::File { .. }) => outcomes[1] += 1,
+                Err(other) => panic!("{other:?}"),
+            }
+        }
+    }
+    assert!(outcomes.iter().all(|&times| times > 50), "{outcomes:?}");
 }
