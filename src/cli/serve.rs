@@ -134,6 +134,9 @@ pub fn run(options: &Options) -> Result<()> {
     serve(&options.database.file, &options.server, None, |_| {})
 }
 
+/// What a simulation does to the database.
+pub type Work = Box<dyn FnMut(&Writer) -> Result<()> + Send>;
+
 /// A clock of a server's own, and what it does again and again by that clock.
 pub struct Simulation {
     /// The clock.
@@ -141,7 +144,7 @@ pub struct Simulation {
     /// How often, by the machine's clock.
     pub every: Duration,
     /// What it does.
-    pub work: Box<dyn FnMut(&Writer) -> Result<()> + Send>,
+    pub work: Work,
 }
 
 /// Serves the database `file`; `ready` receives the address once requests are answered. Without a simulation, now

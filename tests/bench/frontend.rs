@@ -22,9 +22,8 @@ use chrono_tz::Tz;
 use store_monitor::db::connection::{open_reader, open_writer};
 use store_monitor::db::writer::Writer;
 use store_monitor::hot_window::Inputs;
-use store_monitor::http::guard::Hosts;
 use store_monitor::http::request::Request;
-use store_monitor::http::{App, Capacity, Clock, Readers, Server, Site, routes};
+use store_monitor::http::{App, Capacity, Readers, Server, Site, routes};
 use store_monitor::jobs::{JobRequest, Jobs, Limits, Order};
 use store_monitor::product::Product;
 use store_monitor::product::report::FleetReport;
@@ -70,17 +69,7 @@ fn main() -> Result<()> {
         Ok(Arc::new(FleetReport::new(&inputs, order.question, 1)) as Arc<dyn Product>)
     });
     let (jobs, _) = Jobs::start(file.clone(), writer.clone(), Limits::default(), recipe)?;
-    let site = Site {
-        file,
-        jobs: jobs.clone(),
-        writer,
-        hot: Arc::default(),
-        views: Arc::default(),
-        hosts: Hosts::new(([127, 0, 0, 1], 0).into(), []),
-        read_only_pages: false,
-        clock: Clock::Data,
-        body_bytes_max: 1 << 30,
-    };
+    let site = Site::new(file, jobs.clone(), writer);
     let (id, _) = jobs.trigger(
         &open_reader(&site.file)?,
         JobRequest::report(None, Interpolation::Nearest),
