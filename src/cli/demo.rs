@@ -19,23 +19,12 @@ use crate::error::{Error, Result};
 use crate::generate::chain::{Chain, Member};
 use crate::ingest::import::{self, Choices};
 use crate::ingest::load;
+use crate::ingest::seed::{self, Recorded};
 use crate::ingest::source::Source;
 use crate::uptime::business_hours::{Pattern, ZoneTable};
 use crate::uptime::interval::{DAY, HOUR, Interval, Micros};
 
-/// The files of a small chain of restaurants, but for its polls.
-const SEED: [(&str, &[u8]); 3] = [
-    ("stores.csv", include_bytes!("../../seed/stores.csv")),
-    ("timezones.csv", include_bytes!("../../seed/timezones.csv")),
-    ("menu_hours.csv", include_bytes!("../../seed/menu_hours.csv")),
-];
-
-/// The polls of the chain, recorded over nine days.
-const POLLS: &str = include_str!("../../seed/store_status.csv");
-const POLLS_NAME: &str = "store_status.csv";
 const HEADER: &str = "store_id,status,timestamp_utc\n";
-
-const WEEK: Micros = 7 * DAY;
 
 /// How far the past reaches back: four whole weeks, with the lead-in of the first one's report.
 const PAST: Micros = 37 * DAY;
@@ -73,9 +62,12 @@ pub fn run(options: &Options) -> Result<()> {
     let folder = folder.map_err(|error| Error::failed("no temporary folder can be made").because(error))?;
     let file = folder.path().join("demo.db");
     let mut db = open_writer(&file)?;
-    load_all(&mut db, SEED.map(|(name, bytes)| Source::new(name, bytes)))?;
+    load_all(
+        &mut db,
+        seed::FILES.map(|(name, text)| Source::new(name, text.as_bytes())),
+    )?;
     let simulation = if options.as_recorded {
-        load_all(&mut db, [Source::new(POLLS_NAME, POLLS.as_bytes())])?;
+        load_all(&mut db, [Source::new(seed::POLLS.0, seed::POLLS.1.as_bytes())])?;
         None
     } else {
         Some(simulate(&mut db, folder.path(), options.speed)?)
@@ -109,7 +101,7 @@ fn seconds(speed: u32) -> String {
 /// Fills the past up to now, and prepares the polls to come: the rest of the record first.
 fn simulate(db: &mut Connection, folder: &Path, speed: u32) -> Result<Simulation> {
     let now = clock::machine_us();
-    let mut rows = recorded(db, now)?;
+    let mut rows = seed::recorded(now);
     rows.sort_by_key(|row| row.at);
     let first = rows.first().map_or(now, |row| row.at);
     let chain = chain(db, &rows)?;
@@ -122,7 +114,7 @@ fn simulate(db: &mut Connection, folder: &Path, speed: u32) -> Result<Simulation
     for row in &rows {
         write_row(&mut text, row.id, row.at, row.is_active);
     }
-    load_all(db, [Source::new(POLLS_NAME, text.as_bytes())])?;
+    load_all(db, [Source::new(seed::POLLS.0, text.as_bytes())])?;
 
     let clock = Clock::simulated(now, speed);
     let poller = Poller {
@@ -147,7 +139,7 @@ fn simulate(db: &mut Connection, folder: &Path, speed: u32) -> Result<Simulation
 struct Poller {
     chain: Chain,
     /// The recorded polls after the start, by time.
-    to_come: Vec<Row>,
+    to_come: Vec<Recorded>,
     folder: PathBuf,
 }
 
@@ -173,7 +165,7 @@ impl Poller {
         if text.len() == HEADER.len() {
             return Ok(());
         }
-        let source = Source::new(POLLS_NAME, text.as_bytes());
+        let source = Source::new(seed::POLLS.0, text.as_bytes());
         let refuse = || Ok(Choices::default());
         let batch = import::read([source], span.end, &self.folder, refuse, &mut |_, _| Ok(()))?;
         writer.try_load(move |db| {
@@ -189,46 +181,6 @@ fn write_row(text: &mut String, id: &str, at: Micros, is_active: bool) {
     let _ = writeln!(text, "{id},{status},{}", civil::format_utc(at));
 }
 
-/// A poll of the record, moved.
-struct Row {
-    id: &'static str,
-    at: Micros,
-    is_active: bool,
-}
-
-/// The recorded polls, moved by whole weeks of each store's wall clock, so that the last are less than a week
-/// ahead of now.
-fn recorded(db: &Connection, now: Micros) -> Result<Vec<Row>> {
-    let patterns = patterns(db)?;
-    let mut rows = Vec::new();
-    for line in POLLS.lines().skip(1) {
-        let mut fields = line.split(',');
-        if let (Some(id), Some(status), Some(at)) = (fields.next(), fields.next(), fields.next()) {
-            let at = civil::parse_timestamp(at)
-                .map_err(|_| Error::failed("the recorded polls are damaged"))?
-                .at;
-            let is_active = status == "active";
-            rows.push(Row { id, at, is_active });
-        }
-    }
-    let last = rows.iter().map(|row| row.at).max().unwrap_or(now);
-    // One more than fits: summer time may move a poll by an hour.
-    let shift = ((now - last + HOUR).div_euclid(WEEK) + 1) * WEEK;
-    let tables: HashMap<&str, (ZoneTable, ZoneTable)> = patterns
-        .iter()
-        .map(|(id, pattern)| {
-            let table = |end| ZoneTable::new(pattern.zone, Interval::new(end - PAST, end + DAY));
-            (&**id, (table(last), table(last + shift)))
-        })
-        .collect();
-    for row in &mut rows {
-        if let Some((then, new)) = tables.get(row.id) {
-            row.at = new.instant(then.wall(row.at) + shift);
-        }
-    }
-    Ok(rows)
-}
-
 /// The stores' zones and hours, by id.
 fn patterns(db: &Connection) -> Result<Vec<(Box<str>, Pattern)>> {
     let fleet = fleet::load(db)?;
@@ -238,7 +190,7 @@ fn patterns(db: &Connection) -> Result<Vec<(Box<str>, Pattern)>> {
 
 /// The chain that polls go on from: every store that the record has polls of. One that mostly answered `inactive`
 /// while it was closed does so ever after.
-fn chain(db: &Connection, rows: &[Row]) -> Result<Chain> {
+fn chain(db: &Connection, rows: &[Recorded]) -> Result<Chain> {
     let mut closed: HashMap<&str, (usize, usize)> = HashMap::new();
     let patterns = patterns(db)?;
     let (first, last) = rows.iter().fold((Micros::MAX, Micros::MIN), |(first, last), row| {
@@ -274,6 +226,8 @@ fn chain(db: &Connection, rows: &[Row]) -> Result<Chain> {
 mod tests {
     use super::*;
 
+    const WEEK: Micros = 7 * DAY;
+
     fn home() -> (tempfile::TempDir, PathBuf) {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("demo.db");
@@ -284,10 +238,15 @@ mod tests {
     fn the_record_is_moved_by_whole_weeks_of_the_wall_clock_to_end_after_now() {
         let (_folder, file) = home();
         let mut db = open_writer(&file).unwrap();
-        load_all(&mut db, SEED.map(|(name, bytes)| Source::new(name, bytes))).unwrap();
+        load_all(
+            &mut db,
+            seed::FILES.map(|(name, text)| Source::new(name, text.as_bytes())),
+        )
+        .unwrap();
         let last = civil::parse_timestamp("2026-11-07 20:05:00 UTC").unwrap().at;
         let patterns: HashMap<_, _> = patterns(&db).unwrap().into_iter().collect();
-        let originals: Vec<Micros> = POLLS
+        let originals: Vec<Micros> = seed::POLLS
+            .1
             .lines()
             .skip(1)
             .map(|line| civil::parse_timestamp(line.rsplit(',').next().unwrap()).unwrap().at)
@@ -295,7 +254,7 @@ mod tests {
         // A summer, years before and after, and the record's own end.
         for days in [-1000, -100, -1, 0, 1, 6, 7, 250, 3000] {
             let now = last + days * DAY;
-            let rows = recorded(&db, now).unwrap();
+            let rows = seed::recorded(now);
             let end = rows.iter().map(|row| row.at).max().unwrap();
             let mut exact = 0;
             assert!(
@@ -325,7 +284,11 @@ mod tests {
     fn the_past_reaches_back_four_weeks_and_has_nothing_of_the_future() {
         let (folder, file) = home();
         let mut db = open_writer(&file).unwrap();
-        load_all(&mut db, SEED.map(|(name, bytes)| Source::new(name, bytes))).unwrap();
+        load_all(
+            &mut db,
+            seed::FILES.map(|(name, text)| Source::new(name, text.as_bytes())),
+        )
+        .unwrap();
         let before = clock::machine_us();
         let simulation = simulate(&mut db, folder.path(), 900).unwrap();
         let (oldest, newest, stores): (Micros, Micros, u64) = db

@@ -1,10 +1,11 @@
-//! Deleting: a store with all its rows, and old polls, whose space returns to the disk.
+//! Deleting: a store with all its rows, made-up stores, and old polls, whose space returns to the disk.
 //!
 //! Callers pass the instant; this file reads no clock.
 
 use rusqlite::{Connection, OptionalExtension};
+use uuid::Uuid;
 
-use super::{generation, packed, polls, schedules, write};
+use super::{generation, made_up, packed, polls, reports, schedules, write};
 use crate::error::Result;
 use crate::uptime::fleet::StoreKey;
 use crate::uptime::interval::{DAY, Interval, Micros};
@@ -32,6 +33,25 @@ pub fn store(db: &Connection, id: &str) -> Result<Option<u64>> {
     generation::advance(db, generation::Kind::Fleet)?;
     generation::advance(db, generation::Kind::Polls)?;
     Ok(Some(polls))
+}
+
+/// Takes the made-up stores out with all that was made of them, if there are no others; returns the ids of the reports
+/// that went with them, or none if nothing was made up.
+///
+/// # Errors
+/// When the database cannot be written.
+pub fn made_up(db: &Connection) -> Result<Option<Vec<Uuid>>> {
+    if !made_up::is_present(db)? {
+        return Ok(None);
+    }
+    // They are all there is.
+    db.execute_batch("DELETE FROM poll; DELETE FROM store_hours; DELETE FROM store;")?;
+    schedules::forget_unused(db)?;
+    packed::forget(db, polls::ALL_TIME)?;
+    let forgotten = reports::forget_made_up(db, made_up::PREFIX)?;
+    generation::advance(db, generation::Kind::Fleet)?;
+    generation::advance(db, generation::Kind::Polls)?;
+    Ok(Some(forgotten))
 }
 
 /// Deletes polls older than `before`, up to the limit of one transaction; returns how many. Later polls use

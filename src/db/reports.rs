@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use rusqlite::{Connection, OptionalExtension, Row};
 use uuid::Uuid;
 
+use super::made_up;
 use crate::error::{Error, Result};
 use crate::render::store_list::StoreList;
 use crate::uptime::interval::Micros;
@@ -164,6 +165,10 @@ pub fn add(db: &Connection, triggered: &Triggered) -> Result<()> {
 /// # Errors
 /// When the database cannot be written.
 pub fn complete(db: &Connection, triggered: &Triggered, made: Rows<'_>, finished_at: Micros) -> Result<()> {
+    // Made-up stores may have been taken out while it was made.
+    if made.stores.json().starts_with(&first_id(made_up::PREFIX)) && !made_up::is_present(db)? {
+        return Ok(());
+    }
     keep_list(db, made.stores)?;
     let Question { as_of, rule } = triggered.question;
     // One statement, because most reports have no row yet.
@@ -226,6 +231,12 @@ pub fn forget_old(db: &Connection, keep: u32) -> Result<Vec<Uuid>> {
         ids.push(id(row)?);
         lists.extend(row.get::<_, Option<String>>(1)?);
     }
+    forget_lists(db, lists)?;
+    Ok(ids)
+}
+
+/// Deletes the store lists that no report has any more.
+fn forget_lists(db: &Connection, lists: BTreeSet<String>) -> Result<()> {
     // Deletes them one by one: a scan of all reports would read a page of each.
     let mut delete = db.prepare_cached(
         "DELETE FROM store_list WHERE hash = ?1
@@ -234,7 +245,32 @@ pub fn forget_old(db: &Connection, keep: u32) -> Result<Vec<Uuid>> {
     for list in lists {
         delete.execute([list])?;
     }
+    Ok(())
+}
+
+/// Deletes the reports of stores whose ids begin with `prefix`, and those that are being made; returns their ids.
+///
+/// # Errors
+/// When the database cannot be written.
+pub(super) fn forget_made_up(db: &Connection, prefix: &str) -> Result<Vec<Uuid>> {
+    let mut delete = db.prepare_cached(
+        "DELETE FROM report WHERE state = 'Running'
+             OR stores IN (SELECT hash FROM store_list WHERE substr(store_ids, 1, length(?1)) = ?1)
+         RETURNING id, stores",
+    )?;
+    let (mut ids, mut lists) = (Vec::new(), BTreeSet::new());
+    let mut rows = delete.query([first_id(prefix)])?;
+    while let Some(row) = rows.next()? {
+        ids.push(id(row)?);
+        lists.extend(row.get::<_, Option<String>>(1)?);
+    }
+    forget_lists(db, lists)?;
     Ok(ids)
+}
+
+/// How the JSON of a store list begins whose first id begins with `prefix`.
+fn first_id(prefix: &str) -> String {
+    format!("[\"{prefix}")
 }
 
 /// The report called `id`.

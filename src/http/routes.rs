@@ -264,6 +264,10 @@ pub const ROUTES: &[Route] = &[
     Route::new("POST", "pages", "/load/mend", pages::load::mend, "mendForm", "Corrected rows of refused files.")
         .needs(Admin).body(Body::Form("MendForm")).answers(200, "Loaded.", &[]).problems(&[403])
         .pages(&[(400, "The files are not kept any more."), (422, "Rows that are still bad.")]),
+    Route::new("POST", "pages", "/made-up", pages::made_up::post, "tryMadeUp", "The button of the first page: made-up stores into an empty database.")
+        .needs(Admin).answers(303, "Filled; to the fleet.", &[]).problems(&[400, 403, 503]),
+    Route::new("POST", "pages", "/made-up/removal", pages::made_up::remove, "removeMadeUp", "Takes the made-up stores out again.")
+        .needs(Admin).answers(303, "Gone; to the first page.", &[]).problems(&[403, 503]),
     page("/docs", pages::docs::list, "guidesPage", "The list of guides."),
     page("/docs/{id}", pages::docs::get, "guidePage", "One guide.").id("Its name.").problems(&[404]),
     get("pages", "/assets/{id}", assets::get, "asset", "A file that pages load.")

@@ -14,7 +14,7 @@ use super::source::{SourceBadRow, SourceNote};
 use crate::db::Changed;
 use crate::db::polls::{self, PollChange};
 use crate::db::store_keys::Keys;
-use crate::db::{disk, store_keys};
+use crate::db::{disk, forget, made_up, store_keys};
 use crate::error::Result;
 use crate::uptime::fleet::StoreKey;
 use crate::uptime::interval::Micros;
@@ -75,6 +75,10 @@ impl Summary {
 /// When the disk has too little room for the polls, or the database cannot be written. The caller must then
 /// roll the transaction back.
 pub fn write(db: &Connection, mut batch: Batch) -> Result<Summary> {
+    // The first real row takes out what was made up to try the pages with.
+    if batch.ids.iter().any(|id| !id.starts_with(made_up::PREFIX)) {
+        forget::made_up(db)?;
+    }
     let is_late = match (batch.span, polls::newest(db)?) {
         (Some((first, _)), Some(newest)) => first <= newest,
         _ => false,

@@ -52,6 +52,7 @@ pub mod problem;
 pub mod records;
 pub mod rows;
 pub mod runs;
+pub mod seed;
 mod sheet;
 mod sorter;
 pub mod source;

@@ -215,6 +215,11 @@ impl Jobs {
         sent.map_err(|_| Error::unavailable("the report threads are stopping"))
     }
 
+    /// Forgets products whose reports were deleted.
+    pub fn forget(&self, ids: &[Uuid]) {
+        self.recent.forget(ids);
+    }
+
     /// The file of a recent, durable report; none if memory no longer has it.
     pub fn recent(&self, id: Uuid, format: Format) -> Option<Arc<Vec<u8>>> {
         self.recent.find(id).map(|recent| recent.render(format))

@@ -93,7 +93,7 @@ fn an_owner_loads_files_makes_a_report_and_takes_it_home() {
     let at = |path: &str| format!("http://{}{path}", server.address);
 
     browser.open(&at("/"));
-    browser.reads("h1", "Nothing was loaded yet");
+    browser.reads("h1", "No data yet");
     assert!(
         browser
             .text(".files")

@@ -21,6 +21,7 @@ mod incidents;
 mod intake;
 mod lake;
 mod live;
+mod made_up;
 mod outages;
 mod pages;
 mod properties;

@@ -397,7 +397,7 @@ fn pages_that_only_show_have_no_button_and_take_nothing() {
     let empty = Home::new();
     let first = Server::start_with(&empty, &["serve", "--read-only-pages"]);
     let page = first.get("/");
-    assert!(page.text().contains("Nothing was loaded yet"));
+    assert!(page.text().contains("No data yet"));
     assert!(!page.text().contains("type=\"file\""));
 }
 

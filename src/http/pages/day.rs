@@ -175,10 +175,10 @@ fn why(standing: &StoreStatus, wall: &Wall<'_>, piece: &Segment) -> String {
         "more than an hour from any check; "
     };
     source.map_or_else(
-        || format!("{far}filled in"),
+        || format!("{far}estimated"),
         |poll| {
             let at = format!("{}, {}", wall.date(poll.at()), wall.time(poll.at()));
-            format!("{far}filled in from the check of {at}, which was {answer}")
+            format!("{far}estimated from the {answer} check of {at}")
         },
     )
 }

@@ -6,6 +6,7 @@ use chrono_tz::Tz;
 use maud::{DOCTYPE, Markup, html};
 
 use super::phrases::{self, Wall};
+use crate::db;
 use crate::error::Result;
 use crate::http::app::App;
 use crate::http::assets;
@@ -51,6 +52,7 @@ pub struct Frame {
     read_only: bool,
     /// The seconds after which the page renews itself; none for a form, a guide or an instant of the past.
     renews: Option<i64>,
+    made_up: bool,
     query: PageQuery,
     /// The server as the client names it, such as `127.0.0.1:5000`, and the scheme.
     host: String,
@@ -85,6 +87,7 @@ impl Frame {
             locale: app.site.locale.unwrap_or_else(|| Locale::of_zones(zones)),
             machine: app.site.now.now_us(),
             read_only: app.site.read_only_pages,
+            made_up: db::made_up::is_present(app.db()?)?,
             query,
             host: request.header("Host").unwrap_or("localhost").to_owned(),
             scheme: scheme(request),
@@ -183,12 +186,13 @@ impl Frame {
                         (self.search())
                         p.newest { (self.newest()) }
                     }
+                    @if self.made_up { (self.made_up_notice()) }
                     (self.past())
                     main #content tabindex="-1" data-renews=[renews] { (body) }
                     p.print.address { (self.host) (self.here(&self.query)) " · printed " (self.today()) }
                     footer.bottom {
                         p {
-                            "Every number here is one of the API's too: "
+                            "Every number here is also in the API: "
                             a href="/openapi.json" { "openapi.json" }
                             ". Times are local; hover over one for UTC. "
                             (link(Section::Docs, "/docs", "Guides"))
@@ -223,6 +227,18 @@ impl Frame {
         }
     }
 
+    /// The notice on every page while the stores are made up.
+    fn made_up_notice(&self) -> Markup {
+        html! {
+            div.past.made-up {
+                p { "These stores are made up. The first file that you load takes their place." }
+                @if !self.read_only {
+                    form.screen action="/made-up/removal" method="post" { button type="submit" { "Remove the made-up data" } }
+                }
+            }
+        }
+    }
+
     /// The sentence of a page about another instant than the newest.
     fn past(&self) -> Markup {
         html! {
@@ -237,19 +253,25 @@ impl Frame {
 
     fn newest(&self) -> Markup {
         let Some(newest) = self.newest else {
-            return html! { "no poll yet" };
+            return html! { "no check yet" };
         };
-        html! { "newest poll " (phrases::ago(self.machine - newest)) " · " (self.instant(newest)) }
+        html! { "newest check " (phrases::ago(self.machine - newest)) " · " (self.instant(newest)) }
     }
 }
 
 /// The zones of the stores by name, each with its number of stores.
 fn zones(fleet: &crate::uptime::fleet::Fleet) -> Vec<(Tz, usize)> {
-    let mut counts: std::collections::BTreeMap<&str, (Tz, usize)> = Default::default();
+    // Many stores share a pattern, so zones are compared once a pattern.
+    let mut stores = vec![0; fleet.patterns().len()];
     for store in fleet.stores() {
-        let zone = fleet.patterns()[store.pattern].zone;
-        counts.entry(zone.name()).or_insert((zone, 0)).1 += 1;
+        stores[store.pattern] += 1;
     }
+    let mut counts: std::collections::BTreeMap<&str, (Tz, usize)> = Default::default();
+    for (pattern, stores) in fleet.patterns().iter().zip(stores) {
+        let zone = pattern.zone;
+        counts.entry(zone.name()).or_insert((zone, 0)).1 += stores;
+    }
+    counts.retain(|_, (_, stores)| *stores > 0);
     counts.into_values().collect()
 }
 

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::layout::{Frame, Section};
 use super::loaded::Loaded;
-use super::mend;
+use super::{made_up, mend};
 use crate::error::{Error, Result};
 use crate::http::app::App;
 use crate::http::intake;
@@ -52,9 +52,10 @@ pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
 pub fn first_visit(app: &mut App, request: &Request<'_>) -> Result<Response> {
     let frame = Frame::new(app, request, Section::Fleet)?;
     let body = html! {
-        h1 { "Nothing was loaded yet" }
+        h1 { "No data yet" }
         p.lead { "Three steps to see how long each of your stores was really online during its business hours." }
         (steps(&frame))
+        (made_up::offer(&frame))
     };
     Ok(Response::page(200, frame.page("Welcome", None, &body)))
 }

@@ -3,7 +3,8 @@
 //! In reading order: [`phrases`] (numbers, lengths and times for people), [`age`] (now, or as of when), [`layout`]
 //! (the frame of every page), [`controls`] (what several pages let people choose), [`timeline_bar`], [`day`], [`area`]
 //! and [`heat`] (one drawing each), [`level`] (good or bad), [`attention`] (who needs it first), then the pages:
-//! [`fleet`], [`stores`], [`incidents`], [`store`] with [`removal`], [`reports`], [`load`], [`docs`] and [`problem`].
+//! [`fleet`], [`stores`], [`incidents`], [`store`] with [`removal`], [`reports`], [`load`] with [`made_up`], [`docs`]
+//! and [`problem`].
 //!
 //! Pages read values; the core computes them.
 
@@ -20,6 +21,7 @@ pub mod layout;
 pub mod level;
 pub mod load;
 pub mod loaded;
+pub mod made_up;
 pub mod mend;
 pub mod phrases;
 pub mod problem;
