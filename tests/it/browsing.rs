@@ -370,6 +370,32 @@ fn pages_fit_a_phone_and_follow_the_systems_colours() {
     assert_eq!(ground(), "rgb(18, 21, 26)");
 }
 
+#[test]
+fn a_finger_can_hit_whatever_a_page_offers() {
+    let Some(browser) = Browser::start("the size of what a finger hits") else {
+        return;
+    };
+    let home = seeded();
+    let server = Server::start(&home);
+    server.report("");
+    browser.resize(390, 844);
+    for (name, page) in pages() {
+        browser.open(&format!("http://{}{page}", server.address));
+        // A link within a sentence is as high as its line; the pieces of a chart have a test of their own.
+        let small = browser.run(
+            "const all = document.querySelectorAll('a, button, input, select, textarea, summary');
+             const inSentence = one => one.matches('a') && one.parentElement.matches('p, li, span')
+                 && one.parentElement.textContent.trim().length > one.textContent.trim().length + 3;
+             const target = one => one.matches('[type=checkbox]') ? one.labels[0] : one;
+             return [...all].filter(one => one.checkVisibility() && !one.closest('.aside, .skip, .timelines, .heat, .guide'))
+                 .filter(one => one.type !== 'hidden' && !inSentence(one)).map(target)
+                 .filter(one => one.getBoundingClientRect().height < 43.5 && one.getBoundingClientRect().height > 0)
+                 .map(one => one.outerHTML.slice(0, 90))",
+        );
+        assert_eq!(small, json!([]), "{name}");
+    }
+}
+
 /// axe-core, where `.ci/run` puts it.
 fn axe() -> Option<PathBuf> {
     let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);

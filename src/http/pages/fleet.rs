@@ -323,7 +323,7 @@ fn not_sure(frame: &Frame, view: &FleetView, part: &FleetPart) -> Markup {
                     }
                 }
                 @if total > ROWS_MAX {
-                    p.more { a href=(frame.link("/stores?state=unvouched&sort=coverage")) { "All with too few polls in their week" } }
+                    p.more { a href=(frame.link("/stores?state=unvouched&sort=coverage")) { "All without enough checks in their week" } }
                 }
             }
         }
