@@ -4,7 +4,8 @@
 //! [`generation`] tells when data in memory are stale. [`store_keys`], [`schedules`] and [`fleet`] hold the
 //! stores; `poll_table` holds the polls, [`packed`] a copy of the newest ones for faster reading, and [`polls`]
 //! joins both. [`reports`] holds the jobs and their results, [`idempotency`] the answers already given.
-//! [`forget`] deletes; [`made_up`] keeps a first visitor's made-up stores apart from real ones; [`disk`] refuses a load without room. [`writer`] is a server's only way to change
+//! [`forget`] deletes; [`made_up`] tells a first visitor's made-up stores from real ones; [`disk`] refuses a load
+//! without room. [`writer`] is a server's only way to change
 //! data. [`check`] verifies every invariant that the schema cannot express.
 //!
 //! Functions take a connection. If one needs a transaction, the caller has opened it: [`write()`] for changes,
