@@ -218,7 +218,7 @@ impl Frame {
     /// The search for a store, on every page.
     fn search(&self) -> Markup {
         html! {
-            form.find.screen action="/stores" method="get" role="search" {
+            form.find.screen action="/stores" method="get" role="search" aria-label="Find a store" {
                 label.aside for="find" { "Find a store by words of its name, owner or id" }
                 input #find type="search" name="q" placeholder="Find a store" autocomplete="off";
                 @for (name, value) in self.query.owned_by(None).fields() { input type="hidden" name=(name) value=(value); }
