@@ -3,11 +3,13 @@
 //! A view belongs to one generation of the database, one instant and one rule. All clients share one walk over
 //! the stores.
 
+pub mod heat;
 pub mod incidents;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use heat::{Past, Pasts};
 use incidents::{Incidents, Source, by_owner};
 use rusqlite::Connection;
 
@@ -261,9 +263,19 @@ fn overview_of(inputs: &Inputs, fleet: &Fleet, question: Question) -> Overview {
 #[derive(Debug, Default)]
 pub struct FleetViews {
     kept: Mutex<Vec<Arc<FleetView>>>,
+    pasts: Pasts,
 }
 
 impl FleetViews {
+    /// The weeks before that of `view`, for its heat map.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn past(&self, db: &mut Connection, view: &FleetView) -> Result<Arc<Past>> {
+        let FleetView { inputs, labels, .. } = view;
+        self.pasts.past(db, view.generation, inputs, labels, view.question)
+    }
+
     /// The fleet at `question`, as the database has it: a kept view, or a new one, for which concurrent callers
     /// wait.
     ///

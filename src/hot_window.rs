@@ -24,12 +24,17 @@ use crate::parallel;
 use crate::render::store_list::StoreList;
 use crate::uptime::fleet::{BusinessTime, Fleet, Store};
 use crate::uptime::history::History;
-use crate::uptime::interval::{HOUR, Interval, Micros};
+use crate::uptime::interval::{DAY, HOUR, Interval, Micros};
+use crate::uptime::poll::Poll;
 use crate::uptime::window::{REACH, reach};
 
 /// How much longer the window is than a report's reach: a report that was triggered shortly before newer
 /// polls came in is still made from memory.
 const SLACK: Micros = 6 * HOUR;
+
+/// Polls that come in later than this after the newest change the past, which others keep for a day: everything that
+/// ends a week before `as_of`.
+pub const PRESENT: Micros = 6 * DAY;
 
 /// How many polls may wait for the next report to follow them.
 const WAITING_POLLS_MAX: usize = 1 << 18;
@@ -45,6 +50,10 @@ pub struct Inputs {
     pub business: Arc<BusinessTime>,
     /// Polls, at least all within reach of the report's `as_of`.
     pub history: Arc<History>,
+    /// Another number whenever polls from before `past_until` may have changed.
+    pub past: u64,
+    /// The end of the past: [`PRESENT`] before the newest poll.
+    pub past_until: Micros,
 }
 
 impl Inputs {
@@ -55,6 +64,8 @@ impl Inputs {
             fleet,
             business,
             history,
+            past: 0,
+            past_until: Micros::MIN,
         }
     }
 
@@ -62,7 +73,11 @@ impl Inputs {
     #[must_use]
     pub fn only(&self, keep: impl FnMut(&&Store) -> bool) -> Self {
         let (business, history) = (Arc::clone(&self.business), Arc::clone(&self.history));
-        Self::new(self.fleet.only(keep).into(), business, history)
+        Self {
+            past: self.past,
+            past_until: self.past_until,
+            ..Self::new(self.fleet.only(keep).into(), business, history)
+        }
     }
 }
 
@@ -79,6 +94,8 @@ struct Loaded {
     /// All polls of this span are here.
     span: Option<Interval>,
     history: Arc<History>,
+    /// See [`Inputs::past`].
+    past: u64,
 }
 
 impl Loaded {
@@ -89,6 +106,8 @@ impl Loaded {
             if change.before != self.generation.polls {
                 continue;
             }
+            let is_late = |(_, poll): &(_, Poll)| poll.at() < span.end - PRESENT;
+            self.past += u64::from(change.polls.iter().any(is_late));
             let newest = change.polls.iter().map(|(_, poll)| poll.at() + 1).max();
             span.end = span.end.max(newest.unwrap_or(span.end));
             span.start = span.start.max(span.end - 1 - REACH - SLACK);
@@ -171,6 +190,7 @@ impl HotWindow {
                 business: Some(read.business),
                 span: Some(span),
                 history: read.history,
+                past: loaded.past + 1,
             };
         }
         let (fleet, stores) = match &loaded.fleet {
@@ -205,9 +225,12 @@ impl HotWindow {
             loaded.history = Arc::new(polls::history(&view, span, parallel::threads())?);
             loaded.span = Some(span);
             loaded.generation.polls = now.polls;
+            loaded.past += 1;
         }
         // No poll is newer than the newest: only the start decides.
         let span = reach(as_of);
+        let past = loaded.past;
+        let past_until = loaded.span.map_or(Micros::MIN, |held| held.end - PRESENT);
         let history = if loaded.span.is_some_and(|held| held.start <= span.start) {
             Arc::clone(&loaded.history)
         } else {
@@ -219,6 +242,8 @@ impl HotWindow {
             stores,
             business,
             history,
+            past,
+            past_until,
         })
     }
 }

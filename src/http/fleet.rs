@@ -11,7 +11,7 @@ use crate::civil;
 use crate::error::Result;
 use crate::fleet_view::{FleetPart, FleetView};
 use crate::uptime::interval::HOUR;
-use crate::uptime::overview::Overview;
+use crate::uptime::load::Load;
 use crate::uptime::store_state::StoreState;
 use crate::uptime::window::Window;
 
@@ -23,6 +23,7 @@ pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let part = view.part(group)?;
     let own = group.map(|group| view.overview_of(group));
     let overview = own.as_ref().unwrap_or(&view.overview);
+    let heat = query::heat(app, &view, group, overview)?;
     let week = Window::Week.before(question.as_of);
     let mut hours = Vec::new();
     let mut start = week.start;
@@ -55,7 +56,8 @@ pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
             "groups": owners.map(owner).collect::<Vec<_>>(),
             "hours": hours,
             "events": view.overview.events.iter().map(json::fleet_event).collect::<Vec<_>>(),
-            "weekday_hours_local": cells(overview),
+            "weekday_hours_local": cells(&overview.cells),
+            "heat": {"weeks": heat.weeks, "weekday_hours_local": cells(&heat.cells)},
             "poller_outages": view.outages.as_slice().iter().map(json::stretch).collect::<Vec<_>>(),
         }),
     )
@@ -75,10 +77,10 @@ fn states(view: &FleetView, part: &FleetPart) -> Value {
 }
 
 /// Each weekday and hour in which a store was open.
-fn cells(overview: &Overview) -> Value {
-    let days = overview.cells.iter().enumerate();
+fn cells(cells: &[[Load; 24]]) -> Value {
+    let days = cells.iter().enumerate();
     let cells = days.flat_map(|(day, hours)| {
-        let hours = hours.iter().enumerate().filter(|(_, load)| load.business > 0);
+        let hours = hours.iter().enumerate().filter(|(_, load)| load.open > 0);
         hours.map(move |(hour, load)| {
             let mut cell = json::load(load);
             cell["day"] = day.into();

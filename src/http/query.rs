@@ -11,6 +11,7 @@ use crate::civil;
 use crate::db::fleet::{self, Label};
 use crate::db::polls;
 use crate::error::{Error, Result};
+use crate::fleet_view::heat::{self, Heat};
 use crate::fleet_view::{FleetView, outages};
 use crate::hot_window::Inputs;
 use crate::uptime::business_hours::Pattern;
@@ -18,6 +19,7 @@ use crate::uptime::evidence::POLL_EVERY;
 use crate::uptime::fleet::Store;
 use crate::uptime::freshness::{Freshness, Wanted, usual_gap_of};
 use crate::uptime::interval::{Intervals, Micros};
+use crate::uptime::overview::Overview;
 use crate::uptime::report::Question;
 use crate::uptime::store_status::StoreStatus;
 use crate::uptime::timeline::Interpolation;
@@ -116,6 +118,24 @@ pub fn question(app: &mut App, request: &Request<'_>) -> Result<(Question, Fresh
 pub fn fleet(app: &mut App, question: Question) -> Result<Arc<FleetView>> {
     let (views, hot) = (Arc::clone(&app.site.views), Arc::clone(&app.site.hot));
     views.view(app.db()?, &hot, question)
+}
+
+/// The heat of `view`, of an owner's stores or of all, with the number of its weeks; `week` is that of the last.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn heat(app: &mut App, view: &FleetView, group: Option<&str>, week: &Overview) -> Result<Heat> {
+    let views = Arc::clone(&app.site.views);
+    let past = views.past(app.db()?, view)?;
+    let mut heat = Heat {
+        weeks: 1,
+        cells: week.cells.clone(),
+    };
+    if let Some(cells) = past.of(group) {
+        heat::add(&mut heat.cells, cells);
+        heat.weeks += past.weeks;
+    }
+    Ok(heat)
 }
 
 /// The facts about one store.

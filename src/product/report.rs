@@ -32,6 +32,7 @@ impl FleetReport {
             stores,
             business,
             history,
+            ..
         } = inputs;
         Self {
             stores: Arc::clone(stores),

@@ -15,6 +15,7 @@ mod frontend;
 mod frontend_limits;
 mod golden;
 mod harness;
+mod heat;
 mod histories;
 mod http;
 mod incidents;

@@ -7,6 +7,7 @@ use super::phrases::{self, Wall};
 use super::{age, area, attention, controls, heat, load};
 use crate::civil;
 use crate::error::Result;
+use crate::fleet_view::heat::Heat;
 use crate::fleet_view::{FleetPart, FleetView, Sum};
 use crate::http::app::App;
 use crate::http::locale::Locale;
@@ -41,7 +42,8 @@ pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let part = view.part(group)?;
     let own = group.map(|group| view.overview_of(group));
     let overview = own.as_ref().unwrap_or(&view.overview);
-    let body = body(&frame, &freshness, &view, &part, overview, group);
+    let heat = query::heat(app, &view, group, overview)?;
+    let body = body(&frame, &freshness, &view, &part, overview, &heat, group);
     let title = group.unwrap_or("Fleet");
     Ok(Response::page(200, frame.page(title, None, &body)))
 }
@@ -52,6 +54,7 @@ fn body(
     view: &FleetView,
     part: &FleetPart,
     overview: &Overview,
+    heat: &Heat,
     group: Option<&str>,
 ) -> Markup {
     let as_of = view.question.as_of;
@@ -94,8 +97,11 @@ fn body(
             }
             div {
                 section.card aria-labelledby="cells" {
-                    h2 #cells { "When downtime falls, store-local time" }
-                    (heat::map(locale, &overview.cells))
+                    h2 #cells {
+                        "When stores are offline, store-local time, last "
+                        @if heat.weeks == 1 { "7 days" } @else { (heat.weeks) " weeks" }
+                    }
+                    (heat::map(locale, &heat.cells))
                 }
                 (not_sure(frame, view, part))
             }
