@@ -139,7 +139,8 @@ struct Key {
 pub(super) struct Pasts([Mutex<Option<(Key, Arc<Past>)>>; Interpolation::ALL.len()]);
 
 impl Pasts {
-    /// The weeks before that of a view at `question`, which was made at `generation`: the kept ones, or new ones, for which concurrent callers wait.
+    /// The weeks before that of a view at `question`, which was made at `generation`: the kept ones, or new ones, for
+    /// which concurrent callers wait.
     pub(super) fn past(
         &self,
         db: &mut Connection,
