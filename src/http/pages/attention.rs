@@ -107,7 +107,7 @@ fn went_down(frame: &Frame, view: &FleetView, place: usize, is_live: bool) -> Ma
                 (timeline_bar::mark_words(day.stretch, as_of, &now))
                 (timeline_bar::hours(locale))
             }
-            p.when { "last poll " (last_polled(standing.last_poll(), &wall)) " " (city) }
+            p.when { "last check " (last_polled(standing.last_poll(), &wall)) " " (city) }
         }
     }
 }
@@ -128,7 +128,7 @@ fn down_for_days(frame: &Frame, view: &FleetView, place: usize) -> Markup {
                 (phrases::state(StoreState::Offline, &format!(" {}", phrases::length(as_of - since))))
                 span.since {
                     @if before { "since before " } @else { "since " }
-                    (wall.stamp(since))
+                    (wall.stamp(since)) " " (phrases::city(view.inputs.fleet.patterns()[store.pattern].zone))
                 }
             }
         }

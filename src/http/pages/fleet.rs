@@ -192,8 +192,8 @@ fn cards(frame: &Frame, view: &FleetView, part: &FleetPart, open: usize, wall: &
                 p.under {
                     @match outages.as_slice() {
                         [] => { "of open hours within an hour of a check" }
-                        [outage] => { (phrases::length(outage.length())) " poller outage on " (wall.date(outage.start)) }
-                        all => { (all.len()) " poller outages, " (phrases::length(outages.length())) " together" }
+                        [outage] => { "our checker was down " (phrases::length(outage.length())) " on " (wall.date(outage.start)) }
+                        all => { "our checker was down " (all.len()) " times, " (phrases::length(outages.length())) " together" }
                     }
                 }
             }
@@ -312,10 +312,10 @@ fn not_sure(frame: &Frame, view: &FleetView, part: &FleetPart) -> Markup {
         section.card aria-labelledby="unsure" {
             h2 #unsure { "Not sure" }
             @if places.is_empty() {
-                p.calm { "Every store is covered by polls for at least half of its week, and for the last three hours where it is open." }
+                p.calm { "Checks cover at least half of every store's week, and the last three hours of every open store." }
             } @else {
                 p.note {
-                    "Too few polls to be sure: less than half of the week covered, or open and not polled for three hours."
+                    "Not enough checks to be sure: less than half of the week covered, or open and unchecked for three hours."
                 }
                 ul.unsure {
                     @for place in places.iter().take(ROWS_MAX) {
@@ -338,9 +338,9 @@ fn not_sure(frame: &Frame, view: &FleetView, part: &FleetPart) -> Markup {
 
 fn why_not_sure(locale: Locale, summary: &StoreSummary, as_of: i64) -> String {
     match (summary.last_poll, summary.seen()) {
-        (None, _) => "no poll in 8 days".to_owned(),
+        (None, _) => "no check in 8 days".to_owned(),
         (Some(_), Some(seen)) if seen.hundredths < VOUCHED_FROM => format!("{} covered", locale.share(Some(seen))),
-        (Some(poll), _) => format!("last poll {} before", phrases::length(as_of - poll.at())),
+        (Some(poll), _) => format!("last check {} before", phrases::length(as_of - poll.at())),
     }
 }
 

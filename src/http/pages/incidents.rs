@@ -127,7 +127,7 @@ fn nothing(view: &FleetView, is_filtered: bool) -> &'static str {
 
 fn filters(frame: &Frame, view: &FleetView, asked: &IncidentQuery, is_filtered: bool) -> Markup {
     html! {
-        form.filters.screen action="/incidents" method="get" role="search" {
+        form.filters.screen action="/incidents" method="get" role="search" aria-label="Filter the incidents" {
             div { label for="q" { "Words of the store" } input #q type="search" name="q" value=(asked.text); }
             (controls::owner(frame, &view.owner_names()))
             div {

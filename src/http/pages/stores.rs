@@ -95,7 +95,7 @@ fn filters(frame: &Frame, view: &FleetView, asked: &StoreQuery) -> Markup {
     let owners = view.owner_names();
     let states = StoreState::ALL.map(|state| (state.as_str().replace(' ', "-"), state.as_str()));
     html! {
-        form.filters.screen action="/stores" method="get" role="search" {
+        form.filters.screen action="/stores" method="get" role="search" aria-label="Filter the stores" {
             div { label for="q" { "Name, owner or id" } input #q type="search" name="q" value=(asked.text); }
             (controls::owner(frame, &owners))
             div {
