@@ -208,7 +208,7 @@ pub(super) fn decode(week: &str) -> Result<Vec<WeeklyRow>> {
             _ => None,
         }
     };
-    let rows: Option<Vec<(u8, Option<&str>, Option<&str>)>> = serde_json::from_str(week).ok();
+    let rows = serde_json::from_str::<Vec<_>>(week).ok();
     let rows = rows.and_then(|rows| rows.into_iter().map(row).collect());
     rows.ok_or_else(|| {
         Error::failed(format!(

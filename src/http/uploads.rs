@@ -62,12 +62,15 @@ impl Upload {
     }
 }
 
+/// An upload that is kept: its id, when it was last used, and itself.
+type Kept = (Uuid, Instant, Arc<Mutex<Upload>>);
+
 /// The uploads that are kept, the latest last.
 #[derive(Debug, Default)]
-pub struct Uploads(Mutex<Vec<(Uuid, Instant, Arc<Mutex<Upload>>)>>);
+pub struct Uploads(Mutex<Vec<Kept>>);
 
 impl Uploads {
-    fn kept(&self) -> MutexGuard<'_, Vec<(Uuid, Instant, Arc<Mutex<Upload>>)>> {
+    fn kept(&self) -> MutexGuard<'_, Vec<Kept>> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         kept.retain(|(_, used, _)| used.elapsed() < KEPT_FOR);
         kept

@@ -106,7 +106,7 @@ fn instant<'a>(field: &'a [u8], latest_us: Micros, notes: &mut RowNotes) -> Resu
         Err(_) => {
             // The slow path: spaces around the field, bytes that are not text, and numbers.
             let text = text(1, field, notes)?;
-            let read = match parse_timestamp_bytes(text.as_bytes()) {
+            match parse_timestamp_bytes(text.as_bytes()) {
                 Err(_) if let Some(at) = since_1970(text) => {
                     notes.add(Code::Epoch);
                     Timestamp::utc(at)
@@ -115,8 +115,7 @@ fn instant<'a>(field: &'a [u8], latest_us: Micros, notes: &mut RowNotes) -> Resu
                     let reason = format!("no instant `{}`: {error}", excerpt(text.as_bytes()));
                     fault(Code::Timestamp, reason)
                 })?,
-            };
-            read
+            }
         }
     };
     if read.at < EARLIEST_US {
