@@ -290,14 +290,16 @@ fn every(
     Ok(running)
 }
 
-/// Reads the polls that reports need, then computes the first page.
+/// Reads the polls that reports need, then computes the first pages: the weeks of the heat map take longest.
 fn warm(hot: &HotWindow, views: &FleetViews, file: &Path) -> Result<()> {
     let mut db = open_reader(file)?;
     hot.warm(&mut db)?;
     thread::sleep(PAGE_AFTER);
     if let Some(as_of) = polls::newest(&db)? {
         let rule = Interpolation::default();
-        views.view(&mut db, hot, Question { as_of, rule })?;
+        let view = views.view(&mut db, hot, Question { as_of, rule })?;
+        views.past(&mut db, &view)?;
+        view.incidents();
     }
     Ok(())
 }

@@ -363,7 +363,9 @@ mod tests {
         let csv = "/api/reports/{id}.csv";
         assert_eq!(found("/api/reports/7.csv"), Some((csv, "7")));
         assert_eq!(found("/api/reports/7"), Some(("/api/reports/{id}", "7")));
-        for path in ["/api/reports/", "/api/reports/7/8", "/nowhere"] {
+        assert_eq!(found("/api/reports/"), Some(("/api/reports", "")));
+        assert_eq!(found("/"), Some(("/", "")));
+        for path in ["/api/reports//", "/api/reports/7/8", "/nowhere", "//"] {
             assert!(found(path).is_none(), "{path}");
         }
     }
