@@ -134,9 +134,12 @@ struct Key {
     rule: Interpolation,
 }
 
+/// A past, and what it follows from.
+type Kept = Mutex<Option<(Key, Arc<Past>)>>;
+
 /// The latest past of each rule.
 #[derive(Debug, Default)]
-pub(super) struct Pasts([Mutex<Option<(Key, Arc<Past>)>>; Interpolation::ALL.len()]);
+pub(super) struct Pasts([Kept; Interpolation::ALL.len()]);
 
 impl Pasts {
     /// The weeks before that of a view at `question`, which was made at `generation`: the kept ones, or new ones, for

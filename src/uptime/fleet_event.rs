@@ -1,9 +1,9 @@
 //! Fleet events: stretches in which so many open stores were offline at once that the cause is probably not theirs.
 //!
 //! The week is cut into steps of a quarter of an hour. A step is *bad* if at least [`BAD_FROM`] of known business time,
-//! and at least [`TIMES_USUAL`] times the usual share, was downtime, of [`STORES_MIN`] stores or more. An event is a
-//! run of bad steps and the half as bad ones beside them; a short pause does not end it. The usual share is the median
-//! of all steps in which a store was open.
+//! and at least [`TIMES_USUAL`] times the usual share, was downtime, of [`STORES_MIN`] stores or more, while a good part
+//! of the fleet was open ([`OPEN_PART`]). An event is a run of bad steps and the half as bad ones beside them; a short
+//! pause does not end it. The usual share is the median of all steps in which a store was open.
 
 use super::interval::{DAY, Interval, MINUTE, Micros};
 use super::load::{self, Load};
@@ -20,6 +20,10 @@ pub const TIMES_USUAL: Micros = 4;
 
 /// How many stores are offline in a bad step, at least.
 pub const STORES_MIN: Micros = 3;
+
+/// The part of the most stores that were ever open at once which is open in a step of an event, at least. At night a
+/// handful of open stores is no fleet.
+pub const OPEN_PART: Micros = 4;
 
 /// How many steps may lie between two parts of one event.
 const PAUSE_STEPS: usize = 2;
@@ -81,7 +85,9 @@ fn fleet_events(steps: &[Load], start: Micros) -> Vec<FleetEvent> {
     let middle = known.len() / 2;
     let usual = *known.select_nth_unstable(middle).1;
     let bad = BAD_FROM.max(TIMES_USUAL * usual);
-    let at_least = |number: usize, share: Micros| shares[number].is_some_and(|own| own >= share);
+    let most_open = steps.iter().map(|step| step.business).max().unwrap_or(0);
+    let is_fleet = |number: usize| steps[number].business * OPEN_PART >= most_open;
+    let at_least = |number: usize, share: Micros| is_fleet(number) && shares[number].is_some_and(|own| own >= share);
     let is_bad = |number: usize| at_least(number, bad) && steps[number].downtime >= STORES_MIN * STEP;
     let is_half_bad = |number: &usize| at_least(*number, bad / 2);
     let mut runs: Vec<std::ops::Range<usize>> = Vec::new();
@@ -151,5 +157,18 @@ mod tests {
         let with = |downtime| [&quiet[..], &[step(downtime)]].concat();
         assert_eq!(fleet_events(&with(2), 0), []);
         assert_eq!(fleet_events(&with(3), 0).len(), 1);
+    }
+
+    #[test]
+    fn a_handful_of_stores_at_night_is_no_fleet() {
+        let step = |open: Micros, downtime: Micros| Load {
+            open: open * STEP,
+            business: open * STEP,
+            downtime: downtime * STEP,
+        };
+        let day = vec![step(60, 2); 20];
+        let with = |open| [&day[..], &[step(open, 6)], &day[..]].concat();
+        assert_eq!(fleet_events(&with(7), 0), []);
+        assert_eq!(fleet_events(&with(15), 0).len(), 1);
     }
 }
