@@ -1,8 +1,8 @@
 //! Fleet events: stretches in which so many open stores were offline at once that the cause is probably not theirs.
 //!
 //! The week is cut into steps of a quarter of an hour. A step is *bad* if at least [`BAD_FROM`] of known business time,
-//! and at least [`TIMES_USUAL`] times the usual share, was downtime, of [`STORES_MIN`] stores or more, while a good part
-//! of the fleet was open ([`OPEN_PART`]). An event is a run of bad steps and the half as bad ones beside them; a short
+//! and at least [`TIMES_USUAL`] times the usual share, was downtime, of [`STORES_MIN`] stores or more. A good part of the
+//! fleet must be open then ([`OPEN_PART`]). An event is a run of bad steps and the half as bad ones beside them. A short
 //! pause does not end it. The usual share is the median of all steps in which a store was open.
 
 use super::interval::{DAY, Interval, MINUTE, Micros};
