@@ -1,9 +1,9 @@
 //! Fleet events: stretches in which so many open stores were offline at once that the cause is probably not theirs.
 //!
-//! The week is cut into steps of a quarter of an hour. A step is *bad* if at least [`BAD_FROM`] of known business time,
-//! and at least [`TIMES_USUAL`] times the usual share, was downtime, of [`STORES_MIN`] stores or more. A good part of the
-//! fleet must be open then ([`OPEN_PART`]). An event is a run of bad steps and the half as bad ones beside them. A short
-//! pause does not end it. The usual share is the median of all steps in which a store was open.
+//! The week is cut into steps of a quarter of an hour. A step is *bad* if at least [`BAD_FROM`] of known business
+//! time was downtime, at least [`TIMES_USUAL`] times the usual share, of [`STORES_MIN`] stores or more. A good part of
+//! the fleet must be open then ([`OPEN_PART`]). An event is a run of bad steps and the half as bad ones beside them. A
+//! short pause does not end it. The usual share is the median of all steps in which a store was open.
 
 use super::interval::{DAY, Interval, MINUTE, Micros};
 use super::load::{self, Load};
