@@ -58,6 +58,28 @@ impl Fit {
         Self { kind, places, twice }
     }
 
+    /// The fit of a header that names the required columns, each once as the docs spell it, and no others.
+    fn exact(kind: Kind, written: &[&str]) -> Option<Self> {
+        let place = |name: &&str| {
+            let mut columns = (0u8..).zip(kind.columns());
+            columns.find_map(|(slot, column)| {
+                let own = column.names.iter().find(|own| *own == name)?;
+                column.need.is_required().then_some((slot, *own, Spelling::Exact))
+            })
+        };
+        let places: Vec<_> = written.iter().map(place).collect();
+        let slots = places
+            .iter()
+            .flatten()
+            .fold(0_u32, |slots, (slot, ..)| slots | 1 << slot);
+        let is_exact = places.len() == kind.required().count() && slots.count_ones() as usize == places.len();
+        is_exact.then_some(Self {
+            kind,
+            places,
+            twice: None,
+        })
+    }
+
     fn missing(&self) -> Vec<&'static str> {
         let columns = (0u8..).zip(self.kind.columns());
         let has = |slot: u8| self.places.iter().flatten().any(|place| place.0 == slot);
@@ -107,7 +129,9 @@ impl Layout {
             .map(|name| String::from_utf8_lossy(name).into_owned())
             .collect();
         let names: Vec<&str> = written.iter().map(String::as_str).collect();
-        let fits = Kind::ALL.map(|kind| Fit::new(kind, &names));
+        // Most headers are exact. A poller's requests are many and short, so theirs must cost little.
+        let exact = Kind::ALL.into_iter().find_map(|kind| Fit::exact(kind, &names));
+        let fits = exact.map_or_else(|| Kind::ALL.map(|kind| Fit::new(kind, &names)).into(), |fit| vec![fit]);
         let whole: Vec<&Fit> = fits.iter().filter(|fit| fit.missing().is_empty()).collect();
         let fit = match whole[..] {
             [fit] => fit,
