@@ -45,7 +45,7 @@ pub struct Options {
     )]
     speed: u32,
 
-    /// Serve the data as they were recorded, in the week of November 2026 in which clocks went back, and poll nobody
+    /// Serve the recorded week of November 2026, in which clocks went back; no store is polled on
     #[arg(long, env = "STORE_MONITOR_AS_RECORDED", conflicts_with = "speed")]
     as_recorded: bool,
 

@@ -3,7 +3,7 @@
 //! Files that name stores differently do not meet: a store with polls alone counts as always open in the default
 //! zone, and a store without polls has no numbers.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::Connection;
 
@@ -96,25 +96,28 @@ fn lacking(db: &Connection, which: &str) -> Result<Lacking> {
 
 /// The fit of one generation of the fleet, so that a batch of polls does not look at every store.
 #[derive(Debug, Default)]
-pub struct FitCache(Mutex<Option<(i64, Fit)>>);
+pub struct FitCache(Mutex<Option<FitOf>>);
+
+/// A fit, and the generation of the fleet that it belongs to.
+pub type FitOf = (i64, Arc<Fit>);
 
 impl FitCache {
     /// The fit as `db` has it, and the generation it belongs to; [`FitCache::keep`] it once that is committed.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub fn get(&self, db: &Connection) -> Result<(i64, Fit)> {
+    pub fn get(&self, db: &Connection) -> Result<FitOf> {
         let generation = generation::current(db)?.fleet;
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
         // Only committed generations are kept, so an equal number means equal stores.
         match kept {
             Some((of, fit)) if of == generation => Ok((of, fit)),
-            _ => Ok((generation, Fit::of(db)?)),
+            _ => Ok((generation, Arc::new(Fit::of(db)?))),
         }
     }
 
     /// Keeps the fit of a generation that is committed.
-    pub fn keep(&self, (generation, fit): (i64, Fit)) {
+    pub fn keep(&self, (generation, fit): FitOf) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.as_ref().is_none_or(|(of, _)| *of < generation) {
             *kept = Some((generation, fit));

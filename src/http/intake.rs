@@ -144,22 +144,32 @@ impl Identity {
 /// answer.
 fn write(app: &mut App, batch: Batch, identity: Option<Identity>) -> Result<Response> {
     let fits = Arc::clone(&app.site.fits);
-    let (answer, fit) = app.site.writer.try_load(move |db| {
+    let (kept, loaded) = app.site.writer.try_load(move |db| {
         if let Some(identity) = &identity
             && let Some(answer) = identity.earlier(db)?
         {
-            return Ok(((answer, None), None));
+            return Ok(((Some(answer), None), None));
         }
         let mut summary = load::write(db, batch)?;
+        let change = summary.change.take();
         let fit = fits.get(db)?;
-        let answer = accepted(&summary, &fit.1).to_string();
-        if let Some(identity) = &identity {
-            identity.keep(db, &answer)?;
-        }
-        Ok(((answer, Some(fit)), summary.change.take()))
+        // Only an answer that is kept is made here: all changes wait for this thread.
+        let kept = match &identity {
+            Some(identity) => {
+                let answer = accepted(&summary, &fit.1).to_string();
+                identity.keep(db, &answer)?;
+                Some(answer)
+            }
+            None => None,
+        };
+        Ok(((kept, Some((summary, fit))), change))
     })?;
-    let is_earlier = fit.is_none();
-    if let Some(fit) = fit {
+    let is_earlier = loaded.is_none();
+    let answer = match (kept, &loaded) {
+        (None, Some((summary, fit))) => accepted(summary, &fit.1).to_string(),
+        (kept, _) => kept.unwrap_or_default(),
+    };
+    if let Some((_, fit)) = loaded {
         app.site.fits.keep(fit);
     }
     Ok(answered(&answer, is_earlier))

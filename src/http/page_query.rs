@@ -148,7 +148,7 @@ fn instant(text: &str, zone: chrono_tz::Tz) -> Result<Micros> {
     });
     match wall {
         Some(wall) => Ok(ZoneTable::new(zone, Interval::new(wall - DAY, wall + DAY)).instant(wall)),
-        // Whoever wrote the query by hand may have written an instant.
+        // A query that was written by hand may have an instant.
         None => civil::parse_query_instant(text),
     }
 }

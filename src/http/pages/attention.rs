@@ -1,7 +1,7 @@
 //! Who needs attention first: the stores that are offline in their business hours.
 //!
-//! Those that just went down come first, the newest at the top. Those that have been down for days are apart: perhaps
-//! they closed for good, and nobody should look for the others behind them.
+//! Those that just went down come first, the newest at the top. Those that have been down for days are in a list of
+//! their own below: they may have closed for good.
 
 use maud::{Markup, html};
 

@@ -11,8 +11,7 @@ use crate::uptime::timeline::Interpolation;
 /// How many owners the field of the owner suggests; any other can be typed.
 const OWNERS_LISTED_MAX: usize = 200;
 
-/// The owner and the instant of the page `path`, folded away until somebody wants another. `zone` is the zone of the
-/// control's times.
+/// The controls for the owner and the instant of the page `path`, folded. `zone` is the zone of their times.
 pub fn choices(frame: &Frame, path: &str, owners: Option<&[&str]>, zone: Tz) -> Markup {
     let query = frame.query();
     html! {

@@ -28,7 +28,7 @@ pub struct Day {
     pub pieces: Vec<Piece>,
     /// The day in one sentence, for screen readers.
     pub summary: String,
-    /// Business time online; none if nobody saw half of the day's business time.
+    /// Business time online; none if checks cover less than half of the day's business time.
     pub online: Option<Micros>,
 }
 

@@ -36,7 +36,7 @@ pub enum Section {
     Nowhere,
 }
 
-/// A page renews itself after so many seconds, while somebody looks at it; sooner where time runs faster.
+/// A visible page renews itself after so many seconds; sooner where time runs faster.
 const RENEW_SECONDS_MAX: i64 = 60;
 
 /// Without a script, a page is not loaded again sooner.

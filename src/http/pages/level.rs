@@ -56,7 +56,7 @@ impl Level {
         }
     }
 
-    /// The hatch of a day that nobody saw.
+    /// The hatch of a day without checks.
     fn hatch(self) -> Option<&'static str> {
         (self == Self::Unknown).then_some("url(#hatch-unknown)")
     }

@@ -1,5 +1,7 @@
 //! The outcome of a form of `/load`: what was loaded, or why nothing was.
 
+use std::sync::Arc;
+
 use maud::{Markup, html};
 use uuid::Uuid;
 
@@ -17,7 +19,7 @@ pub enum Loaded {
     /// Its files are not kept any more.
     Gone,
     /// Its rows are in the database.
-    Done(Summary, Fit),
+    Done(Summary, Arc<Fit>),
     /// Nothing was written; with the id of the files, if they are kept for corrections.
     Refused {
         /// Why.
