@@ -19,6 +19,7 @@ pub struct Options {
 /// When the database has faults, or cannot be read at all.
 pub fn run(options: &Options) -> Result<()> {
     let file = &options.database.file;
+    let _held = options.database.hold()?;
     let db = open_reader(file)?;
     let mut findings = check::findings(&db)?;
     findings.extend(product::findings(&db)?);

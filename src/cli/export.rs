@@ -80,6 +80,7 @@ pub struct Options {
 /// When the database cannot be read, or the output cannot be written.
 pub fn run(options: &Options) -> Result<()> {
     let file = &options.database.file;
+    let _held = options.database.hold()?;
     let kind = match &options.subject {
         Subject::Rows(kind) => *kind,
         Subject::Lake(_) if options.output.is_some() => {

@@ -77,6 +77,7 @@ fn hours_mode(name: &str) -> Result<HoursMode> {
 /// A file that cannot be read or is of no known kind; without `--rejects`, any bad row. Then nothing is
 /// written.
 pub fn run(options: &Options) -> Result<()> {
+    let _held = options.database.hold()?;
     if !options.files.is_empty() {
         import(options)?;
     }

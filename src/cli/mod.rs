@@ -21,6 +21,7 @@ use clap::parser::ValueSource;
 use clap::{Arg, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::db::connection::folder_of;
+use crate::db::lock;
 use crate::error::Result;
 
 /// Reports how long each store was online during its business hours
@@ -84,6 +85,13 @@ pub struct Database {
         global = true
     )]
     file: PathBuf,
+}
+
+impl Database {
+    /// Tells other processes that this one has the database, for as long as the answer is kept.
+    fn hold(&self) -> Result<lock::Held> {
+        lock::hold(&self.file, None)
+    }
 }
 
 /// The command line for clap. The help of a command without a database hides `--database`.

@@ -58,6 +58,7 @@ fn interpolation() -> impl clap::builder::TypedValueParser<Value = Interpolation
 /// # Errors
 /// When the database cannot be read, or the output cannot be written.
 pub fn run(options: &Options) -> Result<()> {
+    let _held = options.database.hold()?;
     let mut db = open_reader(&options.database.file)?;
     let as_of = match options.as_of {
         Some(as_of) => as_of,

@@ -15,7 +15,7 @@ use super::Database;
 use crate::clock;
 use crate::db::connection::{open_reader, open_writer};
 use crate::db::writer::Writer;
-use crate::db::{forget, packed, polls};
+use crate::db::{forget, lock, packed, polls};
 use crate::error::{Error, Result};
 use crate::fleet_view::FleetViews;
 use crate::hot_window::HotWindow;
@@ -172,6 +172,10 @@ pub fn serve(
         .as_ref()
         .map_or_else(clock::Clock::default, |simulation| simulation.clock);
     let listener = http::bind(options.listen)?;
+    let held = lock::hold(file, Some("serve"))?;
+    if held.ended_uncleanly_before() {
+        tracing::warn!("the last server ended without a clean stop: it was killed, or the machine lost power");
+    }
     let hot = Arc::new(HotWindow::default());
     let (writer, writer_thread) = Writer::start(open_writer(file)?, Arc::clone(&hot))?;
 
@@ -259,6 +263,7 @@ pub fn serve(
     if stop.is_err() || done.recv_timeout(STOP_WITHIN).is_err() {
         tracing::warn!("the stop took too long and was cut; all that was acknowledged is on disk");
     }
+    held.end_cleanly();
     Ok(())
 }
 

@@ -5,7 +5,7 @@
 //! stores; `poll_table` holds the polls, [`packed`] a copy of the newest ones for faster reading, and [`polls`]
 //! joins both. [`reports`] holds the jobs and their results, [`idempotency`] the answers already given.
 //! [`forget`] deletes; [`made_up`] tells a first visitor's made-up stores from real ones; [`disk`] refuses a load
-//! without room. [`writer`] is a server's only way to change
+//! without room. [`lock`] tells which processes have the file. [`writer`] is a server's only way to change
 //! data. [`check`] verifies every invariant that the schema cannot express.
 //!
 //! Functions take a connection. If one needs a transaction, the caller has opened it: [`write()`] for changes,
@@ -19,6 +19,7 @@ pub mod fleet;
 pub mod forget;
 pub mod generation;
 pub mod idempotency;
+pub mod lock;
 pub mod made_up;
 mod migrate;
 pub mod packed;
