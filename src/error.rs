@@ -14,6 +14,8 @@ pub enum ErrorKind {
     NotFound,
     /// A queue is full or the database is locked; the same call may succeed later.
     Unavailable,
+    /// The disk is full; the same call may succeed once there is room.
+    NoSpace,
     /// The machine, the disk or the program failed.
     Failed,
 }
@@ -43,6 +45,11 @@ impl Error {
     /// Busy for now; `message` says with what.
     pub fn unavailable(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Unavailable, message)
+    }
+
+    /// The disk is full; `message` names the folder.
+    pub fn no_space(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::NoSpace, message)
     }
 
     /// The machine or the program failed; `message` names the task.

@@ -14,7 +14,7 @@ fn main() -> ExitCode {
             eprintln!("store-monitor: {error}");
             match error.kind() {
                 ErrorKind::Invalid | ErrorKind::NotFound => ExitCode::from(2),
-                ErrorKind::Unavailable | ErrorKind::Failed => ExitCode::FAILURE,
+                ErrorKind::Unavailable | ErrorKind::NoSpace | ErrorKind::Failed => ExitCode::FAILURE,
             }
         }
     }

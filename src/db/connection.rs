@@ -6,8 +6,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use crossbeam_channel::{RecvTimeoutError, bounded};
-use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, ffi};
 
+use super::disk;
+pub use super::disk::folder_of;
 use super::migrate::{SCHEMA_VERSION, migrate};
 use crate::error::{Error, Result};
 use crate::parallel;
@@ -86,12 +88,6 @@ pub fn create<T>(file: &Path, fill: impl FnOnce(&mut Connection) -> Result<T>) -
     Ok(answer)
 }
 
-/// The folder that `file` is in.
-pub fn folder_of(file: &Path) -> &Path {
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
-    folder.unwrap_or(Path::new("."))
-}
-
 /// Turns the schema's CHECKs off. They guard against changes by hand: this program's types enforce the same
 /// rules, and a large load would check every row.
 fn trust(db: &Connection) -> rusqlite::Result<()> {
@@ -162,6 +158,7 @@ fn create_private(file: &Path) -> Result<()> {
 }
 
 fn open(file: &Path, flags: OpenFlags) -> Result<Connection> {
+    disk::note_folder(file);
     let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let db = Connection::open_with_flags(file, flags).map_err(|error| explain(error, file))?;
     configure(&db).map_err(|error| explain(error, file))?;
@@ -249,6 +246,18 @@ impl From<rusqlite::Error> for Error {
     }
 }
 
+/// Whether SQLite could not make or lengthen its shared memory.
+fn is_shared_memory(error: &rusqlite::Error) -> bool {
+    let codes = [
+        ffi::SQLITE_IOERR_SHMSIZE,
+        ffi::SQLITE_IOERR_SHMOPEN,
+        ffi::SQLITE_IOERR_SHMMAP,
+    ];
+    error
+        .sqlite_error()
+        .is_some_and(|error| codes.contains(&error.extended_code))
+}
+
 /// The one table from SQLite's codes to error kinds and remedies.
 fn describe(error: rusqlite::Error, database: &str) -> Error {
     match error.sqlite_error_code() {
@@ -264,7 +273,9 @@ fn describe(error: rusqlite::Error, database: &str) -> Error {
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
             Error::invalid(format!("{database} cannot be written (check its permissions)"))
         }
-        Some(ErrorCode::DiskFull) => Error::failed(format!("no space left for {database} (free some, then try again)")),
+        Some(ErrorCode::DiskFull) => disk::no_space(),
+        // The shared memory of a reader needs room, too.
+        Some(ErrorCode::SystemIoFailure) if is_shared_memory(&error) => disk::no_space(),
         Some(ErrorCode::DatabaseCorrupt) => {
             Error::failed(format!("{database} is damaged (`check` tells how)")).because(error)
         }

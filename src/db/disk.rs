@@ -1,7 +1,8 @@
 //! Checks the disk before a load begins. A transaction that runs out of room rolls all of its rows back, after
 //! minutes in which other writers waited.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use rusqlite::Connection;
 
@@ -15,6 +16,39 @@ const LOG_BYTES_A_POLL: u64 = 36;
 
 /// A load below this size is not checked: the log grows by as much between two checkpoints anyway.
 const UNCHECKED_BYTES: u64 = 64 << 20;
+
+/// The folder of the database that this process opened last: errors of SQLite do not name it.
+static FOLDER: Mutex<Option<PathBuf>> = Mutex::new(None);
+
+/// The folder that `file` is in.
+pub fn folder_of(file: &Path) -> &Path {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    folder.unwrap_or(Path::new("."))
+}
+
+/// Notes the folder of a database for [`no_space`].
+pub(super) fn note_folder(file: &Path) {
+    let folder = folder_of(file);
+    let mut noted = FOLDER.lock().unwrap_or_else(PoisonError::into_inner);
+    if noted.as_deref() != Some(folder) {
+        *noted = Some(folder.to_owned());
+    }
+}
+
+/// The error of a full disk: the folder, what is free there, and the remedy.
+pub fn no_space() -> Error {
+    let noted = FOLDER.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let Some(folder) = noted else {
+        return Error::no_space("no space is left for the database (free some, then try again)");
+    };
+    let absolute = folder.canonicalize().unwrap_or(folder);
+    let free = free(&absolute).map_or_else(String::new, |free| format!(", where {} KiB are free", free >> 10));
+    Error::no_space(format!(
+        "no space is left for the database in {}{free} (free some space, or forget old polls with \
+         `import --prune-before TIME`)",
+        absolute.display()
+    ))
+}
 
 /// The most bytes that a transaction with `polls` new polls takes on the disk. If they lie among older ones
 /// (`is_late`), each may rewrite a page.
@@ -34,7 +68,7 @@ fn needed(db: &Connection, polls: u64, is_late: bool) -> Result<u64> {
 /// Refuses a load that does not fit on the database's disk.
 ///
 /// # Errors
-/// [`ErrorKind::Unavailable`](crate::error::ErrorKind), with the needed and the free bytes.
+/// [`ErrorKind::NoSpace`](crate::error::ErrorKind), with the needed and the free bytes.
 pub fn require(db: &Connection, polls: u64, is_late: bool) -> Result<()> {
     let needed = needed(db, polls, is_late)?;
     let folder = db.path().and_then(|file| Path::new(file).parent());
@@ -42,7 +76,7 @@ pub fn require(db: &Connection, polls: u64, is_late: bool) -> Result<()> {
         return Ok(());
     };
     match free(folder) {
-        Some(free) if free < needed => Err(Error::unavailable(format!(
+        Some(free) if free < needed => Err(Error::no_space(format!(
             "loading {polls} polls needs up to {} MiB in {}, where {} MiB are free, so nothing was written \
              (free some space, or load fewer at a time)",
             needed >> 20,

@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::connection::folder_of;
+use super::disk::folder_of;
 use crate::error::{Error, Result};
 
 /// How long a start waits for a process that holds the lock alone. An inspection takes milliseconds.

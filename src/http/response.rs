@@ -9,6 +9,9 @@ use crate::error::{Error, ErrorKind};
 /// When a refused client may try again, in seconds.
 const RETRY_AFTER_SECONDS: &str = "1";
 
+/// The same where the disk is full: somebody must make room first.
+const NO_SPACE_RETRY_SECONDS: &str = "30";
+
 /// An answer: a status, header fields, and a body.
 #[derive(Clone, Debug)]
 pub struct Response {
@@ -108,6 +111,7 @@ impl From<Error> for Response {
             ErrorKind::Invalid => Self::problem(400, error.message()),
             ErrorKind::NotFound => Self::problem(404, error.message()),
             ErrorKind::Unavailable => Self::problem(503, error.message()).with("Retry-After", RETRY_AFTER_SECONDS),
+            ErrorKind::NoSpace => Self::problem(507, error.message()).with("Retry-After", NO_SPACE_RETRY_SECONDS),
             ErrorKind::Failed => {
                 tracing::error!(%error, "a request failed");
                 Self::problem(500, "the server failed to answer; its log says why")
@@ -137,6 +141,7 @@ pub(super) const fn title(status: u16) -> &'static str {
         431 => "Request Header Fields Too Large",
         501 => "Not Implemented",
         503 => "Service Unavailable",
+        507 => "Insufficient Storage",
         505 => "HTTP Version Not Supported",
         _ => "Internal Server Error",
     }
