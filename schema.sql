@@ -12,7 +12,7 @@
 -- table. src/db/migrate.rs does the rest.
 
 PRAGMA application_id = 0x53746F72; -- "Stor"
-PRAGMA user_version = 7;
+PRAGMA user_version = 8;
 
 -- A store exists once any input names it.
 CREATE TABLE IF NOT EXISTS store (
@@ -35,10 +35,25 @@ CREATE TABLE IF NOT EXISTS poll (
 
 -- A copy of the newest polls for faster reading: each row has the polls of one hour in one value. The rows of
 -- `poll` are the truth: changing one deletes its hour here in the same transaction. If an hour is missing, its
--- rows are read. src/db/packed_bytes.rs explains the bytes.
+-- rows are read. src/db/packed_bytes.rs explains the bytes, which end in their checksum.
 CREATE TABLE IF NOT EXISTS packed_hour (
     hour  INTEGER PRIMARY KEY, -- poll.at / 3,600,000,000
     polls BLOB NOT NULL
+) STRICT;
+
+-- What the polls of each hour add up to, so that a damaged disk is noticed. Each change of polls changes it in
+-- the same transaction. src/db/digest.rs explains the numbers.
+CREATE TABLE IF NOT EXISTS hour_digest (
+    hour   INTEGER PRIMARY KEY, -- poll.at / 3,600,000,000
+    polls  INTEGER NOT NULL,    -- how many there are
+    digest INTEGER NOT NULL
+) STRICT;
+
+-- The same for stores, zones, names and hours, as of a generation of theirs; one row.
+CREATE TABLE IF NOT EXISTS fleet_digest (
+    only       INTEGER PRIMARY KEY CHECK (only = 1),
+    generation INTEGER NOT NULL, -- generation.value of 'fleet'
+    digest     INTEGER NOT NULL
 ) STRICT;
 
 -- The distinct weeks of opening hours; a week without stores is deleted.
@@ -62,7 +77,8 @@ CREATE TABLE IF NOT EXISTS store_hours (
 -- One report, or another product of the same queue. Its row is written before its id is returned, so that a
 -- restart finds it.
 CREATE TABLE IF NOT EXISTS report (
-    id            TEXT PRIMARY KEY, -- a UUID
+    number        INTEGER PRIMARY KEY,  -- the order of arrival: clocks may be set back
+    id            TEXT NOT NULL UNIQUE, -- a UUID
     state         TEXT NOT NULL CHECK (state IN ('Running', 'Complete', 'Failed')),
     kind          TEXT NOT NULL DEFAULT 'report',
     parameters    TEXT NOT NULL DEFAULT '{}', -- a JSON object: what its kind needs beside the next two
@@ -74,7 +90,10 @@ CREATE TABLE IF NOT EXISTS report (
     csv           BLOB,    -- the CSV itself, if a schema older than 4 kept it; NULL since: `rows` have it
     csv_bytes     INTEGER, -- how long its CSV is, once Complete
     stores        TEXT,    -- store_list.hash: the stores that it has rows of, once Complete
-    rows          BLOB     -- once Complete; src/uptime/row.rs explains those of a report
+    rows          BLOB,    -- once Complete; src/uptime/row.rs explains those of a report
+    checksum      INTEGER, -- of `rows`, or of `csv`, once Complete
+    -- How many times in a row the server ended without a stop while this report was being made.
+    attempts      INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
 -- The stores of reports; reports of the same stores share one list.
@@ -83,17 +102,14 @@ CREATE TABLE IF NOT EXISTS store_list (
     store_ids TEXT NOT NULL     -- a JSON array, in the order of the rows
 ) STRICT;
 
-CREATE INDEX IF NOT EXISTS report_by_age ON report (triggered_at, id);
-
--- Answers to requests with an Idempotency-Key, kept for a day.
+-- Answers to requests with an Idempotency-Key; the oldest are deleted.
 CREATE TABLE IF NOT EXISTS idempotency (
-    key         TEXT PRIMARY KEY,
-    fingerprint TEXT NOT NULL, -- of the request: its kind, length and checksum
+    number      INTEGER PRIMARY KEY,  -- the order of arrival
+    key         TEXT NOT NULL UNIQUE,
+    fingerprint TEXT NOT NULL,        -- of the request: its kind, length and checksum
     answer      TEXT NOT NULL,
     answered_at INTEGER NOT NULL
-) STRICT, WITHOUT ROWID;
-
-CREATE INDEX IF NOT EXISTS idempotency_by_age ON idempotency (answered_at);
+) STRICT;
 
 -- Counters of changes: each transaction that changes polls, or stores and hours, adds one. A server's memory
 -- is valid while they stay the same.
@@ -135,4 +151,4 @@ SELECT id,
        (finished_at - triggered_at) / 1000.0 AS took_ms,
        csv_bytes,
        error
-FROM report ORDER BY triggered_at;
+FROM report ORDER BY number;

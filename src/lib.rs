@@ -17,7 +17,7 @@
 //! | [`render`] | products as files, one renderer a format |
 //! | [`civil`], [`clock`] | instants as text; the machine's clock |
 //! | [`uptime`] | the pure core: what every number means |
-//! | [`error`], [`parallel`], [`docs`] | errors and remedies; fork and join; the guides |
+//! | [`error`], [`health`], [`parallel`], [`docs`] | errors and remedies; what is wrong now; fork and join; the guides |
 //!
 //! # A poll's way, from the line to the report
 //! 1. [`ingest::import`] takes the inputs of a call, whichever front end has them.
@@ -60,6 +60,7 @@ pub mod error;
 pub mod export;
 pub mod fleet_view;
 pub mod generate;
+pub mod health;
 pub mod hot_window;
 pub mod http;
 pub mod ingest;

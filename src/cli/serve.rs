@@ -238,6 +238,7 @@ pub fn serve(
         periodic.push(every(period, "the simulation", move || work(&writer))?);
     }
 
+    let health = Arc::clone(writer.watch().health());
     let signal = signals.forever().next();
     tracing::info!(signal = signal.unwrap_or_default(), "stopping");
     let (stopped, done) = bounded(1);
@@ -264,7 +265,12 @@ pub fn serve(
         tracing::warn!("the stop took too long and was cut; all that was acknowledged is on disk");
     }
     held.end_cleanly();
-    Ok(())
+    match health.fails_the_stop() {
+        false => Ok(()),
+        true => Err(Error::failed(
+            "the database or its disk failed while the server ran; the log above says how (`check` tells more)",
+        )),
+    }
 }
 
 /// Runs `work` on its own thread.

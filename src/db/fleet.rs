@@ -7,7 +7,7 @@ use foldhash::fast::RandomState;
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::schedules::{self, ScheduleKey};
-use super::{Changed, generation};
+use super::{Changed, digest, generation};
 use crate::error::{Error, Result};
 use crate::uptime::business_hours::{Pattern, ZONE_DEFAULT};
 use crate::uptime::fleet::{Fleet, PatternIndex, StoreKey};
@@ -27,6 +27,7 @@ pub struct Label {
 /// When the database cannot be read, or holds a zone or hours that this program does not know: another
 /// program wrote them, and `check` lists them all.
 pub fn load(db: &Connection) -> Result<Fleet> {
+    digest::verify_fleet(db)?;
     let weeks = schedules::all(db)?;
     let mut zones: HashMap<String, Tz, RandomState> = HashMap::default();
     let mut places: HashMap<(Tz, Option<ScheduleKey>), PatternIndex, RandomState> = HashMap::default();
@@ -73,7 +74,10 @@ pub fn load(db: &Connection) -> Result<Fleet> {
 /// # Errors
 /// When the database cannot be read, and those of `each`.
 pub fn for_each_zone(db: &Connection, mut each: impl FnMut(&str, &str) -> Result<()>) -> Result<()> {
-    let mut select = db.prepare("SELECT store_id, timezone FROM store WHERE timezone IS NOT NULL ORDER BY store_id")?;
+    digest::verify_fleet(db)?;
+    // Without the index, which no digest covers.
+    let mut select =
+        db.prepare("SELECT store_id, timezone FROM store WHERE timezone IS NOT NULL ORDER BY +store_id")?;
     let mut rows = select.query([])?;
     while let Some(row) = rows.next()? {
         each(text(row, 0)?, text(row, 1)?)?;
@@ -86,8 +90,9 @@ pub fn for_each_zone(db: &Connection, mut each: impl FnMut(&str, &str) -> Result
 /// # Errors
 /// When the database cannot be read, and those of `each`.
 pub fn for_each_label(db: &Connection, mut each: impl FnMut(&str, &str, &str) -> Result<()>) -> Result<()> {
+    digest::verify_fleet(db)?;
     let mut select =
-        db.prepare("SELECT store_id, name, store_group FROM store WHERE name IS NOT NULL ORDER BY store_id")?;
+        db.prepare("SELECT store_id, name, store_group FROM store WHERE name IS NOT NULL ORDER BY +store_id")?;
     let mut rows = select.query([])?;
     while let Some(row) = rows.next()? {
         each(text(row, 0)?, text(row, 1)?, text(row, 2)?)?;

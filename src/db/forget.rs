@@ -5,7 +5,8 @@
 use rusqlite::{Connection, OptionalExtension};
 use uuid::Uuid;
 
-use super::{generation, made_up, packed, polls, reports, schedules, write};
+use super::poll_table::{self, Taken};
+use super::{digest, generation, made_up, packed, polls, reports, schedules, write};
 use crate::error::Result;
 use crate::uptime::fleet::StoreKey;
 use crate::uptime::interval::{DAY, Interval, Micros};
@@ -28,7 +29,7 @@ pub fn store(db: &Connection, id: &str) -> Result<Option<u64>> {
     };
     db.execute("DELETE FROM store_hours WHERE store = ?1", [key])?;
     schedules::forget_unused(db)?;
-    let polls = db.execute("DELETE FROM poll WHERE store = ?1", [key])? as u64;
+    let polls = poll_table::delete(db, Taken::Of(key, polls::ALL_TIME))?;
     packed::forget(db, polls::ALL_TIME)?;
     generation::advance(db, generation::Kind::Fleet)?;
     generation::advance(db, generation::Kind::Polls)?;
@@ -46,6 +47,7 @@ pub fn made_up(db: &Connection) -> Result<Option<Vec<Uuid>>> {
     }
     // They are all there is.
     db.execute_batch("DELETE FROM poll; DELETE FROM store_hours; DELETE FROM store;")?;
+    digest::forget_polls(db)?;
     schedules::forget_unused(db)?;
     packed::forget(db, polls::ALL_TIME)?;
     let forgotten = reports::forget_made_up(db, made_up::PREFIX)?;
@@ -63,7 +65,7 @@ pub fn prune_some(db: &Connection, before: Micros) -> Result<u64> {
     let mut next = db.prepare_cached("SELECT at FROM poll WHERE at < ?1 ORDER BY at LIMIT 1 OFFSET ?2")?;
     let mut cuts = next.query_map((before, PRUNE_POLLS), |row| row.get(0))?;
     let cut: Micros = cuts.next().transpose()?.unwrap_or(before);
-    let polls = db.execute("DELETE FROM poll WHERE at < ?1", [cut])? as u64;
+    let polls = poll_table::delete(db, Taken::Before(cut))?;
     if polls > 0 {
         packed::forget(db, Interval::new(Micros::MIN, cut))?;
         generation::advance(db, generation::Kind::Polls)?;

@@ -45,7 +45,7 @@ pub fn find(db: &Connection, key: &str, fingerprint: &str, at: Micros) -> Result
 pub fn keep(db: &Connection, key: &str, fingerprint: &str, answer: &str, at: Micros) -> Result<()> {
     db.prepare_cached("DELETE FROM idempotency WHERE answered_at <= ?1")?
         .execute([at - KEPT])?;
-    db.prepare_cached("INSERT INTO idempotency VALUES (?1, ?2, ?3, ?4)")?
+    db.prepare_cached("INSERT INTO idempotency (key, fingerprint, answer, answered_at) VALUES (?1, ?2, ?3, ?4)")?
         .execute((key, fingerprint, answer, at))?;
     Ok(())
 }

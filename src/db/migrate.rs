@@ -5,14 +5,15 @@
 
 use rusqlite::Connection;
 
-use super::reports;
+use super::digest::{self, HourDigests};
+use super::{poll_table, reports};
 use crate::error::Result;
 
 /// The schema, with the application id and version it sets.
 const SCHEMA: &str = include_str!("../../schema.sql");
 
 /// The version of the schema that this program writes and reads.
-pub(super) const SCHEMA_VERSION: i32 = 7;
+pub(super) const SCHEMA_VERSION: i32 = 8;
 
 /// Changes of version 4. The packed format is new, so hours are packed again.
 const TO_4: &str = "
@@ -54,6 +55,29 @@ const TO_7: &str = "
     ALTER TABLE store ADD COLUMN polled INTEGER NOT NULL DEFAULT 0 CHECK (polled IN (0, 1));
     UPDATE store SET polled = 1 WHERE key IN (SELECT DISTINCT store FROM poll);";
 
+/// Before version 8 reports and kept answers were in the order of clocks, and nothing had a checksum. Views would follow
+/// the renamed tables.
+const BEFORE_8: &str = "
+    DROP VIEW IF EXISTS reports_readable;
+    DROP INDEX IF EXISTS report_by_age;
+    DROP INDEX IF EXISTS idempotency_by_age;
+    CREATE TABLE IF NOT EXISTS idempotency (key, fingerprint, answer, answered_at);
+    ALTER TABLE report RENAME TO report_7;
+    ALTER TABLE idempotency RENAME TO idempotency_7;
+    DROP TABLE IF EXISTS packed_hour;";
+
+/// Changes of version 8.
+const TO_8: &str = "
+    INSERT INTO report (id, state, kind, parameters, as_of, interpolation, triggered_at,
+                        finished_at, error, csv, csv_bytes, stores, rows, checksum)
+        SELECT id, state, kind, parameters, as_of, interpolation, triggered_at,
+               finished_at, error, csv, csv_bytes, stores, rows, checksum(coalesce(csv, rows))
+        FROM report_7 ORDER BY triggered_at, id;
+    DROP TABLE report_7;
+    INSERT INTO idempotency (key, fingerprint, answer, answered_at)
+        SELECT key, fingerprint, answer, answered_at FROM idempotency_7 ORDER BY answered_at;
+    DROP TABLE idempotency_7;";
+
 /// Upgrades a database of `version`; 0 means an empty one.
 ///
 /// # Errors
@@ -69,6 +93,9 @@ pub(super) fn migrate(db: &Connection, version: i32) -> Result<()> {
     if is_older(6) {
         reports::migrate_to_6(db)?;
     }
+    if is_older(8) {
+        db.execute_batch(BEFORE_8)?;
+    }
     db.execute_batch(SCHEMA)?;
     if is_older(6) {
         if version >= 2 {
@@ -79,5 +106,11 @@ pub(super) fn migrate(db: &Connection, version: i32) -> Result<()> {
     if is_older(7) {
         db.execute_batch(TO_7)?;
     }
-    Ok(())
+    if is_older(8) {
+        digest::with_function(db, |db| Ok(db.execute_batch(TO_8)?))?;
+        let mut digests = HourDigests::default();
+        poll_table::for_each_unverified(db, |store, poll| digests.add(poll.at(), store, poll.status()))?;
+        digests.store(db)?;
+    }
+    digest::seal_fleet(db)
 }

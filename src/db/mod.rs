@@ -3,7 +3,7 @@
 //! In reading order, from the bottom: [`connection`] opens the file and `migrate` brings it up to date.
 //! [`generation`] tells when data in memory are stale. [`store_keys`], [`schedules`] and [`fleet`] hold the
 //! stores; `poll_table` holds the polls, [`packed`] a copy of the newest ones for faster reading, and [`polls`]
-//! joins both. [`reports`] holds the jobs and their results, [`idempotency`] the answers already given.
+//! joins both; [`digest`] tells when a disk has changed rows. [`reports`] holds the jobs and their results, [`idempotency`] the answers already given.
 //! [`forget`] deletes; [`made_up`] tells a first visitor's made-up stores from real ones; [`disk`] refuses a load
 //! without room. [`lock`] tells which processes have the file. [`writer`] is a server's only way to change
 //! data. [`check`] verifies every invariant that the schema cannot express.
@@ -13,6 +13,7 @@
 
 pub mod check;
 pub mod connection;
+pub mod digest;
 pub mod disk;
 pub mod fit;
 pub mod fleet;
@@ -29,6 +30,7 @@ pub mod polls;
 pub mod reports;
 pub mod schedules;
 pub mod store_keys;
+pub mod watch;
 pub mod writer;
 
 use std::ops::AddAssign;
@@ -68,6 +70,7 @@ pub fn write<T>(db: &mut Connection, change: impl FnOnce(&Connection) -> Result<
     // Immediate: a deferred transaction that becomes a writer can fail half-way with "busy".
     let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let answer = change(&transaction)?;
+    digest::seal_fleet(&transaction)?;
     transaction.commit()?;
     Ok(answer)
 }

@@ -12,11 +12,13 @@ use std::time::Instant;
 
 use rusqlite::Connection;
 
+use super::digest::{HourDigests, hour_of};
 use super::packed_bytes::{PackedHours, pack, span_of};
 use super::{Changed, poll_table, write};
-use crate::error::{Error, Result};
+use crate::civil;
+use crate::error::Result;
 use crate::uptime::fleet::StoreKey;
-use crate::uptime::interval::{HOUR, Interval, Micros};
+use crate::uptime::interval::{HOUR, Interval};
 use crate::uptime::poll::Poll;
 use crate::uptime::window::REACH;
 
@@ -26,11 +28,6 @@ const PACKED_POLLS_MIN: usize = 32;
 /// How many hours are kept, counted back from the newest: a report's reach, and a quarter of a day by which
 /// a reader may lag.
 const KEPT_HOURS: i64 = REACH / HOUR + 6;
-
-/// The hour of an instant, counted from 1970.
-fn hour_of(at: Micros) -> i64 {
-    at.div_euclid(HOUR)
-}
 
 /// Packs polls while they are added; the caller reports each chunk before and after it is written.
 pub(super) struct Packing<'db> {
@@ -130,16 +127,10 @@ fn rows_of(db: &Connection, hour: i64) -> Result<Vec<(StoreKey, Poll)>> {
     Ok(polls)
 }
 
-fn damaged(hour: i64) -> Error {
-    Error::failed(format!(
-        "the packed hour {hour} of the database is damaged (`DELETE FROM packed_hour` in the sqlite3 shell mends it: rows are read then)"
-    ))
-}
-
-/// The packed hours within `span`. `rows` receives each stretch that is not packed.
+/// The packed hours within `span`. `rows` receives each stretch that is not packed, or whose packed form is damaged.
 ///
 /// # Errors
-/// When the database cannot be read or a packed hour is damaged, and those of `rows`.
+/// When the database cannot be read, and those of `rows`.
 pub(super) fn read(
     view: &Connection,
     span: Interval,
@@ -160,12 +151,16 @@ pub(super) fn read(
         if inside.is_empty() {
             continue;
         }
-        if from < inside.start {
-            rows(Interval::new(from, inside.start))?;
-        }
         let bytes = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
         if !packed.add(hour, bytes) {
-            return Err(damaged(hour));
+            tracing::warn!(
+                hour = civil::format_utc(span_of(hour).start),
+                "a packed hour is damaged, so its rows are read (`check --repair` packs it again)"
+            );
+            continue;
+        }
+        if from < inside.start {
+            rows(Interval::new(from, inside.start))?;
         }
         from = inside.end;
     }
@@ -224,7 +219,7 @@ pub fn pack_next(db: &Connection, from: i64) -> Result<Option<i64>> {
     Ok(None)
 }
 
-/// The hours whose packed polls differ from their rows.
+/// The hours whose packed polls are damaged, or not those of their digest.
 ///
 /// # Errors
 /// When the database cannot be read.
@@ -234,16 +229,25 @@ pub fn wrong(db: &Connection) -> Result<Vec<i64>> {
     let mut wrong = Vec::new();
     while let Some(row) = hours.next()? {
         let hour = row.get(0)?;
-        let mut packed = Vec::new();
+        let mut digests = HourDigests::default();
         let mut hour_alone = PackedHours::with_capacity(span_of(hour), 0);
         let bytes = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
         let whole = hour_alone.add(hour, bytes);
-        hour_alone.each(|store, poll| packed.push((store, poll)));
-        // Polls of one instant have no fixed order.
-        packed.sort_unstable_by_key(|&(store, poll): &(StoreKey, Poll)| (poll.at(), store));
-        if !whole || packed != rows_of(db, hour)? {
+        hour_alone.each(|store, poll| digests.add(poll.at(), store, poll.status()));
+        if !whole || digests.first_difference(db, span_of(hour))?.is_some() {
             wrong.push(hour);
         }
     }
     Ok(wrong)
+}
+
+/// Deletes packed hours that are wrong; [`pack_next`] makes them again from their rows.
+///
+/// # Errors
+/// When the database cannot be written.
+pub fn forget_hours(db: &Connection, hours: &[i64]) -> Result<()> {
+    for &hour in hours {
+        forget(db, span_of(hour))?;
+    }
+    Ok(())
 }

@@ -10,8 +10,11 @@
 //! 3. For each group, one byte a poll: the store's place in the block. Then, for each poll, the microseconds
 //!    since the start of the hour.
 //!
+//! 4. The checksum of all that, in eight bytes.
+//!
 //! Numbers take four bytes, little-endian: five bytes a poll, where a row takes about twenty.
 
+use super::digest::checksum;
 use crate::uptime::fleet::StoreKey;
 use crate::uptime::history::BLOCK_STORES;
 use crate::uptime::history_builder::{ByBlock, Group};
@@ -74,6 +77,7 @@ pub(super) fn pack(start: Micros, polls: &[(StoreKey, Poll)]) -> Vec<u8> {
         packed[*time..*time + 4].copy_from_slice(&since.to_le_bytes());
         (*slot, *time) = (*slot + 1, *time + 4);
     }
+    packed.extend_from_slice(&checksum(&packed).to_le_bytes());
     packed
 }
 
@@ -114,11 +118,17 @@ impl PackedHours {
         }
     }
 
-    /// Adds an hour; returns false if the bytes are malformed.
-    pub(super) fn add(&mut self, hour: i64, packed: &[u8]) -> bool {
+    /// Adds an hour; returns false if the bytes are damaged.
+    pub(super) fn add(&mut self, hour: i64, stored: &[u8]) -> bool {
+        let Some((packed, &sum)) = stored.split_last_chunk() else {
+            return false;
+        };
         let Some((groups, rest)) = packed.split_first_chunk() else {
             return false;
         };
+        if i64::from_le_bytes(sum) != checksum(packed) {
+            return false;
+        }
         let (list, _) = rest.as_chunks::<8>();
         let Some(list) = list.get(..u32::from_le_bytes(*groups) as usize) else {
             return false;
@@ -249,10 +259,16 @@ mod tests {
         let taken = |bytes: &[u8]| PackedHours::with_capacity(span_of(HOUR_PACKED), 0).add(HOUR_PACKED, bytes);
         assert!(taken(&bytes));
         assert!((0..bytes.len()).all(|length| !taken(&bytes[..length])));
-        for place in 0..4 + 8 * 10 {
+        for place in 0..bytes.len() {
             let mut bytes = bytes.clone();
+            bytes[place] ^= 1 << (place % 8);
+            assert!(!taken(&bytes), "{place}");
+        }
+        // Even with a right checksum, bytes that are accepted can be read.
+        for place in 0..4 + 8 * 10 {
+            let mut bytes = bytes[..bytes.len() - 8].to_vec();
             bytes[place] ^= 0x80;
-            // Bytes that are accepted can be read.
+            bytes.extend_from_slice(&checksum(&bytes).to_le_bytes());
             let mut hours = PackedHours::with_capacity(span_of(HOUR_PACKED), 0);
             if hours.add(HOUR_PACKED, &bytes) {
                 hours.each(|_, _| {});

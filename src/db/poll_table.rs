@@ -1,8 +1,10 @@
-//! The table `poll`: its newest row, a range of rows, and adding more. It leaves packed hours alone.
+//! The table `poll`: its newest row, a range of rows, adding and removing, with the digests of the hours. It leaves
+//! packed hours alone.
 
 use rusqlite::{CachedStatement, Connection};
 
 use super::Changed;
+use super::digest::{HourDigests, whole_hours};
 use crate::error::Result;
 use crate::uptime::fleet::StoreKey;
 use crate::uptime::interval::{Interval, Micros};
@@ -49,10 +51,10 @@ pub fn for_each(db: &Connection, each: impl FnMut(Micros, StoreKey, Status) -> R
     for_each_within(db, ALL_TIME, each)
 }
 
-/// Like [`for_each`], for the polls within `span`.
+/// Like [`for_each`], for the polls within `span`. After its last hour, it compares all hours with their digests.
 ///
 /// # Errors
-/// As [`for_each`].
+/// As [`for_each`]; when the polls of an hour are not those that were stored.
 pub fn for_each_within(
     db: &Connection,
     span: Interval,
@@ -60,12 +62,70 @@ pub fn for_each_within(
 ) -> Result<()> {
     let mut select =
         db.prepare_cached("SELECT at, store, active FROM poll WHERE at >= ?1 AND at < ?2 ORDER BY at, store")?;
-    let mut rows = select.query([span.start, span.end])?;
+    let whole = whole_hours(span);
+    let mut digests = HourDigests::default();
+    let mut rows = select.query([whole.start, whole.end])?;
     while let Some(row) = rows.next()? {
-        let poll = Poll::from_row(row.get(0)?, row.get(2)?);
-        each(poll.at(), row.get(1)?, poll.status())?;
+        let (poll, store) = (Poll::from_row(row.get(0)?, row.get(2)?), row.get(1)?);
+        digests.add(poll.at(), store, poll.status());
+        if span.contains(poll.at()) {
+            each(poll.at(), store, poll.status())?;
+        }
+    }
+    digests.verify(db, whole)
+}
+
+/// Calls `each` with every poll, right or not.
+///
+/// # Errors
+/// When the database cannot be read.
+pub(super) fn for_each_unverified(db: &Connection, mut each: impl FnMut(StoreKey, Poll)) -> Result<()> {
+    let mut select = db.prepare("SELECT at, store, active FROM poll")?;
+    let mut rows = select.query([])?;
+    while let Some(row) = rows.next()? {
+        each(row.get(1)?, Poll::from_row(row.get(0)?, row.get(2)?));
     }
     Ok(())
+}
+
+/// The polls that a deletion takes.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Taken {
+    /// All before an instant.
+    Before(Micros),
+    /// Those of a store within a span.
+    Of(StoreKey, Interval),
+}
+
+/// Deletes polls; returns how many.
+///
+/// # Errors
+/// When the database cannot be written.
+pub(super) fn delete(db: &Connection, taken: Taken) -> Result<u64> {
+    let mut digests = HourDigests::default();
+    let mut polls = 0;
+    let mut subtract = |rows: &mut rusqlite::Rows<'_>| -> Result<()> {
+        while let Some(row) = rows.next()? {
+            let poll = Poll::from_row(row.get(0)?, row.get(2)?);
+            digests.subtract(poll.at(), row.get(1)?, poll.status());
+            polls += 1;
+        }
+        Ok(())
+    };
+    match taken {
+        Taken::Before(before) => {
+            let mut delete = db.prepare_cached("DELETE FROM poll WHERE at < ?1 RETURNING at, store, active")?;
+            subtract(&mut delete.query([before])?)?;
+        }
+        Taken::Of(store, Interval { start, end }) => {
+            let mut delete = db.prepare_cached(
+                "DELETE FROM poll WHERE at >= ?2 AND at < ?3 AND store = ?1 RETURNING at, store, active",
+            )?;
+            subtract(&mut delete.query((store, start, end))?)?;
+        }
+    }
+    digests.store(db)?;
+    Ok(polls)
 }
 
 /// Whether exactly this poll of `store` is stored.
@@ -100,33 +160,54 @@ impl<'db> Upsert<'db> {
         }
     }
 
-    /// Adds that number of polls, with distinct stores and instants; `are_new` says that none is stored.
-    pub(super) fn run(&mut self, chunk: &[(StoreKey, Poll)], are_new: bool) -> Result<Changed> {
+    /// Adds that number of polls, with distinct stores and instants; `are_new` says that none is stored. `digests`
+    /// receives the changes.
+    pub(super) fn run(
+        &mut self,
+        chunk: &[(StoreKey, Poll)],
+        are_new: bool,
+        digests: &mut HourDigests,
+    ) -> Result<Changed> {
         let (db, rows) = (self.db, chunk.len() as u64);
         let values = || vec!["(?, ?, ?)"; self.rows].join(", ");
         if are_new {
             let add = prepare(db, &mut self.add, || {
                 format!("INSERT OR REPLACE INTO poll VALUES {}", values())
             })?;
+            bind(add, chunk)?;
+            add.raw_execute()?;
+            digests.add_polls(chunk);
             return Ok(Changed {
-                new: execute(add, chunk)?,
+                new: rows,
                 ..Changed::default()
             });
         }
         let insert = prepare(db, &mut self.insert, || {
-            format!("INSERT INTO poll VALUES {} ON CONFLICT DO NOTHING", values())
+            format!(
+                "INSERT INTO poll VALUES {} ON CONFLICT DO NOTHING RETURNING at, store, active",
+                values()
+            )
         })?;
-        let new = execute(insert, chunk)?;
+        let mut new = 0;
+        execute(insert, chunk, |at, store, status| {
+            digests.add(at, store, status);
+            new += 1;
+        })?;
         let mut replaced = 0;
         if new < rows {
             let correct = prepare(db, &mut self.correct, || {
                 format!(
                     "INSERT INTO poll VALUES {}
-                     ON CONFLICT DO UPDATE SET active = excluded.active WHERE active <> excluded.active",
+                     ON CONFLICT DO UPDATE SET active = excluded.active WHERE active <> excluded.active
+                     RETURNING at, store, active",
                     values()
                 )
             })?;
-            replaced = execute(correct, chunk)?;
+            execute(correct, chunk, |at, store, status| {
+                digests.subtract(at, store, status.other());
+                digests.add(at, store, status);
+                replaced += 1;
+            })?;
         }
         Ok(Changed {
             removed: 0,
@@ -149,8 +230,23 @@ fn prepare<'db, 's>(
     })
 }
 
-/// Runs a statement with three values a poll; returns the number of changed rows.
-fn execute(statement: &mut CachedStatement<'_>, chunk: &[(StoreKey, Poll)]) -> Result<u64> {
+/// Runs a statement with three values a poll; `each` receives every changed row.
+fn execute(
+    statement: &mut CachedStatement<'_>,
+    chunk: &[(StoreKey, Poll)],
+    mut each: impl FnMut(Micros, StoreKey, Status),
+) -> Result<()> {
+    bind(statement, chunk)?;
+    let mut rows = statement.raw_query();
+    while let Some(row) = rows.next()? {
+        let poll = Poll::from_row(row.get(0)?, row.get(2)?);
+        each(poll.at(), row.get(1)?, poll.status());
+    }
+    Ok(())
+}
+
+/// Binds three values a poll.
+fn bind(statement: &mut CachedStatement<'_>, chunk: &[(StoreKey, Poll)]) -> Result<()> {
     let mut parameter = 1;
     for &(store, poll) in chunk {
         statement.raw_bind_parameter(parameter, poll.at())?;
@@ -158,5 +254,5 @@ fn execute(statement: &mut CachedStatement<'_>, chunk: &[(StoreKey, Poll)]) -> R
         statement.raw_bind_parameter(parameter + 2, poll.is_active())?;
         parameter += 3;
     }
-    Ok(statement.raw_execute()? as u64)
+    Ok(())
 }

@@ -3,12 +3,13 @@
 //! It reads packed hours where they exist, and keeps them consistent with the rows.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::Connection;
 use rusqlite::functions::{Aggregate, Context, FunctionFlags};
 
 use super::connection::open_reader;
+use super::digest::{HourDigests, whole_hours};
 use super::packed::{self, Packing};
 use super::packed_bytes::PackedHours;
 pub use super::poll_table::{ALL_TIME, first, for_each, for_each_within, is_stored, newest, newest_until};
@@ -120,40 +121,69 @@ fn read_part(view: &Connection, span: Interval) -> Result<ReadPart> {
     let gathered = Gathered::default();
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DIRECTONLY;
     view.create_aggregate_function("gather_polls", 3, flags, gathered.clone())?;
-    let packed = packed::read(view, span, |span| {
+    let packed = packed::read(view, span, |part| {
+        let whole = whole_hours(part);
         let mut select =
             view.prepare_cached("SELECT gather_polls(at, store, active) FROM poll WHERE at >= ?1 AND at < ?2")?;
-        Ok(select.query_row([span.start, span.end], |_| Ok(()))?)
+        gathered.begin(part);
+        select.query_row([whole.start, whole.end], |_| Ok(()))?;
+        gathered.end().verify(view, whole)
     })?;
     view.remove_function("gather_polls", 3)?;
-    Ok((packed, gathered.take()))
+    Ok((packed, gathered.take().polls))
+}
+
+/// Polls gathered from rows.
+#[derive(Default)]
+struct GatheredRows {
+    /// The polls outside are not gathered.
+    span: Option<Interval>,
+    polls: Builder,
+    /// Of all polls since the beginning of this span, also those outside.
+    digests: HourDigests,
 }
 
 /// The aggregate function `gather_polls(at, store, active)`, and its target.
 #[derive(Clone, Default)]
-struct Gathered(Arc<Mutex<Builder>>);
+struct Gathered(Arc<Mutex<GatheredRows>>);
 
 impl Gathered {
-    fn take(&self) -> Builder {
-        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    fn lock(&self) -> MutexGuard<'_, GatheredRows> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn put(&self, polls: Builder) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = polls;
+    fn begin(&self, span: Interval) {
+        self.lock().span = Some(span);
+    }
+
+    fn end(&self) -> HourDigests {
+        std::mem::take(&mut self.lock().digests)
+    }
+
+    fn take(&self) -> GatheredRows {
+        std::mem::take(&mut self.lock())
+    }
+
+    fn put(&self, rows: GatheredRows) {
+        *self.lock() = rows;
     }
 }
 
-impl Aggregate<Builder, bool> for Gathered {
-    fn init(&self, _: &mut Context<'_>) -> rusqlite::Result<Builder> {
+impl Aggregate<GatheredRows, bool> for Gathered {
+    fn init(&self, _: &mut Context<'_>) -> rusqlite::Result<GatheredRows> {
         Ok(self.take())
     }
 
-    fn step(&self, row: &mut Context<'_>, polls: &mut Builder) -> rusqlite::Result<()> {
-        polls.push(row.get(1)?, Poll::from_row(row.get(0)?, row.get(2)?));
+    fn step(&self, row: &mut Context<'_>, rows: &mut GatheredRows) -> rusqlite::Result<()> {
+        let (store, poll) = (row.get(1)?, Poll::from_row(row.get(0)?, row.get(2)?));
+        rows.digests.add(poll.at(), store, poll.status());
+        if rows.span.is_some_and(|span| span.contains(poll.at())) {
+            rows.polls.push(store, poll);
+        }
         Ok(())
     }
 
-    fn finalize(&self, _: &mut Context<'_>, polls: Option<Builder>) -> rusqlite::Result<bool> {
+    fn finalize(&self, _: &mut Context<'_>, polls: Option<GatheredRows>) -> rusqlite::Result<bool> {
         // None: there was no row, and the gathered polls stay in place.
         let some = polls.is_some();
         if let Some(polls) = polls {
@@ -170,6 +200,7 @@ impl Aggregate<Builder, bool> for Gathered {
 pub fn add(db: &Connection, polls: impl IntoIterator<Item = Result<(StoreKey, Poll)>>) -> Result<Added> {
     let mut insert = Upsert::new(db, INSERT_ROWS);
     let mut packing = Packing::new(db)?;
+    let mut digests = HourDigests::default();
     let mut changed = Changed::default();
     // None once there are too many for memory to follow.
     let mut followed = Some(Vec::new());
@@ -182,8 +213,8 @@ pub fn add(db: &Connection, polls: impl IntoIterator<Item = Result<(StoreKey, Po
         let are_new = packing.before(&chunk)?;
         let chunk_changed = match chunk.len() {
             0 => break,
-            INSERT_ROWS => insert.run(&chunk, are_new)?,
-            fewer => Upsert::new(db, fewer).run(&chunk, are_new)?,
+            INSERT_ROWS => insert.run(&chunk, are_new, &mut digests)?,
+            fewer => Upsert::new(db, fewer).run(&chunk, are_new, &mut digests)?,
         };
         packing.after(chunk_changed)?;
         changed += chunk_changed;
@@ -194,6 +225,7 @@ pub fn add(db: &Connection, polls: impl IntoIterator<Item = Result<(StoreKey, Po
         chunk.clear();
     }
     packing.finish()?;
+    digests.store(db)?;
     let mut change = None;
     if changed.new + changed.replaced > 0 {
         let before = generation::current(db)?.polls;

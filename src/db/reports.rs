@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use rusqlite::{Connection, OptionalExtension, Row};
 use uuid::Uuid;
 
+use super::digest::checksum;
 use super::made_up;
 use crate::error::{Error, Result};
 use crate::render::store_list::StoreList;
@@ -174,11 +175,12 @@ pub fn complete(db: &Connection, triggered: &Triggered, made: Rows<'_>, finished
     // One statement, because most reports have no row yet.
     db.prepare_cached(
         "INSERT INTO report (id, state, kind, parameters, as_of, interpolation, triggered_at,
-                             finished_at, csv_bytes, stores, rows)
-         VALUES (?1, 'Complete', ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+                             finished_at, csv_bytes, stores, rows, checksum)
+         VALUES (?1, 'Complete', ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
          ON CONFLICT (id) DO UPDATE SET
              state = excluded.state, finished_at = excluded.finished_at,
-             csv_bytes = excluded.csv_bytes, stores = excluded.stores, rows = excluded.rows",
+             csv_bytes = excluded.csv_bytes, stores = excluded.stores, rows = excluded.rows,
+             checksum = excluded.checksum",
     )?
     .execute((
         triggered.id.to_string(),
@@ -191,6 +193,7 @@ pub fn complete(db: &Connection, triggered: &Triggered, made: Rows<'_>, finished
         made.csv_bytes,
         made.stores.hash(),
         made.rows,
+        checksum(made.rows),
     ))?;
     Ok(())
 }
@@ -292,20 +295,28 @@ pub fn find(db: &Connection, id: Uuid) -> Result<Report> {
 /// When the database cannot be read.
 pub fn kept(db: &Connection, id: Uuid) -> Result<Option<Kept>> {
     let mut select = db.prepare_cached(
-        "SELECT csv, kind, rows, coalesce((SELECT store_ids FROM store_list WHERE hash = stores), '')
+        "SELECT csv, kind, rows, coalesce((SELECT store_ids FROM store_list WHERE hash = stores), ''), stores, checksum
          FROM report WHERE id = ?1 AND state = 'Complete'",
     )?;
     let kept = |row: &Row<'_>| {
-        Ok(match row.get(0)? {
-            Some(csv) => Kept::Csv(csv),
-            None => Kept::Rows {
-                kind: row.get(1)?,
-                rows: row.get::<_, Option<_>>(2)?.unwrap_or_default(),
-                stores: row.get(3)?,
-            },
-        })
+        let sum: Option<i64> = row.get(5)?;
+        let csv: Option<Vec<u8>> = row.get(0)?;
+        if let Some(csv) = csv {
+            return Ok((sum == Some(checksum(&csv))).then_some(Kept::Csv(csv)));
+        }
+        let (rows, hash): (Option<Vec<u8>>, Option<String>) = (row.get(2)?, row.get(4)?);
+        let (rows, stores) = (rows.unwrap_or_default(), row.get::<_, String>(3)?);
+        let is_right = sum == Some(checksum(&rows)) && hash.is_none_or(|hash| hash == StoreList::hash_of(&stores));
+        let kind = row.get(1)?;
+        Ok(is_right.then_some(Kept::Rows { kind, stores, rows }))
     };
-    Ok(select.query_row([id.to_string()], kept).optional()?)
+    match select.query_row([id.to_string()], kept).optional()? {
+        None => Ok(None),
+        Some(Some(kept)) => Ok(Some(kept)),
+        Some(None) => Err(Error::failed(format!(
+            "report {id} is damaged: its rows are not those that were stored (make it again)"
+        ))),
+    }
 }
 
 /// The ids of all complete reports.

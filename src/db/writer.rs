@@ -4,6 +4,7 @@
 //! one commit, and so one fsync. Each has its own savepoint, so a refused change rolls back nothing else.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -14,7 +15,9 @@ use rusqlite::hooks::Wal;
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::connection::BUSY_TIMEOUT;
+use super::digest;
 use super::polls::PollChange;
+use super::watch::Watch;
 use crate::error::{Error, Result};
 
 /// How many changes may wait before the next is turned away.
@@ -50,6 +53,7 @@ pub struct Writer {
     /// How many changes now wait longer than [`PATIENCE_OF_MANY`].
     patient: Arc<AtomicUsize>,
     patience: Duration,
+    watch: Arc<Watch>,
 }
 
 /// Memory that follows the polls of the database.
@@ -113,17 +117,26 @@ impl Writer {
             Ok(())
         }))?;
         let telling = follower.telling();
+        let file = db.path().map(PathBuf::from).unwrap_or_default();
+        let watch = Arc::new(Watch::new(&file, Arc::default()));
+        let watched = Arc::clone(&watch);
         let thread = thread::Builder::new()
             .name("writer".to_owned())
-            .spawn(move || run(db, &changes, &log_pages, &telling))
+            .spawn(move || run(db, &changes, &log_pages, &telling, &watched))
             .map_err(|error| Error::failed("cannot start the writer thread").because(error))?;
         let writer = Self {
             queue,
             follower: Arc::new(follower),
             patient: Arc::default(),
             patience,
+            watch,
         };
         Ok((writer, thread))
+    }
+
+    /// The watch over the files that it writes.
+    pub fn watch(&self) -> &Arc<Watch> {
+        &self.watch
     }
 
     /// Runs `change` and waits until it is durable, however long the queue is.
@@ -276,11 +289,19 @@ impl<T> Outcome<T> {
 }
 
 /// The thread's loop: takes all changes that wait and commits them together.
-fn run(mut db: Connection, changes: &Receiver<Change>, log_pages: &AtomicI32, telling: &Telling) -> Connection {
+fn run(
+    mut db: Connection,
+    changes: &Receiver<Change>,
+    log_pages: &AtomicI32,
+    telling: &Telling,
+    watch: &Watch,
+) -> Connection {
     while let Ok(first) = changes.recv() {
         let waiting = changes.try_iter().take(GROUP_CHANGES_MAX - 1);
         let group: Vec<Change> = std::iter::once(first).chain(waiting).collect();
         let (answers, commit, begun) = commit(&mut db, group, telling);
+        // A commit to a file that has lost its name is none.
+        let commit = commit.and_then(|()| watch.verify());
         if let Err(error) = &commit {
             tracing::error!(%error, changes = answers.len(), "changes were not committed");
         }
@@ -311,8 +332,10 @@ fn commit<'a>(
     match db.transaction_with_behavior(TransactionBehavior::Immediate) {
         Ok(transaction) => {
             let answers = group.into_iter().map(|change| change(Ok(&transaction))).collect();
+            let sealed = digest::seal_fleet(&transaction);
             let begun = telling.begin();
-            (answers, transaction.commit().map_err(Error::from), begun)
+            let commit = sealed.and_then(|()| Ok(transaction.commit()?));
+            (answers, commit, begun)
         }
         Err(error) => {
             let error = Error::from(error);
@@ -341,13 +364,23 @@ fn in_savepoint<T>(db: &Connection, change: impl FnOnce(&Connection) -> Result<T
 mod tests {
     use std::time::Instant;
 
+    use std::path::Path;
+
+    use super::super::connection::open_writer;
     use super::*;
     use crate::error::ErrorKind;
 
+    /// A database with one more table, and its writer.
+    fn database(file: &Path) -> Connection {
+        let db = open_writer(file).unwrap();
+        db.execute_batch("CREATE TABLE written (number)").unwrap();
+        db
+    }
+
     #[test]
     fn who_comes_to_a_full_queue_is_turned_away_and_nobody_who_waits_is() {
-        let db = Connection::open_in_memory().unwrap();
-        db.execute_batch("CREATE TABLE written (number)").unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let db = database(&folder.path().join("a.db"));
         let (writer, thread) = Writer::start_with(db, (), 3, PATIENCE).unwrap();
         let write = |number: i64| {
             let sql = "INSERT INTO written VALUES (?1)";
@@ -390,8 +423,8 @@ mod tests {
     #[test]
     fn a_change_waits_for_a_long_one_and_is_taken_back_only_after_its_patience() {
         for (patience, is_made) in [(PATIENCE, true), (Duration::ZERO, false)] {
-            let db = Connection::open_in_memory().unwrap();
-            db.execute_batch("CREATE TABLE written (number)").unwrap();
+            let folder = tempfile::tempdir().unwrap();
+            let db = database(&folder.path().join("a.db"));
             let (writer, thread) = Writer::start_with(db, (), 3, patience).unwrap();
             let (go_on, may_go_on) = bounded::<()>(0);
             let (at_work, is_at_work) = bounded(1);
@@ -442,9 +475,7 @@ mod tests {
     fn who_sees_a_commit_and_waits_for_the_telling_sees_what_was_told() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("a.db");
-        let db = Connection::open(&file).unwrap();
-        db.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE written (number)")
-            .unwrap();
+        let db = database(&file);
         let telling = Telling::default();
         let (writer, _) = Writer::start(db, Told(telling.clone())).unwrap();
         let (at_work, is_at_work) = bounded(1);

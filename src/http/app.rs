@@ -16,6 +16,7 @@ use crate::db::polls;
 use crate::db::writer::Writer;
 use crate::error::Result;
 use crate::fleet_view::FleetViews;
+use crate::health::Health;
 use crate::hot_window::HotWindow;
 use crate::jobs::Jobs;
 use crate::uptime::interval::Micros;
@@ -92,6 +93,11 @@ impl Site {
         }
     }
 
+    /// What is wrong now.
+    pub fn health(&self) -> &Arc<Health> {
+        self.writer.watch().health()
+    }
+
     /// The folder of the database, which has room for temporary files.
     pub(super) fn folder(&self) -> &Path {
         folder_of(&self.file)
@@ -120,6 +126,7 @@ impl App {
 
     /// A reader for this request; a new one if none is free.
     pub(super) fn db(&mut self) -> Result<&mut Connection> {
+        self.site.writer.watch().verify()?;
         if self.db.is_none() {
             let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
             self.db = readers.pop();

@@ -7,6 +7,7 @@ use super::request::Request;
 use super::response::Response;
 use crate::civil;
 use crate::error::{Error, ErrorKind, Result};
+use crate::health::Condition;
 
 /// 200 after reading the database, 503 when it cannot be read.
 pub fn get(app: &mut App, _request: &mut Request<'_>) -> Result<Response> {
@@ -17,12 +18,19 @@ pub fn get(app: &mut App, _request: &mut Request<'_>) -> Result<Response> {
             _ => Error::unavailable("the database cannot be read; the server's log says why"),
         }
     })?;
+    let conditions = app.site.health().list();
+    if let Some((_, sentence)) = conditions.iter().find(|(condition, _)| condition.is_down()) {
+        return Err(Error::unavailable(sentence.clone()));
+    }
+    let condition =
+        |(condition, sentence): &(Condition, String)| json!({"condition": condition.as_str(), "detail": sentence});
     Ok(Response::json(
         200,
         &json!({
             "status": "ok",
             "version": env!("CARGO_PKG_VERSION"),
             "newest_poll": newest.map(civil::format_rfc3339),
+            "conditions": conditions.iter().map(condition).collect::<Vec<_>>(),
         }),
     ))
 }

@@ -66,12 +66,17 @@ impl StoreList {
     fn kept(&self) -> &(String, String) {
         self.kept.get_or_init(|| {
             let json = serde_json::Value::from_iter(self.ids.from(0)).to_string();
-            let mut hash = String::with_capacity(64);
-            for byte in Sha256::digest(&json) {
-                let _ = write!(hash, "{byte:02x}");
-            }
-            (hash, json)
+            (Self::hash_of(&json), json)
         })
+    }
+
+    /// SHA-256 of a [`json`](Self::json) in hexadecimal digits.
+    pub fn hash_of(json: &str) -> String {
+        let mut hash = String::with_capacity(64);
+        for byte in Sha256::digest(json) {
+            let _ = write!(hash, "{byte:02x}");
+        }
+        hash
     }
 }
 

@@ -14,6 +14,15 @@ pub enum Status {
 }
 
 impl Status {
+    /// The status that is not this one.
+    #[must_use]
+    pub const fn other(self) -> Self {
+        match self {
+            Self::Active => Self::Inactive,
+            Self::Inactive => Self::Active,
+        }
+    }
+
     /// The word in files.
     pub const fn as_str(self) -> &'static str {
         match self {

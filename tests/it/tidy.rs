@@ -25,7 +25,7 @@ const HOUSE: [&[&str]; 14] = [
     &["render"],
     &["civil", "clock"],
     &["uptime"],
-    &["error", "parallel", "docs"],
+    &["error", "health", "parallel", "docs"],
 ];
 
 /// Rooms and files that a room must not import although they stand below it.
@@ -72,7 +72,7 @@ const NEVER: [(&str, &[&str]); 11] = [
 const CURRENCY: &str = "uptime::interval";
 
 /// Crates, and the only rooms that may name them.
-const CRATES: [(&str, &[&str]); 17] = [
+const CRATES: [(&str, &[&str]); 18] = [
     ("tiny_http", &["http"]),
     ("mio", &["http"]),
     ("socket2", &["http"]),
@@ -89,6 +89,7 @@ const CRATES: [(&str, &[&str]); 17] = [
     ("calamine", &["ingest"]),
     ("quick_xml", &["ingest"]),
     ("zip", &["ingest"]),
+    ("xxhash_rust", &["db"]),
     (
         "rusqlite",
         &[
