@@ -77,7 +77,7 @@ pub fn run(options: &Options) -> Result<()> {
         true => "as it was in November 2026".to_owned(),
         false => format!("where an hour takes {} seconds", seconds(options.speed)),
     };
-    serve(&file, &options.server, simulation, |address| {
+    serve(&file, &options.server, None, simulation, |address| {
         eprintln!(
             "\nA chain of 63 restaurants, {hint}. Open it in a browser:\n\n  \
              http://{address}/\n\nOr in another terminal:\n\n  \

@@ -14,10 +14,10 @@ use super::{Database, folder_of, output};
 use crate::civil;
 use crate::clock;
 use crate::db;
-use crate::db::connection::{create, open_reader, open_writer};
+use crate::db::connection::{create, leave_checkpoints, open_reader, open_writer};
 use crate::db::fit::Fit;
 use crate::db::schedules::HoursMode;
-use crate::db::{forget, packed};
+use crate::db::{forget, packed, part};
 use crate::error::{Error, Result};
 use crate::ingest::batch::Batch;
 use crate::ingest::import::{self, Choices, OnBadRow};
@@ -59,6 +59,10 @@ pub struct Options {
     #[arg(long, env = "STORE_MONITOR_KEEP_DAYS", value_name = "N")]
     keep_days: Option<u32>,
 
+    /// Leave the write-ahead log to another program that copies it, such as Litestream
+    #[arg(long, env = "STORE_MONITOR_EXTERNAL_CHECKPOINTS")]
+    external_checkpoints: bool,
+
     #[command(flatten)]
     database: Database,
 }
@@ -78,6 +82,10 @@ fn hours_mode(name: &str) -> Result<HoursMode> {
 /// written.
 pub fn run(options: &Options) -> Result<()> {
     let _held = options.database.hold()?;
+    part::clear(&options.database.file);
+    if options.external_checkpoints {
+        leave_checkpoints();
+    }
     if !options.files.is_empty() {
         import(options)?;
     }

@@ -2,6 +2,7 @@
 //!
 //! Every setting is a flag and an environment variable. Data goes to stdout, all else to stderr.
 
+pub mod backup;
 mod buffered_output;
 pub mod check;
 pub mod demo;
@@ -12,7 +13,9 @@ pub mod import;
 pub mod lake;
 pub mod output;
 pub mod report;
+pub mod restore;
 pub mod serve;
+pub mod upkeep;
 
 use std::path::PathBuf;
 
@@ -20,7 +23,7 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Arg, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::db::connection::folder_of;
+use crate::db::connection::{self, folder_of};
 use crate::db::lock;
 use crate::error::Result;
 
@@ -64,6 +67,10 @@ enum Command {
     Export(export::Options),
     /// Check the database: its file, and every rule its rows must keep
     Check(check::Options),
+    /// Copy the database to a file, whole and checked, also while a server runs
+    Backup(backup::Options),
+    /// Put a backup in the place of the database, which is set aside
+    Restore(restore::Options),
     /// Write synthetic CSV files in the shape of real ones, the same for the same seed
     Generate(generate::Options),
     /// Print a guide as Markdown, or the list of guides
@@ -91,6 +98,14 @@ impl Database {
     /// Tells other processes that this one has the database, for as long as the answer is kept.
     fn hold(&self) -> Result<lock::Held> {
         lock::hold(&self.file, None)
+    }
+
+    /// Refuses a database that does not exist.
+    fn require(&self) -> Result<()> {
+        match self.file.exists() {
+            true => Ok(()),
+            false => Err(connection::missing(&self.file)),
+        }
     }
 }
 
@@ -127,6 +142,8 @@ pub fn start_log(command_line: &CommandLine) {
         .with_max_level(command_line.log)
         .with_target(false)
         .with_ansi(false)
+        // A terminal that closed must not make the log's own complaint a panic.
+        .log_internal_errors(false)
         .init();
 }
 
@@ -142,6 +159,8 @@ pub fn run(command_line: CommandLine) -> Result<()> {
         Command::Report(options) => report::run(&options),
         Command::Export(options) => export::run(&options),
         Command::Check(options) => check::run(&options),
+        Command::Backup(options) => backup::run(&options),
+        Command::Restore(options) => restore::run(&options),
         Command::Generate(options) => generate::run(&options),
         Command::Docs(options) => docs::run(&options),
     }

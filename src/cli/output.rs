@@ -1,12 +1,11 @@
 //! Where output goes: stdout, or a file that appears whole or not at all.
 
-use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use super::buffered_output;
-use crate::db::connection::folder_of;
+use crate::db::part::{self, Look};
 use crate::error::{Error, Result};
 
 /// Gives `write` a writer to stdout; if the reader closes its end early, that is no error.
@@ -81,25 +80,13 @@ pub fn to_file(file: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()>) ->
     }
     let place = fs::canonicalize(file);
     let file = place.as_deref().unwrap_or(file);
-    let folder = folder_of(file);
     // A hidden name: programs that read all files of a folder skip it.
-    let mut name = OsString::from(".");
-    name.push(file.file_name().unwrap_or_default());
-    name.push(format!(".part-{}", std::process::id()));
-    let part = folder.join(name);
-    let mut out = BufWriter::new(File::create(&part).map_err(failed)?);
-    let written = write(&mut out).and_then(|()| {
-        out.flush().map_err(failed)?;
-        out.get_ref().sync_all().map_err(failed)?;
-        fs::rename(&part, file).map_err(failed)?;
-        // The new name is durable once its folder is synced.
-        File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)
-    });
-    if written.is_err() {
-        // Best effort: the error above is the one to report.
-        let _ = fs::remove_file(&part);
-    }
-    written
+    let part = part::new(file, Look::Hidden, 0o666).map_err(failed)?;
+    let mut out = BufWriter::new(part.as_file());
+    write(&mut out)?;
+    out.flush().map_err(failed)?;
+    drop(out);
+    part::publish(part, file).map_err(failed)
 }
 
 fn is_broken_pipe(error: &Error) -> bool {

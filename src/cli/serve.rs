@@ -7,15 +7,16 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use crossbeam_channel::bounded;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::Signals;
 
 use super::Database;
+use super::upkeep::{UpkeepOptions, every, spawn};
 use crate::clock;
-use crate::db::connection::{open_reader, open_writer};
+use crate::db::connection::{checkpoints_are_external, leave_checkpoints, open_reader, open_writer};
 use crate::db::writer::Writer;
-use crate::db::{forget, lock, packed, polls};
+use crate::db::{forget, lock, packed, part, polls};
 use crate::error::{Error, Result};
 use crate::fleet_view::FleetViews;
 use crate::hot_window::HotWindow;
@@ -53,6 +54,9 @@ pub struct Options {
 
     #[command(flatten)]
     server: ServerOptions,
+
+    #[command(flatten)]
+    upkeep: UpkeepOptions,
 }
 
 /// The options that `serve` and `demo` share.
@@ -131,7 +135,11 @@ fn locale(name: &str) -> std::result::Result<Locale, String> {
 /// # Errors
 /// When the database cannot be opened, the address is taken, or the system gives no thread.
 pub fn run(options: &Options) -> Result<()> {
-    serve(&options.database.file, &options.server, None, |_| {})
+    if options.upkeep.external_checkpoints {
+        leave_checkpoints();
+    }
+    let (server, upkeep) = (&options.server, Some(&options.upkeep));
+    serve(&options.database.file, server, upkeep, None, |_| {})
 }
 
 /// What a simulation does to the database.
@@ -155,12 +163,13 @@ pub struct Simulation {
 pub fn serve(
     file: &Path,
     options: &ServerOptions,
+    upkeep: Option<&UpkeepOptions>,
     simulation: Option<Simulation>,
     ready: impl FnOnce(SocketAddr),
 ) -> Result<()> {
     // First of all, so that no signal during the start is lost.
-    let mut signals =
-        Signals::new([SIGINT, SIGTERM]).map_err(|error| Error::failed("cannot listen for signals").because(error))?;
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2])
+        .map_err(|error| Error::failed("cannot listen for signals").because(error))?;
     if !options.listen.ip().is_loopback() && !options.insecure_no_auth {
         return Err(Error::invalid(format!(
             "{} can be reached from other machines, and there are no accounts (listen on 127.0.0.1 \
@@ -176,9 +185,12 @@ pub fn serve(
     if held.ended_uncleanly_before() {
         tracing::warn!("the last server ended without a clean stop: it was killed, or the machine lost power");
     }
+    part::clear(file);
+    let backups = upkeep.map(|upkeep| upkeep.backups(file)).transpose()?.flatten();
     let hot = Arc::new(HotWindow::default());
     let (writer, writer_thread) = Writer::start(open_writer(file)?, Arc::clone(&hot))?;
 
+    let health = Arc::clone(writer.watch().health());
     let views = Arc::new(FleetViews::default());
     let (memory, pages, path) = (Arc::clone(&hot), Arc::clone(&views), file.to_owned());
     spawn("warm", move || {
@@ -203,6 +215,7 @@ pub fn serve(
     let site = Site {
         hot,
         views,
+        backups: backups.clone(),
         hosts: Hosts::new(options.listen, options.hosts.iter().cloned()),
         read_only_pages: options.read_only_pages,
         clock,
@@ -238,9 +251,18 @@ pub fn serve(
         periodic.push(every(period, "the simulation", move || work(&writer))?);
     }
 
-    let health = Arc::clone(writer.watch().health());
-    let signal = signals.forever().next();
-    tracing::info!(signal = signal.unwrap_or_default(), "stopping");
+    if let (Some(upkeep), Some(backups)) = (upkeep, backups) {
+        periodic.push(upkeep.back_up(backups, file.to_owned(), Arc::clone(&health))?);
+    }
+
+    for signal in signals.forever() {
+        if matches!(signal, SIGINT | SIGTERM) {
+            tracing::info!(signal, "stopping");
+            break;
+        }
+        // A terminal that closes sends SIGHUP, and so does a script that wants files read again.
+        tracing::info!(signal, "this signal changes nothing: nothing is reloaded yet");
+    }
     let (stopped, done) = bounded(1);
     let stop = spawn("stop", move || {
         server.stop();
@@ -250,7 +272,10 @@ pub fn serve(
             let _ = worker.join();
         }
         // The last handle on the writer is gone, so its thread ends and returns the connection.
-        let checkpoint = |db: rusqlite::Connection| db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        let checkpoint = |db: rusqlite::Connection| match checkpoints_are_external() {
+            true => Ok(()),
+            false => db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())),
+        };
         match writer_thread.join().map(checkpoint) {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
@@ -271,34 +296,6 @@ pub fn serve(
             "the database or its disk failed while the server ran; the log above says how (`check` tells more)",
         )),
     }
-}
-
-/// Runs `work` on its own thread.
-fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<()> {
-    let thread = thread::Builder::new().name(name.to_owned()).spawn(work);
-    thread
-        .map(drop)
-        .map_err(|error| Error::failed("cannot start a thread").because(error))
-}
-
-/// Runs `work` on its own thread, now and after each `period`, until the sender is dropped.
-fn every(
-    period: Duration,
-    name: &'static str,
-    mut work: impl FnMut() -> Result<()> + Send + 'static,
-) -> Result<Sender<()>> {
-    let (running, stopped) = bounded::<()>(0);
-    spawn(name, move || {
-        loop {
-            if let Err(error) = work() {
-                tracing::error!(%error, "{name} failed and is tried again later");
-            }
-            if stopped.recv_timeout(period) == Err(RecvTimeoutError::Disconnected) {
-                return;
-            }
-        }
-    })?;
-    Ok(running)
 }
 
 /// Reads the polls that reports need, then computes the first pages: the weeks of the heat map take longest.

@@ -3,14 +3,16 @@
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crossbeam_channel::{RecvTimeoutError, bounded};
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, ffi};
 
-use super::disk;
 pub use super::disk::folder_of;
 use super::migrate::{SCHEMA_VERSION, migrate};
+use super::{disk, part};
 use crate::error::{Error, Result};
 use crate::parallel;
 
@@ -53,10 +55,7 @@ pub fn open_writer(file: &Path) -> Result<Connection> {
 pub fn create<T>(file: &Path, fill: impl FnOnce(&mut Connection) -> Result<T>) -> Result<T> {
     let folder = folder_of(file);
     let failed = |error: io::Error| Error::invalid(format!("cannot create database {}", file.display())).because(error);
-    let mut name = file.file_name().unwrap_or_default().to_owned();
-    name.push(".part-");
-    let part = tempfile::Builder::new().prefix(&name).tempfile_in(folder);
-    let part = part.map_err(failed)?;
+    let part = part::new(file, part::Look::Plain, 0o600).map_err(failed)?;
     let mut db = open(part.path(), OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     let prepare = |db: &Connection| {
         db.pragma_update(None, "page_size", PAGE_BYTES)?;
@@ -115,16 +114,21 @@ fn flush_while<T>(file: &File, work: impl FnOnce() -> T) -> (T, io::Result<()>) 
     (made, flushed)
 }
 
+/// The error for a database that does not exist.
+pub fn missing(file: &Path) -> Error {
+    Error::invalid(format!(
+        "database {} does not exist (`import` creates it, --database names another)",
+        file.display()
+    ))
+}
+
 /// Opens `file`, which must exist, for reading only; an older version is upgraded first.
 ///
 /// # Errors
 /// Those of [`open_writer`], and when the file does not exist.
 pub fn open_reader(file: &Path) -> Result<Connection> {
     if !file.exists() {
-        return Err(Error::invalid(format!(
-            "database {} does not exist (`import` creates it, --database names another)",
-            file.display()
-        )));
+        return Err(missing(file));
     }
     // Opened read-write, because a reader of a WAL database must be able to create its shared memory.
     let db = open(file, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
@@ -141,6 +145,21 @@ pub fn open_reader(file: &Path) -> Result<Connection> {
     }
     db.pragma_update(None, "query_only", true)
         .map_err(|error| explain(error, file))?;
+    Ok(db)
+}
+
+/// Opens `file`, or the URI of one, as it is, to read it; no other version is upgraded.
+///
+/// # Errors
+/// The file is not a database of this program, or newer than this program.
+pub(super) fn open_source(file: &Path) -> Result<Connection> {
+    let db = open(file, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI)?;
+    let (application, version, tables) = identity(&db, file)?;
+    check_identity(file, application, version, tables)?;
+    if application == 0 {
+        let file = file.display();
+        return Err(Error::invalid(format!("{file} is no database of this program")));
+    }
     Ok(db)
 }
 
@@ -165,8 +184,25 @@ fn open(file: &Path, flags: OpenFlags) -> Result<Connection> {
     Ok(db)
 }
 
+/// Whether another program copies the write-ahead log and truncates it.
+static CHECKPOINTS_ARE_EXTERNAL: AtomicBool = AtomicBool::new(false);
+
+/// Leaves the write-ahead log to another program: no connection of this process that is opened later copies it.
+pub fn leave_checkpoints() {
+    CHECKPOINTS_ARE_EXTERNAL.store(true, Ordering::SeqCst);
+}
+
+/// Whether [`leave_checkpoints`] was called.
+pub fn checkpoints_are_external() -> bool {
+    CHECKPOINTS_ARE_EXTERNAL.load(Ordering::SeqCst)
+}
+
 /// The settings that each connection needs.
 fn configure(db: &Connection) -> rusqlite::Result<()> {
+    if checkpoints_are_external() {
+        db.pragma_update(None, "wal_autocheckpoint", 0)?;
+        db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    }
     db.busy_timeout(BUSY_TIMEOUT)?;
     db.pragma_update(None, "synchronous", "FULL")?;
     db.pragma_update(None, "journal_size_limit", WAL_BYTES_KEPT)?;

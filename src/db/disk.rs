@@ -38,13 +38,18 @@ pub(super) fn note_folder(file: &Path) {
 /// The error of a full disk: the folder, what is free there, and the remedy.
 pub fn no_space() -> Error {
     let noted = FOLDER.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    let Some(folder) = noted else {
-        return Error::no_space("no space is left for the database (free some, then try again)");
-    };
-    let absolute = folder.canonicalize().unwrap_or(folder);
+    noted.map_or_else(
+        || Error::no_space("no space is left for the database (free some, then try again)"),
+        |folder| no_space_in(&folder, "the database"),
+    )
+}
+
+/// The error of a full disk where `what` is written.
+pub fn no_space_in(folder: &Path, what: &str) -> Error {
+    let absolute = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
     let free = free(&absolute).map_or_else(String::new, |free| format!(", where {} KiB are free", free >> 10));
     Error::no_space(format!(
-        "no space is left for the database in {}{free} (free some space, or forget old polls with \
+        "no space is left for {what} in {}{free} (free some space, or forget old polls with \
          `import --prune-before TIME`)",
         absolute.display()
     ))
@@ -80,6 +85,19 @@ pub fn require(db: &Connection, polls: u64, is_late: bool) -> Result<()> {
             "loading {polls} polls needs up to {} MiB in {}, where {} MiB are free, so nothing was written \
              (free some space, or load fewer at a time)",
             needed >> 20,
+            folder.display(),
+            free >> 20
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses to write `bytes` for `what` into a folder that has not as many free.
+pub(super) fn require_bytes(folder: &Path, bytes: u64, what: &str) -> Result<()> {
+    match free(folder) {
+        Some(free) if free < bytes => Err(Error::no_space(format!(
+            "{what} needs {} MiB in {}, where {} MiB are free, so nothing was written (free some space)",
+            bytes.div_ceil(1 << 20),
             folder.display(),
             free >> 20
         ))),

@@ -3,14 +3,17 @@
 //! In reading order, from the bottom: [`connection`] opens the file and `migrate` brings it up to date.
 //! [`generation`] tells when data in memory are stale. [`store_keys`], [`schedules`] and [`fleet`] hold the
 //! stores; `poll_table` holds the polls, [`packed`] a copy of the newest ones for faster reading, and [`polls`]
-//! joins both; [`digest`] tells when a disk has changed rows. [`reports`] holds the jobs and their results, [`idempotency`] the answers already given.
-//! [`forget`] deletes; [`made_up`] tells a first visitor's made-up stores from real ones; [`disk`] refuses a load
-//! without room. [`lock`] tells which processes have the file. [`writer`] is a server's only way to change
-//! data. [`check`] verifies every invariant that the schema cannot express.
+//! joins both; [`digest`] tells when a disk has changed rows. [`reports`] holds the jobs and their results,
+//! [`idempotency`] the answers already given. [`forget`] deletes; [`made_up`] tells a first visitor's made-up stores
+//! from real ones; [`disk`] refuses a load without room. [`lock`] tells which processes have the file; [`part`] makes
+//! files that appear whole; [`backup`] copies the database, and [`backup_folder`] keeps a server's copies. [`writer`]
+//! is a server's only way to change data. [`check`] verifies every invariant that the schema cannot express.
 //!
 //! Functions take a connection. If one needs a transaction, the caller has opened it: [`write()`] for changes,
 //! [`read`] for a consistent view.
 
+pub mod backup;
+pub mod backup_folder;
 pub mod check;
 pub mod connection;
 pub mod digest;
@@ -25,6 +28,7 @@ pub mod made_up;
 mod migrate;
 pub mod packed;
 mod packed_bytes;
+pub mod part;
 mod poll_table;
 pub mod polls;
 pub mod reports;

@@ -14,7 +14,7 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use rusqlite::hooks::Wal;
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::connection::BUSY_TIMEOUT;
+use super::connection::{BUSY_TIMEOUT, checkpoints_are_external};
 use super::digest;
 use super::polls::PollChange;
 use super::watch::Watch;
@@ -309,7 +309,7 @@ fn run(
             answer(&commit);
         }
         drop(begun);
-        if log_pages.load(Ordering::Relaxed) >= CHECKPOINT_PAGES {
+        if log_pages.load(Ordering::Relaxed) >= CHECKPOINT_PAGES && !checkpoints_are_external() {
             checkpoint(&db);
         }
     }

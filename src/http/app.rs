@@ -10,6 +10,7 @@ use super::guard::Hosts;
 use super::locale::Locale;
 use super::uploads::Uploads;
 use crate::clock;
+use crate::db::backup_folder::BackupFolder;
 use crate::db::connection::{folder_of, open_reader};
 use crate::db::fit::FitCache;
 use crate::db::polls;
@@ -51,6 +52,8 @@ pub struct Site {
     pub fits: Arc<FitCache>,
     /// Refused uploads, for corrections.
     pub uploads: Arc<Uploads>,
+    /// The backups that the server makes, if it makes any.
+    pub backups: Option<Arc<BackupFolder>>,
     /// The hosts that are served.
     pub hosts: Hosts,
     /// Whether pages are read-only.
@@ -76,6 +79,7 @@ impl Site {
             views: Arc::default(),
             fits: Arc::default(),
             uploads: Arc::default(),
+            backups: None,
             hosts: Hosts::new(SocketAddr::from(([127, 0, 0, 1], 0)), []),
             read_only_pages: false,
             clock: Clock::Data,

@@ -30,6 +30,7 @@ pub fn get(app: &mut App, _request: &mut Request<'_>) -> Result<Response> {
             "status": "ok",
             "version": env!("CARGO_PKG_VERSION"),
             "newest_poll": newest.map(civil::format_rfc3339),
+            "newest_backup": app.site.backups.as_ref().and_then(|backups| backups.newest()).map(civil::format_rfc3339),
             "conditions": conditions.iter().map(condition).collect::<Vec<_>>(),
         }),
     ))

@@ -7,6 +7,7 @@ use super::app::App;
 use super::query;
 use super::request::Request;
 use super::response::Response;
+use crate::clock::machine_us;
 use crate::db::polls;
 use crate::error::Result;
 use crate::jobs::ReportState;
@@ -16,6 +17,7 @@ use crate::uptime::interval::SECOND;
 pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let hot = Arc::clone(&app.site.hot);
     let jobs = app.site.jobs.clone();
+    let backups = app.site.backups.clone();
     let freshness = query::freshness(app, request)?;
     let db = app.db()?;
     let newest = polls::newest(db)?;
@@ -60,6 +62,17 @@ pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
             "Polls of the last eight days held in memory.",
             &[("", count(inputs.history.len()))],
         );
+    }
+    if let Some(backups) = backups {
+        gauge(
+            "backups",
+            "Backups in the folder.",
+            &[("", i64::try_from(backups.count()).unwrap_or(i64::MAX))],
+        );
+        if let Some(newest) = backups.newest() {
+            let age = (machine_us() - newest).max(0) / SECOND;
+            gauge("backup_age_seconds", "The age of the newest backup.", &[("", age)]);
+        }
     }
     let labels = [
         (ReportState::Running, "{state=\"running\"}"),

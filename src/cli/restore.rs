@@ -1,0 +1,42 @@
+//! `restore`: a backup in the place of the database, which is set aside.
+
+use std::path::PathBuf;
+
+use super::Database;
+use super::backup::{facts, with_care};
+use crate::clock;
+use crate::db::backup;
+use crate::error::{Error, Result};
+
+/// The options of `restore`.
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    /// The backup
+    #[arg(value_name = "FILE")]
+    backup: PathBuf,
+
+    #[command(flatten)]
+    database: Database,
+}
+
+/// Checks the backup, sets the database aside, and puts a copy of the backup in its place.
+///
+/// # Errors
+/// When a process has the database open, or the backup is damaged; then nothing has changed.
+pub fn run(options: &Options) -> Result<()> {
+    let file = &options.database.file;
+    let held = options.database.hold()?;
+    let Some(alone) = held.alone() else {
+        return Err(Error::unavailable(format!(
+            "a server or another command has the database {} open (stop it, then try again)",
+            file.display()
+        )));
+    };
+    let at = clock::machine_us();
+    let (copied, aside) = with_care(|care| backup::restore(&options.backup, file, at, &alone, care))?;
+    eprintln!("{}: {}", file.display(), facts(&copied));
+    if let Some(aside) = aside {
+        eprintln!("the database before it is now {}", aside.display());
+    }
+    Ok(())
+}

@@ -1,0 +1,175 @@
+//! The upkeep of a server: the work that it does by itself again and again, and the options for it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
+
+use crate::clock::machine_us;
+use crate::db::backup::Care;
+use crate::db::backup_folder::BackupFolder;
+use crate::error::{Error, Result};
+use crate::health::{Condition, Health};
+use crate::product;
+use crate::uptime::interval::Micros;
+
+/// How soon a backup that failed is tried again, at the latest.
+const BACKUP_AGAIN: Duration = Duration::from_secs(300);
+
+/// The options of a server that keeps its database for long.
+#[derive(Clone, Debug, clap::Args)]
+pub struct UpkeepOptions {
+    /// Make backups in this folder
+    #[arg(long, env = "STORE_MONITOR_BACKUP_DIR", value_name = "DIR")]
+    backup_dir: Option<PathBuf>,
+
+    /// How often a backup is made, such as 15m, 6h or 1d
+    #[arg(long, env = "STORE_MONITOR_BACKUP_EVERY", value_name = "TIME", default_value = "1d", value_parser = duration)]
+    backup_every: Duration,
+
+    /// How many backups stay in the folder
+    #[arg(long, env = "STORE_MONITOR_BACKUP_KEEP", value_name = "N", default_value_t = 14, value_parser = clap::value_parser!(u16).range(1..))]
+    backup_keep: u16,
+
+    /// Leave the write-ahead log to another program that copies it, such as Litestream
+    #[arg(long, env = "STORE_MONITOR_EXTERNAL_CHECKPOINTS")]
+    pub external_checkpoints: bool,
+}
+
+/// A length of time: `90s`, `15m`, `6h`, `1d`.
+fn duration(text: &str) -> std::result::Result<Duration, String> {
+    let expected = || "expected a number with s, m, h or d, such as 15m, 6h or 1d".to_owned();
+    let at = text
+        .find(|letter: char| !letter.is_ascii_digit())
+        .ok_or_else(expected)?;
+    let (number, unit) = text.split_at(at);
+    let seconds = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        _ => return Err(expected()),
+    };
+    let number = number
+        .parse::<u64>()
+        .ok()
+        .filter(|number| (1..=36_500).contains(number));
+    Ok(Duration::from_secs(number.ok_or_else(expected)? * seconds))
+}
+
+impl UpkeepOptions {
+    /// The folder of backups of `database`, if it has one.
+    ///
+    /// # Errors
+    /// When the folder cannot be used.
+    pub fn backups(&self, database: &Path) -> Result<Option<Arc<BackupFolder>>> {
+        let open = |folder: &PathBuf| BackupFolder::open(folder, database, self.backup_keep.into());
+        Ok(self.backup_dir.as_ref().map(open).transpose()?.map(Arc::new))
+    }
+
+    /// Makes backups until the sender is dropped: the first when the newest in the folder is old enough.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn back_up(&self, backups: Arc<BackupFolder>, database: PathBuf, health: Arc<Health>) -> Result<Sender<()>> {
+        let period = self.backup_every;
+        let (running, stopped) = bounded::<()>(0);
+        let mut wait = due_in(backups.newest(), machine_us(), period);
+        spawn("backup", move || {
+            while stopped.recv_timeout(wait) == Err(RecvTimeoutError::Timeout) {
+                wait = match make(&backups, &database) {
+                    Ok(()) => {
+                        health.clear(Condition::BackupFailed);
+                        period
+                    }
+                    Err(error) => {
+                        health.set(
+                            Condition::BackupFailed,
+                            format!("the last backup failed, and is tried again: {error}"),
+                        );
+                        period.min(BACKUP_AGAIN)
+                    }
+                };
+            }
+        })?;
+        Ok(running)
+    }
+}
+
+fn make(backups: &BackupFolder, database: &Path) -> Result<()> {
+    let mut care = Care {
+        progress: &mut |_, _| {},
+        findings: &product::findings,
+    };
+    let file = backups.make(database, machine_us(), &mut care)?;
+    tracing::info!(file = %file.display(), "made a backup");
+    Ok(())
+}
+
+/// How long to wait for the next backup. One from the future says nothing: the clock was wrong, then or now.
+fn due_in(newest: Option<Micros>, now: Micros, period: Duration) -> Duration {
+    let age = newest.and_then(|newest| u64::try_from(now - newest).ok());
+    age.map_or(Duration::ZERO, |age| period.saturating_sub(Duration::from_micros(age)))
+}
+
+/// Runs `work` on its own thread.
+///
+/// # Errors
+/// When the system gives no thread.
+pub fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<()> {
+    let thread = thread::Builder::new().name(name.to_owned()).spawn(work);
+    thread
+        .map(drop)
+        .map_err(|error| Error::failed("cannot start a thread").because(error))
+}
+
+/// Runs `work` on its own thread, now and after each `period`, until the sender is dropped.
+///
+/// # Errors
+/// When the system gives no thread.
+pub fn every(
+    period: Duration,
+    name: &'static str,
+    mut work: impl FnMut() -> Result<()> + Send + 'static,
+) -> Result<Sender<()>> {
+    let (running, stopped) = bounded::<()>(0);
+    spawn(name, move || {
+        loop {
+            if let Err(error) = work() {
+                tracing::error!(%error, "{name} failed and is tried again later");
+            }
+            if stopped.recv_timeout(period) == Err(RecvTimeoutError::Disconnected) {
+                return;
+            }
+        }
+    })?;
+    Ok(running)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::uptime::interval::{DAY, HOUR};
+
+    #[test]
+    fn a_length_of_time_has_a_number_and_a_unit() {
+        let read = |text| duration(text).ok().map(|duration| duration.as_secs());
+        assert_eq!(
+            ["90s", "15m", "6h", "1d"].map(read),
+            [90, 900, 21_600, 86_400].map(Some)
+        );
+        assert_eq!(["", "1", "d", "0d", "1w", "-1d", "1.5h"].map(read), [None; 7]);
+    }
+
+    #[test]
+    fn a_restart_does_not_put_a_backup_off_nor_make_one_too_many() {
+        let (now, day) = (400 * DAY, Duration::from_secs(86_400));
+        let hours = |hours: u64| Duration::from_secs(hours * 3600);
+        assert_eq!(due_in(None, now, day), hours(0));
+        assert_eq!(due_in(Some(now - 20 * HOUR), now, day), hours(4));
+        assert_eq!(due_in(Some(now - 3 * DAY), now, day), hours(0));
+        assert_eq!(due_in(Some(now + DAY), now, day), hours(0));
+    }
+}

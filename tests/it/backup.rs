@@ -1,0 +1,333 @@
+//! Backups: whole copies of a database that is written meanwhile, and the way back.
+
+use std::fs;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use crate::harness::{Home, Server, eventually, exports_of, project};
+
+/// The instant of the first poll that the drill posts: after all of the demo's.
+const DRILL: &str = "2026-11-20";
+
+/// A poll of the drill, as CSV with its header.
+fn poll(number: usize) -> String {
+    let (store, minutes) = (number % 7, number / 7);
+    format!(
+        "store_id,status,timestamp_utc\ndrill-{store},{},{DRILL} {:02}:{:02}:00 UTC\n",
+        if number.is_multiple_of(5) {
+            "inactive"
+        } else {
+            "active"
+        },
+        minutes / 60,
+        minutes % 60
+    )
+}
+
+fn drill_polls(file: &Path) -> usize {
+    let db = rusqlite::Connection::open(file).expect("a backup");
+    let count = "SELECT count(*) FROM poll JOIN store ON key = store WHERE store_id LIKE 'drill-%'";
+    db.query_row(count, [], |row| row.get(0)).expect("a count")
+}
+
+#[test]
+fn a_backup_under_load_restored_elsewhere_has_every_number_of_its_instant() {
+    let home = Home::seeded();
+    let server = Server::start(&home);
+    let report = server.trigger("");
+    let csv = server.wait_for_report(&report).body;
+    let stop = AtomicBool::new(false);
+    let (posted, backups) = thread::scope(|scope| {
+        let posting = scope.spawn(|| {
+            let mut number = 0;
+            while !stop.load(Ordering::SeqCst) {
+                let answer = server.post("/api/polls", "text/csv", &[], poll(number).as_bytes());
+                assert_eq!(answer.status, 200, "{}", answer.text());
+                number += 1;
+                fs::write(home.path("acknowledged"), number.to_string()).expect("a note");
+            }
+            number
+        });
+        let acknowledged = || {
+            let note = fs::read_to_string(home.path("acknowledged")).unwrap_or_default();
+            note.parse::<usize>().unwrap_or(0)
+        };
+        let backups = ["one.db", "two.db", "three.db"].map(|name| {
+            let before = acknowledged();
+            eventually("polls come in", || {
+                (acknowledged() > before + 5).then_some(())
+            });
+            let before = acknowledged();
+            home.run(&["backup", name])
+                .exits(0)
+                .says(&[name, "polls up to"]);
+            (name, before)
+        });
+        stop.store(true, Ordering::SeqCst);
+        (posting.join().expect("all were taken"), backups)
+    });
+    for (name, acknowledged) in backups {
+        let file = home.path(name);
+        for side in ["-wal", "-shm", "-journal", "-lock"] {
+            assert!(!home.path(&format!("{name}{side}")).exists());
+        }
+        let count = drill_polls(&file);
+        assert!(
+            (acknowledged..=posted).contains(&count),
+            "{acknowledged} {count} {posted}"
+        );
+        // A second reading: the same polls, loaded into a database of their own.
+        let other = Home::seeded();
+        let polls: String = (0..count)
+            .flat_map(|number| {
+                poll(number)
+                    .lines()
+                    .skip(1)
+                    .map(|line| format!("{line}\n"))
+                    .collect::<Vec<_>>()
+            })
+            .collect();
+        other.write(
+            "polls.csv",
+            format!("store_id,status,timestamp_utc\n{polls}"),
+        );
+        other.import(&["polls.csv"]);
+        let elsewhere = Home::new();
+        let path = file.display().to_string();
+        elsewhere
+            .run(&["restore", &path])
+            .exits(0)
+            .says(&["store-monitor.db"]);
+        assert_eq!(elsewhere.print(&["check"]), b"ok\n");
+        assert!(elsewhere.exports() == other.exports());
+        for rule in ["nearest", "previous"] {
+            let report = ["report", "--interpolation", rule];
+            assert!(elsewhere.print(&report) == other.print(&report));
+        }
+        let restored = Server::start(&elsewhere);
+        assert!(restored.wait_for_report(&report).body == csv);
+        assert!(restored.report("") == other.print(&["report"]));
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_backup_is_readable_by_its_owner_alone_and_opens_where_nothing_can_be_written() {
+    use std::os::unix::fs::PermissionsExt;
+    let home = Home::seeded();
+    home.run(&["backup", "a.db"]).exits(0);
+    let facts = fs::metadata(home.path("a.db")).expect("a backup");
+    assert_eq!(facts.permissions().mode() & 0o777, 0o600);
+    let uri = format!("file:{}?immutable=1", home.path("a.db").display());
+    let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY | rusqlite::OpenFlags::SQLITE_OPEN_URI;
+    let db = rusqlite::Connection::open_with_flags(uri, flags).expect("a database");
+    assert!(exports_of(&db) == home.exports());
+}
+
+#[test]
+fn a_backup_replaces_an_earlier_one_but_never_a_database_in_use() {
+    let home = Home::seeded();
+    home.run(&["backup", "a.db"]).exits(0);
+    home.run(&["backup", "a.db"]).exits(0);
+    home.run(&["backup", "store-monitor.db"])
+        .refuses(&["is the database itself"])
+        .exits(2);
+    home.run(&["backup", "."])
+        .refuses(&["is a folder"])
+        .exits(2);
+    home.run(&["backup", "no/such/b.db"])
+        .refuses(&["no/such/b.db"])
+        .exits(2);
+    let other = Home::seeded();
+    let _server = Server::start(&other);
+    let live = other.database().display().to_string();
+    home.run(&["backup", &live]).refuses(&["in use"]).exits(2);
+    home.run(&["--database", "none.db", "backup", "b.db"])
+        .refuses(&["does not exist"])
+        .exits(2);
+    assert!(
+        home.names()
+            .iter()
+            .all(|name| !name.contains(".part-") && !name.starts_with("none"))
+    );
+}
+
+#[test]
+fn a_restore_waits_for_no_server_and_sets_aside_what_it_replaces() {
+    let home = Home::seeded();
+    home.run(&["backup", "a.db"]).exits(0);
+    let before = home.exports();
+    let server = Server::start(&home);
+    server.post("/api/polls", "text/csv", &[], poll(0).as_bytes());
+    home.run(&["restore", "a.db"])
+        .refuses(&["a server or another command has the database"])
+        .exits(1);
+    // What a kill leaves in the write-ahead log is set aside, too.
+    server.kill();
+    let after = home.exports();
+    assert!(after != before);
+    home.run(&["restore", "a.db"])
+        .exits(0)
+        .says(&["the database before it is now"]);
+    assert!(home.exports() == before);
+    let names = home.names();
+    let aside = names
+        .iter()
+        .find(|name| name.contains(".before-restore-"))
+        .expect("the old one");
+    assert!(
+        exports_of(&rusqlite::Connection::open(home.path(aside)).expect("the old one")) == after
+    );
+    // Back again.
+    home.run(&["restore", aside]).exits(0);
+    assert!(home.exports() == after);
+    assert_eq!(home.print(&["check"]), b"ok\n");
+    home.run(&["restore", "store-monitor.db"])
+        .refuses(&["is the database itself"])
+        .exits(2);
+    home.run(&["restore", "none.db"])
+        .refuses(&["does not exist"])
+        .exits(2);
+}
+
+#[test]
+fn a_damaged_backup_changes_nothing() {
+    let home = Home::seeded();
+    home.run(&["backup", "a.db"]).exits(0);
+    let before = (home.exports(), home.read("store-monitor.db"));
+    let whole = home.read("a.db");
+    home.write("short.db", &whole[..whole.len() / 2]);
+    let mut holed = whole.clone();
+    let middle = whole.len() / 2;
+    holed[middle..middle + 8192].fill(0);
+    home.write("holed.db", &holed);
+    home.write("text.db", "store_id,status,timestamp_utc\n");
+    home.write("empty.db", "");
+    for name in ["short.db", "holed.db", "text.db", "empty.db"] {
+        let outcome = home.run(&["restore", name]);
+        assert!(matches!(outcome.code, Some(1 | 2)), "{outcome}");
+        assert!(home.read("store-monitor.db") == before.1, "{name}");
+    }
+    assert!(home.exports() == before.0);
+    assert!(
+        home.names()
+            .iter()
+            .all(|name| !name.contains(".part-") && !name.contains(".before-"))
+    );
+}
+
+#[test]
+fn a_backup_of_an_earlier_schema_is_brought_up_to_date() {
+    let home = Home::new();
+    let dump = fs::read_to_string(project().join("tests/data/schemas/5.sql")).expect("a dump");
+    let old = rusqlite::Connection::open(home.path("old.db")).expect("a database");
+    old.execute_batch(&dump).expect("a dump");
+    drop(old);
+    let bytes = home.read("old.db");
+    home.run(&["restore", "old.db"]).exits(0);
+    assert_eq!(home.print(&["check"]), b"ok\n");
+    assert!(!home.print(&["export", "polls"]).is_empty());
+    assert!(
+        home.read("old.db") == bytes,
+        "the backup itself stays as it is"
+    );
+}
+
+#[test]
+fn a_server_makes_backups_and_says_how_old_the_newest_is() {
+    let home = Home::seeded();
+    let backups = || -> Vec<_> {
+        let files = fs::read_dir(home.path("backups")).into_iter().flatten();
+        files.map(|file| file.expect("a name").path()).collect()
+    };
+    let options = [
+        "serve",
+        "--backup-dir",
+        "backups",
+        "--backup-every",
+        "1s",
+        "--backup-keep",
+        "2",
+    ];
+    let server = Server::start_with(&home, &options);
+    let newest = eventually("a backup", || {
+        server.get("/health").json()["newest_backup"]
+            .as_str()
+            .map(str::to_owned)
+    });
+    assert!(newest.ends_with(":00Z"), "{newest}");
+    eventually("two are kept", || {
+        let text = server.get("/metrics").text().to_owned();
+        text.contains("store_monitor_backups 2\n").then_some(text)
+    });
+    assert!(
+        server
+            .get("/metrics")
+            .text()
+            .contains("store_monitor_backup_age_seconds ")
+    );
+    let made = eventually("a third takes the place of the first", || {
+        let log = home.text("server.log");
+        (log.matches("made a backup").count() > 2).then_some(log)
+    });
+    assert!(!made.contains("ERROR"), "{made}");
+    // The folder is gone: that is said, and tried again.
+    fs::rename(home.path("backups"), home.path("away")).expect("a rename");
+    home.write("backups", "");
+    let condition = || server.get("/health").json()["conditions"].to_string();
+    eventually("the failure is told", || {
+        condition().contains("backup_failed").then_some(())
+    });
+    fs::remove_file(home.path("backups")).expect("a file");
+    fs::rename(home.path("away"), home.path("backups")).expect("a rename");
+    eventually("the next one succeeds", || {
+        (!condition().contains("backup_failed")).then_some(())
+    });
+    assert_eq!(server.terminate().code(), Some(0));
+    let whole = backups()
+        .into_iter()
+        .filter(|path| path.extension().is_some_and(|kind| kind == "db"));
+    for file in whole {
+        let elsewhere = Home::new();
+        elsewhere
+            .run(&["restore", &file.display().to_string()])
+            .exits(0);
+        assert!(elsewhere.exports() == home.exports());
+    }
+}
+
+#[test]
+fn with_external_checkpoints_the_log_is_left_to_another_program() {
+    let home = Home::seeded();
+    home.run(&["generate", "made", "--stores", "2500", "--days", "9"])
+        .exits(0);
+    let log = || fs::metadata(home.path("store-monitor.db-wal")).map_or(0, |facts| facts.len());
+    let server = Server::start_with(&home, &["serve", "--external-checkpoints"]);
+    let polls = home.read("made/store_status.csv");
+    let main = || fs::metadata(home.database()).expect("a database").len();
+    let before = main();
+    assert_eq!(
+        server.post("/api/polls", "text/csv", &[], &polls).status,
+        200
+    );
+    let grown = log();
+    assert!(grown > 1000 * 8192, "{grown}");
+    for number in 0..20 {
+        assert_eq!(
+            server
+                .post("/api/polls", "text/csv", &[], poll(number).as_bytes())
+                .status,
+            200
+        );
+    }
+    assert_eq!(server.terminate().code(), Some(0));
+    assert!(log() >= grown && main() == before, "{} {}", log(), main());
+    home.run(&["import", "--external-checkpoints", "made/stores.csv"])
+        .exits(0);
+    assert!(log() >= grown);
+    // Without it, the log goes into the database.
+    assert_eq!(Server::start(&home).terminate().code(), Some(0));
+    assert_eq!(log(), 0);
+    assert_eq!(home.print(&["check"]), b"ok\n");
+}
