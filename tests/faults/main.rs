@@ -1,0 +1,14 @@
+//! The fault harness: power cuts, kills, failing disks, full disks and flipped bits, each against sessions of the
+//! real program. Short forms run in `cargo test`; the long ones are `--ignored` and say how long they take.
+#![allow(clippy::unwrap_used)]
+
+mod disk;
+mod fleet;
+#[path = "../it/harness.rs"]
+#[allow(dead_code)]
+mod harness;
+mod power_cuts;
+mod promise;
+mod random;
+mod session;
+mod trace;
