@@ -2,11 +2,13 @@
 //! real program. Short forms run in `cargo test`; the long ones are `--ignored` and say how long they take.
 #![allow(clippy::unwrap_used)]
 
+mod bit_flips;
 mod disk;
 mod fleet;
 #[path = "../it/harness.rs"]
 #[allow(dead_code)]
 mod harness;
+mod kills;
 mod power_cuts;
 mod promise;
 mod random;

@@ -35,6 +35,8 @@ pub(crate) struct Promises {
     pub(crate) reports: Vec<(String, usize)>,
     /// Keys of requests, each with the line from which on its answer is known.
     pub(crate) keys: Vec<(String, usize)>,
+    /// Whether a report may have run at so many sudden ends that it is given up.
+    pub(crate) may_poison: bool,
 }
 
 /// Every row of a database.
@@ -145,6 +147,8 @@ impl Promises {
                 let state: Result<String, _> = db.query_row(select, [id], |row| row.get(0));
                 match state.as_deref() {
                     Ok("Running" | "Complete") => {}
+                    // It ran at several sudden ends in a row.
+                    Ok("Failed") if self.may_poison => {}
                     other => return Err(format!("report {id} is {other:?}")),
                 }
             }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::io::Read;
 use std::process::Command;
 use std::thread;
 
@@ -53,17 +54,42 @@ impl Poller {
         body: &str,
     ) -> (u16, String, Place) {
         let place = (self.port, self.answers);
+        let (status, answer) = self.try_ask(method, target, key, body).expect("an answer");
+        self.answers += 1;
+        (status, answer, place)
+    }
+
+    /// The answer to a request; none where the server ended before it was whole.
+    pub(crate) fn try_ask(
+        &mut self,
+        method: &str,
+        target: &str,
+        key: &str,
+        body: &str,
+    ) -> Option<(u16, String)> {
         let key = match key {
             "" => String::new(),
             key => format!("Idempotency-Key: {key}\r\n"),
         };
         let length = body.len();
         self.raw.send(format!(
-            "{method} {target} HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/csv\r\n{key}Content-Length: {length}\r\n\r\n{body}"
+            "{method} {target} HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/csv\r\n\
+             {key}Content-Length: {length}\r\n\r\n{body}"
         ));
-        let (status, _, answer) = self.raw.reply().expect("an answer");
-        self.answers += 1;
-        (status, String::from_utf8_lossy(&answer).into_owned(), place)
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            self.raw.0.read_exact(&mut byte).ok()?;
+            head.push(byte[0]);
+        }
+        let head = String::from_utf8(head).ok()?;
+        let status = head.strip_prefix("HTTP/1.1 ")?[..3].parse().ok()?;
+        let length = head
+            .lines()
+            .find_map(|line| line.strip_prefix("Content-Length: "))?;
+        let mut body = vec![0; length.parse().ok()?];
+        self.raw.0.read_exact(&mut body).ok()?;
+        Some((status, String::from_utf8(body).ok()?))
     }
 
     /// Posts a batch, which must be taken.
@@ -255,6 +281,7 @@ fn resolve(base: Option<Vec<String>>, asked: Asked, events: &[Event]) -> Promise
         changes: asked.changes.into_iter().map(acknowledged).collect(),
         reports: asked.reports.into_iter().map(known).collect(),
         keys: asked.keys.into_iter().map(known).collect(),
+        may_poison: false,
     }
 }
 
