@@ -16,7 +16,9 @@ pub enum ErrorKind {
     Unavailable,
     /// The disk is full; the same call may succeed once there is room.
     NoSpace,
-    /// The machine, the disk or the program failed.
+    /// The database is damaged or missing, or its disk fails: someone must mend it before a call succeeds.
+    Broken,
+    /// The machine or the program failed.
     Failed,
 }
 
@@ -50,6 +52,18 @@ impl Error {
     /// The disk is full; `message` names the folder.
     pub fn no_space(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::NoSpace, message)
+    }
+
+    /// The database or its disk is broken; `message` says how, and the remedy.
+    pub fn broken(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Broken, message)
+    }
+
+    /// The same error with another kind, where its place makes it one.
+    #[must_use]
+    pub fn of_kind(mut self, kind: ErrorKind) -> Self {
+        self.kind = kind;
+        self
     }
 
     /// The machine or the program failed; `message` names the task.

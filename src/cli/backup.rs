@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::Database;
+use super::output::note;
 use crate::civil;
 use crate::db::backup::{self, Care, Copied};
 use crate::error::Result;
@@ -30,7 +31,7 @@ pub fn run(options: &Options) -> Result<()> {
     let _held = options.database.hold()?;
     options.database.require()?;
     let copied = with_care(|care| backup::copy(&options.database.file, &options.target, care))?;
-    eprintln!("{}: {}", options.target.display(), facts(&copied));
+    note!("{}: {}", options.target.display(), facts(&copied));
     Ok(())
 }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use super::import::load_all;
+use super::output::note;
 use super::serve::{ServerOptions, Simulation, serve};
 use crate::civil;
 use crate::clock::{self, Clock};
@@ -78,7 +79,7 @@ pub fn run(options: &Options) -> Result<()> {
         false => format!("where an hour takes {} seconds", seconds(options.speed)),
     };
     serve(&file, &options.server, None, simulation, |address| {
-        eprintln!(
+        note!(
             "\nA chain of 63 restaurants, {hint}. Open it in a browser:\n\n  \
              http://{address}/\n\nOr in another terminal:\n\n  \
              curl -X POST http://{address}/trigger_report\n  \

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use indicatif::ProgressBar;
 
+use super::output::note;
 use crate::error::Result;
 use crate::generate::{self, Order};
 
@@ -84,7 +85,7 @@ pub fn run(options: &Options) -> Result<()> {
     };
     let written = generate::write(&shape, &options.folder, &mut |done| bar.set_position(done))?;
     bar.finish_and_clear();
-    eprintln!(
+    note!(
         "{}: {} polls, {} rows of business hours, {} time zones, {} stores",
         options.folder.display(),
         written.polls,

@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use rusqlite::Connection;
 
-use super::{Database, folder_of, output};
+use super::output::{self, note};
+use super::{Database, folder_of};
 use crate::civil;
 use crate::clock;
 use crate::db;
@@ -105,7 +106,7 @@ fn prune(options: &Options) -> Result<()> {
         (before, _) => before,
     };
     let polls = before.map_or(Ok(0), |before| forget::prune(&mut db, before))?;
-    eprintln!("{} polls forgotten", grouped(polls));
+    note!("{} polls forgotten", grouped(polls));
     Ok(())
 }
 
@@ -129,7 +130,7 @@ fn import(options: &Options) -> Result<()> {
             loaded
         }
     }?;
-    fit.sentences().iter().for_each(|sentence| eprintln!("{sentence}"));
+    fit.sentences().iter().for_each(|sentence| note!("{sentence}"));
     tell(&summary, options.files.len());
     Ok(())
 }
@@ -222,7 +223,7 @@ fn refused(refusal: Refusal) -> Error {
         return refusal.into();
     };
     for row in &told {
-        eprintln!("{}", row.bad.in_file(&row.source));
+        note!("{}", row.bad.in_file(&row.source));
     }
     let more = count.saturating_sub(BAD_ROWS_TOLD as u64);
     let rows = if count == 1 {
@@ -334,7 +335,7 @@ fn tell(summary: &Summary, files: usize) {
             [] => String::new(),
             names => format!(" ({})", names.join(", ")),
         };
-        eprintln!("note: {source}: {code}, {times}{place}: {meaning}{names}");
+        note!("note: {source}: {code}, {times}{place}: {meaning}{names}");
     }
     let span = summary.span.map_or_else(String::new, |(first, last)| {
         format!(
@@ -343,7 +344,7 @@ fn tell(summary: &Summary, files: usize) {
             civil::format_utc(last)
         )
     });
-    eprintln!(
+    note!(
         "{}: {} accepted, {} unchanged, {} replaced, {} removed, {} rejected; {}{span}",
         counted(files as u64, "file"),
         counted(summary.accepted, "row"),

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use indicatif::ProgressBar;
 
-use super::output;
+use super::output::{self, note};
 use crate::civil;
 use crate::db;
 use crate::db::connection::{folder_of, open_reader};
@@ -55,7 +55,7 @@ pub(super) fn run(options: &Options, database: &Path) -> Result<()> {
     let written = lake::write(&view, from..=to, &mut files);
     bar.finish_and_clear();
     let written = written?;
-    eprintln!(
+    note!(
         "{}: {} polls, {} open intervals, {} stores in {} days",
         options.folder.display(),
         written.polls,
@@ -64,7 +64,7 @@ pub(super) fn run(options: &Options, database: &Path) -> Result<()> {
         to - from + 1,
     );
     if let Some(&first) = written.days_without_polls.first() {
-        eprintln!(
+        note!(
             "{} of these days have no polls in the database, the first is {}: their files in DIR were left as they are",
             written.days_without_polls.len(),
             civil::format_day(first),

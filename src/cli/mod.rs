@@ -25,7 +25,7 @@ use clap::{Arg, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::db::connection::{self, folder_of};
 use crate::db::lock;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Reports how long each store was online during its business hours
 ///
@@ -122,9 +122,23 @@ pub fn command() -> clap::Command {
 }
 
 /// Parses the command line of this process; wrong usage, `--help` and `--version` end the process here.
-pub fn parse() -> CommandLine {
+///
+/// # Errors
+/// When the help or the version cannot be printed.
+pub fn parse() -> Result<CommandLine> {
     let mut command = command();
-    let mut matches = command.get_matches_mut();
+    let mut matches = match command.try_get_matches_from_mut(std::env::args_os()) {
+        Ok(matches) => matches,
+        Err(error) if error.use_stderr() => error.exit(),
+        Err(error) => {
+            // By itself clap would not notice that nothing was printed.
+            output::to_stdout(|out| {
+                let failed = |error: std::io::Error| Error::failed("stdout cannot be written").because(error);
+                write!(out, "{}", error.render()).map_err(failed)
+            })?;
+            std::process::exit(error.exit_code())
+        }
+    };
     if let Some((name, options)) = matches.subcommand()
         && WITHOUT_DATABASE.contains(&name)
         && options.value_source("file") == Some(ValueSource::CommandLine)
@@ -132,7 +146,7 @@ pub fn parse() -> CommandLine {
         let reason = format!("`{name}` has no database (leave --database away)");
         command.error(ErrorKind::ArgumentConflict, reason).exit();
     }
-    CommandLine::from_arg_matches_mut(&mut matches).unwrap_or_else(|error| error.format(&mut command).exit())
+    Ok(CommandLine::from_arg_matches_mut(&mut matches).unwrap_or_else(|error| error.format(&mut command).exit()))
 }
 
 /// Sends the log to stderr.

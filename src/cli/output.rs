@@ -1,18 +1,52 @@
 //! Where output goes: stdout, or a file that appears whole or not at all.
 
+use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::buffered_output;
 use crate::db::part::{self, Look};
 use crate::error::{Error, Result};
+
+/// Whether stdout was closed when the process began. By then it is `/dev/null`: the standard library opens it.
+static STDOUT_IS_CLOSED: AtomicBool = AtomicBool::new(false);
+
+/// Notes that nobody gave this process a stdout.
+pub fn mark_stdout_closed() {
+    STDOUT_IS_CLOSED.store(true, Ordering::Relaxed);
+}
+
+/// Refuses to print into nothing.
+fn require_stdout() -> Result<()> {
+    match STDOUT_IS_CLOSED.load(Ordering::Relaxed) {
+        true => Err(Error::failed(
+            "stdout is closed, so nothing was printed (leave `>&-` away)",
+        )),
+        false => Ok(()),
+    }
+}
+
+/// Prints a line to stderr. A stderr that is full or gone must not end the work, as `eprintln` would by a panic.
+pub fn to_stderr(line: fmt::Arguments<'_>) {
+    let _ = writeln!(io::stderr().lock(), "{line}");
+}
+
+/// As `eprintln`, through [`to_stderr`].
+macro_rules! note {
+    ($($part:tt)*) => {
+        $crate::cli::output::to_stderr(format_args!($($part)*))
+    };
+}
+pub(super) use note;
 
 /// Gives `write` a writer to stdout; if the reader closes its end early, that is no error.
 ///
 /// # Errors
 /// Those of `write`, and when stdout cannot be written.
 pub fn to_stdout(write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
+    require_stdout()?;
     let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
     let written = write(&mut out).and_then(|()| {
         out.flush()
@@ -30,6 +64,7 @@ pub fn to_stdout(write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()>
 /// # Errors
 /// Those of `write`, and when stdout or a file in `folder` cannot be written.
 pub fn to_stdout_buffered(folder: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
+    require_stdout()?;
     if is_file(&io::stdout()) {
         return to_stdout(write);
     }

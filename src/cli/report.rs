@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::{Database, output};
+use super::Database;
+use super::output::{self, note};
 use crate::civil;
 use crate::clock;
 use crate::db::connection::open_reader;
@@ -41,7 +42,7 @@ pub struct Options {
 fn as_of(text: &str) -> Result<Micros> {
     let at = civil::parse_instant(text)?;
     if civil::parse_day(text).is_ok() {
-        eprintln!("note: the date {text} is read as {}", civil::format_utc(at));
+        note!("note: the date {text} is read as {}", civil::format_utc(at));
     }
     Ok(at)
 }

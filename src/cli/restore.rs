@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::Database;
 use super::backup::{facts, with_care};
+use super::output::note;
 use crate::clock;
 use crate::db::backup;
 use crate::error::{Error, Result};
@@ -34,9 +35,9 @@ pub fn run(options: &Options) -> Result<()> {
     };
     let at = clock::machine_us();
     let (copied, aside) = with_care(|care| backup::restore(&options.backup, file, at, &alone, care))?;
-    eprintln!("{}: {}", file.display(), facts(&copied));
+    note!("{}: {}", file.display(), facts(&copied));
     if let Some(aside) = aside {
-        eprintln!("the database before it is now {}", aside.display());
+        note!("the database before it is now {}", aside.display());
     }
     Ok(())
 }

@@ -17,6 +17,7 @@ use super::disk::{self, folder_of};
 use super::lock::{self, Alone};
 use super::migrate::SCHEMA_VERSION;
 use super::part::{self, Look};
+use super::watch::beside;
 use super::{check, polls};
 use crate::civil;
 use crate::error::{Error, ErrorKind, Result};
@@ -209,13 +210,6 @@ fn same_file(one: &Path, other: &Path) -> bool {
         (Ok(one), Ok(other)) => one == other,
         _ => false,
     }
-}
-
-/// The file whose name is that of `file` with `suffix`.
-pub(super) fn beside(file: &Path, suffix: &str) -> PathBuf {
-    let mut name = file.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
 }
 
 /// Opens a backup for reading. One in WAL mode, such as a plain copy, may lie where no shared memory can be made.

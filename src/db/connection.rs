@@ -13,7 +13,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, ffi};
 pub use super::disk::folder_of;
 use super::migrate::{SCHEMA_VERSION, migrate};
 use super::{disk, part};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::parallel;
 
 /// `PRAGMA application_id` of this program's databases: "Stor".
@@ -278,7 +278,12 @@ fn explain(error: rusqlite::Error, file: &Path) -> Error {
 
 impl From<rusqlite::Error> for Error {
     fn from(error: rusqlite::Error) -> Self {
-        describe(error, "the database")
+        let described = describe(error, "the database");
+        match described.kind() {
+            // The file is open already: no caller named a wrong one.
+            ErrorKind::Invalid => described.of_kind(ErrorKind::Broken),
+            _ => described,
+        }
     }
 }
 
@@ -313,7 +318,10 @@ fn describe(error: rusqlite::Error, database: &str) -> Error {
         // The shared memory of a reader needs room, too.
         Some(ErrorCode::SystemIoFailure) if is_shared_memory(&error) => disk::no_space(),
         Some(ErrorCode::DatabaseCorrupt) => {
-            Error::failed(format!("{database} is damaged (`check` tells how)")).because(error)
+            Error::broken(format!("{database} is damaged (`check` tells how)")).because(error)
+        }
+        Some(ErrorCode::SystemIoFailure) => {
+            Error::broken(format!("the disk of {database} fails (see the system's log)")).because(error)
         }
         _ => Error::failed(format!("{database} failed")).because(error),
     }

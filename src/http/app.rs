@@ -15,7 +15,7 @@ use crate::db::connection::{folder_of, open_reader};
 use crate::db::fit::FitCache;
 use crate::db::polls;
 use crate::db::writer::Writer;
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::fleet_view::FleetViews;
 use crate::health::Health;
 use crate::hot_window::HotWindow;
@@ -137,7 +137,14 @@ impl App {
         }
         match &mut self.db {
             Some(db) => Ok(db),
-            none => Ok(none.insert(open_reader(&self.site.file)?)),
+            none => {
+                // The client did nothing wrong, whatever is wrong with the file.
+                let opened = open_reader(&self.site.file).map_err(|error| match error.kind() {
+                    ErrorKind::Invalid | ErrorKind::Failed => error.of_kind(ErrorKind::Broken),
+                    _ => error,
+                });
+                Ok(none.insert(opened?))
+            }
         }
     }
 

@@ -9,8 +9,8 @@ use crate::error::{Error, ErrorKind};
 /// When a refused client may try again, in seconds.
 const RETRY_AFTER_SECONDS: &str = "1";
 
-/// The same where the disk is full: somebody must make room first.
-const NO_SPACE_RETRY_SECONDS: &str = "30";
+/// The same where the disk is full or the database broken: someone must act first.
+const MENDED_AFTER_SECONDS: &str = "30";
 
 /// An answer: a status, header fields, and a body.
 #[derive(Clone, Debug)]
@@ -111,7 +111,11 @@ impl From<Error> for Response {
             ErrorKind::Invalid => Self::problem(400, error.message()),
             ErrorKind::NotFound => Self::problem(404, error.message()),
             ErrorKind::Unavailable => Self::problem(503, error.message()).with("Retry-After", RETRY_AFTER_SECONDS),
-            ErrorKind::NoSpace => Self::problem(507, error.message()).with("Retry-After", NO_SPACE_RETRY_SECONDS),
+            ErrorKind::NoSpace => Self::problem(507, error.message()).with("Retry-After", MENDED_AFTER_SECONDS),
+            ErrorKind::Broken => {
+                tracing::error!(%error, "the database cannot be used");
+                Self::problem(503, error.message()).with("Retry-After", MENDED_AFTER_SECONDS)
+            }
             ErrorKind::Failed => {
                 tracing::error!(%error, "a request failed");
                 Self::problem(500, "the server failed to answer; its log says why")

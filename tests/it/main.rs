@@ -26,6 +26,7 @@ mod live;
 mod made_up;
 mod outages;
 mod pages;
+mod process;
 mod properties;
 mod schemas;
 mod simulation;
