@@ -424,7 +424,13 @@ impl Server {
     }
 
     /// Starts whatever this command comes to, on a free port.
-    pub(crate) fn start_as(home: &Home, mut command: Command) -> Self {
+    pub(crate) fn start_as(home: &Home, command: Command) -> Self {
+        let started = Self::try_start_as(home, command);
+        started.unwrap_or_else(|| panic!("the server did not start: {}", home.text("server.log")))
+    }
+
+    /// The same; none where it ends instead.
+    pub(crate) fn try_start_as(home: &Home, mut command: Command) -> Option<Self> {
         let log = File::options()
             .create(true)
             .append(true)
@@ -447,17 +453,15 @@ impl Server {
             child,
             client: Client::new(""),
         };
-        let Ok(first) = line.recv_timeout(DEADLINE) else {
-            panic!("the server did not start: {}", home.text("server.log"));
-        };
+        let first = line.recv_timeout(DEADLINE).ok()?;
         let address = first.strip_prefix("listening on http://");
         server.client.address = address.unwrap_or_else(|| panic!("{first}")).to_owned();
-        server
+        Some(server)
     }
 
     /// A line of what Linux tells about the process, such as `VmRSS` or `Threads`; none elsewhere.
     pub(crate) fn status(&self, line: &str) -> Option<u64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
+        let status = fs::read_to_string(format!("/proc/{}/status", self.id())).ok()?;
         let value = status.lines().find_map(|text| text.strip_prefix(line))?;
         let number = value.trim_start_matches([':', ' ', '\t']);
         number.split_whitespace().next()?.parse().ok()
