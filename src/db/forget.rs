@@ -1,4 +1,4 @@
-//! Deleting: a store with all its rows, made-up stores, and old polls, whose space returns to the disk.
+//! Deleting: a store with all its rows, some of its polls, made-up stores, and old polls, whose space returns to the disk.
 //!
 //! Callers pass the instant; this file reads no clock.
 
@@ -6,7 +6,8 @@ use rusqlite::{Connection, OptionalExtension};
 use uuid::Uuid;
 
 use super::poll_table::{self, Taken};
-use super::{digest, generation, made_up, packed, polls, reports, schedules, write};
+use super::{digest, generation, made_up, packed, polls, reports, schedules, store_keys, write};
+use crate::civil;
 use crate::error::Result;
 use crate::uptime::fleet::StoreKey;
 use crate::uptime::interval::{DAY, Interval, Micros};
@@ -33,6 +34,25 @@ pub fn store(db: &Connection, id: &str) -> Result<Option<u64>> {
     packed::forget(db, polls::ALL_TIME)?;
     generation::advance(db, generation::Kind::Fleet)?;
     generation::advance(db, generation::Kind::Polls)?;
+    Ok(Some(polls))
+}
+
+/// Takes a store's polls within `span` back; returns how many there were, or none if there is no such store.
+///
+/// # Errors
+/// When the database cannot be written.
+pub fn polls_of(db: &Connection, id: &str, span: Interval) -> Result<Option<u64>> {
+    let mut select = db.prepare_cached("SELECT key FROM store WHERE store_id = ?1")?;
+    let key: Option<StoreKey> = select.query_row([id], |row| row.get(0)).optional()?;
+    let Some(key) = key else {
+        return Ok(None);
+    };
+    let polls = poll_table::delete(db, Taken::Of(key, span))?;
+    if polls > 0 {
+        packed::forget(db, span)?;
+        generation::advance(db, generation::Kind::Polls)?;
+        store_keys::unmark_polled(db, key)?;
+    }
     Ok(Some(polls))
 }
 
@@ -96,6 +116,58 @@ pub fn prune(db: &mut Connection, before: Micros) -> Result<u64> {
     Ok(total)
 }
 
+/// Forgetting that nobody asked for by its instant, and that would cost more than half of the polls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooMany {
+    /// How many polls would go.
+    pub old: u64,
+    /// How many there are.
+    pub all: u64,
+    /// The instant before which they would go.
+    pub before: Micros,
+}
+
+impl TooMany {
+    /// The figures and the remedy, as a sentence without its full stop.
+    pub fn sentence(&self) -> String {
+        let before = civil::format_utc(self.before);
+        format!(
+            "{} of {} polls are older than {before}: more than half are never forgotten unasked, so none were (a poll \
+             with a wrong date makes all others look old; if they are old, run: store-monitor import --prune-before \
+             '{before}')",
+            self.old, self.all
+        )
+    }
+}
+
+/// How many polls the two sides of a cut are first compared by.
+const COMPARED_POLLS: i64 = 1 << 12;
+
+/// Whether the polls before `before` are more than half of all: then retention must not forget them. It reads about
+/// as many rows as the smaller side has.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn too_many(db: &Connection, before: Micros) -> Result<Option<TooMany>> {
+    let mut old = db.prepare_cached("SELECT 1 FROM poll WHERE at < ?1 LIMIT 1 OFFSET ?2")?;
+    let mut kept = db.prepare_cached("SELECT 1 FROM poll WHERE at >= ?1 LIMIT 1 OFFSET ?2")?;
+    let mut count = COMPARED_POLLS;
+    loop {
+        let place = (before, count - 1);
+        match (old.exists(place)?, kept.exists(place)?) {
+            (true, true) => count = count.saturating_mul(2),
+            // Fewer than `count` are old, and as many are kept.
+            (false, true) => return Ok(None),
+            (_, false) => break,
+        }
+    }
+    let count = |sql| db.query_row(sql, [before], |row| row.get::<_, u64>(0));
+    let old = count("SELECT count(*) FROM poll WHERE at < ?1")?;
+    let kept = count("SELECT count(*) FROM poll WHERE at >= ?1")?;
+    let all = old + kept;
+    Ok((old > kept).then_some(TooMany { old, all, before }))
+}
+
 /// The instant before which polls are too old if the `days` days up to the newest poll are kept; none without
 /// polls.
 ///
@@ -125,5 +197,30 @@ mod tests {
         assert_eq!(prune(&mut db, 299_990).unwrap(), 0);
         assert_eq!(polls::newest(&db).unwrap(), Some(299_999));
         assert_eq!(cut(&db, 1).unwrap(), Some(299_999 - DAY));
+    }
+
+    #[test]
+    fn exactly_half_of_the_polls_may_go_and_not_one_more() {
+        for half in [
+            1,
+            2,
+            COMPARED_POLLS - 1,
+            COMPARED_POLLS,
+            COMPARED_POLLS + 1,
+            3 * COMPARED_POLLS,
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            let mut db = open_writer(&folder.path().join("a.db")).unwrap();
+            let rows = (0..2 * half).map(|at| Ok((1, Poll::new(at, Status::Active))));
+            write(&mut db, |db| polls::add(db, rows)).unwrap();
+            for before in [0, 1, half - 1, half] {
+                assert_eq!(too_many(&db, before).unwrap(), None, "{before} of {half}");
+            }
+            let whole = u64::try_from(2 * half).unwrap();
+            for (before, old) in [(half + 1, whole / 2 + 1), (2 * half, whole), (9 * half, whole)] {
+                let all = whole;
+                assert_eq!(too_many(&db, before).unwrap(), Some(TooMany { old, all, before }));
+            }
+        }
     }
 }

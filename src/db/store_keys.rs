@@ -46,6 +46,21 @@ pub fn mark_polled(db: &Connection, stores: impl Iterator<Item = StoreKey>) -> R
     Ok(())
 }
 
+/// Takes back that a store was polled, if it has no poll any more.
+///
+/// # Errors
+/// When the database cannot be written.
+pub fn unmark_polled(db: &Connection, store: StoreKey) -> Result<()> {
+    // From the newest on: most stores were polled within the last hour.
+    let mut any = db.prepare_cached("SELECT 1 FROM poll WHERE store = ?1 ORDER BY at DESC LIMIT 1")?;
+    if !any.exists([store])? {
+        db.prepare_cached("UPDATE store SET polled = 0 WHERE key = ?1")?
+            .execute([store])?;
+        generation::advance(db, generation::Kind::Fleet)?;
+    }
+    Ok(())
+}
+
 /// The keys of `ids`, in the same order; new stores are added.
 ///
 /// New stores get their keys in the order of their ids as bytes, which is the order of the report. So the

@@ -27,9 +27,10 @@ const fn field(name: &'static str, schema: &'static str, about: &'static str) ->
 }
 
 const TEXT: &str = r#"{"type": "string"}"#;
+const INSTANT: &str = r#"{"type": "string", "format": "date-time"}"#;
 const AS_OF: &[Field] = &[field(
     "as_of",
-    r#"{"type": "string", "format": "date-time"}"#,
+    INSTANT,
     "An instant, such as 2026-11-01T12:00:00Z. Default: the newest poll, or the machine's clock with --clock system.",
 )];
 const LOCAL: &[Field] = &[field(
@@ -79,6 +80,16 @@ const REPORT_ID: &[Field] = &[Field {
     required: true,
     ..field("report_id", TEXT, "The report's id.")
 }];
+const SPAN: &[Field] = &[
+    Field {
+        required: true,
+        ..field("from", INSTANT, "The first instant, such as 2026-11-01T12:00:00Z.")
+    },
+    Field {
+        required: true,
+        ..field("to", INSTANT, "The instant after the last one.")
+    },
+];
 const HISTORY: &[Field] = &[
     field(
         "limit",
@@ -235,6 +246,8 @@ pub const ROUTES: &[Route] = &[
         .problems(&[400, 404]),
     Route::new("DELETE", "rows", "/api/stores/{id}", stores::delete, "deleteStore", "Forgets a store and all about it.")
         .needs(Admin).id(STORE).answers(200, "How many polls went.", OBJECT).problems(&[404, 503]),
+    Route::new("DELETE", "rows", "/api/stores/{id}/polls", stores::delete_polls, "deletePolls", "Takes a store's polls within a span back.")
+        .needs(Admin).id(STORE).takes(&[SPAN]).answers(200, "How many polls went.", OBJECT).problems(&[400, 404, 503]),
     get("facts", "/api/poller-outages", outages::list, "pollerOutages", "When the poller was out, in the eight days before as_of.")
         .needs(Read).takes(&[AS_OF]).answers(200, "The outages.", OBJECT).problems(&[400]),
     get("operation", "/openapi.json", describe, "openapi", "This document.").answers(200, "It.", OBJECT),

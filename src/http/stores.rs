@@ -14,7 +14,7 @@ use crate::db::forget;
 use crate::error::{Error, Result};
 use crate::uptime::business_hours::WeeklyRow;
 use crate::uptime::day_total::day_totals;
-use crate::uptime::interval::Micros;
+use crate::uptime::interval::{Interval, Micros};
 use crate::uptime::row::{Figures, hours};
 use crate::uptime::window::{Share, Window};
 
@@ -216,12 +216,44 @@ fn describe(shown: &StoreView) -> Value {
     })
 }
 
+/// `DELETE /api/stores/ID/polls`: takes the store's polls from `from` to before `to` back; 404 if it is unknown.
+pub fn delete_polls(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
+    let instant = |name: &str| match request.field(name)? {
+        Some(text) => civil::parse_query_instant(text),
+        None => Err(Error::invalid(format!(
+            "{name} is missing (DELETE /api/stores/ID/polls?from=T&to=T takes back the polls from one instant to before \
+             another)"
+        ))),
+    };
+    let (from, to) = (instant("from")?, instant("to")?);
+    if from >= to {
+        return Err(Error::invalid(format!(
+            "from {} is not before to {} (polls at `to` stay)",
+            civil::format_rfc3339(from),
+            civil::format_rfc3339(to)
+        )));
+    }
+    let (id, span) = (request.id.clone(), Interval::new(from, to));
+    let removed = app.site.writer.try_write(move |db| forget::polls_of(db, &id, span))?;
+    let removed = removed.ok_or_else(|| unknown(&request.id))?;
+    Ok(Response::json(
+        200,
+        &json!({"store_id": request.id, "removed": removed}),
+    ))
+}
+
+fn unknown(id: &str) -> Error {
+    Error::not_found(format!(
+        "there is no store `{}` (GET /api/stores lists all)",
+        id.escape_debug()
+    ))
+}
+
 /// `DELETE /api/stores/ID`: deletes a store with its polls, hours, zone and name; 404 if it is unknown.
 pub fn delete(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let id = request.id.clone();
     let deleted = app.site.writer.try_write(move |db| forget::store(db, &id))?;
-    let polls =
-        deleted.ok_or_else(|| Error::not_found(format!("there is no store `{}`", request.id.escape_debug())))?;
+    let polls = deleted.ok_or_else(|| unknown(&request.id))?;
     Ok(Response::json(
         200,
         &json!({"store_id": request.id, "polls_deleted": polls}),
