@@ -1,9 +1,13 @@
 //! The clock: the machine's, or one whose time runs faster. Only the edge reads it: commands, the job queue, HTTP.
 //! All other rooms receive `as_of`.
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::uptime::interval::{HOUR, Micros};
+use crate::uptime::interval::{DAY, HOUR, Micros};
+
+/// The day on which this program was last changed, as the changelog has it: a machine that says an earlier one is wrong.
+/// 2026-11-29.
+pub const BUILT_US: Micros = 20_786 * DAY;
 
 /// The current instant, in microseconds since 1970 UTC.
 pub fn machine_us() -> Micros {
@@ -40,10 +44,24 @@ impl Clock {
     pub fn now_us(self) -> Micros {
         match self {
             Self::Machine => machine_us(),
-            Self::Simulated { began, at, speed } => {
-                let passed = Micros::try_from(began.elapsed().as_micros()).unwrap_or(Micros::MAX);
-                at.saturating_add(passed.saturating_mul(speed.into()))
-            }
+            Self::Simulated { began, at, .. } => self.after(at, began.elapsed()),
+        }
+    }
+
+    /// The instant before which this clock cannot be right.
+    pub fn earliest_us(self) -> Micros {
+        match self {
+            Self::Machine => BUILT_US,
+            Self::Simulated { .. } => Micros::MIN,
+        }
+    }
+
+    /// The instant that is `passed` by the machine's clock after the instant `at` of this one.
+    pub fn after(self, at: Micros, passed: Duration) -> Micros {
+        let passed = Micros::try_from(passed.as_micros()).unwrap_or(Micros::MAX);
+        match self {
+            Self::Machine => at.saturating_add(passed),
+            Self::Simulated { speed, .. } => at.saturating_add(passed.saturating_mul(speed.into())),
         }
     }
 
@@ -71,7 +89,7 @@ mod tests {
         let least = began.elapsed();
         let now = clock.now_us();
         let most = began.elapsed();
-        let simulated = |passed: std::time::Duration| 1_000_000 + Micros::try_from(passed.as_micros()).unwrap() * 3600;
+        let simulated = |passed: Duration| 1_000_000 + Micros::try_from(passed.as_micros()).unwrap() * 3600;
         assert!((simulated(least)..=simulated(most)).contains(&now));
         assert_eq!(clock.hour_us(), 1_000_000);
         assert!(Clock::Machine.now_us() >= machine_us() - HOUR);

@@ -20,6 +20,7 @@ use crate::error::{Error, Result};
 use crate::generate::chain::{Chain, Member};
 use crate::ingest::import::{self, Choices};
 use crate::ingest::load;
+use crate::ingest::machine_time::MachineTime;
 use crate::ingest::seed::{self, Recorded};
 use crate::ingest::source::Source;
 use crate::uptime::business_hours::{Pattern, ZoneTable};
@@ -101,7 +102,8 @@ fn seconds(speed: u32) -> String {
 
 /// Fills the past up to now, and prepares the polls to come: the rest of the record first.
 fn simulate(db: &mut Connection, folder: &Path, speed: u32) -> Result<Simulation> {
-    let now = clock::machine_us();
+    // A machine that cannot know the time shows the chain as of this program's day.
+    let now = clock::machine_us().max(clock::BUILT_US);
     let mut rows = seed::recorded(now);
     rows.sort_by_key(|row| row.at);
     let first = rows.first().map_or(now, |row| row.at);
@@ -168,7 +170,13 @@ impl Poller {
         }
         let source = Source::new(seed::POLLS.0, text.as_bytes());
         let refuse = || Ok(Choices::default());
-        let batch = import::read([source], span.end, &self.folder, refuse, &mut |_, _| Ok(()))?;
+        let batch = import::read(
+            [source],
+            MachineTime::until(span.end),
+            &self.folder,
+            refuse,
+            &mut |_, _| Ok(()),
+        )?;
         writer.try_load(move |db| {
             let mut summary = load::write(db, batch)?;
             Ok(((), summary.change.take()))
@@ -290,7 +298,7 @@ mod tests {
             seed::FILES.map(|(name, text)| Source::new(name, text.as_bytes())),
         )
         .unwrap();
-        let before = clock::machine_us();
+        let before = clock::machine_us().max(clock::BUILT_US);
         let simulation = simulate(&mut db, folder.path(), 900).unwrap();
         let (oldest, newest, stores): (Micros, Micros, u64) = db
             .query_row("SELECT min(at), max(at), count(DISTINCT store) FROM poll", [], |row| {

@@ -18,15 +18,16 @@ use crate::db;
 use crate::db::connection::{create, leave_checkpoints, open_reader, open_writer};
 use crate::db::fit::Fit;
 use crate::db::schedules::HoursMode;
-use crate::db::{forget, packed, part};
+use crate::db::{forget, packed, part, polls};
 use crate::error::{Error, Result};
 use crate::ingest::batch::Batch;
 use crate::ingest::import::{self, Choices, OnBadRow};
 use crate::ingest::load::{self, Summary};
+use crate::ingest::machine_time::{AHEAD_MINUTES, MachineTime};
 use crate::ingest::options::{DayNumbers, ReadOptions};
 use crate::ingest::problem::BadRow;
 use crate::ingest::source::{BAD_ROWS_TOLD, Refusal, Source, SourceNote};
-use crate::uptime::interval::Micros;
+use crate::uptime::interval::{MINUTE, Micros};
 
 /// The options of `import`.
 #[derive(Debug, clap::Args)]
@@ -50,6 +51,10 @@ pub struct Options {
     /// Take store ids that look damaged by a spreadsheet, such as 2.57E+14 or #N/A
     #[arg(long, env = "STORE_MONITOR_IDS_AS_WRITTEN")]
     ids_as_written: bool,
+
+    /// How many minutes polls may be ahead of this machine's clock
+    #[arg(long, env = "STORE_MONITOR_AHEAD", value_name = "MINUTES", default_value_t = AHEAD_MINUTES)]
+    ahead: u32,
 
     /// Then forget all polls before this instant
     #[arg(long, env = "STORE_MONITOR_PRUNE_BEFORE", value_name = "TIME", value_parser = civil::parse_instant)]
@@ -165,6 +170,9 @@ fn load(
 ) -> Result<Loaded, Refusal> {
     let file = &options.database.file;
     let existing = if file.exists() { Some(open_writer(file)?) } else { None };
+    let newest = existing.as_ref().map_or(Ok(None), polls::newest)?;
+    let ahead = i64::from(options.ahead) * MINUTE;
+    let time = MachineTime::new(clock::machine_us(), ahead, clock::BUILT_US, newest);
     let files = options
         .files
         .iter()
@@ -185,8 +193,8 @@ fn load(
         on_bad_row,
         hours: options.hours,
     };
-    let (at, folder) = (clock::machine_us(), folder_of(file));
-    let read = import::read(sources, at, folder, || Ok(choices), reject);
+    let folder = folder_of(file);
+    let read = import::read(sources, time, folder, || Ok(choices), reject);
     tracing::debug!(elapsed = ?began.elapsed(), "read and sorted");
     bar.set_style(style("{spinner} {msg} {elapsed}"));
     bar.set_message("writing");
@@ -249,7 +257,7 @@ pub fn load_all<'a>(db: &mut Connection, sources: impl IntoIterator<Item = Sourc
     let folder = std::env::temp_dir();
     let batch = import::read(
         sources,
-        clock::machine_us(),
+        MachineTime::until(Micros::MAX),
         &folder,
         || Ok(Choices::default()),
         &mut |_, _| Ok(()),

@@ -23,8 +23,10 @@ use crate::hot_window::HotWindow;
 use crate::http::guard::Hosts;
 use crate::http::locale::{LOCALES, Locale};
 use crate::http::{self, Capacity, Clock, Server, Site};
+use crate::ingest::machine_time::AHEAD_MINUTES;
 use crate::jobs::{Jobs, Limits, Order};
 use crate::product;
+use crate::uptime::interval::MINUTE;
 use crate::uptime::report::Question;
 use crate::uptime::timeline::Interpolation;
 
@@ -107,6 +109,10 @@ pub struct ServerOptions {
     /// Forget polls more than N days older than the newest, once an hour; reports need eight
     #[arg(long, env = "STORE_MONITOR_KEEP_DAYS", value_name = "N")]
     keep_days: Option<u32>,
+
+    /// How many minutes polls may be ahead of this machine's clock
+    #[arg(long, env = "STORE_MONITOR_AHEAD", value_name = "MINUTES", default_value_t = AHEAD_MINUTES)]
+    ahead: u32,
 
     /// How many bytes a request with rows may have, as it is sent
     #[arg(long, env = "STORE_MONITOR_MAX_BODY", value_name = "BYTES", default_value_t = http::BODY_BYTES_MAX)]
@@ -220,6 +226,7 @@ pub fn serve(
         read_only_pages: options.read_only_pages,
         clock,
         now,
+        ahead: i64::from(options.ahead) * MINUTE,
         locale: options.locale,
         body_bytes_max: options.max_body,
         ..Site::new(file.to_owned(), jobs.clone(), writer.clone())

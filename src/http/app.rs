@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::Connection;
@@ -19,8 +20,9 @@ use crate::error::{ErrorKind, Result};
 use crate::fleet_view::FleetViews;
 use crate::health::Health;
 use crate::hot_window::HotWindow;
+use crate::ingest::machine_time::{AHEAD_MINUTES, MachineTime};
 use crate::jobs::Jobs;
-use crate::uptime::interval::Micros;
+use crate::uptime::interval::{MINUTE, Micros};
 
 /// The default limit of a body of rows, in bytes.
 pub const BODY_BYTES_MAX: u64 = 1 << 30;
@@ -62,6 +64,10 @@ pub struct Site {
     pub clock: Clock,
     /// The clock that says what is now.
     pub now: clock::Clock,
+    /// How far polls may be ahead of that clock.
+    pub ahead: Micros,
+    /// Whether that clock was last found to be wrong; all clones share it.
+    pub doubted: Arc<AtomicBool>,
     /// How pages write times and numbers; none for what the zones of most stores suggest.
     pub locale: Option<Locale>,
     /// The longest body of rows, in bytes as sent.
@@ -84,17 +90,25 @@ impl Site {
             read_only_pages: false,
             clock: Clock::Data,
             now: clock::Clock::Machine,
+            ahead: i64::from(AHEAD_MINUTES) * MINUTE,
+            doubted: Arc::default(),
             locale: None,
             body_bytes_max: BODY_BYTES_MAX,
         }
     }
 
-    /// The instant of a report whose caller names none; none if the newest poll's is to be used.
-    pub(super) fn as_of(&self) -> Option<Micros> {
-        match self.clock {
-            Clock::Data => None,
-            Clock::System => Some(self.now.now_us()),
+    /// The machine's time, judged by the newest poll that is stored. The log tells when its doubt begins and ends.
+    pub fn machine_time(&self, newest_poll: Option<Micros>) -> MachineTime {
+        let time = MachineTime::new(self.now.now_us(), self.ahead, self.now.earliest_us(), newest_poll);
+        let was_doubted = self.doubted.swap(time.doubt.is_some(), Ordering::SeqCst);
+        match time.sentence() {
+            Some(sentence) if !was_doubted => {
+                tracing::error!("{sentence}; polls ahead of it are answered 503 until the clock is set");
+            }
+            None if was_doubted => tracing::warn!("the machine's clock is believed again"),
+            _ => {}
         }
+        time
     }
 
     /// What is wrong now.
@@ -144,6 +158,24 @@ impl App {
                     _ => error,
                 });
                 Ok(none.insert(opened?))
+            }
+        }
+    }
+
+    /// The machine's time, judged by the newest poll.
+    pub(super) fn machine_time(&mut self) -> Result<MachineTime> {
+        let newest = self.newest_poll()?;
+        Ok(self.site.machine_time(newest))
+    }
+
+    /// The instant of a report whose caller names none; none if the newest poll's is to be used, also because the
+    /// machine's clock cannot be right.
+    pub(super) fn as_of(&mut self) -> Result<Option<Micros>> {
+        match self.site.clock {
+            Clock::Data => Ok(None),
+            Clock::System => {
+                let time = self.machine_time()?;
+                Ok(time.doubt.is_none().then_some(time.at))
             }
         }
     }

@@ -72,6 +72,7 @@ pub fn post(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
         ..ReadOptions::until(Micros::MAX)
     };
     let key = key(request)?;
+    let time = app.machine_time()?;
 
     let mut head = Vec::new();
     if is_packed {
@@ -94,25 +95,38 @@ pub fn post(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
         options,
         ..import::upload(BODY, &mut body, bytes_max)
     };
-    let at = app.site.now.now_us();
-    let read = import::read([source], at, app.site.folder(), || Ok(choices), &mut |_, _| Ok(()));
-    let (bytes, crc) = (body.bytes, body.crc.sum());
-    let batch = match read {
-        Ok(batch) => batch,
-        Err(_) if bytes > bytes_max => return Ok(too_large(bytes_max)),
-        Err(Refusal::Rows { count, told, .. }) => return Ok(refused_rows(count, &told, choices.on_bad_row)),
-        Err(Refusal::File { source, file }) => return Ok(refused_file(&source, &file)),
-        Err(Refusal::Failed(error)) => return Err(error),
+    let read = import::read([source], time, app.site.folder(), || Ok(choices), &mut |_, _| Ok(()));
+    let identity = key.map(|key| {
+        // A body that was refused half-way is read to its end: the fingerprint is of all of it.
+        let _ = io::copy(&mut body, &mut io::sink());
+        let chosen = [
+            choices.on_bad_row.as_str(),
+            choices.hours.as_str(),
+            options.days.as_str(),
+            if options.ids_as_written { "as written" } else { "" },
+        ];
+        let (bytes, crc) = (body.bytes, body.crc.sum());
+        let fingerprint = format!("{} {} {bytes} {crc:08x}", kind.as_str(), chosen.join(" "));
+        let at = time.at;
+        Identity { key, fingerprint, at }
+    });
+    let is_too_large = body.bytes > bytes_max;
+    let refusal = match read {
+        Ok(batch) => return write(app, batch, identity),
+        Err(refusal) => refusal,
     };
-    let chosen = [
-        choices.on_bad_row.as_str(),
-        choices.hours.as_str(),
-        options.days.as_str(),
-        if options.ids_as_written { "as written" } else { "" },
-    ];
-    let fingerprint = format!("{} {} {bytes} {crc:08x}", kind.as_str(), chosen.join(" "));
-    let identity = key.map(|key| Identity { key, fingerprint, at });
-    write(app, batch, identity)
+    // The rows may have been good when the answer was made: a clock that was set since refuses no retry.
+    if let Some(identity) = identity
+        && let Ok(Some(answer)) = identity.earlier(app.db()?)
+    {
+        return Ok(answered(&answer, true));
+    }
+    match refusal {
+        _ if is_too_large => Ok(too_large(bytes_max)),
+        Refusal::Rows { count, told, .. } => Ok(refused_rows(count, &told, choices.on_bad_row)),
+        Refusal::File { source, file } => Ok(refused_file(&source, &file)),
+        Refusal::Failed(error) => Err(error),
+    }
 }
 
 /// The identity of a request: its `Idempotency-Key`, and a fingerprint of its contents.
@@ -126,7 +140,7 @@ struct Identity {
 impl Identity {
     /// The answer to the same request before.
     fn earlier(&self, db: &Connection) -> Result<Option<String>> {
-        match idempotency::find(db, &self.key, &self.fingerprint, self.at)? {
+        match idempotency::find(db, &self.key, &self.fingerprint)? {
             Earlier::None => Ok(None),
             Earlier::Same(answer) => Ok(Some(answer)),
             Earlier::Other => Err(Error::invalid(

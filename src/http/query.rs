@@ -65,10 +65,10 @@ pub fn number(request: &Request<'_>, name: &str, range: RangeInclusive<usize>, d
 ///
 /// # Errors
 /// When the query is malformed.
-pub fn as_of(app: &App, request: &Request<'_>) -> Result<Option<Micros>> {
+pub fn as_of(app: &mut App, request: &Request<'_>) -> Result<Option<Micros>> {
     match request.field("as_of")? {
         Some(text) => civil::parse_query_instant(text).map(Some),
-        None => Ok(app.site.as_of()),
+        None => app.as_of(),
     }
 }
 
@@ -77,14 +77,16 @@ pub fn as_of(app: &App, request: &Request<'_>) -> Result<Option<Micros>> {
 /// # Errors
 /// When the query is malformed or the database cannot be read.
 pub fn freshness(app: &mut App, request: &Request<'_>) -> Result<Freshness> {
+    let newest = app.newest_poll()?;
+    let time = app.site.machine_time(newest);
+    let is_doubted = time.doubt.is_some();
     let wanted = match (request.field("as_of")?, app.site.clock) {
         (Some(text), _) => Wanted::At(civil::parse_query_instant(text)?),
-        (None, Clock::Data) => Wanted::Newest,
-        (None, Clock::System) => Wanted::Now,
+        (None, Clock::System) if !is_doubted => Wanted::Now,
+        (None, _) => Wanted::Newest,
     };
-    let (machine, hot) = (app.site.now.now_us(), Arc::clone(&app.site.hot));
+    let (machine, hot) = (time.at, Arc::clone(&app.site.hot));
     let db = app.db()?;
-    let newest = polls::newest(db)?;
     let usual_gap = match newest {
         Some(newest) => {
             let inputs = hot.inputs(db, newest)?;
@@ -97,7 +99,12 @@ pub fn freshness(app: &mut App, request: &Request<'_>) -> Result<Freshness> {
         Wanted::Now => polls::newest_until(db, machine)?,
         Wanted::At(at) => polls::newest_until(db, at)?,
     };
-    Ok(Freshness::new(wanted, machine, newest, usual_gap))
+    let freshness = Freshness::new(wanted, machine, newest, usual_gap);
+    Ok(if is_doubted {
+        freshness.by_a_doubted_clock()
+    } else {
+        freshness
+    })
 }
 
 /// The instant and the rule in the query, and the freshness of numbers of that instant.

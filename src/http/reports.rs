@@ -23,7 +23,7 @@ const PAGE_REPORTS_MAX: u32 = 100;
 pub fn trigger(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let as_of = match request.field("as_of")? {
         Some(text) => Some(civil::parse_query_instant(text)?),
-        None => app.site.as_of(),
+        None => app.as_of()?,
     };
     let rule = match request.field("interpolation")? {
         Some(name) => Interpolation::from_name(name).ok_or_else(|| {

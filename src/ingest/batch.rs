@@ -15,6 +15,7 @@ use super::blocks::{Block, Division, ParserPool};
 use super::header::Layout;
 use super::interner::Interner;
 use super::kind::{Collected, Kind, Sibling, Value, Verdict};
+use super::machine_time::MachineTime;
 use super::options::ReadOptions;
 use super::problem::{BadRow, Code, Note, Notes};
 use super::rows::{Corrections, Format, Row, Rows};
@@ -116,17 +117,17 @@ impl Batch {
 /// Reads and judges every row of the inputs.
 ///
 /// Bad rows are counted and go to `reject` with the input's name; the caller decides whether they refuse the
-/// call. No poll may be later than `latest`. Polls that memory should not hold are spooled to `folder`.
+/// call. `time` says which polls are in the future. Polls that memory should not hold are spooled to `folder`.
 ///
 /// # Errors
 /// An input that has no rows of a known kind or cannot be read; those of `reject`.
 pub fn read<'a>(
     sources: impl IntoIterator<Item = Source<'a>>,
-    latest: Micros,
+    time: MachineTime,
     folder: &Path,
     reject: &mut dyn FnMut(&str, BadRow) -> Result<()>,
 ) -> Result<Batch, Refusal> {
-    read_by(Division::default(), sources, latest, folder, reject)
+    read_by(Division::default(), sources, time, folder, reject)
 }
 
 /// [`read`] with a given division of long inputs, which does not change the result.
@@ -136,7 +137,7 @@ pub fn read<'a>(
 pub fn read_by<'a>(
     division: Division,
     sources: impl IntoIterator<Item = Source<'a>>,
-    latest: Micros,
+    time: MachineTime,
     folder: &Path,
     reject: &mut dyn FnMut(&str, BadRow) -> Result<()>,
 ) -> Result<Batch, Refusal> {
@@ -147,7 +148,7 @@ pub fn read_by<'a>(
             pool: ParserPool::new(scope, division),
             ids: Interner::default(),
             send: |chunk| sorter.push(chunk),
-            latest,
+            time,
             folder,
             reject,
             batch: Batch::default(),
@@ -179,7 +180,7 @@ struct Reader<'r, 'scope, 'env, S> {
     places: Vec<Vec<u32>>,
     /// Sends a chunk of polls to the sorter.
     send: S,
-    latest: Micros,
+    time: MachineTime,
     folder: &'r Path,
     reject: &'r mut dyn FnMut(&str, BadRow) -> Result<()>,
     batch: Batch,
@@ -197,7 +198,8 @@ impl<S: FnMut(Vec<PollRow>) -> Result<()>> Reader<'_, '_, '_, S> {
             bytes_max,
             watched: source.watched,
             options: ReadOptions {
-                latest: self.latest,
+                latest: self.time.latest(),
+                machine: self.time.at,
                 ..source.options
             },
             corrections: &source.corrections,

@@ -176,6 +176,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::batch::{Batch, read_by};
+    use super::super::machine_time::MachineTime;
     use super::super::problem::Note;
     use super::super::source::{Refusal, Source};
     use super::super::trickle::Trickle;
@@ -214,7 +215,13 @@ mod tests {
             bad.push((name.to_owned(), row));
             Ok(())
         };
-        let batch = read_by(division, sources, LATEST_US, Path::new("."), &mut reject);
+        let batch = read_by(
+            division,
+            sources,
+            MachineTime::until(LATEST_US),
+            Path::new("."),
+            &mut reject,
+        );
         match batch {
             Ok(mut batch) => {
                 let sorted = batch.take_polls().into_sorted().expect("memory");

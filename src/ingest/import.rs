@@ -7,14 +7,11 @@ use std::io::Read;
 use std::path::Path;
 
 use super::batch::{self, Batch};
+use super::machine_time::MachineTime;
 use super::problem::BadRow;
 use super::source::{Refusal, Source};
 use crate::db::schedules::HoursMode;
 use crate::error::{Error, Result};
-use crate::uptime::interval::{MINUTE, Micros};
-
-/// How far a poll may be ahead of the machine's clock.
-pub const FUTURE_MAX: Micros = 10 * MINUTE;
 
 /// How many times its sent length an upload may have when unpacked.
 const UNPACKED_FACTOR: u64 = 8;
@@ -72,21 +69,22 @@ pub fn upload<'a>(name: &str, bytes: impl Read + Send + 'a, bytes_max: u64) -> S
     }
 }
 
-/// Reads and judges every row of the inputs. `at` is the machine's clock: no poll may be more than ten minutes
-/// later. Polls that memory should not hold are spooled to `folder`. `reject` receives every bad row, with the
-/// name of its input; `choices` is called after all inputs were read.
+/// Reads and judges every row of the inputs. `time` is the machine's: it says which polls are in the future. Polls that
+/// memory should not hold are spooled to `folder`. `reject` receives every bad row, with the name of its input;
+/// `choices` is called after all inputs were read.
 ///
 /// # Errors
 /// An input that cannot be read or is of no known kind; bad rows, unless they are skipped; bad rows alone, even if
-/// they are skipped; those of `choices` and `reject`.
+/// they are skipped; polls ahead of a clock that is in doubt; those of `choices` and `reject`.
 pub fn read<'a>(
     sources: impl IntoIterator<Item = Source<'a>>,
-    at: Micros,
+    time: MachineTime,
     folder: &Path,
     choices: impl FnOnce() -> Result<Choices>,
     reject: &mut dyn FnMut(&str, BadRow) -> Result<()>,
 ) -> Result<Batch, Refusal> {
-    let mut batch = batch::read(sources, at.saturating_add(FUTURE_MAX), folder, reject)?;
+    let mut batch = batch::read(sources, time, folder, reject)?;
+    time.judge(batch.span.map(|(_, last)| last))?;
     let choices = choices()?;
     batch.hours = choices.hours;
     let is_refused = match choices.on_bad_row {

@@ -16,6 +16,7 @@
 //! | [`header`] | the first record | a kind of input and its columns |
 //! | [`problem`] | | the codes of all that can be wrong, and their sentences |
 //! | [`options`] | | how a caller wants rows to be read |
+//! | [`machine_time`] | the machine's clock | which polls are in the future, and whether it can tell |
 //! | [`blocks`] | the lines of a long file of polls | its rows, parsed on several threads |
 //! | [`interner`] | the ids of a call | their numbers |
 //! | `sorter`, [`runs`] | chunks of polls | the polls of a call, sorted beside the parser |
@@ -44,6 +45,7 @@ pub mod input;
 pub mod interner;
 pub mod kind;
 pub mod load;
+pub mod machine_time;
 mod object;
 mod ods;
 pub mod options;

@@ -9,6 +9,8 @@ use crate::uptime::interval::Micros;
 pub struct ReadOptions {
     /// Later instants are refused.
     pub latest: Micros,
+    /// What the machine's clock says, for the message about a later instant.
+    pub machine: Micros,
     /// How the days of business hours are numbered.
     pub days: DayNumbers,
     /// Whether ids that look damaged are taken.
@@ -20,6 +22,7 @@ impl ReadOptions {
     pub fn until(latest: Micros) -> Self {
         Self {
             latest,
+            machine: latest,
             days: DayNumbers::default(),
             ids_as_written: false,
         }

@@ -16,6 +16,7 @@ use store_monitor::error::ErrorKind;
 use store_monitor::ingest::batch;
 use store_monitor::ingest::kind::Kind;
 use store_monitor::ingest::load::{self, Summary};
+use store_monitor::ingest::machine_time::MachineTime;
 use store_monitor::ingest::problem::{BadRow, Code};
 use store_monitor::ingest::rows::Format;
 use store_monitor::ingest::source::Source;
@@ -86,11 +87,16 @@ impl Case {
         };
         let latest = parse_instant("2027-01-01 00:00:00 UTC").expect("an instant");
         let mut bad_rows = Vec::new();
-        let batch = batch::read([source], latest, &std::env::temp_dir(), &mut |name, bad| {
-            assert_eq!(name, self.file);
-            bad_rows.push(bad);
-            Ok(())
-        });
+        let batch = batch::read(
+            [source],
+            MachineTime::until(latest),
+            &std::env::temp_dir(),
+            &mut |name, bad| {
+                assert_eq!(name, self.file);
+                bad_rows.push(bad);
+                Ok(())
+            },
+        );
         let batch = batch.map_err(Error::from).map_err(|error| {
             assert_eq!(error.kind(), ErrorKind::Invalid, "{}: {error}", self.file);
             error.to_string()
@@ -337,9 +343,12 @@ fn a_note_is_told_once_with_its_count_and_its_first_line() {
                 aa,Inactive,2023-01-20 02:00:00 UTC\n";
     let latest = parse_instant("2027-01-01 00:00:00 UTC").expect("an instant");
     let source = Source::new("polls", text.as_bytes());
-    let batch = batch::read([source], latest, &home.path(""), &mut |_, bad| {
-        panic!("{bad}")
-    });
+    let batch = batch::read(
+        [source],
+        MachineTime::until(latest),
+        &home.path(""),
+        &mut |_, bad| panic!("{bad}"),
+    );
     let batch = batch.expect("good rows");
     let summary = db::write(&mut db, |db| load::write(db, batch)).expect("written");
     let [note] = &summary.notes[..] else {

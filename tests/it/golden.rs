@@ -8,6 +8,7 @@ use store_monitor::db::connection::open_writer;
 use store_monitor::db::{self, fleet, polls};
 use store_monitor::ingest::batch;
 use store_monitor::ingest::load;
+use store_monitor::ingest::machine_time::MachineTime;
 use store_monitor::ingest::source::Source;
 use store_monitor::render::csv;
 use store_monitor::render::store_list::StoreList;
@@ -132,9 +133,12 @@ fn every_example_gets_its_report_from_the_plain_form() {
             .iter()
             .map(|file| Source::new(file.clone(), fs::File::open(file).expect("an input")));
         let latest = store_monitor::clock::machine_us() + DAY;
-        let batch = batch::read(sources, latest, &home.path(""), &mut |name, bad| {
-            panic!("{}", bad.in_file(name))
-        });
+        let batch = batch::read(
+            sources,
+            MachineTime::until(latest),
+            &home.path(""),
+            &mut |name, bad| panic!("{}", bad.in_file(name)),
+        );
         let batch = batch.expect("good inputs");
         db::write(&mut db, |db| load::write(db, batch)).expect("written");
         let as_of = case.as_of.as_deref();

@@ -12,6 +12,7 @@ use store_monitor::db::{self, check, fleet, forget, packed, polls};
 use store_monitor::hot_window::{HotWindow, read_inputs};
 use store_monitor::ingest::batch;
 use store_monitor::ingest::load;
+use store_monitor::ingest::machine_time::MachineTime;
 use store_monitor::ingest::source::Source;
 use store_monitor::product::Product;
 use store_monitor::product::report::FleetReport;
@@ -70,9 +71,12 @@ impl History {
             .iter()
             .map(|text| Source::new("rows.csv", text.as_bytes()));
         let folder = std::env::temp_dir();
-        let batch = batch::read(sources, Micros::MAX / 4, &folder, &mut |_, bad| {
-            panic!("a bad row: {}", bad.reason)
-        });
+        let batch = batch::read(
+            sources,
+            MachineTime::until(Micros::MAX / 4),
+            &folder,
+            &mut |_, bad| panic!("a bad row: {}", bad.reason),
+        );
         let batch = batch.expect("good rows");
         let summary = db::write(&mut self.db, |db| load::write(db, batch)).expect("written");
         self.tell(summary.change);

@@ -11,6 +11,7 @@ use store_monitor::db::{self, fleet, polls};
 use store_monitor::generate::{self, Options};
 use store_monitor::ingest::batch;
 use store_monitor::ingest::load;
+use store_monitor::ingest::machine_time::MachineTime;
 use store_monitor::ingest::source::Source;
 use store_monitor::uptime::business_hours::Pattern;
 use store_monitor::uptime::fleet::{BusinessTime, Fleet, StoreKey};
@@ -118,9 +119,12 @@ fn generated(stores: u32, days: u32, seed: u64) -> (Fleet, Vec<(StoreKey, Poll)>
         "store_status.csv",
     ];
     let source = |name| Source::new(name, File::open(folder.join(name)).expect(name));
-    let read = batch::read(names.map(source), options.end, &folder, &mut |_, bad| {
-        panic!("{bad}")
-    });
+    let read = batch::read(
+        names.map(source),
+        MachineTime::until(options.end),
+        &folder,
+        &mut |_, bad| panic!("{bad}"),
+    );
     let mut db = Connection::open_in_memory().expect("memory");
     db.execute_batch(include_str!("../../schema.sql"))
         .expect("a schema");

@@ -20,6 +20,7 @@ use store_monitor::db::{fleet, polls};
 use store_monitor::hot_window::Inputs;
 use store_monitor::ingest::batch;
 use store_monitor::ingest::load;
+use store_monitor::ingest::machine_time::MachineTime;
 use store_monitor::ingest::source::Source;
 use store_monitor::product::report::FleetReport;
 use store_monitor::product::{self, Product};
@@ -1083,9 +1084,12 @@ fn load(db: &mut Connection, latest: Micros, texts: &[String]) {
         .iter()
         .map(|text| Source::new("input.csv", text.as_bytes()));
     let folder = std::env::temp_dir();
-    let batch = batch::read(sources, latest, &folder, &mut |_, bad| {
-        panic!("line {}: {}", bad.line, bad.reason)
-    });
+    let batch = batch::read(
+        sources,
+        MachineTime::until(latest),
+        &folder,
+        &mut |_, bad| panic!("line {}: {}", bad.line, bad.reason),
+    );
     let batch = batch.expect("good input");
     store_monitor::db::write(db, |db| load::write(db, batch)).expect("a database in memory");
 }

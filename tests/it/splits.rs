@@ -16,6 +16,7 @@ use store_monitor::db;
 use store_monitor::ingest::batch;
 use store_monitor::ingest::kind::Kind;
 use store_monitor::ingest::load::{self, Summary};
+use store_monitor::ingest::machine_time::MachineTime;
 use store_monitor::ingest::rows::Format;
 use store_monitor::ingest::source::Source;
 use store_monitor::uptime::interval::{DAY, HOUR, MINUTE, Micros};
@@ -316,7 +317,12 @@ fn load(db: &mut Connection, inputs: &[Input]) -> Summary {
         ..Source::new("input", std::io::Cursor::new(input.bytes.clone()))
     };
     let sources: Vec<_> = inputs.iter().map(source).collect();
-    let batch = batch::read(sources, FIRST + DAY, &folder, &mut |_, bad| panic!("{bad}"));
+    let batch = batch::read(
+        sources,
+        MachineTime::until(FIRST + DAY),
+        &folder,
+        &mut |_, bad| panic!("{bad}"),
+    );
     let batch = batch.expect("good input");
     db::write(db, |db| load::write(db, batch)).expect("a database in memory")
 }

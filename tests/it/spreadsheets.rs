@@ -7,6 +7,7 @@ use std::io::{Cursor, Read, Write};
 use rust_xlsxwriter::{ExcelDateTime, Format, Workbook};
 use store_monitor::civil::parse_instant;
 use store_monitor::ingest::batch;
+use store_monitor::ingest::machine_time::MachineTime;
 use store_monitor::ingest::source::{Refusal, Source};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
@@ -592,7 +593,12 @@ fn a_damaged_spreadsheet_is_read_or_refused_and_never_more() {
             let folder = std::env::temp_dir();
             let source = Source::new("a", &*file);
             let latest = parse_instant("2027-01-01 00:00:00 UTC").expect("an instant");
-            let read = batch::read([source], latest, &folder, &mut |_, _| Ok(()));
+            let read = batch::read(
+                [source],
+                MachineTime::until(latest),
+                &folder,
+                &mut |_, _| Ok(()),
+            );
             match read {
                 Ok(_) => outcomes[0] += 1,
                 Err(Refusal::File { .. }) => outcomes[1] += 1,

@@ -49,6 +49,8 @@ pub struct Frame {
     zone: Tz,
     locale: Locale,
     machine: Micros,
+    /// Why the machine's clock cannot be right, if it cannot.
+    doubt: Option<String>,
     read_only: bool,
     /// The seconds after which the page renews itself; none for a form, a guide or an instant of the past.
     renews: Option<i64>,
@@ -79,13 +81,15 @@ impl Frame {
         let shows_now = newest.is_some() && query.as_of.is_none();
         let is_form = matches!(room, Section::Load | Section::Docs | Section::Nowhere);
         let hour = app.site.now.hour_us() / SECOND;
+        let time = app.site.machine_time(newest);
         Ok(Self {
             room,
             newest,
             renews: (shows_now && !is_form).then_some(hour.clamp(1, RENEW_SECONDS_MAX)),
             zone: usual.map_or(ZONE_DEFAULT, |&(zone, _)| zone),
             locale: app.site.locale.unwrap_or_else(|| Locale::of_zones(zones)),
-            machine: app.site.now.now_us(),
+            machine: time.at,
+            doubt: time.sentence(),
             read_only: app.site.read_only_pages,
             made_up: db::made_up::is_present(app.db()?)?,
             query,
@@ -187,6 +191,7 @@ impl Frame {
                         p.newest { (self.newest()) }
                     }
                     @if self.made_up { (self.made_up_notice()) }
+                    @if let Some(doubt) = &self.doubt { (doubt_notice(doubt)) }
                     (self.past())
                     main #content tabindex="-1" data-renews=[renews] { (body) }
                     p.print.address { (self.host) (self.here(&self.query)) " · printed " (self.today()) }
@@ -256,6 +261,21 @@ impl Frame {
             return html! { "no check yet" };
         };
         html! { "newest check " (phrases::ago(self.machine - newest)) " · " (self.instant(newest)) }
+    }
+}
+
+/// The notice on every page while the machine's clock cannot be right.
+fn doubt_notice(doubt: &str) -> Markup {
+    let mut letters = doubt.chars();
+    let first = letters.next().map(|letter| letter.to_ascii_uppercase());
+    html! {
+        div.past.doubt role="status" {
+            p {
+                (first.map_or(String::new(), String::from)) (letters.as_str()) ". One of them is wrong. Until the clock is set, "
+                "newer checks are not taken, and pages show the newest ones. If the clock is right, take the checks that are ahead "
+                "of it back: " code { "DELETE /api/stores/ID/polls" } "."
+            }
+        }
     }
 }
 

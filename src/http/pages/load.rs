@@ -25,6 +25,7 @@ use crate::ingest::batch::Batch;
 use crate::ingest::import::{self, Choices, OnBadRow};
 use crate::ingest::kind::Kind;
 use crate::ingest::load;
+use crate::ingest::machine_time::MachineTime;
 use crate::ingest::options::{DayNumbers, HoursMode, ReadOptions};
 use crate::ingest::problem::Code;
 use crate::ingest::source::{Refusal, Source};
@@ -152,8 +153,9 @@ pub fn post(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     if request.body_bytes.is_some_and(|bytes| bytes > bytes_max) {
         return Ok(intake::too_large(bytes_max).with("Connection", "close"));
     }
+    let time = app.machine_time()?;
     let mut body = (&mut *request.body).take(bytes_max);
-    let loaded = take(app, Form::new(&mut body, &boundary), bytes_max)?;
+    let loaded = take(app, time, Form::new(&mut body, &boundary), bytes_max)?;
     answer(app, request, &loaded)
 }
 
@@ -171,6 +173,7 @@ pub fn mend(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let Some((id, upload)) = found else {
         return answer(app, request, &Loaded::Gone);
     };
+    let time = app.machine_time()?;
     let loaded = {
         let mut upload = lock(&upload);
         for (source, line, correction) in mend::corrections(&fields)? {
@@ -182,8 +185,8 @@ pub fn mend(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
         };
         let sources = upload.sources(app.site.body_bytes_max);
         let sources = sources.map_err(|error| Error::failed("the files cannot be read again").because(error))?;
-        let (at, folder) = (app.site.now.now_us(), app.site.folder());
-        match import::read(sources, at, folder, || Ok(choices), &mut |_, _| Ok(())) {
+        let folder = app.site.folder();
+        match import::read(sources, time, folder, || Ok(choices), &mut |_, _| Ok(())) {
             Ok(batch) => write(app, batch)?,
             Err(Refusal::Failed(error)) => return Err(error),
             Err(refusal) => Loaded::Refused {
@@ -255,7 +258,7 @@ impl FormChoices {
 }
 
 /// Reads, judges and writes the files of a form. Files with bad rows are kept for corrections.
-fn take(app: &App, form: Form<'_>, bytes_max: u64) -> Result<Loaded> {
+fn take(app: &App, time: MachineTime, form: Form<'_>, bytes_max: u64) -> Result<Loaded> {
     let form = Mutex::new(form);
     let folder = app.site.folder();
     let (chosen, files) = (RefCell::new(FormChoices::default()), RefCell::new(Vec::new()));
@@ -297,7 +300,7 @@ fn take(app: &App, form: Form<'_>, bytes_max: u64) -> Result<Loaded> {
         })
     });
     let choices = || chosen.borrow().choices();
-    let read = import::read(sources, app.site.now.now_us(), folder, choices, &mut |_, _| Ok(()));
+    let read = import::read(sources, time, folder, choices, &mut |_, _| Ok(()));
     if let Some(error) = broken.take().or_else(|| lock(&form).cut()) {
         return Err(error);
     }

@@ -27,12 +27,17 @@ pub fn offer(frame: &Frame) -> Markup {
 
 /// `POST /made-up`: fills an empty database with made-up stores.
 pub fn post(app: &mut App, _request: &mut Request<'_>) -> Result<Response> {
-    let now = app.site.now.now_us();
+    let time = app.machine_time()?;
+    if let Some(doubt) = time.sentence() {
+        return Err(Error::unavailable(format!(
+            "{doubt} (set the machine's clock, then try again)"
+        )));
+    }
     let folder = app.site.folder();
     let choices = || Ok(Choices::default());
     let read = import::read(
-        seed::sources(made_up::PREFIX, now),
-        now,
+        seed::sources(made_up::PREFIX, time.at),
+        time,
         folder,
         choices,
         &mut |_, _| Ok(()),

@@ -8,10 +8,11 @@ use crate::civil::{self, Timestamp, format_utc, parse_timestamp_bytes};
 use crate::db::{Changed, polls, store_keys};
 use crate::error::Result;
 use crate::ingest::fields::Fields;
+use crate::ingest::machine_time::second;
 use crate::ingest::options::ReadOptions;
 use crate::ingest::problem::{Code, Notes, excerpt};
 use crate::ingest::runs::PollRow;
-use crate::uptime::interval::{DAY, Micros, SECOND};
+use crate::uptime::interval::{DAY, MINUTE, Micros, SECOND};
 use crate::uptime::poll::{Poll, Status};
 
 /// The earliest instant accepted: 2000-01-01.
@@ -59,7 +60,7 @@ impl InputKind for Polls {
     fn parse<'a>(fields: Fields<'a>, options: &ReadOptions, notes: &mut RowNotes) -> Result<Poll, Fault<'a>> {
         // Of two faults the first is reported, in the order in which most sources write the columns.
         let status = status(fields[2], notes)?;
-        let at = instant(fields[1], options.latest, notes)?;
+        let at = instant(fields[1], options, notes)?;
         Ok(Poll::new(at, status))
     }
 
@@ -99,7 +100,7 @@ impl InputKind for Polls {
     }
 }
 
-fn instant<'a>(field: &'a [u8], latest_us: Micros, notes: &mut RowNotes) -> Result<Micros, Fault<'a>> {
+fn instant<'a>(field: &'a [u8], options: &ReadOptions, notes: &mut RowNotes) -> Result<Micros, Fault<'a>> {
     let fault = |code, reason| Fault::of(1, field, code, reason);
     let read = match parse_timestamp_bytes(field) {
         Ok(read) => read,
@@ -122,11 +123,13 @@ fn instant<'a>(field: &'a [u8], latest_us: Micros, notes: &mut RowNotes) -> Resu
         let reason = format!("{} is before the year 2000", format_utc(read.at));
         return Err(fault(Code::Range, reason));
     }
-    if read.at > latest_us {
+    if read.at > options.latest {
         let reason = format!(
-            "{} is in the future (the latest instant taken is {})",
+            "{} is in the future: this machine's clock says {} (is it right? A poll may be {} minutes ahead of it; \
+             `--ahead MINUTES` takes later ones)",
             format_utc(read.at),
-            format_utc(latest_us)
+            second(options.machine),
+            (options.latest - options.machine) / MINUTE,
         );
         return Err(fault(Code::Range, reason));
     }
