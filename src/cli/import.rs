@@ -61,7 +61,7 @@ pub struct Options {
     prune_before: Option<Micros>,
 
     /// Then forget polls more than N days older than the newest, unless --prune-before says it
-    /// otherwise; reports need eight
+    /// otherwise; reports need eight. Never more than half of all polls: that needs --prune-before
     #[arg(long, env = "STORE_MONITOR_KEEP_DAYS", value_name = "N")]
     keep_days: Option<u32>,
 
@@ -110,6 +110,12 @@ fn prune(options: &Options) -> Result<()> {
         (None, Some(days)) => forget::cut(&db, days)?,
         (before, _) => before,
     };
+    // An instant that a person names is always meant.
+    if let (None, Some(before)) = (options.prune_before, before)
+        && let Some(too_many) = forget::too_many(&db, before)?
+    {
+        return Err(Error::failed(too_many.sentence(&options.database.file)));
+    }
     let polls = before.map_or(Ok(0), |before| forget::prune(&mut db, before))?;
     note!("{} polls forgotten", grouped(polls));
     Ok(())

@@ -19,6 +19,7 @@ use crate::db::writer::Writer;
 use crate::db::{forget, lock, packed, part, polls};
 use crate::error::{Error, Result};
 use crate::fleet_view::FleetViews;
+use crate::health::Condition;
 use crate::hot_window::HotWindow;
 use crate::http::guard::Hosts;
 use crate::http::locale::{LOCALES, Locale};
@@ -37,6 +38,9 @@ const HANDLERS: usize = 64;
 
 /// How often old polls are deleted.
 const RETENTION_EVERY: Duration = Duration::from_secs(3600);
+
+/// How often the machine's clock is compared with the newest poll, beside the requests that do so.
+const CLOCK_EVERY: Duration = Duration::from_secs(60);
 
 /// How often past hours are packed.
 const PACKING_EVERY: Duration = Duration::from_secs(600);
@@ -106,7 +110,8 @@ pub struct ServerOptions {
     #[arg(long, env = "STORE_MONITOR_KEEP_REPORTS", value_name = "N", default_value_t = Limits::default().keep_reports_max)]
     keep_reports: u32,
 
-    /// Forget polls more than N days older than the newest, once an hour; reports need eight
+    /// Forget polls more than N days older than the newest, once an hour; reports need eight. Never more than half of
+    /// all polls at once
     #[arg(long, env = "STORE_MONITOR_KEEP_DAYS", value_name = "N")]
     keep_days: Option<u32>,
 
@@ -235,12 +240,17 @@ pub fn serve(
         handlers: HANDLERS,
         connections_max: options.max_connections.into(),
     };
+    let watched = site.clone();
     let server = Server::start(listener, capacity, site)?;
     announce(server.address())?;
     ready(server.address());
 
     let packer = writer.clone();
     let mut periodic = vec![every(PACKING_EVERY, "packing", move || pack(&packer))?];
+    periodic.push(every(CLOCK_EVERY, "the look at the clock", move || {
+        watched.machine_time(polls::newest(&open_reader(&watched.file)?)?);
+        Ok(())
+    })?);
     if let Some(days) = options.keep_days {
         let (path, pruner) = (file.to_owned(), writer.clone());
         periodic.push(every(RETENTION_EVERY, "retention", move || {
@@ -330,9 +340,17 @@ fn pack(writer: &Writer) -> Result<()> {
 
 /// Deletes old polls, one transaction at a time, so that other writers get their turn.
 fn prune(file: &Path, writer: &Writer, days: u32) -> Result<()> {
-    let Some(before) = forget::cut(&open_reader(file)?, days)? else {
+    let db = open_reader(file)?;
+    let Some(before) = forget::cut(&db, days)? else {
         return Ok(());
     };
+    let health = writer.watch().health();
+    if let Some(too_many) = forget::too_many(&db, before)? {
+        health.set(Condition::RetentionHeld, too_many.sentence(file));
+        return Ok(());
+    }
+    health.clear(Condition::RetentionHeld);
+    drop(db);
     let mut total = 0;
     loop {
         let polls = writer.write(move |db| forget::prune_some(db, before))?;

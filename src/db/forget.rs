@@ -2,6 +2,8 @@
 //!
 //! Callers pass the instant; this file reads no clock.
 
+use std::path::Path;
+
 use rusqlite::{Connection, OptionalExtension};
 use uuid::Uuid;
 
@@ -128,13 +130,13 @@ pub struct TooMany {
 }
 
 impl TooMany {
-    /// The figures and the remedy, as a sentence without its full stop.
-    pub fn sentence(&self) -> String {
-        let before = civil::format_utc(self.before);
+    /// The figures and the remedy for the database `file`, as a sentence without its full stop.
+    pub fn sentence(&self, file: &Path) -> String {
+        let (before, file) = (civil::format_utc(self.before), file.display());
         format!(
-            "{} of {} polls are older than {before}: more than half are never forgotten unasked, so none were (a poll \
-             with a wrong date makes all others look old; if they are old, run: store-monitor import --prune-before \
-             '{before}')",
+            "{} of {} polls are older than {before}. Retention never forgets more than half of them, so it forgot none: a \
+             poll with a wrong date makes all others look old (if they are old, run: store-monitor import --database \
+             '{file}' --prune-before '{before}')",
             self.old, self.all
         )
     }

@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::Connection;
@@ -18,7 +17,7 @@ use crate::db::polls;
 use crate::db::writer::Writer;
 use crate::error::{ErrorKind, Result};
 use crate::fleet_view::FleetViews;
-use crate::health::Health;
+use crate::health::{Condition, Health};
 use crate::hot_window::HotWindow;
 use crate::ingest::machine_time::{AHEAD_MINUTES, MachineTime};
 use crate::jobs::Jobs;
@@ -66,8 +65,6 @@ pub struct Site {
     pub now: clock::Clock,
     /// How far polls may be ahead of that clock.
     pub ahead: Micros,
-    /// Whether that clock was last found to be wrong; all clones share it.
-    pub doubted: Arc<AtomicBool>,
     /// How pages write times and numbers; none for what the zones of most stores suggest.
     pub locale: Option<Locale>,
     /// The longest body of rows, in bytes as sent.
@@ -91,22 +88,23 @@ impl Site {
             clock: Clock::Data,
             now: clock::Clock::Machine,
             ahead: i64::from(AHEAD_MINUTES) * MINUTE,
-            doubted: Arc::default(),
             locale: None,
             body_bytes_max: BODY_BYTES_MAX,
         }
     }
 
-    /// The machine's time, judged by the newest poll that is stored. The log tells when its doubt begins and ends.
+    /// The machine's time, judged by the newest poll that is stored. The health says when doubt begins and ends.
     pub fn machine_time(&self, newest_poll: Option<Micros>) -> MachineTime {
         let time = MachineTime::new(self.now.now_us(), self.ahead, self.now.earliest_us(), newest_poll);
-        let was_doubted = self.doubted.swap(time.doubt.is_some(), Ordering::SeqCst);
+        let health = self.health();
         match time.sentence() {
-            Some(sentence) if !was_doubted => {
-                tracing::error!("{sentence}; polls ahead of it are answered 503 until the clock is set");
+            // Only at first: the seconds of the sentence pass, and each change is logged.
+            Some(sentence) if health.get(Condition::ClockSuspect).is_none() => {
+                let effect = "polls ahead of it are answered 503 until the machine's clock is set";
+                health.set(Condition::ClockSuspect, format!("{sentence}; {effect}"));
             }
-            None if was_doubted => tracing::warn!("the machine's clock is believed again"),
-            _ => {}
+            Some(_) => {}
+            None => health.clear(Condition::ClockSuspect),
         }
         time
     }
