@@ -1,4 +1,4 @@
-//! Deleting: a store with all its rows, some of its polls, made-up stores, and old polls, whose space returns to the disk.
+//! Deleting: a store with its rows, polls of a span, made-up stores, and old polls, whose space returns to the disk.
 //!
 //! Callers pass the instant; this file reads no clock.
 

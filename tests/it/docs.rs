@@ -13,7 +13,7 @@ use crate::webdriver::Browser;
 /// The limits that guides name: the guide, its words with `{}` for the number, the constant (with a part of its
 /// file's path where others have its name), and the unit in which the words count it.
 #[rustfmt::skip]
-const LIMITS: [(&str, &str, &str, u64); 48] = [
+const LIMITS: [(&str, &str, &str, u64); 53] = [
     ("http", "request line {} KiB", "LINE_BYTES_MAX", 1024),
     ("http", "head {} KiB and", "HEAD_BYTES_MAX", 1024),
     ("http", "and {} fields", "head::FIELDS_MAX", 1),
@@ -31,6 +31,11 @@ const LIMITS: [(&str, &str, &str, u64); 48] = [
     ("http", "at least {} GiB", "DISK_BYTES", 1 << 30),
     ("http", "archive: {} times `--max-body` unpacked", "UNPACKED_FACTOR", 1),
     ("http", "`Idempotency-Key` of {} bytes", "KEY_BYTES_MAX", 1),
+    ("http", "| {} kept answers", "ANSWERS_MAX", 1),
+    ("http", "answers, {} MiB together", "ANSWERS_BYTES_MAX", 1 << 20),
+    ("import", "the last {} answers", "ANSWERS_MAX", 1),
+    ("import", "{} minutes after the machine's clock", "AHEAD_MINUTES", 1),
+    ("http", "clock more than {} minutes before", "AHEAD_MINUTES", 1),
     ("http", "| {} changes in the write queue", "QUEUE_CHANGES_MAX", 1),
     ("http", "waits {} seconds for an import", "BUSY_TIMEOUT", 1),
     ("http", "where {} wait already", "PATIENT_CHANGES_MAX", 1),
