@@ -24,6 +24,8 @@ pub enum Condition {
     ClockSuspect,
     /// Old polls were to be forgotten, and were too many.
     RetentionHeld,
+    /// Finished reports could not be stored yet.
+    ReportsUnstored,
     /// The last backup failed.
     BackupFailed,
 }
@@ -39,6 +41,7 @@ impl Condition {
             Self::NoReserve => "no_reserve",
             Self::ClockSuspect => "clock_suspect",
             Self::RetentionHeld => "retention_held",
+            Self::ReportsUnstored => "reports_unstored",
             Self::BackupFailed => "backup_failed",
         }
     }

@@ -62,9 +62,20 @@ pub struct Triggered {
     pub triggered_at: Micros,
 }
 
+/// A report that a stop left unfinished.
+#[derive(Clone, Debug)]
+pub struct Unfinished {
+    /// The report.
+    pub report: Triggered,
+    /// At how many unclean ends in a row it was being made.
+    pub attempts: u32,
+}
+
 /// The record of a report, without its rows.
 #[derive(Clone, Debug)]
 pub struct Report {
+    /// Its place in the order of arrival: no clock can change that.
+    pub number: i64,
     /// Its public id.
     pub id: Uuid,
     /// Its state.
@@ -113,7 +124,7 @@ pub enum Kept {
 }
 
 const COLUMNS: &str = "id, state, kind, parameters, as_of, interpolation,
-                       triggered_at, finished_at, error, csv_bytes";
+                       triggered_at, finished_at, error, csv_bytes, number";
 
 fn report(row: &Row<'_>) -> rusqlite::Result<Report> {
     let rule = Interpolation::from_name(row.get_ref(5)?.as_str()?).unwrap_or_default();
@@ -130,6 +141,7 @@ fn report(row: &Row<'_>) -> rusqlite::Result<Report> {
         finished_at: row.get(7)?,
         error: row.get(8)?,
         csv_bytes: row.get(9)?,
+        number: row.get(10)?,
     })
 }
 
@@ -139,15 +151,15 @@ fn id(row: &Row<'_>) -> rusqlite::Result<Uuid> {
     Ok(Uuid::try_parse(row.get_ref(0)?.as_str()?).unwrap_or_default())
 }
 
-/// Adds a running report; a report that has already ended stays as it is.
+/// Adds a running report, whose making has begun or not; a report that has already ended stays as it is.
 ///
 /// # Errors
 /// When the database cannot be written.
-pub fn add(db: &Connection, triggered: &Triggered) -> Result<()> {
+pub fn add(db: &Connection, triggered: &Triggered, is_begun: bool) -> Result<()> {
     let Question { as_of, rule } = triggered.question;
     db.prepare_cached(
-        "INSERT INTO report (id, state, kind, parameters, as_of, interpolation, triggered_at)
-         VALUES (?1, 'Running', ?2, ?3, ?4, ?5, ?6)
+        "INSERT INTO report (id, state, kind, parameters, as_of, interpolation, triggered_at, attempts)
+         VALUES (?1, 'Running', ?2, ?3, ?4, ?5, ?6, ?7)
          ON CONFLICT (id) DO NOTHING",
     )?
     .execute((
@@ -157,7 +169,30 @@ pub fn add(db: &Connection, triggered: &Triggered) -> Result<()> {
         as_of,
         rule.as_str(),
         triggered.triggered_at,
+        is_begun,
     ))?;
+    Ok(())
+}
+
+/// Notes that the making of a running report begins: an end of the process counts against it from now on.
+///
+/// # Errors
+/// When the database cannot be written.
+pub fn begin(db: &Connection, id: Uuid) -> Result<()> {
+    db.prepare_cached("UPDATE report SET attempts = attempts + 1 WHERE id = ?1 AND state = 'Running'")?
+        .execute([id.to_string()])?;
+    Ok(())
+}
+
+/// Takes back what was counted against running reports: the process ends cleanly.
+///
+/// # Errors
+/// When the database cannot be written.
+pub fn forgive(db: &Connection) -> Result<()> {
+    db.execute(
+        "UPDATE report SET attempts = 0 WHERE state = 'Running' AND attempts > 0",
+        [],
+    )?;
     Ok(())
 }
 
@@ -212,7 +247,7 @@ fn keep_list(db: &Connection, stores: &StoreList) -> rusqlite::Result<()> {
 /// # Errors
 /// When the database cannot be written.
 pub fn fail(db: &Connection, triggered: &Triggered, error: &str, finished_at: Micros) -> Result<()> {
-    add(db, triggered)?;
+    add(db, triggered, false)?;
     db.prepare_cached("UPDATE report SET state = 'Failed', finished_at = ?2, error = ?3 WHERE id = ?1")?
         .execute((triggered.id.to_string(), finished_at, error))?;
     Ok(())
@@ -224,8 +259,8 @@ pub fn fail(db: &Connection, triggered: &Triggered, error: &str, finished_at: Mi
 /// When the database cannot be written.
 pub fn forget_old(db: &Connection, keep: u32) -> Result<Vec<Uuid>> {
     let mut delete = db.prepare_cached(
-        "DELETE FROM report WHERE state <> 'Running' AND rowid IN (
-             SELECT rowid FROM report ORDER BY triggered_at DESC, id DESC LIMIT -1 OFFSET ?1)
+        "DELETE FROM report WHERE state <> 'Running' AND number IN (
+             SELECT number FROM report ORDER BY number DESC LIMIT -1 OFFSET ?1)
          RETURNING id, stores",
     )?;
     let (mut ids, mut lists) = (Vec::new(), BTreeSet::new());
@@ -328,18 +363,14 @@ pub fn complete_ids(db: &Connection) -> Result<Vec<Uuid>> {
     Ok(select.query_map([], id)?.collect::<rusqlite::Result<_>>()?)
 }
 
-/// The newest reports first, at most `limit`; with `before`, only those triggered earlier.
+/// The newest reports first, at most `limit`; with `before`, only those with a lower number.
 ///
 /// # Errors
 /// When the database cannot be read.
-pub fn list(db: &Connection, before: Option<(Micros, Uuid)>, limit: u32) -> Result<Vec<Report>> {
-    let (at, id) = before.map_or((Micros::MAX, String::new()), |(at, id)| (at, id.to_string()));
-    let select = format!(
-        "SELECT {COLUMNS} FROM report WHERE (triggered_at, id) < (?1, ?2)
-         ORDER BY triggered_at DESC, id DESC LIMIT ?3"
-    );
+pub fn list(db: &Connection, before: Option<i64>, limit: u32) -> Result<Vec<Report>> {
+    let select = format!("SELECT {COLUMNS} FROM report WHERE number < ?1 ORDER BY number DESC LIMIT ?2");
     let mut select = db.prepare_cached(&select)?;
-    let reports = select.query_map((at, id, limit), report)?;
+    let reports = select.query_map((before.unwrap_or(i64::MAX), limit), report)?;
     Ok(reports.collect::<rusqlite::Result<_>>()?)
 }
 
@@ -359,17 +390,21 @@ pub fn counts(db: &Connection) -> Result<Vec<(ReportState, i64)>> {
 ///
 /// # Errors
 /// When the database cannot be read.
-pub fn unfinished(db: &Connection) -> Result<Vec<Triggered>> {
-    let select = format!("SELECT {COLUMNS} FROM report WHERE state = 'Running' ORDER BY triggered_at, id");
+pub fn unfinished(db: &Connection) -> Result<Vec<Unfinished>> {
+    let select = format!("SELECT {COLUMNS}, attempts FROM report WHERE state = 'Running' ORDER BY number");
     let mut select = db.prepare(&select)?;
     let reports = select.query_map([], |row| {
         let report = report(row)?;
-        Ok(Triggered {
+        let triggered = Triggered {
             id: report.id,
             kind: report.kind,
             parameters: report.parameters,
             question: report.question,
             triggered_at: report.triggered_at,
+        };
+        Ok(Unfinished {
+            report: triggered,
+            attempts: row.get(11)?,
         })
     })?;
     Ok(reports.collect::<rusqlite::Result<_>>()?)

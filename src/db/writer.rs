@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
 use rusqlite::hooks::Wal;
 use rusqlite::{Connection, TransactionBehavior};
 
@@ -265,6 +265,15 @@ impl<T> Outcome<T> {
     pub fn wait(&self) -> Result<T> {
         let stopped = |_| Err(Error::failed("the writer stopped before the change was made"));
         self.told.recv().unwrap_or_else(stopped)
+    }
+
+    /// Waits until the change is durable, for so long at most; none while that is not known.
+    pub fn wait_for(&self, patience: Duration) -> Option<Result<T>> {
+        match self.told.recv_timeout(patience) {
+            Ok(outcome) => Some(outcome),
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Disconnected) => Some(Err(stopping())),
+        }
     }
 
     fn wait_or_take_back(&self, patient: &AtomicUsize, patience: Duration) -> Result<T> {

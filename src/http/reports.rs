@@ -137,7 +137,9 @@ fn with_state(answer: Response, report: &Report) -> Response {
 /// A report's facts in JSON.
 fn describe(report: &Report) -> Value {
     let id = report.id.to_string();
-    let took_us = report.finished_at.map(|finished_at| finished_at - report.triggered_at);
+    let took_us = report
+        .finished_at
+        .map(|finished_at| (finished_at - report.triggered_at).max(0));
     json!({
         "report_id": id,
         "kind": report.kind,

@@ -2,13 +2,16 @@
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use crossbeam_channel::Sender;
 use rusqlite::Connection;
 use uuid::Uuid;
 
+use crate::clock::Clock;
 use crate::db::polls;
-use crate::db::reports::{ReportState, Triggered};
+use crate::db::reports::{self, ReportState, Triggered};
+use crate::db::writer::Writer;
 use crate::error::Result;
 use crate::product::{Kind, Order, Product};
 use crate::uptime::interval::Micros;
@@ -46,6 +49,22 @@ pub(super) struct Task {
     pub(super) as_of: OnceLock<Micros>,
     pub(super) rule: Interpolation,
     pub(super) triggered_at: Micros,
+    /// The same by a clock that nobody sets; none for a report that an earlier process was asked for.
+    pub(super) triggered: Option<Instant>,
+    /// Whether an earlier process left it unfinished.
+    pub(super) is_again: bool,
+    pub(super) run: Run,
+}
+
+/// How far the making of a report and the writing of its row have come: each may be first.
+#[derive(Debug, Default)]
+pub(super) struct Run {
+    /// A worker has begun.
+    begun: AtomicBool,
+    /// Its row is in the database.
+    has_row: AtomicBool,
+    /// The row says that a worker has begun, or will.
+    is_noted: AtomicBool,
 }
 
 impl Task {
@@ -57,6 +76,47 @@ impl Task {
             let _ = self.as_of.set(newest);
         }
         Ok(())
+    }
+
+    /// Notes that a worker has begun, if there is a row to note it in. Nobody waits for that commit: a process that ends
+    /// within a few milliseconds does not count.
+    pub(super) fn begin(&self, writer: &Writer) {
+        self.run.begun.store(true, Ordering::SeqCst);
+        if self.run.has_row.load(Ordering::SeqCst) {
+            self.note(writer);
+        }
+    }
+
+    /// Writes the row of a report that runs.
+    pub(super) fn add(&self, db: &Connection) -> Result<()> {
+        let is_begun = self.run.begun.load(Ordering::SeqCst);
+        self.run.is_noted.store(is_begun, Ordering::SeqCst);
+        reports::add(db, &self.triggered(), is_begun)
+    }
+
+    /// To be called once the row is durable.
+    pub(super) fn added(&self, writer: &Writer) {
+        self.run.has_row.store(true, Ordering::SeqCst);
+        if self.run.begun.load(Ordering::SeqCst) {
+            self.note(writer);
+        }
+    }
+
+    fn note(&self, writer: &Writer) {
+        let id = self.id;
+        if !self.run.is_noted.swap(true, Ordering::SeqCst)
+            && let Err(error) = writer.queue(move |db| reports::begin(db, id), |()| {})
+        {
+            tracing::debug!(%id, %error, "the start of a report could not be noted");
+        }
+    }
+
+    /// The instant at which it ends now. It is never before the trigger, whatever the machine's clock says meanwhile.
+    pub(super) fn finished_at(&self, clock: Clock) -> Micros {
+        match self.triggered {
+            Some(triggered) => clock.after(self.triggered_at, triggered.elapsed()),
+            None => clock.now_us().max(self.triggered_at),
+        }
     }
 
     /// The instant and the rule; if no poll could be read, the instant of the trigger.

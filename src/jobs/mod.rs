@@ -8,40 +8,54 @@
 //! complete by then gets its row and its result in that one commit. Only a slower report first gets a row that
 //! says `Running`, and a second commit completes it. The CSV is rendered while the rows go to the disk. Old
 //! reports are deleted later, in a commit of their own.
+//!
+//! # When the disk refuses
+//! An ending that cannot be stored is kept in memory and tried again (`unstored`), so no report runs for ever. A report
+//! that was running at three unclean ends in a row is not started a fourth time: it may be their cause.
 
+mod ending;
 mod job;
 mod recent;
+mod unstored;
 mod worker;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Sender, bounded};
+use crossbeam_channel::{Sender, bounded, unbounded};
 use rusqlite::Connection;
 use uuid::Uuid;
 
 use crate::clock::Clock;
 use crate::db::connection::open_reader;
-use crate::db::reports::{self, Kept};
+use crate::db::reports::{self, Kept, Unfinished};
 pub use crate::db::reports::{Report, ReportState};
 use crate::db::writer::Writer;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::product::restore;
 pub use crate::product::{Kind, Order};
 pub use crate::render::Format;
 use crate::uptime::interval::Micros;
 use crate::uptime::timeline::Interpolation;
+use ending::{Ending, Store};
 pub use job::Recipe;
-use job::{Job, Permit, Task};
+use job::{Job, Permit, Run, Task};
 use recent::RecentProducts;
+use unstored::{Failures, Retries, Unstored};
 use worker::Worker;
 
 /// How long a trigger waits for its report before the report gets a row that says `Running`. A person does not
 /// notice it, and it is enough for many thousand stores.
 const PATIENCE: Duration = Duration::from_millis(5);
+
+/// A report that was running at this many unclean ends in a row is not started again.
+const UNCLEAN_ENDS_MAX: u32 = 3;
+
+/// How long an ending that the disk refuses is tried again before its report becomes Failed.
+const OUTCOME_PATIENCE: Duration = Duration::from_secs(120);
 
 /// The limits of the queue and the pool.
 #[derive(Clone, Copy, Debug)]
@@ -52,6 +66,8 @@ pub struct Limits {
     pub queue_reports_max: usize,
     /// How many finished reports the database keeps; the oldest are deleted first.
     pub keep_reports_max: u32,
+    /// How long a finished report is tried to be stored before it becomes Failed.
+    pub outcome_patience: Duration,
     /// The clock that says when a report was triggered and finished.
     pub clock: Clock,
 }
@@ -62,6 +78,7 @@ impl Default for Limits {
             workers: 2,
             queue_reports_max: 128,
             keep_reports_max: 200,
+            outcome_patience: OUTCOME_PATIENCE,
             clock: Clock::Machine,
         }
     }
@@ -102,6 +119,8 @@ pub struct Jobs {
     /// Set when the workers must take no more reports.
     stopping: Arc<AtomicBool>,
     recent: Arc<RecentProducts>,
+    /// Reports that have failed while their rows still say Running.
+    failures: Arc<Failures>,
     writer: Writer,
     limits: Limits,
 }
@@ -121,15 +140,21 @@ impl Jobs {
             waiting: Arc::default(),
             stopping: Arc::default(),
             recent: Arc::default(),
+            failures: Arc::default(),
             writer,
             limits,
         };
-        for report in unfinished {
+        let store = Store {
+            writer: this.writer.clone(),
+            recent: Arc::clone(&this.recent),
+            clock: limits.clock,
+        };
+        let (unstored, arrivals) = unbounded();
+        for Unfinished { report, attempts } in unfinished {
             let Some(kind) = Kind::from_name(&report.kind) else {
                 tracing::error!(id = %report.id, kind = report.kind, "an unfinished report is of no kind that this program knows");
                 continue;
             };
-            tracing::info!(id = %report.id, "running again a report that a stop left unfinished");
             let task = Task {
                 id: report.id,
                 kind,
@@ -137,32 +162,57 @@ impl Jobs {
                 as_of: OnceLock::from(report.question.as_of),
                 rule: report.question.rule,
                 triggered_at: report.triggered_at,
+                triggered: None,
+                is_again: true,
+                run: Run::default(),
             };
             let job = Job {
                 task: Arc::new(task),
                 ended: bounded(1).0,
                 refused: Arc::default(),
             };
+            if attempts >= UNCLEAN_ENDS_MAX {
+                let reason = format!(
+                    "it was running when the server ended {attempts} times in a row, so it may be the cause and is not \
+                     started again (the server's log tells more)"
+                );
+                tracing::error!(id = %job.task.id, reason, "a report failed");
+                let ended = store.ended(job, Ending::Failed(reason));
+                // The receiver is below.
+                let _ = unstored.send(Unstored::new(ended, None));
+                continue;
+            }
+            tracing::info!(id = %job.task.id, attempts, "running again a report that a stop left unfinished");
             let (permit, _) = Permit::take(&this.waiting);
             this.send(permit, job)?;
         }
+        let retries = Retries {
+            store: store.clone(),
+            arrivals,
+            failures: Arc::clone(&this.failures),
+            patience: limits.outcome_patience,
+        };
+        let failed = |error| Error::failed("cannot start a report thread").because(error);
+        let retries = thread::Builder::new()
+            .name("report-retries".to_owned())
+            .spawn(move || retries.run())
+            .map_err(failed)?;
         let start = |number| {
             let worker = Worker {
                 file: file.clone(),
                 jobs: jobs.clone(),
-                recent: Arc::clone(&this.recent),
                 stopping: Arc::clone(&this.stopping),
-                writer: this.writer.clone(),
+                store: store.clone(),
+                unstored: unstored.clone(),
                 recipe: Arc::clone(&recipe),
                 keep_reports_max: limits.keep_reports_max,
-                clock: limits.clock,
             };
             thread::Builder::new()
                 .name(format!("report-{number}"))
                 .spawn(move || worker.run())
-                .map_err(|error| Error::failed("cannot start a report thread").because(error))
+                .map_err(failed)
         };
-        let threads = (0..limits.workers.max(1)).map(start);
+        let threads = (0..limits.workers.max(1)).map(start).chain([Ok(retries)]);
         let threads = threads.collect::<Result<_>>()?;
         Ok((this, threads))
     }
@@ -189,6 +239,9 @@ impl Jobs {
             as_of: request.as_of.map_or_else(OnceLock::new, OnceLock::from),
             rule: request.rule,
             triggered_at: self.limits.clock.now_us(),
+            triggered: Some(Instant::now()),
+            is_again: false,
+            run: Run::default(),
         });
         let (tell, ended) = bounded(1);
         let refused = Arc::new(AtomicBool::new(false));
@@ -203,11 +256,22 @@ impl Jobs {
         }
         // It takes longer; if its worker has ended, the next start makes it.
         let added = task.fix(db).and_then(|()| {
-            let triggered = task.triggered();
-            self.writer.try_write(move |db| reports::add(db, &triggered))
+            let task = Arc::clone(&task);
+            self.writer.try_write(move |db| task.add(db))
         });
         refused.store(added.is_err(), Ordering::SeqCst);
-        added.map(|()| (task.id, ReportState::Running))
+        match added {
+            Ok(()) => {
+                task.added(&self.writer);
+                Ok((task.id, ReportState::Running))
+            }
+            Err(error) if error.kind() == ErrorKind::Failed => {
+                tracing::error!(%error, "a report could not be triggered");
+                let message = format!("{}, so no report is made (try again)", error.message());
+                Err(Error::unavailable(message).because(error))
+            }
+            Err(error) => Err(error),
+        }
     }
 
     fn send(&self, permit: Permit, job: Job) -> Result<()> {
@@ -247,18 +311,21 @@ impl Jobs {
     /// # Errors
     /// [`ErrorKind::NotFound`](crate::error::ErrorKind) when there is none.
     pub fn find(&self, db: &Connection, id: Uuid) -> Result<Report> {
-        reports::find(db, id)
+        reports::find(db, id).map(|report| self.failures.correct(report))
     }
 
-    /// The newest reports first, at most `limit`; with `before`, only those triggered before that
+    /// The newest reports first, at most `limit`; with `before`, only those that arrived before that
     /// report.
     ///
     /// # Errors
     /// When the database cannot be read, or has no report `before`.
     pub fn list(&self, db: &Connection, before: Option<Uuid>, limit: u32) -> Result<Vec<Report>> {
         let before = before.map(|id| reports::find(db, id)).transpose()?;
-        let before = before.map(|report| (report.triggered_at, report.id));
-        reports::list(db, before, limit)
+        let reports = reports::list(db, before.map(|report| report.number), limit)?;
+        Ok(reports
+            .into_iter()
+            .map(|report| self.failures.correct(report))
+            .collect())
     }
 
     /// The number of reports in each state; a state without any is left out.
@@ -266,7 +333,7 @@ impl Jobs {
     /// # Errors
     /// When the database cannot be read.
     pub fn counts(&self, db: &Connection) -> Result<Vec<(ReportState, i64)>> {
-        reports::counts(db)
+        Ok(unstored::corrected(reports::counts(db)?, &self.failures))
     }
 
     /// How many reports wait for a worker.

@@ -35,7 +35,12 @@ impl Recent {
         }
     }
 
-    fn bytes(&self) -> usize {
+    /// The product itself.
+    pub(super) fn product(&self) -> &dyn Product {
+        &*self.product
+    }
+
+    pub(super) fn bytes(&self) -> usize {
         self.csv_bytes + self.product.rows().len()
     }
 }

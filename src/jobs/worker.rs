@@ -4,32 +4,36 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
-use crossbeam_channel::Receiver;
+use crossbeam_channel::{Receiver, Sender};
 use rusqlite::Connection;
 
+use super::ending::{Ending, Store};
 use super::job::{Job, Permit, Recipe, Task};
-use super::recent::{Recent, RecentProducts};
-use crate::clock::Clock;
+use super::recent::Recent;
+use super::unstored::Unstored;
 use crate::db::connection::open_reader;
-use crate::db::reports::{self, ReportState, Rows, Triggered};
-use crate::db::writer::{self, Writer};
+use crate::db::reports;
 use crate::error::{Error, Result};
 use crate::product::Product;
-use crate::render::Format;
-use crate::uptime::interval::Micros;
+
+/// How long a worker waits for its commit. A slow one is left to the thread of retries: other reports wait.
+const COMMIT_PATIENCE: Duration = Duration::from_secs(1);
+
+/// The pauses between the tries to note that a report is made once more.
+const PAUSES: [Duration; 3] = [Duration::ZERO, Duration::from_millis(200), Duration::from_secs(1)];
 
 /// One thread of the pool.
 pub(super) struct Worker {
     pub(super) file: PathBuf,
     pub(super) jobs: Receiver<(Permit, Job)>,
-    pub(super) recent: Arc<RecentProducts>,
     pub(super) stopping: Arc<AtomicBool>,
-    pub(super) writer: Writer,
+    pub(super) store: Store,
+    pub(super) unstored: Sender<Unstored>,
     pub(super) recipe: Recipe,
     pub(super) keep_reports_max: u32,
-    pub(super) clock: Clock,
 }
 
 impl Worker {
@@ -43,7 +47,7 @@ impl Worker {
             drop(permit);
             let id = job.task.id;
             let began = Instant::now();
-            let outcome = self.make(&mut db, &job.task);
+            let outcome = self.begin(&job.task).and_then(|()| self.make(&mut db, &job.task));
             let made = began.elapsed();
             if let Err(reason) = &outcome {
                 tracing::error!(%id, reason, "a report failed");
@@ -51,6 +55,25 @@ impl Worker {
             self.keep(job, outcome);
             tracing::debug!(%id, ?made, kept = ?(began.elapsed() - made), "a report is done");
         }
+    }
+
+    /// Notes that the report is being made, so that an end of the process counts against it. One that an earlier end
+    /// left is not made again before that is durable.
+    fn begin(&self, task: &Arc<Task>) -> std::result::Result<(), String> {
+        if !task.is_again {
+            task.begin(&self.store.writer);
+            return Ok(());
+        }
+        let id = task.id;
+        let mut begun = Ok(());
+        for pause in PAUSES {
+            thread::sleep(pause);
+            begun = self.store.writer.write(move |db| reports::begin(db, id));
+            if begun.is_ok() {
+                break;
+            }
+        }
+        begun.map_err(|error| format!("it could not be made again: {error}"))
     }
 
     /// Makes the product; an error or a panic becomes the reason of the failure.
@@ -77,72 +100,36 @@ impl Worker {
         }
     }
 
+    /// Stores the outcome, or leaves it to the thread that tries again.
     fn keep(&self, job: Job, outcome: std::result::Result<Arc<dyn Product>, String>) {
-        let id = job.task.id;
-        let finished_at = self.clock.now_us();
-        let kept = match outcome {
-            Ok(product) => self.complete(job, product, finished_at),
-            Err(reason) => self.fail(job, reason, finished_at),
+        let ending = match outcome {
+            Ok(product) => Ending::Complete(Arc::new(Recent::new(product))),
+            Err(reason) => Ending::Failed(reason),
         };
-        if let Err(error) = kept {
-            // Its row, if any, still says Running, so the next start makes it again.
-            tracing::error!(%id, %error, "a report's outcome could not be kept");
-            return;
-        }
-        // A separate commit, for which no client waits.
-        let keep = self.keep_reports_max;
-        match self.writer.write(move |db| reports::forget_old(db, keep)) {
-            Ok(forgotten) => self.recent.forget(&forgotten),
-            Err(error) => {
+        let ended = self.store.ended(job, ending);
+        let unstored = match self.store.queue(&ended) {
+            Err(error) => Unstored::refused(ended, &error),
+            Ok(commit) => match commit.wait_for(COMMIT_PATIENCE) {
+                Some(Ok(())) => return self.forget_old(),
+                Some(Err(error)) => Unstored::refused(ended, &error),
+                None => Unstored::new(ended, Some(commit)),
+            },
+        };
+        // The thread ends after the last worker.
+        let _ = self.unstored.send(unstored);
+    }
+
+    /// Deletes reports that are too many, in a separate commit for which nobody waits.
+    fn forget_old(&self) {
+        let (keep, recent) = (self.keep_reports_max, Arc::clone(&self.store.recent));
+        let forget = move |db: &Connection| {
+            reports::forget_old(db, keep).inspect_err(|error| {
                 tracing::error!(%error, "old reports could not be forgotten; the next report tries again");
-            }
+            })
+        };
+        let forgotten: Result<_> = self.store.writer.queue(forget, move |ids| recent.forget(ids));
+        if let Err(error) = forgotten {
+            tracing::error!(%error, "old reports could not be forgotten; the next report tries again");
         }
-    }
-
-    /// Stores a product, and renders its CSV at the same time.
-    fn complete(&self, job: Job, product: Arc<dyn Product>, finished_at: Micros) -> Result<()> {
-        let made = Arc::new(Recent::new(Arc::clone(&product)));
-        let (recent, durable) = (Arc::clone(&self.recent), Arc::clone(&made));
-        let (id, csv_bytes) = (job.task.id, made.csv_bytes);
-        let keep = move |db: &Connection, triggered: &Triggered| {
-            let rows = Rows {
-                stores: product.stores(),
-                rows: product.rows(),
-                csv_bytes,
-            };
-            reports::complete(db, triggered, rows, finished_at)
-        };
-        let then = move || recent.add(id, durable);
-        let kept = self.end(job, ReportState::Complete, keep, then)?;
-        made.render(Format::Csv);
-        kept.wait()
-    }
-
-    /// Stores the reason of a failure.
-    fn fail(&self, job: Job, reason: String, finished_at: Micros) -> Result<()> {
-        let keep = move |db: &Connection, triggered: &Triggered| reports::fail(db, triggered, &reason, finished_at);
-        self.end(job, ReportState::Failed, keep, || {})?.wait()
-    }
-
-    /// Stores the outcome of a job, unless its report was refused meanwhile; then runs `then`, and tells the
-    /// trigger.
-    fn end(
-        &self,
-        job: Job,
-        state: ReportState,
-        keep: impl FnOnce(&Connection, &Triggered) -> Result<()> + Send + 'static,
-        then: impl FnOnce() + Send + 'static,
-    ) -> Result<writer::Outcome<()>> {
-        let triggered = job.task.triggered();
-        let Job { ended, refused, .. } = job;
-        let keep = move |db: &Connection| match refused.load(Ordering::SeqCst) {
-            true => Err(Error::unavailable("its trigger was refused")),
-            false => keep(db, &triggered),
-        };
-        let then = move |(): &mut ()| {
-            then();
-            let _ = ended.try_send(state);
-        };
-        self.writer.queue(keep, then)
     }
 }

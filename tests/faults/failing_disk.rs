@@ -151,7 +151,10 @@ fn serve(
     if !wrong.is_empty() {
         let log = home.text("server.log");
         let tail: Vec<&str> = log.lines().rev().take(12).collect();
-        wrong.push(format!("its log ends in (last first):\n{}", tail.join("\n")));
+        wrong.push(format!(
+            "its log ends in (last first):\n{}",
+            tail.join("\n")
+        ));
     }
     (promises, wrong)
 }

@@ -560,7 +560,7 @@ fn reports_that_a_stop_left_are_made_by_the_next_start_even_more_than_the_queue_
                 parameters: "{}".to_owned(),
                 triggered_at: 7,
             };
-            reports::add(db, &triggered)?;
+            reports::add(db, &triggered, false)?;
         }
         Ok(())
     })

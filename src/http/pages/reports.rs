@@ -128,7 +128,7 @@ fn row(frame: &Frame, report: &Report, is_new: bool) -> Markup {
                 @match report.state {
                     ReportState::Running => {
                         span.state.running { span.mark aria-hidden="true" {} "running" }
-                        " for " (phrases::length(frame.machine() - report.triggered_at))
+                        " for " (phrases::length((frame.machine() - report.triggered_at).max(0)))
                     }
                     ReportState::Complete => { span.state.online { span.mark aria-hidden="true" {} "complete" } }
                     ReportState::Failed => {
@@ -137,7 +137,7 @@ fn row(frame: &Frame, report: &Report, is_new: bool) -> Markup {
                     }
                 }
             }
-            td.number.least { @if let Some(finished) = report.finished_at { (took(finished - report.triggered_at)) } }
+            td.number.least { @if let Some(finished) = report.finished_at { (took((finished - report.triggered_at).max(0))) } }
             td.number.least { @if let Some(bytes) = report.csv_bytes { (locale.bytes(bytes)) } }
             td {
                 @if report.state == ReportState::Complete {
