@@ -4,6 +4,7 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::io;
 
 /// The kind of an error: the only part that callers may branch on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,10 +85,14 @@ impl Error {
         }
     }
 
-    /// The same error with a cause.
+    /// The same error with a cause. A full disk makes it [`ErrorKind::NoSpace`], wherever it was met.
     #[must_use]
     pub fn because(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        self.source = Some(source.into());
+        let source = source.into();
+        if is_full_disk(&*source) {
+            self.kind = ErrorKind::NoSpace;
+        }
+        self.source = Some(source);
         self
     }
 
@@ -100,6 +105,22 @@ impl Error {
     pub fn message(&self) -> &str {
         &self.message
     }
+}
+
+/// Whether a full disk, or the end of a quota, is among the causes.
+fn is_full_disk(error: &(dyn StdError + 'static)) -> bool {
+    let full = [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded];
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if error
+            .downcast_ref::<io::Error>()
+            .is_some_and(|error| full.contains(&error.kind()))
+        {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 /// The names that are most like `wanted`, the most alike first: those that contain it, then those that few letters part

@@ -11,6 +11,7 @@ use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use rusqlite::Connection;
 
 use super::output::{self, note};
+use super::upkeep::ReserveOption;
 use super::{Database, folder_of};
 use crate::civil;
 use crate::clock;
@@ -18,7 +19,7 @@ use crate::db;
 use crate::db::connection::{create, leave_checkpoints, open_reader, open_writer};
 use crate::db::fit::Fit;
 use crate::db::schedules::HoursMode;
-use crate::db::{forget, packed, part, polls};
+use crate::db::{forget, packed, part, polls, reserve};
 use crate::error::{Error, Result};
 use crate::ingest::batch::Batch;
 use crate::ingest::import::{self, Choices, OnBadRow};
@@ -65,6 +66,9 @@ pub struct Options {
     #[arg(long, env = "STORE_MONITOR_KEEP_DAYS", value_name = "N")]
     keep_days: Option<u32>,
 
+    #[command(flatten)]
+    reserve: ReserveOption,
+
     /// Leave the write-ahead log to another program that copies it, such as Litestream
     #[arg(long, env = "STORE_MONITOR_EXTERNAL_CHECKPOINTS")]
     external_checkpoints: bool,
@@ -97,6 +101,9 @@ pub fn run(options: &Options) -> Result<()> {
     }
     if options.prune_before.is_some() || options.keep_days.is_some() {
         prune(options)?;
+    }
+    if let Err(error) = reserve::keep(&options.database.file, options.reserve.bytes) {
+        tracing::warn!("{error}");
     }
     Ok(())
 }

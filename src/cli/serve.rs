@@ -268,6 +268,9 @@ pub fn serve(
         periodic.push(every(period, "the simulation", move || work(&writer))?);
     }
 
+    if let Some(upkeep) = upkeep {
+        periodic.push(upkeep.keep_reserve(file.to_owned(), Arc::clone(&health))?);
+    }
     if let (Some(upkeep), Some(backups)) = (upkeep, backups) {
         periodic.push(upkeep.back_up(backups, file.to_owned(), Arc::clone(&health))?);
     }

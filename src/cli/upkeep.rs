@@ -10,6 +10,7 @@ use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
 use crate::clock::machine_us;
 use crate::db::backup::Care;
 use crate::db::backup_folder::BackupFolder;
+use crate::db::{disk, reserve};
 use crate::error::{Error, Result};
 use crate::health::{Condition, Health};
 use crate::product;
@@ -17,6 +18,9 @@ use crate::uptime::interval::Micros;
 
 /// How soon a backup that failed is tried again, at the latest.
 const BACKUP_AGAIN: Duration = Duration::from_secs(300);
+
+/// How often a server looks whether the reserve can be taken back.
+const RESERVE_EVERY: Duration = Duration::from_secs(10);
 
 /// The options of a server that keeps its database for long.
 #[derive(Clone, Debug, clap::Args)]
@@ -33,9 +37,21 @@ pub struct UpkeepOptions {
     #[arg(long, env = "STORE_MONITOR_BACKUP_KEEP", value_name = "N", default_value_t = 14, value_parser = clap::value_parser!(u16).range(1..))]
     backup_keep: u16,
 
+    /// The reserve.
+    #[command(flatten)]
+    pub reserve: ReserveOption,
+
     /// Leave the write-ahead log to another program that copies it, such as Litestream
     #[arg(long, env = "STORE_MONITOR_EXTERNAL_CHECKPOINTS")]
     pub external_checkpoints: bool,
+}
+
+/// The option for the reserve, of all that write.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub struct ReserveOption {
+    /// How many bytes of the disk are kept for the day on which it is full; 0 for none
+    #[arg(long = "reserve", env = "STORE_MONITOR_RESERVE", value_name = "BYTES", default_value_t = reserve::RESERVE_BYTES)]
+    pub bytes: u64,
 }
 
 /// A length of time: `90s`, `15m`, `6h`, `1d`.
@@ -60,6 +76,25 @@ fn duration(text: &str) -> std::result::Result<Duration, String> {
 }
 
 impl UpkeepOptions {
+    /// Takes the reserve of `database`, and takes it back, until the sender is dropped.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn keep_reserve(&self, database: PathBuf, health: Arc<Health>) -> Result<Sender<()>> {
+        let bytes = self.reserve.bytes;
+        every(RESERVE_EVERY, "the reserve", move || {
+            match disk::shortage(&database) {
+                None => health.clear(Condition::NoSpace),
+                Some(error) => health.set(Condition::NoSpace, error.message()),
+            }
+            match reserve::keep(&database, bytes) {
+                Ok(()) => health.clear(Condition::NoReserve),
+                Err(error) => health.set(Condition::NoReserve, error.message()),
+            }
+            Ok(())
+        })
+    }
+
     /// The folder of backups of `database`, if it has one.
     ///
     /// # Errors

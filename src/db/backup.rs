@@ -12,7 +12,7 @@ use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 use tempfile::NamedTempFile;
 
-use super::connection::{open_source, open_writer};
+use super::connection::{open_immutable, open_source, open_writer};
 use super::disk::{self, folder_of};
 use super::lock::{self, Alone};
 use super::migrate::SCHEMA_VERSION;
@@ -54,10 +54,10 @@ pub fn copy(from: &Path, to: &Path, care: &mut Care<'_>) -> Result<Copied> {
     refuse_in_use(from, to)?;
     let failed = |error: io::Error| {
         let to = to.display();
-        unwritten(
-            error,
-            format!("cannot write the backup {to} (check the folder and your permissions)"),
-        )
+        Error::invalid(format!(
+            "cannot write the backup {to} (check the folder and your permissions)"
+        ))
+        .because(error)
     };
     let part = part::new(to, Look::Hidden, MODE).map_err(failed)?;
     let filled = fill(&open_source(from)?, &part, care, from);
@@ -91,10 +91,10 @@ pub fn restore(
     }
     let failed = |error: io::Error| {
         let to = to.display();
-        unwritten(
-            error,
-            format!("cannot write the database {to} (check the folder and your permissions)"),
-        )
+        Error::invalid(format!(
+            "cannot write the database {to} (check the folder and your permissions)"
+        ))
+        .because(error)
     };
     let part = part::new(to, Look::Plain, MODE).map_err(failed)?;
     let newest_poll = fill(&open_backup(from)?, &part, care, from)?;
@@ -218,12 +218,9 @@ fn open_backup(from: &Path) -> Result<Connection> {
         Ok(db) => return Ok(db),
         Err(error) => error,
     };
-    let is_whole = !beside(from, "-wal").exists();
-    let escape = |text: &str| text.replace('%', "%25").replace('?', "%3f").replace('#', "%23");
-    let uri = from.to_str().map(|path| format!("file:{}?immutable=1", escape(path)));
-    match uri.filter(|_| is_whole) {
-        Some(uri) => open_source(Path::new(&uri)).map_err(|_| error),
-        None => Err(error),
+    match beside(from, "-wal").exists() {
+        true => Err(error),
+        false => open_immutable(from).map_err(|_| error),
     }
 }
 
@@ -250,10 +247,7 @@ fn set_aside(to: &Path, at: Micros, _alone: &Alone) -> Result<Option<PathBuf>> {
     };
     let aside = (1..).map(free).find(|name| !name.exists()).unwrap_or_else(|| free(1));
     let failed = |error: io::Error| {
-        unwritten(
-            error,
-            format!("cannot set {} aside (check your permissions)", to.display()),
-        )
+        Error::invalid(format!("cannot set {} aside (check your permissions)", to.display())).because(error)
     };
     for side in ["-wal", "-journal"] {
         if beside(to, side).exists() {
@@ -309,11 +303,4 @@ fn remove(file: &Path) -> Result<()> {
         }
         _ => Ok(()),
     }
-}
-
-fn unwritten(error: io::Error, message: String) -> Error {
-    if error.kind() == io::ErrorKind::StorageFull {
-        return Error::no_space(message).because(error);
-    }
-    Error::invalid(message).because(error)
 }

@@ -12,7 +12,8 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, ffi};
 
 pub use super::disk::folder_of;
 use super::migrate::{SCHEMA_VERSION, migrate};
-use super::{disk, part};
+use super::watch::beside;
+use super::{disk, lock, part, reserve};
 use crate::error::{Error, ErrorKind, Result};
 use crate::parallel;
 
@@ -38,6 +39,10 @@ const WAL_BYTES_KEPT: i64 = 64 << 20;
 /// The file is not a database, is another program's, newer than this program, locked, or unreachable; the
 /// message says which, and the remedy.
 pub fn open_writer(file: &Path) -> Result<Connection> {
+    with_reserve(file, || open_writer_once(file))
+}
+
+fn open_writer_once(file: &Path) -> Result<Connection> {
     create_private(file)?;
     let mut db = open(file, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     prepare(&mut db, file)?;
@@ -130,6 +135,40 @@ pub fn open_reader(file: &Path) -> Result<Connection> {
     if !file.exists() {
         return Err(missing(file));
     }
+    without_room(file, || open_reader_once(file))
+}
+
+/// Runs `open`; if the disk is full and the reserve empty, the file is opened as one that nobody changes.
+fn without_room(file: &Path, open: impl Fn() -> Result<Connection>) -> Result<Connection> {
+    match with_reserve(file, open) {
+        // Without a log and without others, a reader needs no shared memory.
+        Err(error) if error.kind() == ErrorKind::NoSpace && is_at_rest(file) => open_immutable(file).map_err(|_| error),
+        opened => opened,
+    }
+}
+
+/// Runs `open`; if the disk is full, once more with a part of the reserve.
+fn with_reserve<T>(file: &Path, open: impl Fn() -> Result<T>) -> Result<T> {
+    match open() {
+        Err(error) if error.kind() == ErrorKind::NoSpace && reserve::make_start(file) => open(),
+        opened => opened,
+    }
+}
+
+/// Whether all changes are in the database itself, and nobody makes others.
+fn is_at_rest(file: &Path) -> bool {
+    let log_bytes = beside(file, "-wal").metadata().map_or(0, |facts| facts.len());
+    log_bytes == 0 && !lock::others(file)
+}
+
+/// Opens a file that nobody changes, without any other file.
+pub(super) fn open_immutable(file: &Path) -> Result<Connection> {
+    let escape = |text: &str| text.replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+    let uri = file.to_str().map(|path| format!("file:{}?immutable=1", escape(path)));
+    open_source_once(Path::new(&uri.unwrap_or_default()))
+}
+
+fn open_reader_once(file: &Path) -> Result<Connection> {
     // Opened read-write, because a reader of a WAL database must be able to create its shared memory.
     let db = open(file, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     let (application, version, tables) = identity(&db, file)?;
@@ -153,6 +192,10 @@ pub fn open_reader(file: &Path) -> Result<Connection> {
 /// # Errors
 /// The file is not a database of this program, or newer than this program.
 pub(super) fn open_source(file: &Path) -> Result<Connection> {
+    without_room(file, || open_source_once(file))
+}
+
+fn open_source_once(file: &Path) -> Result<Connection> {
     let db = open(file, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI)?;
     let (application, version, tables) = identity(&db, file)?;
     check_identity(file, application, version, tables)?;

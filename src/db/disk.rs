@@ -17,6 +17,9 @@ const LOG_BYTES_A_POLL: u64 = 36;
 /// A load below this size is not checked: the log grows by as much between two checkpoints anyway.
 const UNCHECKED_BYTES: u64 = 64 << 20;
 
+/// A disk with less room is as good as full: the write-ahead log alone grows by more between two checkpoints.
+const SHORT_BYTES: u64 = 1 << 20;
+
 /// The folder of the database that this process opened last: errors of SQLite do not name it.
 static FOLDER: Mutex<Option<PathBuf>> = Mutex::new(None);
 
@@ -92,6 +95,21 @@ pub fn require(db: &Connection, polls: u64, is_late: bool) -> Result<()> {
     }
 }
 
+/// The error of a disk on which the database `file` can hardly be written any more; none while it has room.
+pub fn shortage(file: &Path) -> Option<Error> {
+    let folder = folder_of(file);
+    let is_short = free(folder).is_some_and(|free| free < SHORT_BYTES);
+    is_short.then(|| no_space_in(folder, "the database"))
+}
+
+/// Whether the disk of a database has room for so many of its pages.
+pub(super) fn has_room(db: &Connection, pages: i64) -> Result<bool> {
+    let page_bytes: i64 = db.pragma_query_value(None, "page_size", |row| row.get(0))?;
+    let bytes = u64::try_from(pages.saturating_mul(page_bytes)).unwrap_or(0);
+    let free = db.path().and_then(|file| free(folder_of(Path::new(file))));
+    Ok(free.is_none_or(|free| free >= bytes))
+}
+
 /// Refuses to write `bytes` for `what` into a folder that has not as many free.
 pub(super) fn require_bytes(folder: &Path, bytes: u64, what: &str) -> Result<()> {
     match free(folder) {
@@ -107,13 +125,13 @@ pub(super) fn require_bytes(folder: &Path, bytes: u64, what: &str) -> Result<()>
 
 /// How many bytes this process may still write to the disk of `folder`; none if the system cannot say.
 #[cfg(unix)]
-fn free(folder: &Path) -> Option<u64> {
+pub(super) fn free(folder: &Path) -> Option<u64> {
     let disk = rustix::fs::statvfs(folder).ok()?;
     Some(disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
 #[cfg(not(unix))]
-fn free(_: &Path) -> Option<u64> {
+pub(super) fn free(_: &Path) -> Option<u64> {
     None
 }
 

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension};
 use uuid::Uuid;
 
 use super::poll_table::{self, Taken};
-use super::{digest, generation, made_up, packed, polls, reports, schedules, store_keys, write};
+use super::{digest, disk, generation, made_up, packed, polls, reports, reserve, schedules, store_keys, write};
 use crate::civil;
 use crate::error::Result;
 use crate::uptime::fleet::StoreKey;
@@ -20,11 +20,15 @@ const PRUNE_POLLS: u32 = 200_000;
 /// The file is rewritten if at least one part in this many is free.
 const FREE_SHARE: i64 = 10;
 
+/// How often `VACUUM` writes the pages that stay: into a file of its own, then into the log.
+const VACUUM_COPIES: i64 = 2;
+
 /// Deletes a store and all its rows; returns how many polls it had, or none if there is no such store.
 ///
 /// # Errors
 /// When the database cannot be written.
 pub fn store(db: &Connection, id: &str) -> Result<Option<u64>> {
+    reserve::make_room(db);
     let mut delete = db.prepare_cached("DELETE FROM store WHERE store_id = ?1 RETURNING key")?;
     let key: Option<StoreKey> = delete.query_row([id], |row| row.get(0)).optional()?;
     let Some(key) = key else {
@@ -44,6 +48,7 @@ pub fn store(db: &Connection, id: &str) -> Result<Option<u64>> {
 /// # Errors
 /// When the database cannot be written.
 pub fn polls_of(db: &Connection, id: &str, span: Interval) -> Result<Option<u64>> {
+    reserve::make_room(db);
     let mut select = db.prepare_cached("SELECT key FROM store WHERE store_id = ?1")?;
     let key: Option<StoreKey> = select.query_row([id], |row| row.get(0)).optional()?;
     let Some(key) = key else {
@@ -67,6 +72,7 @@ pub fn made_up(db: &Connection) -> Result<Option<Vec<Uuid>>> {
     if !made_up::is_present(db)? {
         return Ok(None);
     }
+    reserve::make_room(db);
     // They are all there is.
     db.execute_batch("DELETE FROM poll; DELETE FROM store_hours; DELETE FROM store;")?;
     digest::forget_polls(db)?;
@@ -84,6 +90,7 @@ pub fn made_up(db: &Connection) -> Result<Option<Vec<Uuid>>> {
 /// # Errors
 /// When the database cannot be written.
 pub fn prune_some(db: &Connection, before: Micros) -> Result<u64> {
+    reserve::make_room(db);
     let mut next = db.prepare_cached("SELECT at FROM poll WHERE at < ?1 ORDER BY at LIMIT 1 OFFSET ?2")?;
     let mut cuts = next.query_map((before, PRUNE_POLLS), |row| row.get(0))?;
     let cut: Micros = cuts.next().transpose()?.unwrap_or(before);
@@ -112,8 +119,14 @@ pub fn prune(db: &mut Connection, before: Micros) -> Result<u64> {
         }
     }
     let pages = |what| db.pragma_query_value(None, what, |row| row.get::<_, i64>(0));
-    if pages("freelist_count")? * FREE_SHARE > pages("page_count")? {
+    let (free, all) = (pages("freelist_count")?, pages("page_count")?);
+    if free * FREE_SHARE <= all {
+        return Ok(total);
+    }
+    if disk::has_room(db, (all - free) * VACUUM_COPIES)? {
         db.execute_batch("VACUUM")?;
+    } else {
+        tracing::warn!("the file keeps its size, for the disk has no room to write it again; later polls fill it");
     }
     Ok(total)
 }

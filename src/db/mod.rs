@@ -5,9 +5,10 @@
 //! stores; `poll_table` holds the polls, [`packed`] a copy of the newest ones for faster reading, and [`polls`]
 //! joins both; [`digest`] tells when a disk has changed rows. [`reports`] holds the jobs and their results,
 //! [`idempotency`] the answers already given. [`forget`] deletes; [`made_up`] tells a first visitor's made-up stores
-//! from real ones; [`disk`] refuses a load without room. [`lock`] tells which processes have the file; [`part`] makes
-//! files that appear whole; [`backup`] copies the database, and [`backup_folder`] keeps a server's copies. [`writer`]
-//! is a server's only way to change data. [`check`] verifies every invariant that the schema cannot express.
+//! from real ones. [`disk`] refuses a load without room, and [`reserve`] keeps some; [`watch`] sees that the file is
+//! still there. [`lock`] tells which processes have it; [`part`] makes files that appear whole; [`backup`] copies the
+//! database, and [`backup_folder`] keeps a server's copies. [`writer`] is a server's only way to change data.
+//! [`check`] verifies every invariant that the schema cannot express.
 //!
 //! Functions take a connection. If one needs a transaction, the caller has opened it: [`write()`] for changes,
 //! [`read`] for a consistent view.
@@ -32,6 +33,7 @@ pub mod part;
 mod poll_table;
 pub mod polls;
 pub mod reports;
+pub mod reserve;
 pub mod schedules;
 pub mod store_keys;
 pub mod watch;

@@ -210,6 +210,11 @@ impl Writer {
     }
 }
 
+/// The error of changes whose transaction SQLite rolled back for another's failure.
+fn rolled_back() -> Error {
+    Error::unavailable("a change beside this one met a full or failing disk, so nothing was changed (try again)")
+}
+
 fn stopping() -> Error {
     Error::unavailable("the server is stopping")
 }
@@ -341,7 +346,10 @@ fn commit<'a>(
     match db.transaction_with_behavior(TransactionBehavior::Immediate) {
         Ok(transaction) => {
             let answers = group.into_iter().map(|change| change(Ok(&transaction))).collect();
-            let sealed = digest::seal_fleet(&transaction);
+            let sealed = match transaction.is_autocommit() {
+                true => Err(rolled_back()),
+                false => digest::seal_fleet(&transaction),
+            };
             let begun = telling.begin();
             let commit = sealed.and_then(|()| Ok(transaction.commit()?));
             (answers, commit, begun)
@@ -359,10 +367,17 @@ fn commit<'a>(
 
 /// Runs one change of a group as a whole or not at all, even if it panics.
 fn in_savepoint<T>(db: &Connection, change: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+    if db.is_autocommit() {
+        return Err(rolled_back());
+    }
     db.execute_batch("SAVEPOINT change")?;
     let result = catch_unwind(AssertUnwindSafe(|| change(db)))
         .unwrap_or_else(|_| Err(Error::failed("a change to the database panicked")));
     if result.is_err() {
+        if db.is_autocommit() {
+            // A full or failing disk made SQLite roll back the whole transaction.
+            return result;
+        }
         db.execute_batch("ROLLBACK TO change")?;
     }
     db.execute_batch("RELEASE change")?;

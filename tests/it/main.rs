@@ -14,6 +14,7 @@ mod field_files;
 mod freshness;
 mod frontend;
 mod frontend_limits;
+mod full_disk;
 mod golden;
 mod harness;
 mod heat;

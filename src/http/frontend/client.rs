@@ -468,7 +468,10 @@ impl Upload {
         })?;
         kept.map(|()| taken).map_err(|error| {
             tracing::warn!(%error, "there is no room for a body");
-            Refusal::NO_ROOM
+            match error.kind() {
+                ErrorKind::StorageFull => Refusal::NO_DISK,
+                _ => Refusal::NO_ROOM,
+            }
         })
     }
 }

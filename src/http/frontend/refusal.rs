@@ -77,6 +77,12 @@ impl Refusal {
         detail: "there is no room to keep the body at the moment (come again in a second)",
     };
 
+    /// 507: the disk is full.
+    pub const NO_DISK: Self = Self {
+        status: 507,
+        detail: "no space is left for the body in the folder of the server's database (free some, then send it again)",
+    };
+
     /// 505: neither HTTP/1.1 nor HTTP/1.0.
     pub const VERSION: Self = Self {
         status: 505,
@@ -86,10 +92,10 @@ impl Refusal {
     /// The answer of this refusal.
     pub fn answer(self) -> Response {
         let answer = Response::problem(self.status, self.detail);
-        if self.status == 503 {
-            answer.with("Retry-After", "1")
-        } else {
-            answer
+        match self.status {
+            503 => answer.with("Retry-After", "1"),
+            507 => answer.with("Retry-After", "30"),
+            _ => answer,
         }
     }
 }

@@ -131,7 +131,8 @@ impl Spool {
             }),
         };
         if !take(&self.budget.disk_bytes_left, bytes.len() as u64) {
-            return Err(io::Error::from(io::ErrorKind::StorageFull));
+            // Another kind than that of a full disk.
+            return Err(io::Error::from(io::ErrorKind::QuotaExceeded));
         }
         // Counted first: counted bytes are given back, written or not.
         let at = file.written;
@@ -265,7 +266,7 @@ mod tests {
         assert_eq!(spool.peek(&mut buffer).unwrap(), b"!");
         spool.consume(1);
         assert!(spool.is_empty());
-        let full = io::ErrorKind::StorageFull;
+        let full = io::ErrorKind::QuotaExceeded;
         for _ in 0..9 {
             let _ = spool.push(&vec![0; MEMORY_BYTES_MAX]);
         }
