@@ -166,6 +166,14 @@ impl App {
         Ok(self.site.machine_time(newest))
     }
 
+    /// Why the newest poll's instant is used in place of the machine's, which the server was told to use.
+    pub(super) fn doubt_of_as_of(&mut self) -> Result<Option<String>> {
+        match self.site.clock {
+            Clock::Data => Ok(None),
+            Clock::System => Ok(self.machine_time()?.sentence()),
+        }
+    }
+
     /// The instant of a report whose caller names none; none if the newest poll's is to be used, also because the
     /// machine's clock cannot be right.
     pub(super) fn as_of(&mut self) -> Result<Option<Micros>> {

@@ -21,9 +21,9 @@ const PAGE_REPORTS_MAX: u32 = 100;
 
 /// `POST /trigger_report`: 202 with the id of a report that is in the database, complete or queued.
 pub fn trigger(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
-    let as_of = match request.field("as_of")? {
-        Some(text) => Some(civil::parse_query_instant(text)?),
-        None => app.as_of()?,
+    let (as_of, doubt) = match request.field("as_of")? {
+        Some(text) => (Some(civil::parse_query_instant(text)?), None),
+        None => (app.as_of()?, app.doubt_of_as_of()?),
     };
     let rule = match request.field("interpolation")? {
         Some(name) => Interpolation::from_name(name).ok_or_else(|| {
@@ -35,7 +35,11 @@ pub fn trigger(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     };
     let jobs = app.site.jobs.clone();
     let (id, state) = jobs.trigger(app.db()?, JobRequest::report(as_of, rule))?;
-    let answer = Response::json(202, &json!({"report_id": id.to_string()}));
+    let mut told = json!({"report_id": id.to_string()});
+    if let Some(doubt) = doubt {
+        told["note"] = format!("{doubt}; so the report is as of the newest poll").into();
+    }
+    let answer = Response::json(202, &told);
     Ok(answer
         .with("Location", format!("/get_report/{id}"))
         .with(STATE, state.as_str()))

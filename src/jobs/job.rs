@@ -78,7 +78,7 @@ impl Task {
         Ok(())
     }
 
-    /// Notes that a worker has begun, if there is a row to note it in. Nobody waits for that commit: a process that ends
+    /// Notes that a worker has begun, if there is a row to note it in. Nobody waits for that commit: an end
     /// within a few milliseconds does not count.
     pub(super) fn begin(&self, writer: &Writer) {
         self.run.begun.store(true, Ordering::SeqCst);

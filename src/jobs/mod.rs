@@ -152,7 +152,8 @@ impl Jobs {
         let (unstored, arrivals) = unbounded();
         for Unfinished { report, attempts } in unfinished {
             let Some(kind) = Kind::from_name(&report.kind) else {
-                tracing::error!(id = %report.id, kind = report.kind, "an unfinished report is of no kind that this program knows");
+                let (id, kind) = (report.id, report.kind);
+                tracing::error!(%id, kind, "an unfinished report is of no kind that this program knows");
                 continue;
             };
             let task = Task {

@@ -1,8 +1,8 @@
 //! Endings that the disk refused, kept in memory and tried again until it takes them.
 //!
 //! A report that was made stays Running meanwhile: Complete would be a lie, since a kill would take it back. After
-//! [`Limits::outcome_patience`](super::Limits) it becomes Failed, with the reason. From then on clients are told so, even
-//! if the disk refuses that, too; its row is tried again as long as the server lives.
+//! [`Limits::outcome_patience`](super::Limits) it becomes Failed, with the reason. From then on clients are told so,
+//! also while the disk refuses that row, too, which is tried again as long as the server lives.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -95,7 +95,8 @@ impl Unstored {
 
     fn refuse(&mut self, error: &Error) {
         if self.refusals == 0 {
-            tracing::error!(id = %self.ended.job.task.id, %error, "the end of a report could not be stored; it is tried again");
+            let id = self.ended.job.task.id;
+            tracing::error!(%id, %error, "the end of a report could not be stored; it is tried again");
         }
         self.refusals += 1;
         self.next = Instant::now() + self.pause;
@@ -134,7 +135,8 @@ impl Retries {
             let commit = commit.map_or_else(|| self.store.queue(&unstored.ended), Ok);
             let is_stored = commit.is_ok_and(|commit| matches!(commit.wait_for(LAST_TRY), Some(Ok(()))));
             if !is_stored {
-                tracing::warn!(id = %unstored.ended.job.task.id, "the next start makes this report again: its end could not be stored");
+                let id = unstored.ended.job.task.id;
+                tracing::warn!(%id, "the end of a report could not be stored: the next start makes it again");
             }
         }
         // Only an end without this counts against the reports that were running.
@@ -198,8 +200,8 @@ impl Retries {
             Ending::Complete(_) => {
                 let seconds = unstored.since.elapsed().as_secs();
                 format!(
-                    "the report was made, but it could not be stored for {seconds} seconds: {error} (make it again when the \
-                     disk takes it)"
+                    "the report was made, but could not be stored for {seconds} seconds: {error} (make it again \
+                     when the disk takes it)"
                 )
             }
         };

@@ -137,7 +137,7 @@ fn row(frame: &Frame, report: &Report, is_new: bool) -> Markup {
                     }
                 }
             }
-            td.number.least { @if let Some(finished) = report.finished_at { (took((finished - report.triggered_at).max(0))) } }
+            td.number.least { @if let Some(finished) = report.finished_at { (took(finished - report.triggered_at)) } }
             td.number.least { @if let Some(bytes) = report.csv_bytes { (locale.bytes(bytes)) } }
             td {
                 @if report.state == ReportState::Complete {
@@ -152,7 +152,8 @@ fn row(frame: &Frame, report: &Report, is_new: bool) -> Markup {
 
 /// How long a report took: `12 ms`, `1.4 s`, `2 min`.
 fn took(micros: Micros) -> String {
-    match micros {
+    // Of a report that an older program finished after its clock was set back.
+    match micros.max(0) {
         ..SECOND => format!("{} ms", (micros + 500) / 1000),
         SECOND..MINUTE => format!("{}.{} s", micros / SECOND, micros % SECOND / 100_000),
         _ => phrases::length(micros),
