@@ -21,7 +21,7 @@ use crate::trace::{can_trace, traced};
 const CALLS: [&str; 5] = ["read", "write", "sync", "truncate", "rename"];
 
 /// How long a report may run while the disk fails.
-const REPORT_WITHIN: Duration = Duration::from_secs(50);
+const REPORT_WITHIN: Duration = Duration::from_secs(90);
 
 /// An instant before all polls that a session adds: its report does not change.
 const AS_OF: &str = "2023-01-24T23:59:59Z";

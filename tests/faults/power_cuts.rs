@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use crate::disk::{Disk, Syncs, lay_out, timeline};
 use crate::harness::{Home, Server};
 use crate::random::Random;
-use crate::session::{self, PREFIX, Session};
+use crate::session::{self, Session};
 use crate::trace::{Deed, can_trace};
 
 /// One state in so many is also served.
@@ -28,7 +28,6 @@ fn folder() -> TempDir {
 /// Cuts the power `states` times, and returns what is wrong after it.
 fn cut(session: &Session, states: usize, seed: u64, syncs: Syncs) -> Vec<String> {
     let folder = folder();
-    let file = folder.path().join(PREFIX);
     let mut random = Random::new(seed);
     let timeline = timeline(&session.events);
     let is_word = |event: &Deed| matches!(event, Deed::Reply { .. } | Deed::Exit { .. });
@@ -53,8 +52,11 @@ fn cut(session: &Session, states: usize, seed: u64, syncs: Syncs) -> Vec<String>
         }
         let line = timeline[cut].0;
         lay_out(&disk.after_a_cut(&mut random), folder.path());
-        let judged = session.promises.judge(&file, line);
-        if let Err(reason) = judged {
+        let mut judged = session
+            .promises
+            .iter()
+            .map(|(name, promises)| promises.judge(&folder.path().join(name), line));
+        if let Some(Err(reason)) = judged.find(Result::is_err) {
             wrong.push(format!(
                 "{}, cut {cut} of {} (seed {seed}, state {number}): {reason}",
                 session.name,
@@ -76,7 +78,7 @@ fn serve(folder: &Path, session: &Session, line: usize) {
             .expect("a copy");
     }
     let server = Server::start(&home);
-    for (id, from) in &session.promises.reports {
+    for (id, from) in &session.promises[0].1.reports {
         if *from <= line {
             let made = server.wait_for_report(id);
             assert_eq!(
@@ -126,6 +128,8 @@ fn a_power_cut_loses_nothing_acknowledged() {
             (session::first_import(), 30),
             (session::prune(), 40),
             (session::migration(6), 30),
+            (session::backup(), 30),
+            (session::restore(), 30),
         ]);
     }
 }
@@ -136,13 +140,15 @@ fn a_power_cut_loses_nothing_acknowledged() {
 fn ten_thousand_power_cuts_lose_nothing_acknowledged() {
     if can_trace("power cuts") {
         none_is_lost(&[
-            (session::serve(false, 400), 4000),
+            (session::serve(false, 400), 3600),
             (session::serve(true, 120), 1500),
-            (session::import(), 1200),
-            (session::first_import(), 800),
-            (session::prune(), 1200),
-            (session::migration(1), 600),
-            (session::migration(6), 700),
+            (session::import(), 1000),
+            (session::first_import(), 700),
+            (session::prune(), 1000),
+            (session::migration(1), 500),
+            (session::migration(6), 500),
+            (session::backup(), 600),
+            (session::restore(), 600),
         ]);
     }
 }

@@ -1,6 +1,6 @@
 //! Sessions: what people do with the program, recorded.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io::Read;
 use std::process::Command;
@@ -21,7 +21,8 @@ pub(crate) struct Session {
     /// The files before it.
     pub(crate) before: Files,
     pub(crate) events: Vec<Event>,
-    pub(crate) promises: Promises,
+    /// What was promised about files, the database first.
+    pub(crate) promises: Vec<(String, Promises)>,
 }
 
 /// The place of an answer in a record: the client's port, and how many answers it had before.
@@ -188,7 +189,7 @@ pub(crate) fn serve(is_new: bool, batches: usize) -> Session {
     let process = server.id();
     assert!(server.terminate().success(), "{}", home.text("server.log"));
     let events = read(&home, process);
-    let promises = resolve(base, asked, &events);
+    let promises = vec![(PREFIX.to_owned(), resolve(base, asked, &events))];
     let name = if is_new {
         "serve, a new database"
     } else {
@@ -311,6 +312,7 @@ fn command(
         changes: vec![change],
         ..Promises::default()
     };
+    let promises = vec![(PREFIX.to_owned(), promises)];
     Session {
         name,
         before,
@@ -407,6 +409,61 @@ pub(crate) fn migration(schema: u32) -> Session {
     };
     let mut session = command("migration", &home, &["report"], Some(base), none);
     let ids = (1..=3).map(|number| format!("00000000-0000-4000-8000-00000000000{number}"));
-    session.promises.reports = ids.map(|id| (id, 0)).collect();
+    session.promises[0].1.reports = ids.map(|id| (id, 0)).collect();
+    session
+}
+
+/// The name of a backup.
+const COPY: &str = "copy-of-store-monitor.db";
+
+/// A change from rows to others.
+fn exchange(what: &str, old: &[String], new: &[String]) -> Change {
+    let (before, after): (HashSet<_>, HashSet<_>) = (old.iter().collect(), new.iter().collect());
+    let only = |rows: &[String], others: &HashSet<&String>| -> Vec<String> {
+        let rows = rows.iter().filter(|row| !others.contains(row));
+        rows.cloned().collect()
+    };
+    Change {
+        what: what.to_owned(),
+        adds: only(new, &before),
+        removes: only(old, &after),
+        ..Change::default()
+    }
+}
+
+/// A home with a database of nine days and a backup of three, and the rows of both.
+fn home_with_backup() -> (Home, Vec<String>, Vec<String>) {
+    let (home, twin) = (fleet::home(9), fleet::home(3));
+    let copy = twin.path("copy").display().to_string();
+    twin.run(&["backup", &copy]).exits(0);
+    fs::copy(copy, home.path(COPY)).expect("a copy");
+    let (rows, copied) = (fleet::rows_of_home(&home), fleet::rows_of_home(&twin));
+    (home, rows, copied)
+}
+
+/// A backup in the place of an earlier one.
+pub(crate) fn backup() -> Session {
+    let (home, rows, copied) = home_with_backup();
+    let change = exchange("the backup", &copied, &rows);
+    let mut session = command("backup", &home, &["backup", COPY], Some(copied), change);
+    session.promises[0].0 = COPY.to_owned();
+    let untouched = Promises {
+        base: Some(rows),
+        ..Promises::default()
+    };
+    session.promises.push((PREFIX.to_owned(), untouched));
+    session
+}
+
+/// A backup in the place of the database.
+pub(crate) fn restore() -> Session {
+    let (home, rows, copied) = home_with_backup();
+    let change = exchange("the restore", &rows, &copied);
+    let mut session = command("restore", &home, &["restore", COPY], Some(rows), change);
+    let untouched = Promises {
+        base: Some(copied),
+        ..Promises::default()
+    };
+    session.promises.push((COPY.to_owned(), untouched));
     session
 }
