@@ -37,6 +37,8 @@ guides! {
     numbers: "the definition of every number",
     operate: "install, all flags, stop and restart, exit codes",
     storage: "the database file, its size, inspection",
+    durability: "what an answer promises, and what each fault costs",
+    bounds: "everything that is limited, and what happens beyond it",
     lake: "files by day for DuckDB, ClickHouse, Spark, Trino and BigQuery",
     performance: "measured speed, memory and disk, and how to measure them",
     develop: "build, test and extend the program",

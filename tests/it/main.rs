@@ -3,6 +3,7 @@
 
 mod backup;
 mod bad_input;
+mod bounds;
 mod browsing;
 mod catalogue;
 mod choices;
