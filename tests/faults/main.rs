@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod bit_flips;
+mod clocks;
 mod disk;
 mod failing_disk;
 mod fleet;
@@ -13,5 +14,6 @@ mod kills;
 mod power_cuts;
 mod promise;
 mod random;
+mod replaced;
 mod session;
 mod trace;

@@ -11,7 +11,7 @@ use store_monitor::jobs::Limits;
 use crate::harness::project;
 
 /// Ends of names that say a bound.
-const ENDS: [&str; 5] = ["_MAX", "_WITHIN", "_GRACE", "_KEPT", "_TIMEOUT"];
+const ENDS: [&str; 6] = ["_MAX", "_WITHIN", "_GRACE", "_KEPT", "_TIMEOUT", "PATIENCE"];
 
 /// Rooms whose bounds are about pictures, made-up data or the definition of numbers, and grow with nothing.
 const ROOMS: [&str; 3] = ["src/http/pages/", "src/generate/", "src/uptime/"];
@@ -43,7 +43,11 @@ fn collect(folder: &Path, found: &mut BTreeMap<String, Vec<(String, String)>>) {
             collect(&path, found);
             continue;
         }
-        let inside = path.strip_prefix(project()).expect("inside").display().to_string();
+        let inside = path
+            .strip_prefix(project())
+            .expect("inside")
+            .display()
+            .to_string();
         if !inside.ends_with(".rs") || inside.ends_with("tests.rs") {
             continue;
         }
@@ -54,7 +58,9 @@ fn collect(folder: &Path, found: &mut BTreeMap<String, Vec<(String, String)>>) {
                 continue;
             };
             let is_name = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
-            if let Some((_, value)) = rest.split_once(';').and_then(|(value, _)| value.split_once('='))
+            if let Some((_, value)) = rest
+                .split_once(';')
+                .and_then(|(value, _)| value.split_once('='))
                 && name.chars().all(is_name)
             {
                 let places = found.entry(name.to_owned()).or_default();
@@ -72,7 +78,9 @@ fn value_of(path: &str, constants: &BTreeMap<String, Vec<(String, String)>>) -> 
         _ => {}
     }
     let (part, name) = path.split_once("::").unwrap_or(("", path));
-    let places = constants.get(name).unwrap_or_else(|| panic!("no constant {path}"));
+    let places = constants
+        .get(name)
+        .unwrap_or_else(|| panic!("no constant {path}"));
     let meant: BTreeSet<&str> = places
         .iter()
         .filter(|(file, _)| file.contains(part))
@@ -85,7 +93,10 @@ fn value_of(path: &str, constants: &BTreeMap<String, Vec<(String, String)>>) -> 
 
 fn evaluate(text: &str, constants: &BTreeMap<String, Vec<(String, String)>>) -> u64 {
     let text = text.trim();
-    for (call, factor) in [("Duration::from_secs(", 1000), ("Duration::from_millis(", 1)] {
+    for (call, factor) in [
+        ("Duration::from_secs(", 1000),
+        ("Duration::from_millis(", 1),
+    ] {
         if let Some(inner) = text.strip_prefix(call) {
             return evaluate(inner.trim_end_matches(')'), constants) * factor;
         }
@@ -110,14 +121,19 @@ fn default_of(flag: &str) -> u64 {
     let found = serve
         .get_arguments()
         .find(|known| known.get_long() == flag.strip_prefix("--"));
-    let default = found.expect(flag).get_default_values()[0].to_string_lossy().into_owned();
+    let default = found.expect(flag).get_default_values()[0]
+        .to_string_lossy()
+        .into_owned();
     default.parse().expect("a number")
 }
 
 /// A bound as it is written: times in milliseconds, all else as it is.
 fn read(bound: &str) -> u64 {
     let (number, unit) = bound.split_once(' ').unwrap_or((bound, ""));
-    let number: u64 = number.replace(',', "").parse().unwrap_or_else(|_| panic!("{bound}"));
+    let number: u64 = number
+        .replace(',', "")
+        .parse()
+        .unwrap_or_else(|_| panic!("{bound}"));
     let factor = match unit {
         "KiB" => 1 << 10,
         "MiB" => 1 << 20,
@@ -131,8 +147,15 @@ fn read(bound: &str) -> u64 {
 
 /// The rows of the table: a bound, and where it is in the source.
 fn rows() -> Vec<(String, String)> {
-    let guide = GUIDES.iter().find(|guide| guide.name == "bounds").expect("the guide");
-    let rows = guide.text.lines().filter(|line| line.starts_with('|')).skip(2);
+    let guide = GUIDES
+        .iter()
+        .find(|guide| guide.name == "bounds")
+        .expect("the guide");
+    let rows = guide
+        .text
+        .lines()
+        .filter(|line| line.starts_with('|'))
+        .skip(2);
     rows.filter_map(|row| {
         let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
         let [_, bound, _, source] = cells[..] else {
@@ -150,7 +173,11 @@ fn each_bound_of_the_table_is_that_of_the_source() {
     let rows = rows();
     assert!(rows.len() > 60, "{}", rows.len());
     for (bound, source) in rows {
-        assert_eq!(read(&bound), value_of(&source, &constants), "{source}: {bound}");
+        assert_eq!(
+            read(&bound),
+            value_of(&source, &constants),
+            "{source}: {bound}"
+        );
     }
 }
 
@@ -163,7 +190,8 @@ fn no_bound_of_the_source_is_missing_in_the_table() {
     let mut missing = Vec::new();
     for (name, places) in constants() {
         let says_so = ENDS.iter().any(|end| name.ends_with(end));
-        let is_elsewhere = |(file, _): &(String, String)| ROOMS.iter().any(|room| file.starts_with(room));
+        let is_elsewhere =
+            |(file, _): &(String, String)| ROOMS.iter().any(|room| file.starts_with(room));
         if says_so
             && !told.contains(&name)
             && !OTHERS.contains(&name.as_str())

@@ -12,6 +12,7 @@ mod commands;
 mod crash;
 mod differential;
 mod docs;
+mod durability;
 mod field_files;
 mod freshness;
 mod frontend;
