@@ -5,8 +5,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::uptime::interval::{DAY, HOUR, Micros};
 
-/// The day on which this program was last changed, 2026-11-29 as in the changelog: a machine that says an earlier one is
-/// wrong.
+/// The day on which this program was last changed, 2026-11-29 as in the changelog: a machine that says an earlier one
+/// is wrong.
 pub const BUILT_US: Micros = 20_786 * DAY;
 
 /// The current instant, in microseconds since 1970 UTC.

@@ -173,9 +173,9 @@ impl Retries {
             Some(Err(error)) => {
                 unstored.commit = None;
                 unstored.refuse(&error);
-                error.message().clone_into(last_error);
+                *last_error = error.to_string();
                 if unstored.since.elapsed() >= self.patience {
-                    self.give_up(unstored, error.message());
+                    self.give_up(unstored, &error.to_string());
                 }
             }
             None => {}

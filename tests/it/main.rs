@@ -13,6 +13,7 @@ mod crash;
 mod differential;
 mod docs;
 mod durability;
+mod endings;
 mod field_files;
 mod freshness;
 mod frontend;
