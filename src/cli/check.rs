@@ -1,14 +1,31 @@
-//! `check`: the integrity of the database and of every stored invariant.
+//! `check`: the integrity of the database and of every stored invariant; with `--repair`, what can be put right.
+
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{Database, output};
-use crate::db::check;
-use crate::db::connection::open_reader;
+use crate::clock;
+use crate::db::connection::{open_reader, open_writer};
+use crate::db::inspect::{self, OnDamage};
+use crate::db::{self, check, packed, repair};
 use crate::error::{Error, Result};
 use crate::product;
+
+/// How often the time on the terminal is brought up to date.
+const TICK: Duration = Duration::from_millis(100);
 
 /// The options of `check`.
 #[derive(Debug, clap::Args)]
 pub struct Options {
+    /// Also make every kept report's file again, with progress on a terminal
+    #[arg(long, env = "STORE_MONITOR_DEEP")]
+    deep: bool,
+
+    /// Make derived data again, and take damaged rows as they are; stderr tells what is lost
+    #[arg(long, env = "STORE_MONITOR_REPAIR")]
+    repair: bool,
+
     #[command(flatten)]
     database: Database,
 }
@@ -19,13 +36,59 @@ pub struct Options {
 /// When the database has faults, or cannot be read at all.
 pub fn run(options: &Options) -> Result<()> {
     let file = &options.database.file;
-    let _held = options.database.hold()?;
+    let held = options.database.hold()?;
+    options.database.require()?;
+    if options.repair && held.alone().is_none() {
+        return Err(Error::unavailable(format!(
+            "another process has {} open (stop the server before a repair)",
+            file.display()
+        )));
+    }
+    // A file of two moments is a finding, not the end: rows may still be read.
+    let (files, torn) = match inspect::files(file, &held, OnDamage::SetAside) {
+        Ok(files) => (files, None),
+        Err(error) => (inspect::Files::default(), Some(error.to_string())),
+    };
+    if options.repair {
+        repair(options)?;
+    }
     let db = open_reader(file)?;
-    let mut findings = check::findings(&db)?;
-    findings.extend(product::findings(&db)?);
+    for line in inspect::diagnosis(&db, file, &held, &files, clock::machine_us())? {
+        eprintln!("{line}");
+    }
+    let bar = ProgressBar::new_spinner();
+    bar.set_style(
+        ProgressStyle::with_template("{spinner} {msg} {elapsed}").unwrap_or_else(|_| ProgressStyle::default_spinner()),
+    );
+    bar.enable_steady_tick(TICK);
+    let mut findings: Vec<String> = torn
+        .into_iter()
+        .chain(files.damage)
+        .chain(check::kept_log(file))
+        .collect();
+    findings.extend(check::findings(&db, &mut |part| bar.set_message(part.to_owned())));
+    if options.deep {
+        bar.set_message("the files of all reports");
+        findings.extend(product::findings(&db)?);
+    }
+    bar.finish_and_clear();
+    tell(options, &findings)
+}
+
+/// Puts right what can be put right.
+fn repair(options: &Options) -> Result<()> {
+    let mut db = open_writer(&options.database.file)?;
+    for sentence in db::write(&mut db, repair::repair)? {
+        eprintln!("{sentence}");
+    }
+    packed::pack_all(&mut db)
+}
+
+/// Prints the findings.
+fn tell(options: &Options, findings: &[String]) -> Result<()> {
     let failed = |error: std::io::Error| Error::failed("stdout cannot be written").because(error);
     output::to_stdout(|out| {
-        for finding in &findings {
+        for finding in findings {
             writeln!(out, "{finding}").map_err(failed)?;
         }
         if findings.is_empty() {
@@ -36,8 +99,8 @@ pub fn run(options: &Options) -> Result<()> {
     match findings.len() {
         0 => Ok(()),
         count => Err(Error::failed(format!(
-            "{} has {count} fault{} (keep a copy, then export what can be read and import it elsewhere)",
-            file.display(),
+            "{} has {count} fault{} (restore a backup; without one, keep a copy of the file, then `check --repair`)",
+            options.database.file.display(),
             if count == 1 { "" } else { "s" }
         ))),
     }

@@ -7,7 +7,6 @@ use clap::{ArgMatches, Args, Command, FromArgMatches, Subcommand};
 
 use super::{Database, folder_of, lake, output};
 use crate::db;
-use crate::db::connection::open_reader;
 use crate::error::{Error, Result};
 use crate::export;
 use crate::ingest::kind::Kind;
@@ -79,17 +78,15 @@ pub struct Options {
 /// # Errors
 /// When the database cannot be read, or the output cannot be written.
 pub fn run(options: &Options) -> Result<()> {
-    let file = &options.database.file;
-    let _held = options.database.hold()?;
     let kind = match &options.subject {
         Subject::Rows(kind) => *kind,
         Subject::Lake(_) if options.output.is_some() => {
             let reason = "a lake is a folder of files (leave --output away, and name DIR)";
             return Err(Error::invalid(reason));
         }
-        Subject::Lake(options) => return lake::run(options, file),
+        Subject::Lake(lake) => return lake::run(lake, &options.database),
     };
-    let mut db = open_reader(file)?;
+    let (_held, mut db) = options.database.reader()?;
     // The view ends as soon as the database was read.
     let write = |out: &mut dyn Write| {
         let view = db::read(&mut db)?;

@@ -19,7 +19,7 @@ use crate::db;
 use crate::db::connection::{create, leave_checkpoints, open_reader, open_writer};
 use crate::db::fit::Fit;
 use crate::db::schedules::HoursMode;
-use crate::db::{forget, packed, part, polls, reserve};
+use crate::db::{forget, inspect, packed, part, polls, reserve};
 use crate::error::{Error, Result};
 use crate::ingest::batch::Batch;
 use crate::ingest::import::{self, Choices, OnBadRow};
@@ -91,7 +91,7 @@ fn hours_mode(name: &str) -> Result<HoursMode> {
 /// A file that cannot be read or is of no known kind; without `--rejects`, any bad row. Then nothing is
 /// written.
 pub fn run(options: &Options) -> Result<()> {
-    let _held = options.database.hold()?;
+    let _held = options.database.hold_whole()?;
     part::clear(&options.database.file);
     if options.external_checkpoints {
         leave_checkpoints();
@@ -182,7 +182,11 @@ fn load(
     reject: &mut dyn FnMut(&str, BadRow) -> Result<()>,
 ) -> Result<Loaded, Refusal> {
     let file = &options.database.file;
-    let existing = if file.exists() { Some(open_writer(file)?) } else { None };
+    let existing = match file.exists() {
+        true => Some(open_writer(file)?),
+        false => None,
+    };
+    existing.as_ref().map_or(Ok(()), inspect::newest)?;
     let newest = existing.as_ref().map_or(Ok(None), polls::newest)?;
     let ahead = i64::from(options.ahead) * MINUTE;
     let time = MachineTime::new(clock::machine_us(), ahead, clock::BUILT_US, newest);

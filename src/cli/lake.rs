@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 
 use indicatif::ProgressBar;
 
+use super::Database;
 use super::output::{self, note};
 use crate::civil;
 use crate::db;
-use crate::db::connection::{folder_of, open_reader};
+use crate::db::connection::folder_of;
 use crate::error::{Error, Result};
 use crate::export::lake::{self, Fill};
 
@@ -33,7 +34,7 @@ pub struct Options {
 ///
 /// # Errors
 /// When no day is chosen, the database has no polls in them or cannot be read, or a file cannot be written.
-pub(super) fn run(options: &Options, database: &Path) -> Result<()> {
+pub(super) fn run(options: &Options, database: &Database) -> Result<()> {
     let &Options { from, to, .. } = options;
     if from > to {
         let [from, to] = [from, to].map(civil::format_day);
@@ -41,7 +42,7 @@ pub(super) fn run(options: &Options, database: &Path) -> Result<()> {
             "--from {from} is after --to {to} (exchange them)"
         )));
     }
-    let mut db = open_reader(database)?;
+    let (_held, mut db) = database.reader()?;
     let view = db::read(&mut db)?;
     let bar = if io::stderr().is_terminal() {
         ProgressBar::new((to - from).unsigned_abs() * 2 + 3)

@@ -22,8 +22,10 @@ use std::path::PathBuf;
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Arg, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use rusqlite::Connection;
 
 use crate::db::connection::{self, folder_of};
+use crate::db::inspect::{self, OnDamage};
 use crate::db::lock;
 use crate::error::{Error, Result};
 
@@ -98,6 +100,23 @@ impl Database {
     /// Tells other processes that this one has the database, for as long as the answer is kept.
     fn hold(&self) -> Result<lock::Held> {
         lock::hold(&self.file, None)
+    }
+
+    /// Holds it, and refuses one that is not of one piece, or whose log is damaged.
+    fn hold_whole(&self) -> Result<lock::Held> {
+        let held = self.hold()?;
+        if let Some(damage) = inspect::files(&self.file, &held, OnDamage::Refuse)?.damage {
+            tracing::warn!("{damage}");
+        }
+        Ok(held)
+    }
+
+    /// Holds it and opens it for reading, unless it is damaged where every report would notice.
+    fn reader(&self) -> Result<(lock::Held, Connection)> {
+        let held = self.hold_whole()?;
+        let db = connection::open_reader(&self.file)?;
+        inspect::newest(&db)?;
+        Ok((held, db))
     }
 
     /// Refuses a database that does not exist.

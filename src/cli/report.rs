@@ -6,7 +6,6 @@ use super::Database;
 use super::output::{self, note};
 use crate::civil;
 use crate::clock;
-use crate::db::connection::open_reader;
 use crate::db::polls;
 use crate::error::{Error, Result};
 use crate::hot_window::read_inputs;
@@ -59,8 +58,7 @@ fn interpolation() -> impl clap::builder::TypedValueParser<Value = Interpolation
 /// # Errors
 /// When the database cannot be read, or the output cannot be written.
 pub fn run(options: &Options) -> Result<()> {
-    let _held = options.database.hold()?;
-    let mut db = open_reader(&options.database.file)?;
+    let (_held, mut db) = options.database.reader()?;
     let as_of = match options.as_of {
         Some(as_of) => as_of,
         None => polls::newest(&db)?.unwrap_or_else(|| {

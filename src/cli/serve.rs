@@ -15,6 +15,7 @@ use super::Database;
 use super::upkeep::{UpkeepOptions, every, spawn};
 use crate::clock;
 use crate::db::connection::{checkpoints_are_external, leave_checkpoints, open_reader, open_writer};
+use crate::db::inspect::{self, OnDamage};
 use crate::db::writer::Writer;
 use crate::db::{forget, lock, packed, part, polls};
 use crate::error::{Error, Result};
@@ -193,15 +194,21 @@ pub fn serve(
         .map_or_else(clock::Clock::default, |simulation| simulation.clock);
     let listener = http::bind(options.listen)?;
     let held = lock::hold(file, Some("serve"))?;
-    if held.ended_uncleanly_before() {
-        tracing::warn!("the last server ended without a clean stop: it was killed, or the machine lost power");
-    }
+    let files = inspect::files(file, &held, OnDamage::SetAside)?;
     part::clear(file);
     let backups = upkeep.map(|upkeep| upkeep.backups(file)).transpose()?.flatten();
     let hot = Arc::new(HotWindow::default());
-    let (writer, writer_thread) = Writer::start(open_writer(file)?, Arc::clone(&hot))?;
+    let db = open_writer(file)?;
+    inspect::newest(&db)?;
+    for line in inspect::diagnosis(&db, file, &held, &files, now.now_us())? {
+        tracing::info!("{line}");
+    }
+    let (writer, writer_thread) = Writer::start(db, Arc::clone(&hot))?;
 
     let health = Arc::clone(writer.watch().health());
+    if let Some(damage) = files.damage {
+        health.set(Condition::LogDamaged, damage);
+    }
     let views = Arc::new(FleetViews::default());
     let (memory, pages, path) = (Arc::clone(&hot), Arc::clone(&views), file.to_owned());
     spawn("warm", move || {

@@ -1,22 +1,98 @@
 //! The check: SQLite's own integrity check, and every invariant that the schema cannot express.
 //!
-//! Each finding is a sentence. Nothing is changed.
+//! Each finding is a sentence. Nothing is changed; [`repair`](super::repair) does that.
 
 use rusqlite::Connection;
 
-use super::{packed, schedules};
+use std::path::Path;
+
+use super::{digest, inspect, packed, poll_table, reports, schedules};
+use crate::civil;
 use crate::error::Result;
+use crate::uptime::interval::HOUR;
 
 /// How many findings of one kind are listed; the others are counted.
 const FINDINGS_MAX: usize = 20;
 
-/// Every fault of the database; empty if there is none.
-///
-/// # Errors
-/// When the database cannot be read at all.
-pub fn findings(db: &Connection) -> Result<Vec<String>> {
+/// Every fault of the database; empty if there is none. What cannot even be read is a finding, too.
+/// `begin` receives the name of each part of the work.
+pub fn findings(db: &Connection, begin: &mut dyn FnMut(&str)) -> Vec<String> {
     let mut findings = Vec::new();
-    integrity(db, &mut findings)?;
+    for (what, part) in PARTS {
+        begin(what);
+        if let Err(error) = part(db, &mut findings) {
+            findings.push(format!("{what} cannot be read: {error}"));
+        }
+    }
+    findings
+}
+
+/// A part of the check.
+type Part = fn(&Connection, &mut Vec<String>) -> Result<()>;
+
+const PARTS: [(&str, Part); 5] = [
+    ("the file", integrity),
+    ("the rows", invariants),
+    ("the polls", polls),
+    ("the stores", fleet),
+    ("the reports", kept_reports),
+];
+
+/// The rows that were stored are there, and no others.
+fn polls(db: &Connection, findings: &mut Vec<String>) -> Result<()> {
+    let differences = poll_table::differences(db)?;
+    let hours = differences
+        .iter()
+        .map(|difference| format!("{difference} (`check --repair` tells what is lost)"));
+    add(findings, hours);
+    let wrong = packed::wrong(db)?;
+    let hours = wrong.iter().map(|hour| {
+        let from = civil::format_utc(hour.saturating_mul(HOUR));
+        format!(
+            "the packed polls of the hour from {from} are not those of its rows (`check --repair` packs them again)"
+        )
+    });
+    add(findings, hours);
+    Ok(())
+}
+
+fn fleet(db: &Connection, findings: &mut Vec<String>) -> Result<()> {
+    if !digest::is_fleet_right(db)? {
+        findings.push(
+            "stores, zones, names or hours are not those that were stored (compare `export` with your files; `check \
+             --repair` takes them as they are)"
+                .to_owned(),
+        );
+    }
+    Ok(())
+}
+
+fn kept_reports(db: &Connection, findings: &mut Vec<String>) -> Result<()> {
+    let ids = reports::damaged(db)?;
+    add(
+        findings,
+        ids.iter()
+            .map(|id| format!("report {id} is damaged (`check --repair` deletes it)")),
+    );
+    Ok(())
+}
+
+/// A damaged log that was kept beside the database.
+pub fn kept_log(file: &Path) -> Option<String> {
+    inspect::kept_log(file)
+}
+
+/// Adds findings of one kind, as many as are listed.
+fn add(findings: &mut Vec<String>, more: impl ExactSizeIterator<Item = String>) {
+    let count = more.len();
+    findings.extend(more.take(FINDINGS_MAX));
+    if let Some(more) = count.checked_sub(FINDINGS_MAX).filter(|&more| more > 0) {
+        findings.push(format!("{more} more of the last kind"));
+    }
+}
+
+/// Every rule of the rows that the schema cannot express.
+fn invariants(db: &Connection, findings: &mut Vec<String>) -> Result<()> {
     for (query, what) in [
         (
             "SELECT DISTINCT store FROM poll WHERE store NOT IN (SELECT key FROM store)",
@@ -59,7 +135,7 @@ pub fn findings(db: &Connection) -> Result<Vec<String>> {
             "a finished report without its end, or an end of one that runs, id",
         ),
     ] {
-        values(db, query, |value| Some(format!("{what} {value}")), &mut findings)?;
+        values(db, query, |value| Some(format!("{what} {value}")), findings)?;
     }
     values(
         db,
@@ -69,13 +145,13 @@ pub fn findings(db: &Connection) -> Result<Vec<String>> {
                 .is_err()
                 .then(|| format!("an unknown time zone `{zone}`"))
         },
-        &mut findings,
+        findings,
     )?;
     values(
         db,
         "SELECT week FROM schedule",
         |week| schedules::decode(week).err().map(|error| error.message().to_owned()),
-        &mut findings,
+        findings,
     )?;
     values(
         db,
@@ -85,14 +161,9 @@ pub fn findings(db: &Connection) -> Result<Vec<String>> {
                 .is_err()
                 .then(|| format!("a report id that is no UUID, `{id}`"))
         },
-        &mut findings,
+        findings,
     )?;
-    for hour in packed::wrong(db)? {
-        findings.push(format!(
-            "the packed polls of the hour {hour} are not those of its rows (DELETE FROM packed_hour in the sqlite3 shell mends it)"
-        ));
-    }
-    Ok(findings)
+    Ok(())
 }
 
 /// SQLite's own check of pages, indexes, types and constraints.

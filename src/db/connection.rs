@@ -1,7 +1,7 @@
 //! Opening the database file: the settings of every connection, and the files to refuse.
 
 use std::fs::{File, OpenOptions};
-use std::io;
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -77,6 +77,7 @@ pub fn create<T>(file: &Path, fill: impl FnOnce(&mut Connection) -> Result<T>) -
     set_wal(&db, file)?;
     db.close().map_err(|(_, error)| explain(error, file))?;
     part.as_file().sync_all().map_err(failed)?;
+    require_wal(mode_in_header(part.as_file()).map_err(failed)?, file)?;
     part.persist_noclobber(file).map_err(|error| {
         if error.error.kind() == io::ErrorKind::AlreadyExists {
             let file = file.display();
@@ -90,6 +91,14 @@ pub fn create<T>(file: &Path, fill: impl FnOnce(&mut Connection) -> Result<T>) -
     let synced = File::open(folder).and_then(|folder| folder.sync_all());
     synced.map_err(failed)?;
     Ok(answer)
+}
+
+/// The journal mode that the header of a closed database says.
+fn mode_in_header(mut file: &File) -> io::Result<&'static str> {
+    let mut header = [0; 20];
+    file.seek(SeekFrom::Start(0))?;
+    file.read_exact(&mut header)?;
+    Ok(if header[18..] == [2, 2] { "wal" } else { "delete" })
 }
 
 /// Turns the schema's CHECKs off. They guard against changes by hand: this program's types enforce the same
@@ -289,6 +298,7 @@ fn prepare(db: &mut Connection, file: &Path) -> Result<()> {
     if application == 0 {
         db.pragma_update(None, "page_size", PAGE_BYTES).map_err(failed)?;
     }
+    let is_switched = set_wal(db, file)?;
     let write = db.transaction_with_behavior(TransactionBehavior::Immediate);
     let write = write.map_err(failed)?;
     // Another process may have upgraded it: only under the lock is its version certain.
@@ -297,21 +307,41 @@ fn prepare(db: &mut Connection, file: &Path) -> Result<()> {
     if version < SCHEMA_VERSION {
         migrate(&write, version)?;
     }
+    if is_switched {
+        // The mode is part of the header, and this write brings it to the disk.
+        write
+            .pragma_update(None, "user_version", SCHEMA_VERSION)
+            .map_err(failed)?;
+    }
     write.commit().map_err(failed)?;
-    set_wal(db, file)
+    // The row of the switch is no proof: SQLite swallows a sync that fails then, and stays in the old mode.
+    require_wal(&journal_mode(db, file)?, file)
 }
 
-/// Puts the database in WAL mode, in which readers and a writer do not wait for each other.
-fn set_wal(db: &Connection, file: &Path) -> Result<()> {
-    let mode = db.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0));
-    let mode: String = mode.map_err(|error| explain(error, file))?;
-    if mode != "wal" {
-        return Err(Error::failed(format!(
-            "database {} cannot be put in WAL mode, only `{mode}` (keep it on a local disk)",
-            file.display()
-        )));
+/// Puts the database in WAL mode, in which readers and a writer do not wait for each other; returns whether it was not
+/// before.
+fn set_wal(db: &Connection, file: &Path) -> Result<bool> {
+    if journal_mode(db, file)? == "wal" {
+        return Ok(false);
     }
-    Ok(())
+    let mode = db.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get::<_, String>(0));
+    require_wal(&mode.map_err(|error| explain(error, file))?, file)?;
+    Ok(true)
+}
+
+fn journal_mode(db: &Connection, file: &Path) -> Result<String> {
+    let mode = db.pragma_query_value(None, "journal_mode", |row| row.get(0));
+    mode.map_err(|error| explain(error, file))
+}
+
+fn require_wal(mode: &str, file: &Path) -> Result<()> {
+    if mode == "wal" {
+        return Ok(());
+    }
+    Err(Error::failed(format!(
+        "database {} cannot be put in WAL mode, only `{mode}` (is its disk a local one, and sound?)",
+        file.display()
+    )))
 }
 
 /// Describes an SQLite error about `file`.

@@ -8,6 +8,7 @@
 //! checksum of their own, or have a column for it.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use rusqlite::functions::FunctionFlags;
 use rusqlite::types::ValueRef;
@@ -149,32 +150,64 @@ impl HourDigests {
         Ok(())
     }
 
-    /// The first hour within `span` whose polls, all of them here, are not the stored ones; none if all are right.
-    /// `span` is of whole hours.
-    pub(super) fn first_difference(self, db: &Connection, span: Interval) -> Result<Option<i64>> {
+    /// The hours within `span` whose polls are not the stored ones; all polls within `span`, which is of whole hours,
+    /// are here.
+    pub(super) fn differences(self, db: &Connection, span: Interval) -> Result<Vec<Difference>> {
         let mut select = db
             .prepare_cached("SELECT hour, polls, digest FROM hour_digest WHERE hour BETWEEN ?1 AND ?2 ORDER BY hour")?;
-        let mut stored = select.query([hour_of(span.start), hour_of(span.end.saturating_sub(1))])?;
+        let mut hours = select.query([hour_of(span.start), hour_of(span.end.saturating_sub(1))])?;
         let mut read = self.into_hours();
-        while let Some(row) = stored.next()? {
+        let mut differences = Vec::new();
+        while let Some(row) = hours.next()? {
             let (hour, rows, sum) = (row.get(0)?, row.get(1)?, row.get(2)?);
-            if read.remove(&hour) != Some(Digest { rows, sum }) {
-                return Ok(Some(read.first_key_value().map_or(hour, |(&other, _)| hour.min(other))));
+            let found = read.remove(&hour).unwrap_or_default();
+            if found != (Digest { rows, sum }) {
+                differences.push(Difference {
+                    hour,
+                    stored: rows,
+                    found: found.rows,
+                });
             }
         }
-        Ok(read.into_keys().next())
+        differences.extend(read.into_iter().map(|(hour, found)| Difference {
+            hour,
+            stored: 0,
+            found: found.rows,
+        }));
+        differences.sort_unstable_by_key(|difference| difference.hour);
+        Ok(differences)
     }
 
     /// Refuses polls that are not the stored ones: all polls within `span`, which is of whole hours, are here.
     pub(super) fn verify(self, db: &Connection, span: Interval) -> Result<()> {
-        match self.first_difference(db, span)? {
+        match self.differences(db, span)?.first() {
             None => Ok(()),
-            Some(hour) => Err(Error::failed(format!(
-                "the polls of the hour from {} are not those that were stored: the disk or another program changed \
-                 them (`check` lists all, a backup has the right ones)",
-                civil::format_utc(hour.saturating_mul(HOUR))
+            Some(difference) => Err(Error::failed(format!(
+                "{difference}: the disk or another program changed them (`check` lists all, a backup has the right ones)"
             ))),
         }
+    }
+}
+
+/// An hour whose polls are not those that were stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Difference {
+    /// The hour, counted from 1970.
+    pub(super) hour: i64,
+    /// How many polls were stored.
+    pub(super) stored: i64,
+    /// How many are there.
+    pub(super) found: i64,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let from = civil::format_utc(self.hour.saturating_mul(HOUR));
+        let Self { stored, found, .. } = self;
+        write!(
+            f,
+            "the polls of the hour from {from} are not those that were stored ({stored} were stored, {found} are there)"
+        )
     }
 }
 

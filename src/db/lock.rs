@@ -86,8 +86,9 @@ pub fn hold(file: &Path, mark: Option<&str>) -> Result<Held> {
         }
     };
     let held = Held { shared };
-    if let Some(mark) = mark {
-        held.shared.mark(mark);
+    match mark {
+        Some(mark) => held.shared.mark(mark),
+        None => held.shared.look(),
     }
     Ok(held)
 }
@@ -101,7 +102,7 @@ pub fn others(file: &Path) -> bool {
 }
 
 impl Held {
-    /// Whether a server ended without a clean stop before this one started. Known only to a server.
+    /// Whether the last server before this process ended without a clean stop.
     pub fn ended_uncleanly_before(&self) -> bool {
         self.shared.lock().ended_uncleanly
     }
@@ -136,6 +137,15 @@ impl Drop for Alone {
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Looks for lines of servers that have ended.
+    fn look(&self) {
+        let mut state = self.lock();
+        let text = state.file.as_ref().and_then(|file| content(file).ok());
+        if state.mark.is_none() {
+            state.ended_uncleanly = text.is_some_and(|text| text.lines().any(|line| !lives(line)));
+        }
     }
 
     /// Writes this server's line, and finds the lines of servers that have ended.

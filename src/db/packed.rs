@@ -10,7 +10,7 @@
 use std::thread;
 use std::time::Instant;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension};
 
 use super::digest::{HourDigests, hour_of};
 use super::packed_bytes::{PackedHours, pack, span_of};
@@ -234,11 +234,27 @@ pub fn wrong(db: &Connection) -> Result<Vec<i64>> {
         let bytes = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
         let whole = hour_alone.add(hour, bytes);
         hour_alone.each(|store, poll| digests.add(poll.at(), store, poll.status()));
-        if !whole || digests.first_difference(db, span_of(hour))?.is_some() {
+        if !whole || !digests.differences(db, span_of(hour))?.is_empty() {
             wrong.push(hour);
         }
     }
     Ok(wrong)
+}
+
+/// The polls of a packed hour; none if it is not packed, or damaged.
+///
+/// # Errors
+/// When the database cannot be read.
+pub(super) fn polls_of(db: &Connection, hour: i64) -> Result<Option<Vec<(StoreKey, Poll)>>> {
+    let mut select = db.prepare_cached("SELECT polls FROM packed_hour WHERE hour = ?1")?;
+    let bytes: Option<Vec<u8>> = select.query_row([hour], |row| row.get(0)).optional()?;
+    let mut packed = PackedHours::with_capacity(span_of(hour), 0);
+    let mut polls = Vec::new();
+    if !bytes.is_some_and(|bytes| packed.add(hour, &bytes)) {
+        return Ok(None);
+    }
+    packed.each(|store, poll| polls.push((store, poll)));
+    Ok(Some(polls))
 }
 
 /// Deletes packed hours that are wrong; [`pack_next`] makes them again from their rows.

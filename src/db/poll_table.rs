@@ -4,7 +4,7 @@
 use rusqlite::{CachedStatement, Connection};
 
 use super::Changed;
-use super::digest::{HourDigests, whole_hours};
+use super::digest::{Difference, HourDigests, hour_of, whole_hours};
 use crate::error::Result;
 use crate::uptime::fleet::StoreKey;
 use crate::uptime::interval::{Interval, Micros};
@@ -86,6 +86,39 @@ pub(super) fn for_each_unverified(db: &Connection, mut each: impl FnMut(StoreKey
         each(row.get(1)?, Poll::from_row(row.get(0)?, row.get(2)?));
     }
     Ok(())
+}
+
+/// The hours whose rows are not those that were stored.
+pub(super) fn differences(db: &Connection) -> Result<Vec<Difference>> {
+    let mut digests = HourDigests::default();
+    for_each_unverified(db, |store, poll| digests.add(poll.at(), store, poll.status()))?;
+    digests.differences(db, ALL_TIME)
+}
+
+/// Puts `polls` in the place of the rows of whole hours, whose digests are those of `polls` already.
+pub(super) fn rewrite(db: &Connection, hours: Interval, polls: &[(StoreKey, Poll)]) -> Result<()> {
+    db.execute("DELETE FROM poll WHERE at >= ?1 AND at < ?2", [hours.start, hours.end])?;
+    let mut insert = db.prepare_cached("INSERT INTO poll VALUES (?1, ?2, ?3)")?;
+    for &(store, poll) in polls {
+        insert.execute((poll.at(), store, poll.is_active()))?;
+    }
+    Ok(())
+}
+
+/// Makes the digests of whole hours those of the rows that are there.
+pub(super) fn trust(db: &Connection, hours: Interval) -> Result<()> {
+    db.execute(
+        "DELETE FROM hour_digest WHERE hour BETWEEN ?1 AND ?2",
+        [hour_of(hours.start), hour_of(hours.end - 1)],
+    )?;
+    let mut select = db.prepare_cached("SELECT at, store, active FROM poll WHERE at >= ?1 AND at < ?2")?;
+    let mut rows = select.query([hours.start, hours.end])?;
+    let mut digests = HourDigests::default();
+    while let Some(row) = rows.next()? {
+        let poll = Poll::from_row(row.get(0)?, row.get(2)?);
+        digests.add(poll.at(), row.get(1)?, poll.status());
+    }
+    digests.store(db)
 }
 
 /// The polls that a deletion takes.

@@ -354,6 +354,25 @@ pub fn kept(db: &Connection, id: Uuid) -> Result<Option<Kept>> {
     }
 }
 
+/// The ids of complete reports whose rows are not those that were stored.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn damaged(db: &Connection) -> Result<Vec<Uuid>> {
+    let ids = complete_ids(db)?;
+    Ok(ids.into_iter().filter(|&id| kept(db, id).is_err()).collect())
+}
+
+/// Deletes a report.
+///
+/// # Errors
+/// When the database cannot be written.
+pub(super) fn forget(db: &Connection, id: Uuid) -> Result<()> {
+    let mut delete = db.prepare_cached("DELETE FROM report WHERE id = ?1 RETURNING stores")?;
+    let list: Option<Option<String>> = delete.query_row([id.to_string()], |row| row.get(0)).optional()?;
+    forget_lists(db, list.flatten().into_iter().collect())
+}
+
 /// The ids of all complete reports.
 ///
 /// # Errors
@@ -469,17 +488,4 @@ fn own_rows(stores: usize, own: &[u8], shared: &[u8]) -> Vec<u8> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn rows_that_schema_5_shared_are_each_stores_own_again() {
-        let rows = [[1; 12], [2; 12], [3; 12]];
-        let numbers = [[1, 0], [255, 255], [0, 0], [1, 0]].as_flattened().to_vec();
-        let shared = [numbers, rows[1..].as_flattened().to_vec()].concat();
-        let all = [rows[2], rows[0], rows[1], rows[2]];
-        assert_eq!(own_rows(4, &rows[0], &shared), all.as_flattened());
-        assert_eq!(own_rows(4, &[], &shared), rows[2]);
-        assert!(own_rows(400, &rows[0], &shared).is_empty());
-    }
-}
+mod tests;

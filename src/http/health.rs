@@ -12,11 +12,11 @@ use crate::health::Condition;
 /// 200 after reading the database, 503 when it cannot be read.
 pub fn get(app: &mut App, _request: &mut Request<'_>) -> Result<Response> {
     let newest = app.newest_poll().map_err(|error| {
-        tracing::error!(%error, "the database cannot be read");
-        match error.kind() {
-            ErrorKind::Unavailable => error,
-            _ => Error::unavailable("the database cannot be read; the server's log says why"),
+        if error.kind() == ErrorKind::Unavailable {
+            return error;
         }
+        tracing::error!(%error, "the database cannot be read");
+        Error::unavailable("the database cannot be read; the server's log says why")
     })?;
     app.site.machine_time(newest);
     let conditions = app.site.health().list();

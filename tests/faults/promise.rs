@@ -55,7 +55,7 @@ pub(crate) fn rows_of(db: &Connection) -> Result<Vec<String>, String> {
 /// The rows, or the faults, of a database file.
 fn sound_rows_of(file: &Path) -> Result<(Vec<String>, Connection), String> {
     let db = open_reader(file).map_err(|error| format!("it cannot be opened: {error}"))?;
-    let mut findings = check::findings(&db).map_err(|error| format!("check: {error}"))?;
+    let mut findings = check::findings(&db, &mut |_| ());
     findings.extend(product::findings(&db).map_err(|error| format!("check: {error}"))?);
     if !findings.is_empty() {
         return Err(format!("check: {findings:?}"));

@@ -10,6 +10,7 @@ mod choices;
 mod clocks;
 mod commands;
 mod crash;
+mod damage;
 mod differential;
 mod docs;
 mod durability;
