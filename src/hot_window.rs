@@ -22,7 +22,7 @@ use crate::db::{self, fleet, polls};
 use crate::error::Result;
 use crate::parallel;
 use crate::render::store_list::StoreList;
-use crate::uptime::fleet::{BusinessTime, Fleet, Store};
+use crate::uptime::fleet::{BusinessTime, Fleet, Store, StoreKey};
 use crate::uptime::history::History;
 use crate::uptime::interval::{DAY, HOUR, Interval, Micros};
 use crate::uptime::poll::Poll;
@@ -36,7 +36,13 @@ const SLACK: Micros = 6 * HOUR;
 /// ends a week before `as_of`.
 pub const PRESENT: Micros = 6 * DAY;
 
-/// How many polls may wait for the next report to follow them.
+/// How many polls wait until memory follows them, unless a report asks earlier.
+const WAITING_POLLS: usize = 1 << 13;
+
+/// How many changes wait until then: most have one poll, and each takes some hundred bytes.
+const WAITING_CHANGES: usize = 1 << 10;
+
+/// How many polls may wait while the window is read. Beyond that, reading it again costs less than following them.
 const WAITING_POLLS_MAX: usize = 1 << 18;
 
 /// The inputs of a report, as the database had them at one moment.
@@ -99,9 +105,11 @@ struct Loaded {
 }
 
 impl Loaded {
-    /// Applies later changes in order, up to the first gap between them.
+    /// Applies later changes in order, up to the first gap between them. They are laid out together: one by one, each
+    /// would copy a block.
     fn follow(&mut self, changes: impl IntoIterator<Item = PollChange>) {
         let Some(mut span) = self.span else { return };
+        let mut polls = Vec::new();
         for change in changes {
             if change.before != self.generation.polls {
                 continue;
@@ -111,19 +119,36 @@ impl Loaded {
             let newest = change.polls.iter().map(|(_, poll)| poll.at() + 1).max();
             span.end = span.end.max(newest.unwrap_or(span.end));
             span.start = span.start.max(span.end - 1 - REACH - SLACK);
-            self.history = Arc::new(self.history.with(&change.polls, span.start));
+            polls.extend(change.polls);
             self.generation.polls = change.after;
         }
         self.span = Some(span);
+        if polls.is_empty() {
+            return;
+        }
+        // The last write wins: of equal instants the last one is the first of the reversed order, and the sort is stable.
+        polls.reverse();
+        let key = |&(store, poll): &(StoreKey, Poll)| (store, poll.at());
+        polls.sort_by_key(key);
+        polls.dedup_by_key(|row| key(row));
+        self.history = Arc::new(self.history.with(&polls, span.start));
     }
+}
+
+/// Changes in the order of their commits.
+#[derive(Debug, Default)]
+struct Waiting {
+    changes: Vec<PollChange>,
+    /// How many polls they have together.
+    polls: usize,
 }
 
 /// The inputs of reports, kept in memory while they are current.
 #[derive(Debug, Default)]
 pub struct HotWindow {
     loaded: Mutex<Loaded>,
-    /// Durable changes that are not yet applied, in the order of their commits.
-    changes: Mutex<Vec<PollChange>>,
+    /// Durable changes that are not yet applied.
+    waiting: Mutex<Waiting>,
     /// Held between a commit and the arrival of its change here.
     telling: Telling,
 }
@@ -150,22 +175,27 @@ impl HotWindow {
 
     /// Takes a durable change; to be called in the order of the commits.
     ///
-    /// It never waits for a report: a change that cannot be applied at once waits for the next report.
+    /// It never waits for a report: changes wait until there are some, or until the next report. Few wait, since each
+    /// takes more memory than its polls do later.
     pub fn note(&self, change: PollChange) {
-        let mut changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
-        changes.push(change);
-        if changes.iter().map(|change| change.polls.len()).sum::<usize>() < WAITING_POLLS_MAX {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.polls += change.polls.len();
+        waiting.changes.push(change);
+        if waiting.polls < WAITING_POLLS && waiting.changes.len() < WAITING_CHANGES {
             return;
         }
         match self.loaded.try_lock() {
-            Ok(mut loaded) => loaded.follow(changes.drain(..)),
-            // A load is running and may take long: reading again will cost less than applying these.
-            Err(_) => changes.clear(),
+            Ok(mut loaded) => loaded.follow(std::mem::take(&mut *waiting).changes),
+            // A load is running, and applies them at its end.
+            Err(_) if waiting.polls < WAITING_POLLS_MAX && waiting.changes.len() < WAITING_POLLS_MAX => {}
+            // It takes long: reading again will cost less than applying these.
+            Err(_) => *waiting = Waiting::default(),
         }
     }
 
     fn waiting(&self) -> Vec<PollChange> {
-        std::mem::take(&mut *self.changes.lock().unwrap_or_else(PoisonError::into_inner))
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut *waiting).changes
     }
 
     /// The inputs of a report at `as_of`, as the database has them now.
@@ -283,4 +313,69 @@ fn read_all(view: &Connection, span: Interval, as_of: Micros) -> Result<Inputs> 
         None => load(view)?,
     };
     Ok(Inputs::new(fleet.into(), business.into(), history?.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::uptime::history::History;
+    use crate::uptime::poll::Status::{Active, Inactive};
+
+    const BEGAN: Micros = 1_700_000_000_000_000;
+
+    fn window() -> HotWindow {
+        let window = HotWindow::default();
+        *window.loaded.lock().unwrap() = Loaded {
+            span: Some(Interval::new(BEGAN - REACH - SLACK, BEGAN)),
+            ..Loaded::default()
+        };
+        window
+    }
+
+    fn change(number: i64, polls: Vec<(StoreKey, Poll)>) -> PollChange {
+        PollChange {
+            before: number,
+            after: number + 1,
+            polls,
+        }
+    }
+
+    #[test]
+    fn few_changes_wait_without_a_report_and_none_is_lost() {
+        let window = window();
+        let count = 10_000_i64;
+        for number in 0..count {
+            let store = StoreKey::try_from(number % 700).unwrap();
+            window.note(change(number, vec![(store, Poll::new(BEGAN + number, Active))]));
+            assert!(window.waiting.lock().unwrap().changes.len() < WAITING_CHANGES);
+        }
+        let mut loaded = window.loaded.lock().unwrap();
+        loaded.follow(window.waiting());
+        assert_eq!(loaded.generation.polls, count);
+        assert_eq!(i64::try_from(loaded.history.len()), Ok(count));
+    }
+
+    #[test]
+    fn changes_that_are_followed_together_are_as_if_each_came_alone() {
+        let changes: Vec<_> = (0..400)
+            .map(|number| {
+                let status = if number % 3 == 0 { Active } else { Inactive };
+                let poll = |store| (store, Poll::new(BEGAN + number % 40, status));
+                change(number, vec![poll(1), poll(StoreKey::try_from(number % 300).unwrap())])
+            })
+            .collect();
+        let (together, alone) = (window(), window());
+        together.loaded.lock().unwrap().follow(changes.clone());
+        for change in changes {
+            alone.loaded.lock().unwrap().follow([change]);
+        }
+        let all = |history: &History| -> Vec<Vec<Poll>> {
+            let everything = Interval::new(Micros::MIN, Micros::MAX);
+            (0..300)
+                .map(|store| history.of(store, everything, &mut Vec::new()).to_vec())
+                .collect()
+        };
+        let histories = [together, alone].map(|window| all(&window.loaded.lock().unwrap().history));
+        assert!(histories[0] == histories[1]);
+    }
 }

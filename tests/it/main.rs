@@ -36,6 +36,7 @@ mod process;
 mod properties;
 mod schemas;
 mod simulation;
+mod soak;
 mod splits;
 mod spreadsheets;
 mod store_page;
