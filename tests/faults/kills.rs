@@ -4,12 +4,13 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::disk::{Files, files_of, lay_out};
+use crate::disk::lay_out;
 use crate::fleet;
 use crate::harness::{Home, Server, ends};
+use crate::jobs;
 use crate::promise::{Change, Promises};
 use crate::random::Random;
-use crate::session::{PREFIX, Poller};
+use crate::session::Poller;
 
 /// How often a server of one database is killed.
 const KILLS_A_HOME: usize = 20;
@@ -133,74 +134,11 @@ fn kill_servers(kills: usize, seed: u64) -> Vec<String> {
     wrong
 }
 
-/// A command to kill, what was there before, and what it changes.
-struct Job {
-    arguments: Vec<&'static str>,
-    files: Files,
-    promises: Promises,
-}
-
-fn jobs() -> Vec<Job> {
-    let home = fleet::home(9);
-    let base = fleet::rows_of_home(&home);
-    let lines = fleet::batch(0, 3000);
-    let mut files = files_of(&home.path(""), PREFIX);
-    files.insert("more.csv".to_owned(), fleet::csv(&lines).into_bytes());
-    let is_old = |row: &&String| {
-        let instant = row.starts_with("polls|").then(|| row.rsplit(',').next());
-        instant
-            .flatten()
-            .is_some_and(|instant| instant < "2023-01-23")
-    };
-    let change = |what: &str, adds: Vec<String>, removes: Vec<String>| Change {
-        what: what.to_owned(),
-        adds,
-        removes,
-        acknowledged: None,
-    };
-    let promises = |base: Option<&Vec<String>>, change| Promises {
-        base: base.cloned(),
-        changes: vec![change],
-        ..Promises::default()
-    };
-    let old: Vec<String> = base.iter().filter(is_old).cloned().collect();
-    let mut first = Files::new();
-    for name in ["stores.csv", "timezones.csv", "hours.csv", "polls.csv"] {
-        first.insert(name.to_owned(), home.read(name));
-    }
-    vec![
-        Job {
-            arguments: vec!["import", "more.csv"],
-            promises: promises(
-                Some(&base),
-                change("the import", fleet::rows(&lines), Vec::new()),
-            ),
-            files: files.clone(),
-        },
-        Job {
-            arguments: vec!["import", "--prune-before", "2023-01-23 00:00:00 UTC"],
-            promises: promises(Some(&base), change("forgetting", Vec::new(), old)),
-            files,
-        },
-        Job {
-            arguments: vec![
-                "import",
-                "stores.csv",
-                "timezones.csv",
-                "hours.csv",
-                "polls.csv",
-            ],
-            promises: promises(None, change("the first import", base, Vec::new())),
-            files: first,
-        },
-    ]
-}
-
 /// Kills commands so many times, at any moment of their lives.
 fn kill_commands(kills: usize, seed: u64) -> Vec<String> {
     let mut random = Random::new(seed);
     let mut wrong = Vec::new();
-    let jobs = jobs();
+    let jobs = jobs::all();
     let home = Home::new();
     let mut lives = vec![Duration::ZERO; jobs.len()];
     let mut killed = 0;
@@ -227,9 +165,10 @@ fn kill_commands(kills: usize, seed: u64) -> Vec<String> {
         }
         let status = ends(&mut child);
         killed += usize::from(status.code().is_none());
-        let mut promises = job.promises.clone();
-        promises.changes[0].acknowledged = status.success().then_some(0);
-        if let Err(reason) = promises.judge(&home.database(), 0) {
+        if let Err(reason) = job
+            .promised(status.success())
+            .judge(&home.path(job.file), 0)
+        {
             wrong.push(format!(
                 "{:?}, seed {seed}, kill {kill}: {reason}",
                 job.arguments

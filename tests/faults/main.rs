@@ -10,6 +10,7 @@ mod fleet;
 #[path = "../it/harness.rs"]
 #[allow(dead_code)]
 mod harness;
+mod jobs;
 mod kills;
 mod power_cuts;
 mod promise;

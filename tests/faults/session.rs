@@ -371,18 +371,24 @@ pub(crate) fn first_import() -> Session {
     command("first import", &home, &arguments, None, change)
 }
 
+/// Whether a row is a poll before an instant.
+pub(crate) fn is_before(row: &str, instant: &str) -> bool {
+    let at = row.rsplit(',').next().unwrap_or_default();
+    row.starts_with("polls|") && at < instant
+}
+
 /// Forgetting most of the polls, after which the file is written again.
 pub(crate) fn prune() -> Session {
     let home = fleet::home(9);
     let base = fleet::rows_of_home(&home);
     let before = "2023-01-23";
-    let is_old = |row: &&String| {
-        let instant = row.starts_with("polls|").then(|| row.rsplit(',').next());
-        instant.flatten().is_some_and(|instant| instant < before)
-    };
     let change = Change {
         what: "forgetting".to_owned(),
-        removes: base.iter().filter(is_old).cloned().collect(),
+        removes: base
+            .iter()
+            .filter(|row| is_before(row, before))
+            .cloned()
+            .collect(),
         ..Change::default()
     };
     assert!(change.removes.len() > 1000);
@@ -414,10 +420,10 @@ pub(crate) fn migration(schema: u32) -> Session {
 }
 
 /// The name of a backup.
-const COPY: &str = "copy-of-store-monitor.db";
+pub(crate) const COPY: &str = "copy-of-store-monitor.db";
 
 /// A change from rows to others.
-fn exchange(what: &str, old: &[String], new: &[String]) -> Change {
+pub(crate) fn exchange(what: &str, old: &[String], new: &[String]) -> Change {
     let (before, after): (HashSet<_>, HashSet<_>) = (old.iter().collect(), new.iter().collect());
     let only = |rows: &[String], others: &HashSet<&String>| -> Vec<String> {
         let rows = rows.iter().filter(|row| !others.contains(row));
@@ -432,7 +438,7 @@ fn exchange(what: &str, old: &[String], new: &[String]) -> Change {
 }
 
 /// A home with a database of nine days and a backup of three, and the rows of both.
-fn home_with_backup() -> (Home, Vec<String>, Vec<String>) {
+pub(crate) fn home_with_backup() -> (Home, Vec<String>, Vec<String>) {
     let (home, twin) = (fleet::home(9), fleet::home(3));
     let copy = twin.path("copy").display().to_string();
     twin.run(&["backup", &copy]).exits(0);
