@@ -185,7 +185,7 @@ const fn rows(path: &'static str, handler: Handler, name: &'static str, summary:
         .takes(&[BAD_ROWS])
         .body(Body::Rows)
         .answers(200, "The rows are on disk.", &[(JSON, "Accepted")])
-        .problems(&[400, 413, 415, 422, 503])
+        .problems(&[400, 413, 415, 422, 503, 507])
 }
 
 const fn page(path: &'static str, handler: Handler, name: &'static str, summary: &'static str) -> Route {
@@ -197,7 +197,7 @@ const fn page(path: &'static str, handler: Handler, name: &'static str, summary:
 pub const ROUTES: &[Route] = &[
     Route::new("POST", "reports", "/trigger_report", reports::trigger, "triggerReport", "Makes a report.").needs(Report)
         .takes(QUESTION).answers(202, "It is in the database and in the queue.", &[(JSON, "Triggered")])
-        .problems(&[400, 503]),
+        .problems(&[400, 503, 507]),
     get("reports", "/get_report", reports::get, "getReport", "A report, or how far it is.").needs(Read)
         .takes(&[REPORT_ID]).answers(200, PROGRESS_ABOUT, PROGRESS).problems(&[400, 404]),
     get("reports", "/get_report/{id}", reports::get, "getReportByPath", "A report, or how far it is.").needs(Read)
@@ -245,9 +245,9 @@ pub const ROUTES: &[Route] = &[
         .needs(Read).id(STORE).takes(QUESTION).answers(200, "The badge.", &[("image/svg+xml", "")])
         .problems(&[400, 404]),
     Route::new("DELETE", "rows", "/api/stores/{id}", stores::delete, "deleteStore", "Forgets a store and all about it.")
-        .needs(Admin).id(STORE).answers(200, "How many polls went.", OBJECT).problems(&[404, 503]),
+        .needs(Admin).id(STORE).answers(200, "How many polls went.", OBJECT).problems(&[404, 503, 507]),
     Route::new("DELETE", "rows", "/api/stores/{id}/polls", stores::delete_polls, "deletePolls", "Takes a store's polls within a span back.")
-        .needs(Admin).id(STORE).takes(&[SPAN]).answers(200, "How many polls went.", OBJECT).problems(&[400, 404, 503]),
+        .needs(Admin).id(STORE).takes(&[SPAN]).answers(200, "How many polls went.", OBJECT).problems(&[400, 404, 503, 507]),
     get("facts", "/api/poller-outages", outages::list, "pollerOutages", "When the poller was out, in the eight days before as_of.")
         .needs(Read).takes(&[AS_OF]).answers(200, "The outages.", OBJECT).problems(&[400]),
     get("operation", "/openapi.json", describe, "openapi", "This document.").answers(200, "It.", OBJECT),
@@ -264,7 +264,7 @@ pub const ROUTES: &[Route] = &[
         .takes(&[AS_OF, LOCAL, RULE, OWNER]).problems(&[400, 404]),
     Route::new("POST", "pages", "/stores/{id}/removal", pages::removal::post, "removeStore", "The form that removes a store from its page.")
         .needs(Admin).id(STORE).body(Body::Form("RemovalForm")).answers(303, "Removed; to the list.", &[])
-        .problems(&[403, 404, 503]).pages(&[(400, "Not confirmed: it asks again.")]),
+        .problems(&[403, 404, 503, 507]).pages(&[(400, "Not confirmed: it asks again.")]),
     page("/reports", pages::reports::get, "reportsPage", "Reports: a button and the history.").needs(Read)
         .takes(&[MADE]),
     Route::new("POST", "pages", "/reports", pages::reports::post, "reportsForm", "The form of /reports.").needs(Report)
@@ -272,15 +272,15 @@ pub const ROUTES: &[Route] = &[
         .pages(&[(503, "The queue is full.")]),
     page("/load", pages::load::get, "loadPage", "Files into the database.").needs(Admin),
     Route::new("POST", "pages", "/load", pages::load::post, "loadForm", "The form of /load: files, whole or not at all.")
-        .needs(Admin).body(Body::Files("LoadForm")).answers(200, "Loaded.", &[]).problems(&[400, 403, 413, 415])
+        .needs(Admin).body(Body::Files("LoadForm")).answers(200, "Loaded.", &[]).problems(&[400, 403, 413, 415, 507])
         .pages(&[(422, "Bad rows, to be corrected.")]),
     Route::new("POST", "pages", "/load/mend", pages::load::mend, "mendForm", "Corrected rows of refused files.")
         .needs(Admin).body(Body::Form("MendForm")).answers(200, "Loaded.", &[]).problems(&[403])
         .pages(&[(400, "The files are not kept any more."), (422, "Rows that are still bad.")]),
     Route::new("POST", "pages", "/made-up", pages::made_up::post, "tryMadeUp", "The button of the first page: made-up stores into an empty database.")
-        .needs(Admin).answers(303, "Filled; to the fleet.", &[]).problems(&[400, 403, 503]),
+        .needs(Admin).answers(303, "Filled; to the fleet.", &[]).problems(&[400, 403, 503, 507]),
     Route::new("POST", "pages", "/made-up/removal", pages::made_up::remove, "removeMadeUp", "Takes the made-up stores out again.")
-        .needs(Admin).answers(303, "Gone; to the first page.", &[]).problems(&[403, 503]),
+        .needs(Admin).answers(303, "Gone; to the first page.", &[]).problems(&[403, 503, 507]),
     page("/docs", pages::docs::list, "guidesPage", "The list of guides."),
     page("/docs/{id}", pages::docs::get, "guidePage", "One guide.").id("Its name.").problems(&[404]),
     get("pages", "/assets/{id}", assets::get, "asset", "A file that pages load.")

@@ -41,6 +41,7 @@ pub fn post(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
             Ok(Response::see_other(back))
         }
         Err(error) if error.kind() == ErrorKind::Unavailable => show(app, request, 503, Some(error.message())),
+        Err(error) if error.kind() == ErrorKind::NoSpace => show(app, request, 507, Some(error.message())),
         Err(error) => Err(error),
     }
 }
