@@ -13,7 +13,7 @@ use crate::webdriver::Browser;
 /// The limits that guides name: the guide, its words with `{}` for the number, the constant (with a part of its
 /// file's path where others have its name), and the unit in which the words count it.
 #[rustfmt::skip]
-const LIMITS: [(&str, &str, &str, u64); 53] = [
+const LIMITS: [(&str, &str, &str, u64); 55] = [
     ("http", "request line {} KiB", "LINE_BYTES_MAX", 1024),
     ("http", "head {} KiB and", "HEAD_BYTES_MAX", 1024),
     ("http", "and {} fields", "head::FIELDS_MAX", 1),
@@ -66,6 +66,8 @@ const LIMITS: [(&str, &str, &str, u64); 53] = [
     ("storage", "sorts up to {} polls", "MEMORY_ROWS_MAX", 1),
     ("storage", "in memory, {} bytes each", "runs::ROW_BYTES", 1),
     ("reports", "itself** every {} seconds", "RENEW_SECONDS_MAX", 1),
+    ("reports", "uncleanly {} times in a row", "UNCLEAN_ENDS_MAX", 1),
+    ("reports", "After {} seconds it is", "OUTCOME_PATIENCE", 1),
     ("reports", "at most {} milliseconds", "jobs::PATIENCE", 1),
 ];
 

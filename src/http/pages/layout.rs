@@ -14,6 +14,7 @@ use crate::http::json::encoded;
 use crate::http::locale::Locale;
 use crate::http::page_query::{self, PageQuery};
 use crate::http::request::Request;
+use crate::ingest::machine_time::Doubt;
 use crate::uptime::business_hours::ZONE_DEFAULT;
 use crate::uptime::interval::{DAY, Micros, SECOND};
 
@@ -50,7 +51,7 @@ pub struct Frame {
     locale: Locale,
     machine: Micros,
     /// Why the machine's clock cannot be right, if it cannot.
-    doubt: Option<String>,
+    doubt: Option<Doubt>,
     read_only: bool,
     /// The seconds after which the page renews itself; none for a form, a guide or an instant of the past.
     renews: Option<i64>,
@@ -89,7 +90,7 @@ impl Frame {
             zone: usual.map_or(ZONE_DEFAULT, |&(zone, _)| zone),
             locale: app.site.locale.unwrap_or_else(|| Locale::of_zones(zones)),
             machine: time.at,
-            doubt: time.sentence(),
+            doubt: time.doubt,
             read_only: app.site.read_only_pages,
             made_up: db::made_up::is_present(app.db()?)?,
             query,
@@ -191,7 +192,7 @@ impl Frame {
                         p.newest { (self.newest()) }
                     }
                     @if self.made_up { (self.made_up_notice()) }
-                    @if let Some(doubt) = &self.doubt { (doubt_notice(doubt)) }
+                    (self.doubt())
                     (self.past())
                     main #content tabindex="-1" data-renews=[renews] { (body) }
                     p.print.address { (self.host) (self.here(&self.query)) " · printed " (self.today()) }
@@ -244,6 +245,27 @@ impl Frame {
         }
     }
 
+    /// The notice on every page while the machine's clock cannot be right.
+    fn doubt(&self) -> Markup {
+        html! {
+            @if let Some(doubt) = self.doubt {
+                div.past.doubt role="status" {
+                    p {
+                        "The clock of this server says " (self.instant(self.machine)) ", "
+                        @match doubt {
+                            Doubt::BeforePoll(newest) => { "but the newest check is of " (self.instant(newest)) ". " }
+                            Doubt::BeforeBuild(_) => { "but this program was made later. " }
+                        }
+                        "So newer checks must wait until the clock is set, and pages show the newest that are there."
+                        @if matches!(doubt, Doubt::BeforePoll(_)) {
+                            " If the clock is right, that check has a wrong date: " a href="/docs/import" { "take it back" } "."
+                        }
+                    }
+                }
+            }
+        }
+    }
+
     /// The sentence of a page about another instant than the newest.
     fn past(&self) -> Markup {
         html! {
@@ -261,21 +283,6 @@ impl Frame {
             return html! { "no check yet" };
         };
         html! { "newest check " (phrases::ago(self.machine - newest)) " · " (self.instant(newest)) }
-    }
-}
-
-/// The notice on every page while the machine's clock cannot be right.
-fn doubt_notice(doubt: &str) -> Markup {
-    let mut letters = doubt.chars();
-    let first = letters.next().map(|letter| letter.to_ascii_uppercase());
-    html! {
-        div.past.doubt role="status" {
-            p {
-                (first.map_or(String::new(), String::from)) (letters.as_str()) ". One of them is wrong. Until the clock is set, "
-                "newer checks are not taken, and pages show the newest ones. If the clock is right, take the checks that are ahead "
-                "of it back: " code { "DELETE /api/stores/ID/polls" } "."
-            }
-        }
     }
 }
 
