@@ -234,10 +234,16 @@ impl HotWindow {
             }
         };
         let day = BusinessTime::span_for(as_of);
+        // The day of the newest poll, or the next, which may have none yet.
+        let newest = loaded.span.map(|held| BusinessTime::span_for(held.end - 1).start);
+        let is_current = |day: Interval| newest.is_none_or(|newest| (newest..=newest + DAY).contains(&day.start));
         let business = match &loaded.business {
             Some(business) if business.span() == day => Arc::clone(business),
-            // A report of an earlier day must not replace the business time of this day.
-            Some(business) if business.span().start > day.start => Arc::new(BusinessTime::new(&fleet, day)),
+            // A report of another day must not replace the business time of this day: not one of the past, and not one of
+            // a future that a caller, a clock or a poll that was taken back had wrong.
+            Some(kept) if !is_current(day) || (is_current(kept.span()) && kept.span().start > day.start) => {
+                Arc::new(BusinessTime::new(&fleet, day))
+            }
             _ => Arc::clone(loaded.business.insert(Arc::new(BusinessTime::new(&fleet, day)))),
         };
         loaded.follow(self.waiting());
