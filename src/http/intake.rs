@@ -12,7 +12,7 @@ use super::request::Request;
 use super::response::Response;
 use crate::db::fit::{Fit, Lacking, NEXT_HOURS, NEXT_POLLS};
 use crate::db::idempotency::{self, Earlier};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::ingest::batch::Batch;
 use crate::ingest::import::{self, Choices, OnBadRow};
 use crate::ingest::kind::Kind;
@@ -35,6 +35,9 @@ pub(super) const ARCHIVES: [&str; 3] = [
 
 /// The first bytes of gzip.
 const GZIP: [u8; 2] = [0x1f, 0x8b];
+
+/// When a client may send polls again that wait for a clock to be set, in seconds.
+const DOUBT_RETRY_SECONDS: &str = "60";
 
 /// The longest `Idempotency-Key`.
 const KEY_BYTES_MAX: usize = 255;
@@ -125,6 +128,10 @@ pub fn post(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
         _ if is_too_large => Ok(too_large(bytes_max)),
         Refusal::Rows { count, told, .. } => Ok(refused_rows(count, &told, choices.on_bad_row)),
         Refusal::File { source, file } => Ok(refused_file(&source, &file)),
+        // A person has to set the clock first.
+        Refusal::Failed(error) if time.doubt.is_some() && error.kind() == ErrorKind::Unavailable => {
+            Ok(Response::problem(503, error.message()).with("Retry-After", DOUBT_RETRY_SECONDS))
+        }
         Refusal::Failed(error) => Err(error),
     }
 }

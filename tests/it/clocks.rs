@@ -141,7 +141,7 @@ impl<'a> Session<'a> {
         if is_ahead {
             let detail = answer.problem(503);
             assert!(detail.contains("this machine's clock says"), "{detail}");
-            assert!(!answer.header("Retry-After").is_empty());
+            assert_eq!(answer.header("Retry-After"), "60");
             self.owed.push(row);
             return;
         }
@@ -496,11 +496,52 @@ fn a_poll_in_the_future_is_refused_with_the_machines_time_unless_it_may_be_ahead
     home.run(&["import", "ahead.csv", "--ahead", "1440"])
         .exits(0);
     let server = Server::start_with(&home, &["serve", "--ahead", "1440"]);
+    let later = row("harbor", machine_us() + 22 * HOUR);
+    let taken = post(&server, &later, Some("a key"));
+    assert_eq!(taken.status, 200, "{}", taken.text());
     assert_eq!(
         post(&server, &row("harbor", machine_us() + 23 * HOUR), None).status,
         200
     );
     assert_eq!(conditions(&server), [""; 0]);
+    drop(server);
+    // By stricter settings the row is refused, and its answer is kept all the same. Nothing is skipped for a doubt.
+    let server = Server::start(&home);
+    assert_eq!(post(&server, &later, Some("a key")).body, taken.body);
+    post(&server, &later, None).problem(503);
+    let body = format!("{POLLS}{later}{}", row("harbor", machine_us() - HOUR));
+    server
+        .post("/api/polls?on_bad_row=skip", CSV, &[], body.as_bytes())
+        .problem(503);
+}
+
+#[test]
+fn the_demo_runs_on_a_machine_that_booted_in_1970() {
+    let home = Home::new();
+    let Some(clock) = WrongClock::new(&home, "a demo by a wrong clock") else {
+        return;
+    };
+    clock.set(-(machine_us() / SECOND * SECOND));
+    for line in [&["demo"][..], &["demo", "--as-recorded"]] {
+        let server = Server::start_as(&home, clock.command(&home, line));
+        assert_eq!(server.get("/").status, 200);
+        assert_eq!(
+            server
+                .report("")
+                .iter()
+                .filter(|&&byte| byte == b'\n')
+                .count(),
+            64
+        );
+    }
+    let server = Server::start_as(&home, clock.command(&home, &["serve"]));
+    let refused = server.post("/made-up", "application/x-www-form-urlencoded", &[], b"");
+    assert_eq!(refused.status, 503, "{}", refused.text());
+    assert!(
+        refused.text().contains("set the machine's clock"),
+        "{}",
+        refused.text()
+    );
 }
 
 #[test]
