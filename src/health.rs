@@ -14,8 +14,8 @@ pub enum Condition {
     DatabaseReplaced,
     /// The write-ahead log was damaged when the server started.
     LogDamaged,
-    /// Stored rows do not match their digests.
-    RowsDamaged,
+    /// Stored data are not what was stored, or the disk fails.
+    DatabaseBroken,
     /// The disk has no room.
     NoSpace,
     /// The reserve file is missing.
@@ -36,7 +36,7 @@ impl Condition {
         match self {
             Self::DatabaseReplaced => "database_replaced",
             Self::LogDamaged => "log_damaged",
-            Self::RowsDamaged => "rows_damaged",
+            Self::DatabaseBroken => "database_broken",
             Self::NoSpace => "no_space",
             Self::NoReserve => "no_reserve",
             Self::ClockSuspect => "clock_suspect",
@@ -53,7 +53,7 @@ impl Condition {
 
     /// Whether the process must exit with status 1 at the stop, even if the condition has ended.
     pub const fn fails_the_stop(self) -> bool {
-        matches!(self, Self::DatabaseReplaced | Self::LogDamaged | Self::RowsDamaged)
+        matches!(self, Self::DatabaseReplaced | Self::LogDamaged | Self::DatabaseBroken)
     }
 }
 

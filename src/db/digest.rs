@@ -182,7 +182,7 @@ impl HourDigests {
     pub(super) fn verify(self, db: &Connection, span: Interval) -> Result<()> {
         match self.differences(db, span)?.first() {
             None => Ok(()),
-            Some(difference) => Err(Error::failed(format!(
+            Some(difference) => Err(Error::broken(format!(
                 "{difference}: the disk or another program changed them (`check` lists all, a backup has the right ones)"
             ))),
         }
@@ -288,7 +288,7 @@ pub fn verify_fleet(db: &Connection) -> Result<()> {
     if is_fleet_right(db)? {
         return Ok(());
     }
-    Err(Error::failed(
+    Err(Error::broken(
         "the stores, zones, names or hours are not those that were stored: the disk or another program changed them \
          (`check` tells more, a backup has the right ones)",
     ))

@@ -74,7 +74,7 @@ pub fn files(file: &Path, held: &Held, on_damage: OnDamage) -> Result<Files> {
         let aside = aside(file);
         match on_damage {
             OnDamage::Refuse => {
-                return Err(Error::failed(format!(
+                return Err(Error::broken(format!(
                     "{sentence} (restore a backup, or run `check`, which keeps the log as {} and goes on without them)",
                     aside.display()
                 )));
@@ -114,12 +114,12 @@ fn whole(file: &Path) -> Result<()> {
     };
     match header_fault(opened) {
         Ok(None) => Ok(()),
-        Ok(Some(fault)) => Err(Error::failed(format!(
+        Ok(Some(fault)) => Err(Error::broken(format!(
             "database {} is not of one piece: {fault} (was it copied while a server wrote? `backup` makes whole copies; \
              restore one)",
             file.display()
         ))),
-        Err(error) => Err(Error::failed(format!("database {} cannot be read", file.display())).because(error)),
+        Err(error) => Err(Error::broken(format!("database {} cannot be read", file.display())).because(error)),
     }
 }
 

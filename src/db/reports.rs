@@ -348,7 +348,7 @@ pub fn kept(db: &Connection, id: Uuid) -> Result<Option<Kept>> {
     match select.query_row([id.to_string()], kept).optional()? {
         None => Ok(None),
         Some(Some(kept)) => Ok(Some(kept)),
-        Some(None) => Err(Error::failed(format!(
+        Some(None) => Err(Error::broken(format!(
             "report {id} is damaged: its rows are not those that were stored (make it again)"
         ))),
     }

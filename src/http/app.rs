@@ -15,7 +15,7 @@ use crate::db::connection::{folder_of, open_reader};
 use crate::db::fit::FitCache;
 use crate::db::polls;
 use crate::db::writer::Writer;
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::fleet_view::FleetViews;
 use crate::health::{Condition, Health};
 use crate::hot_window::HotWindow;
@@ -112,6 +112,13 @@ impl Site {
     /// What is wrong now.
     pub fn health(&self) -> &Arc<Health> {
         self.writer.watch().health()
+    }
+
+    /// Remembers that the database is broken, if an error says so.
+    pub(super) fn note(&self, error: &Error) {
+        if error.kind() == ErrorKind::Broken {
+            self.health().set(Condition::DatabaseBroken, error.message());
+        }
     }
 
     /// The folder of the database, which has room for temporary files.

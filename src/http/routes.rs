@@ -308,7 +308,10 @@ fn by_the_table(app: &mut App, request: &mut Request<'_>) -> Response {
         Ok((route, id)) => {
             // Decoded only after the match: an encoded slash is part of an id, not of the path.
             request.id = percent_decode_str(id).decode_utf8_lossy().into_owned();
-            (route.handler)(app, request).unwrap_or_else(Response::from)
+            (route.handler)(app, request).unwrap_or_else(|error| {
+                app.site.note(&error);
+                Response::from(error)
+            })
         }
         Err(answer) => answer,
     }

@@ -16,7 +16,8 @@ use super::recent::Recent;
 use super::unstored::Unstored;
 use crate::db::connection::open_reader;
 use crate::db::reports;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
+use crate::health::Condition;
 use crate::product::Product;
 
 /// How long a worker waits for its commit. A slow one is left to the thread of retries: other reports wait.
@@ -90,7 +91,13 @@ impl Worker {
             Ok(made)
         }));
         match made {
-            Ok(made) => made.map_err(|error: Error| error.to_string()),
+            Ok(made) => made.map_err(|error: Error| {
+                if error.kind() == ErrorKind::Broken {
+                    let health = self.store.writer.watch().health();
+                    health.set(Condition::DatabaseBroken, error.message());
+                }
+                error.to_string()
+            }),
             Err(panic) => {
                 let said = panic.downcast_ref::<&str>().copied();
                 let said = said.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
