@@ -79,6 +79,19 @@ impl Health {
         now.insert(condition, sentence);
     }
 
+    /// Says that a condition holds, unless that is known: its sentence stays as it was when it began.
+    pub fn begin(&self, condition: Condition, sentence: impl FnOnce() -> String) {
+        let mut now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
+        now.entry(condition).or_insert_with(|| {
+            let sentence = sentence();
+            tracing::error!(condition = condition.as_str(), "{sentence}");
+            sentence
+        });
+        if condition.fails_the_stop() {
+            self.failed.store(true, Ordering::SeqCst);
+        }
+    }
+
     /// Says that a condition does not hold, or holds no more.
     pub fn clear(&self, condition: Condition) {
         let mut now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
@@ -117,6 +130,8 @@ mod tests {
         health.set(Condition::NoReserve, "no room");
         health.set(Condition::NoReserve, "no room yet");
         assert_eq!(health.list(), [(Condition::NoReserve, "no room yet".to_owned())]);
+        health.begin(Condition::NoReserve, || "another word".to_owned());
+        assert_eq!(health.get(Condition::NoReserve).as_deref(), Some("no room yet"));
         assert!(!health.fails_the_stop());
         health.set(Condition::DatabaseReplaced, "gone");
         assert_eq!(health.list()[0].0, Condition::DatabaseReplaced);

@@ -98,12 +98,9 @@ impl Site {
         let time = MachineTime::new(self.now.now_us(), self.ahead, self.now.earliest_us(), newest_poll);
         let health = self.health();
         match time.sentence() {
-            // Only at first: the seconds of the sentence pass, and each change is logged.
-            Some(sentence) if health.get(Condition::ClockSuspect).is_none() => {
-                let effect = "polls ahead of it are answered 503 until the machine's clock is set";
-                health.set(Condition::ClockSuspect, format!("{sentence}; {effect}"));
-            }
-            Some(_) => {}
+            Some(sentence) => health.begin(Condition::ClockSuspect, || {
+                format!("{sentence}; polls ahead of it are answered 503 until the machine's clock is set")
+            }),
             None => health.clear(Condition::ClockSuspect),
         }
         time

@@ -462,6 +462,12 @@ fn reports_by_the_systems_clock_go_on_by_the_datas_while_it_is_in_doubt() {
         server.get("/api/fleet").json()["freshness"]["is_live"],
         true
     );
+    // The log says it once a change.
+    let log = home.text("server.log");
+    let doubts = log
+        .lines()
+        .filter(|line| line.contains("this machine's clock says"));
+    assert_eq!(doubts.count(), 1, "{log}");
 }
 
 #[test]
