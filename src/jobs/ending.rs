@@ -33,7 +33,7 @@ pub(super) struct Ended {
 
 /// Where endings go.
 #[derive(Clone)]
-pub(super) struct Store {
+pub(super) struct Records {
     pub(super) writer: Writer,
     pub(super) recent: Arc<RecentProducts>,
     pub(super) clock: Clock,
@@ -49,7 +49,7 @@ impl Ended {
     }
 }
 
-impl Store {
+impl Records {
     /// A job that has ended now.
     pub(super) fn ended(&self, job: Job, ending: Ending) -> Ended {
         let finished_at = job.task.finished_at(self.clock);
@@ -68,7 +68,7 @@ impl Store {
     pub(super) fn queue(&self, ended: &Ended) -> Result<writer::Outcome<()>> {
         let (task, refused) = (Arc::clone(&ended.job.task), Arc::clone(&ended.job.refused));
         let (ending, finished_at) = (ended.ending.clone(), ended.finished_at);
-        let store = move |db: &Connection| {
+        let keep = move |db: &Connection| {
             if refused.load(Ordering::SeqCst) {
                 return Ok(());
             }
@@ -98,7 +98,7 @@ impl Store {
             };
             let _ = tell.try_send(state);
         };
-        let queued = self.writer.queue(store, then)?;
+        let queued = self.writer.queue(keep, then)?;
         // Rendered while the rows go to the disk.
         if let Ending::Complete(product) = &ended.ending {
             product.render(Format::Csv);

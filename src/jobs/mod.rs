@@ -40,7 +40,7 @@ pub use crate::product::{Kind, Order};
 pub use crate::render::Format;
 use crate::uptime::interval::Micros;
 use crate::uptime::timeline::Interpolation;
-use ending::{Ending, Store};
+use ending::{Ending, Records};
 pub use job::Recipe;
 use job::{Job, Permit, Run, Task};
 use recent::RecentProducts;
@@ -144,7 +144,7 @@ impl Jobs {
             writer,
             limits,
         };
-        let store = Store {
+        let records = Records {
             writer: this.writer.clone(),
             recent: Arc::clone(&this.recent),
             clock: limits.clock,
@@ -178,7 +178,7 @@ impl Jobs {
                      started again (the server's log tells more)"
                 );
                 tracing::error!(id = %job.task.id, reason, "a report failed");
-                let ended = store.ended(job, Ending::Failed(reason));
+                let ended = records.ended(job, Ending::Failed(reason));
                 // The receiver is below.
                 let _ = unstored.send(Unstored::new(ended, None));
                 continue;
@@ -188,7 +188,7 @@ impl Jobs {
             this.send(permit, job)?;
         }
         let retries = Retries {
-            store: store.clone(),
+            records: records.clone(),
             arrivals,
             failures: Arc::clone(&this.failures),
             patience: limits.outcome_patience,
@@ -203,7 +203,7 @@ impl Jobs {
                 file: file.clone(),
                 jobs: jobs.clone(),
                 stopping: Arc::clone(&this.stopping),
-                store: store.clone(),
+                records: records.clone(),
                 unstored: unstored.clone(),
                 recipe: Arc::clone(&recipe),
                 keep_reports_max: limits.keep_reports_max,

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use uuid::Uuid;
 
-use super::ending::{Ended, Ending, Store};
+use super::ending::{Ended, Ending, Records};
 use crate::db::reports::{self, Report, ReportState};
 use crate::db::writer::Outcome;
 use crate::error::Error;
@@ -106,7 +106,7 @@ impl Unstored {
 
 /// The thread that tries again.
 pub(super) struct Retries {
-    pub(super) store: Store,
+    pub(super) records: Records,
     pub(super) arrivals: Receiver<Unstored>,
     pub(super) failures: Arc<Failures>,
     pub(super) patience: Duration,
@@ -132,7 +132,7 @@ impl Retries {
         }
         for mut unstored in waiting {
             let commit = unstored.commit.take();
-            let commit = commit.map_or_else(|| self.store.queue(&unstored.ended), Ok);
+            let commit = commit.map_or_else(|| self.records.queue(&unstored.ended), Ok);
             let is_stored = commit.is_ok_and(|commit| matches!(commit.wait_for(LAST_TRY), Some(Ok(()))));
             if !is_stored {
                 let id = unstored.ended.job.task.id;
@@ -140,7 +140,7 @@ impl Retries {
             }
         }
         // Only an end without this counts against the reports that were running.
-        if let Err(error) = self.store.writer.write(reports::forgive) {
+        if let Err(error) = self.records.writer.write(reports::forgive) {
             tracing::warn!(%error, "this stop counts as an unclean end for the reports that were running");
         }
     }
@@ -181,7 +181,7 @@ impl Retries {
             None => {}
         }
         if unstored.commit.is_none() && unstored.next <= Instant::now() {
-            match self.store.queue(&unstored.ended) {
+            match self.records.queue(&unstored.ended) {
                 Ok(commit) => unstored.commit = Some(commit),
                 Err(error) => unstored.refuse(&error),
             }
@@ -205,7 +205,7 @@ impl Retries {
                 )
             }
         };
-        let finished_at = job.task.finished_at(self.store.clock);
+        let finished_at = job.task.finished_at(self.records.clock);
         tracing::error!(id = %job.task.id, reason, "a report failed");
         self.failures.all().insert(job.task.id, (reason.clone(), finished_at));
         *ending = Ending::Failed(reason);
@@ -230,7 +230,7 @@ impl Retries {
 
     /// Says in the health whether reports wait for the disk.
     fn tell(&self, waiting: &[Unstored], last_error: &str) {
-        let health = self.store.writer.watch().health();
+        let health = self.records.writer.watch().health();
         if waiting.iter().any(|unstored| unstored.refusals > 0) {
             let sentence = format!("finished reports could not be stored and are tried again: {last_error}");
             health.set(Condition::ReportsUnstored, sentence);

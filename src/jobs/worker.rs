@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender};
 use rusqlite::Connection;
 
-use super::ending::{Ending, Store};
+use super::ending::{Ending, Records};
 use super::job::{Job, Permit, Recipe, Task};
 use super::recent::Recent;
 use super::unstored::Unstored;
@@ -31,7 +31,7 @@ pub(super) struct Worker {
     pub(super) file: PathBuf,
     pub(super) jobs: Receiver<(Permit, Job)>,
     pub(super) stopping: Arc<AtomicBool>,
-    pub(super) store: Store,
+    pub(super) records: Records,
     pub(super) unstored: Sender<Unstored>,
     pub(super) recipe: Recipe,
     pub(super) keep_reports_max: u32,
@@ -62,14 +62,14 @@ impl Worker {
     /// left is not made again before that is durable.
     fn begin(&self, task: &Arc<Task>) -> std::result::Result<(), String> {
         if !task.is_again {
-            task.begin(&self.store.writer);
+            task.begin(&self.records.writer);
             return Ok(());
         }
         let id = task.id;
         let mut begun = Ok(());
         for pause in PAUSES {
             thread::sleep(pause);
-            begun = self.store.writer.write(move |db| reports::begin(db, id));
+            begun = self.records.writer.write(move |db| reports::begin(db, id));
             if begun.is_ok() {
                 break;
             }
@@ -93,7 +93,7 @@ impl Worker {
         match made {
             Ok(made) => made.map_err(|error: Error| {
                 if error.kind() == ErrorKind::Broken {
-                    let health = self.store.writer.watch().health();
+                    let health = self.records.writer.watch().health();
                     health.set(Condition::DatabaseBroken, error.message());
                 }
                 error.to_string()
@@ -113,8 +113,8 @@ impl Worker {
             Ok(product) => Ending::Complete(Arc::new(Recent::new(product))),
             Err(reason) => Ending::Failed(reason),
         };
-        let ended = self.store.ended(job, ending);
-        let unstored = match self.store.queue(&ended) {
+        let ended = self.records.ended(job, ending);
+        let unstored = match self.records.queue(&ended) {
             Err(error) => Unstored::refused(ended, &error),
             Ok(commit) => match commit.wait_for(COMMIT_PATIENCE) {
                 Some(Ok(())) => return self.forget_old(),
@@ -128,13 +128,13 @@ impl Worker {
 
     /// Deletes reports that are too many, in a separate commit for which nobody waits.
     fn forget_old(&self) {
-        let (keep, recent) = (self.keep_reports_max, Arc::clone(&self.store.recent));
+        let (keep, recent) = (self.keep_reports_max, Arc::clone(&self.records.recent));
         let forget = move |db: &Connection| {
             reports::forget_old(db, keep).inspect_err(|error| {
                 tracing::error!(%error, "old reports could not be forgotten; the next report tries again");
             })
         };
-        let forgotten: Result<_> = self.store.writer.queue(forget, move |ids| recent.forget(ids));
+        let forgotten: Result<_> = self.records.writer.queue(forget, move |ids| recent.forget(ids));
         if let Err(error) = forgotten {
             tracing::error!(%error, "old reports could not be forgotten; the next report tries again");
         }
