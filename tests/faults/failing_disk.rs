@@ -393,9 +393,9 @@ fn a_failing_call_loses_nothing_acknowledged() {
     failing_calls(10);
 }
 
-/// `cargo test --test faults five_hundred -- --ignored --nocapture`: about ten minutes on two cores.
+/// `cargo test --test faults five_hundred -- --ignored --nocapture`: about four minutes on two cores.
 #[test]
-#[ignore = "500 sessions with failing calls: ten minutes"]
+#[ignore = "500 sessions with failing calls: four minutes"]
 fn five_hundred_sessions_with_failing_calls_lose_nothing_acknowledged() {
     failing_calls(500);
 }
@@ -405,9 +405,9 @@ fn a_full_disk_loses_nothing_acknowledged() {
     full_disks(10);
 }
 
-/// `cargo test --test faults two_hundred -- --ignored --nocapture`: about five minutes on two cores.
+/// `cargo test --test faults two_hundred -- --ignored --nocapture`: about two minutes on two cores.
 #[test]
-#[ignore = "200 sessions with a full disk: five minutes"]
+#[ignore = "200 sessions with a full disk: two minutes"]
 fn a_disk_full_at_two_hundred_points_loses_nothing_acknowledged() {
     full_disks(200);
 }

@@ -3,7 +3,6 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod bit_flips;
-mod clocks;
 mod disk;
 mod failing_disk;
 mod fleet;

@@ -127,16 +127,16 @@ fn a_power_cut_loses_nothing_acknowledged() {
             (session::import(), 40),
             (session::first_import(), 30),
             (session::prune(), 40),
-            (session::migration(6), 30),
+            (session::migration(7), 30),
             (session::backup(), 30),
             (session::restore(), 30),
         ]);
     }
 }
 
-/// `cargo test --test faults ten_thousand -- --ignored --nocapture`: about ten minutes on two cores.
+/// `cargo test --test faults ten_thousand -- --ignored --nocapture`: about eight minutes on two cores.
 #[test]
-#[ignore = "10,000 power cuts: ten minutes"]
+#[ignore = "10,000 power cuts: eight minutes"]
 fn ten_thousand_power_cuts_lose_nothing_acknowledged() {
     if can_trace("power cuts") {
         none_is_lost(&[
@@ -146,7 +146,7 @@ fn ten_thousand_power_cuts_lose_nothing_acknowledged() {
             (session::first_import(), 700),
             (session::prune(), 1000),
             (session::migration(1), 500),
-            (session::migration(6), 500),
+            (session::migration(7), 500),
             (session::backup(), 600),
             (session::restore(), 600),
         ]);
