@@ -239,8 +239,8 @@ impl HotWindow {
         let is_current = |day: Interval| newest.is_none_or(|newest| (newest..=newest + DAY).contains(&day.start));
         let business = match &loaded.business {
             Some(business) if business.span() == day => Arc::clone(business),
-            // A report of another day must not replace the business time of this day: not one of the past, and not one of
-            // a future that a caller, a clock or a poll that was taken back had wrong.
+            // A report of another day must not replace the business time of this day: not one of the past, and not
+            // one of a future that a caller, a clock or a poll that was taken back had wrong.
             Some(kept) if !is_current(day) || (is_current(kept.span()) && kept.span().start > day.start) => {
                 Arc::new(BusinessTime::new(&fleet, day))
             }

@@ -141,7 +141,10 @@ pub fn local(at: Micros, zone: chrono_tz::Tz) -> String {
 }
 
 /// The instant of such a wall time.
-fn instant(text: &str, zone: chrono_tz::Tz) -> Result<Micros> {
+///
+/// # Errors
+/// When it is neither a wall time nor an instant.
+pub fn instant(text: &str, zone: chrono_tz::Tz) -> Result<Micros> {
     let wall = text.split_once(['T', ' ']).and_then(|(day, time)| {
         let time = civil::parse_local_time(time)?;
         Some(civil::parse_day(day).ok()? * DAY + time.us_local)

@@ -265,6 +265,9 @@ pub const ROUTES: &[Route] = &[
     Route::new("POST", "pages", "/stores/{id}/removal", pages::removal::post, "removeStore", "The form that removes a store from its page.")
         .needs(Admin).id(STORE).body(Body::Form("RemovalForm")).answers(303, "Removed; to the list.", &[])
         .problems(&[403, 404, 503, 507]).pages(&[(400, "Not confirmed: it asks again.")]),
+    Route::new("POST", "pages", "/stores/{id}/polls-removal", pages::take_back::post, "takePollsBack", "The form that takes a store's polls of a span back.")
+        .needs(Admin).id(STORE).body(Body::Form("TakeBackForm")).answers(200, "Taken back; how many.", HTML)
+        .problems(&[403, 404, 503, 507]).pages(&[(400, "Not confirmed, or not a span: it asks again.")]),
     page("/reports", pages::reports::get, "reportsPage", "Reports: a button and the history.").needs(Read)
         .takes(&[MADE]),
     Route::new("POST", "pages", "/reports", pages::reports::post, "reportsForm", "The form of /reports.").needs(Report)

@@ -154,6 +154,100 @@ fn a_store_is_removed_by_clicks_without_a_script() {
 }
 
 #[test]
+fn checks_are_taken_back_on_a_stores_page_only_when_that_is_confirmed() {
+    let home = Home::seeded();
+    let server = Server::start(&home);
+    let target = "/stores/nyc-times-square/polls-removal";
+    let form = |server: &Server, body: &str| {
+        let page = [("Sec-Fetch-Site", "same-origin")];
+        server.post(
+            target,
+            "application/x-www-form-urlencoded",
+            &page,
+            body.as_bytes(),
+        )
+    };
+    let polls = || {
+        let export = String::from_utf8(home.print(&["export", "polls"])).expect("text");
+        export
+            .lines()
+            .filter(|line| line.starts_with("nyc-times-square,"))
+            .count()
+    };
+    let before = polls();
+    // New York is five hours behind UTC.
+    let span = "from=2026-11-07T10:00:00&to=2026-11-07T13:00";
+    for (body, complaint) in [
+        ("", "Both times are needed."),
+        (
+            "from=2026-11-07T10:00&to=&confirm=yes",
+            "Both times are needed.",
+        ),
+        (span, "Tick the box"),
+        (
+            "from=2026-11-07T10:00&to=2026-11-07T10:00&confirm=yes",
+            "later than the first",
+        ),
+    ] {
+        let asked = form(&server, body);
+        assert_eq!(asked.status, 400, "{body}");
+        assert!(asked.text().contains(complaint), "{body}: {}", asked.text());
+    }
+    assert_eq!(polls(), before);
+    assert!(
+        form(&server, span)
+            .text()
+            .contains("value=\"2026-11-07T10:00:00\"")
+    );
+    let wanted = server.get("/api/stores/nyc-times-square/timeline").json();
+    let hours = ["2026-11-07T15:", "2026-11-07T16:", "2026-11-07T17:"];
+    let is_within = |poll: &serde_json::Value| {
+        hours
+            .iter()
+            .any(|hour| poll["at"].as_str().expect("an instant").starts_with(hour))
+    };
+    let within = wanted["polls"].as_array().expect("polls").iter();
+    let within = within.filter(|poll| is_within(poll)).count();
+    assert!(within > 1, "{within}");
+    let taken = form(&server, &format!("{span}&confirm=yes"));
+    assert_eq!(taken.status, 200, "{}", taken.text());
+    assert!(
+        taken
+            .text()
+            .contains(&format!("{within} <small>checks were taken back"))
+    );
+    assert_eq!(polls(), before - within);
+    let again = form(&server, &format!("{span}&confirm=yes"));
+    assert!(again.text().contains("0 <small>checks"), "{}", again.text());
+    let shown = Server::start_with(&home, &["serve", "--read-only-pages"]);
+    let page = shown.get("/stores/nyc-times-square");
+    assert!(!page.text().contains("polls-removal"));
+    form(&shown, &format!("{span}&confirm=yes")).problem(403);
+}
+
+#[test]
+fn checks_are_taken_back_by_clicks_without_a_script() {
+    let Some(browser) = Browser::start("checks that are taken back") else {
+        return;
+    };
+    let home = Home::seeded();
+    let server = Server::start(&home);
+    browser.forbid_scripts();
+    browser.open(&format!("http://{}/stores/boston-fenway", server.address));
+    browser.click(".take-back summary");
+    browser.click(".take-back button");
+    assert!(
+        browser
+            .text(".take-back")
+            .contains("Times are in New York time")
+    );
+    browser.click("#confirm-checks");
+    browser.click(".take-back button");
+    // The times are missing, so the browser does not even send it.
+    assert!(browser.text("h1").contains("Fenway"));
+}
+
+#[test]
 fn the_headline_is_one_sentence_and_the_badges_code_names_this_server() {
     let home = Home::seeded();
     let server = Server::start(&home);

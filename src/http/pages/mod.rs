@@ -29,4 +29,5 @@ pub mod removal;
 pub mod reports;
 pub mod store;
 pub mod stores;
+pub mod take_back;
 pub mod timeline_bar;

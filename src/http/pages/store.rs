@@ -8,7 +8,7 @@ use super::day::{Day, day_bar};
 use super::layout::{Frame, Section, hatches};
 use super::phrases::{self, WEEKDAYS, Wall};
 use super::timeline_bar;
-use super::{age, controls, removal};
+use super::{age, controls, removal, take_back};
 use crate::civil;
 use crate::error::Result;
 use crate::http::app::App;
@@ -92,7 +92,10 @@ fn body(frame: &Frame, shown: &StoreView) -> Markup {
         (incidents(locale, shown, &wall, &path))
         (definition(frame, shown, &wall, &path))
         (badge_code(frame, shown, &path))
-        @if !frame.is_read_only() { (removal::form(frame, shown)) }
+        @if !frame.is_read_only() {
+            (take_back::form(frame, shown))
+            (removal::form(frame, shown))
+        }
     }
 }
 
