@@ -331,6 +331,14 @@ fn one_poll_of_a_clock_400_days_ahead_makes_retention_forget_nothing() {
             .problem(503)
             .contains("newest poll")
     );
+    // The notice leads to the store of the wrong poll.
+    let page = server.get("/").text().to_owned();
+    let (_, list) = page.split_once("has a wrong date").expect("a notice");
+    let (_, list) = list.split_once("href=\"").expect("a link");
+    let (list, _) = list.split_once('"').expect("its end");
+    let list = server.get(&list.replace("&amp;", "&")).text().to_owned();
+    let (_, first) = list.split_once("<tbody>").expect("a list");
+    assert!(first.find("harbor").expect("harbor") < first.find("airport").expect("airport"));
     // The wrong poll is taken back, and all is as if it had never come.
     let [from, to] = [wrong - DAY, wrong + DAY].map(format_rfc3339);
     let removed = server.request(

@@ -258,7 +258,8 @@ impl Frame {
                         }
                         "So newer checks must wait until the clock is set, and pages show the newest that are there."
                         @if matches!(doubt, Doubt::BeforePoll(_)) {
-                            " If the clock is right, that check has a wrong date: " a href="/docs/import" { "take it back" } "."
+                            " If the clock is right, that check has a wrong date: take it back at the end of the page of "
+                            a href="/stores?sort=last_poll&order=desc" { "its store" } ", the first of that list."
                         }
                     }
                 }
