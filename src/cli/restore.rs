@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use super::Database;
 use super::backup::{facts, with_care};
 use super::output::note;
+use super::{Database, folder_of};
 use crate::clock;
 use crate::db::backup;
 use crate::error::{Error, Result};
@@ -26,6 +26,12 @@ pub struct Options {
 /// When a process has the database open, or the backup is damaged; then nothing has changed.
 pub fn run(options: &Options) -> Result<()> {
     let file = &options.database.file;
+    if !folder_of(file).is_dir() {
+        let folder = folder_of(file).display();
+        return Err(Error::invalid(format!(
+            "the folder {folder} does not exist (make it, or name another database)"
+        )));
+    }
     let held = options.database.hold()?;
     let Some(alone) = held.alone() else {
         return Err(Error::unavailable(format!(

@@ -2,10 +2,12 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::{Duration, Instant};
 
-use crate::harness::{Home, Server, eventually, exports_of, project};
+use crate::harness::{Home, Server, ends, eventually, exports_of, project};
 
 /// The instant of the first poll that the drill posts: after all of the demo's.
 const DRILL: &str = "2026-11-20";
@@ -330,4 +332,63 @@ fn with_external_checkpoints_the_log_is_left_to_another_program() {
     assert_eq!(Server::start(&home).terminate().code(), Some(0));
     assert_eq!(log(), 0);
     assert_eq!(home.print(&["check"]), b"ok\n");
+}
+
+/// Kills the command after about so long, unless it ends before.
+fn run_and_kill(home: &Home, arguments: &[&str], after: Duration) {
+    let mut command = home.command(arguments);
+    let silent = command.stdout(Stdio::null()).stderr(Stdio::null());
+    let mut child = silent.spawn().expect("it starts");
+    let began = Instant::now();
+    while began.elapsed() < after && child.try_wait().expect("a child").is_none() {
+        thread::yield_now();
+    }
+    let _ = child.kill();
+    ends(&mut child);
+}
+
+#[test]
+fn a_restore_or_a_backup_that_is_killed_leaves_the_old_file_or_the_new_one() {
+    let home = Home::seeded();
+    let old = home.exports();
+    home.run(&["backup", "old.db"]).exits(0);
+    home.write("more.csv", poll(0));
+    home.import(&["more.csv"]);
+    let new = home.exports();
+    home.run(&["backup", "new.db"]).exits(0);
+    let began = Instant::now();
+    home.run(&["restore", "new.db"]).exits(0);
+    let takes = began.elapsed();
+    let mut seen = [0, 0];
+    for number in 0..40 {
+        let (name, is_new) = if number % 2 == 0 {
+            ("old.db", 0)
+        } else {
+            ("new.db", 1)
+        };
+        let before = home.exports();
+        run_and_kill(&home, &["restore", name], takes * number / 32);
+        let now = home.exports();
+        assert!(
+            now == before || now == [&old, &new][is_new].clone(),
+            "{number}"
+        );
+        seen[usize::from(now != before)] += 1;
+        assert_eq!(home.print(&["check"]), b"ok\n");
+        run_and_kill(&home, &["backup", "again.db"], takes * number / 32);
+        if home.path("again.db").exists() {
+            let again =
+                exports_of(&rusqlite::Connection::open(home.path("again.db")).expect("a backup"));
+            assert!(again == old || again == new, "{number}");
+        }
+    }
+    assert!(seen[0] > 0 && seen[1] > 0, "{seen:?}");
+    // The next ones that succeed leave no parts behind.
+    home.run(&["restore", "new.db"]).exits(0);
+    home.run(&["backup", "again.db"]).exits(0);
+    assert!(
+        home.names().iter().all(|name| !name.contains(".part-")),
+        "{:?}",
+        home.names()
+    );
 }
