@@ -128,6 +128,13 @@ impl Database {
     }
 }
 
+impl CommandLine {
+    /// Whether the command runs until it is stopped.
+    pub fn is_server(&self) -> bool {
+        matches!(self.command, Command::Serve(_) | Command::Demo(_))
+    }
+}
+
 /// The command line for clap. The help of a command without a database hides `--database`.
 pub fn command() -> clap::Command {
     let hide = |command: clap::Command| {

@@ -13,7 +13,7 @@ use crate::webdriver::Browser;
 /// The limits that guides name: the guide, its words with `{}` for the number, the constant (with a part of its
 /// file's path where others have its name), and the unit in which the words count it.
 #[rustfmt::skip]
-const LIMITS: [(&str, &str, &str, u64); 55] = [
+const LIMITS: [(&str, &str, &str, u64); 60] = [
     ("http", "request line {} KiB", "LINE_BYTES_MAX", 1024),
     ("http", "head {} KiB and", "HEAD_BYTES_MAX", 1024),
     ("http", "and {} fields", "head::FIELDS_MAX", 1),
@@ -60,6 +60,11 @@ const LIMITS: [(&str, &str, &str, u64); 55] = [
     ("storage", "The schema has version {}.", "SCHEMA_VERSION", 1),
     ("storage", "not check below {} MiB", "UNCHECKED_BYTES", 1 << 20),
     ("operate", "at most {} seconds", "serve::STOP_WITHIN", 1),
+    ("storage", "until there are {}", "WAITING_CHANGES", 1),
+    ("storage", "changes or {} polls", "WAITING_POLLS", 1),
+    ("storage", "The {} MiB of newest reports", "RECENT_BYTES_MAX", 1 << 20),
+    ("operate", "keep {} MiB of the disk", "RESERVE_BYTES", 1 << 20),
+    ("operate", "while less than {} MiB is free", "SHORT_BYTES", 1 << 20),
     ("storage", "up to {} bytes in the file", "FILE_BYTES_A_POLL", 1),
     ("storage", "up to {} bytes in the write-ahead log", "LOG_BYTES_A_POLL", 1),
     ("storage", "on all cores, up to {}.", "THREADS_MAX", 1),
