@@ -65,6 +65,13 @@ impl BlockFlips {
         self.push(last.unwrap_or(NEVER));
     }
 
+    /// Gives back what growing took in advance: flips are kept for hours.
+    pub(super) fn shrink(&mut self) {
+        self.flips.shrink_to_fit();
+        self.bounds.shrink_to_fit();
+        self.lasts.shrink_to_fit();
+    }
+
     fn push(&mut self, last: Poll) {
         self.lasts.push(last);
         self.newest = self.newest.max(last);

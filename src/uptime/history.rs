@@ -118,6 +118,7 @@ impl History {
                 let (_, slot) = place(key);
                 flips.add(slot, settled.of(slot), business.of(pattern), rule);
             }
+            flips.shrink();
             flips
         })
     }
@@ -240,7 +241,13 @@ impl Settled {
 
     /// A new layout with `recent` merged in; at equal instants the recent poll wins.
     fn with(&self, recent: &[(u8, Poll)], since: Micros) -> Self {
-        let mut block = Self::default();
+        let kept = self.polls.iter().filter(|poll| poll.at() >= since).count();
+        // Exactly: a block lives for hours, and growing would leave it up to half empty.
+        let mut block = Self {
+            ends: Vec::with_capacity(BLOCK_STORES),
+            polls: Vec::with_capacity(kept + recent.len()),
+            flips: FlipCache::default(),
+        };
         let mut recent = recent.iter().peekable();
         for slot in 0..=u8::MAX {
             let start = block.polls.len();
