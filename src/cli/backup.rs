@@ -28,7 +28,7 @@ pub struct Options {
 /// # Errors
 /// When the database is damaged, or the file cannot be written.
 pub fn run(options: &Options) -> Result<()> {
-    let _held = options.database.hold()?;
+    let _held = options.database.hold_whole()?;
     options.database.require()?;
     let copied = with_care(|care| backup::copy(&options.database.file, &options.target, care))?;
     note!("{}: {}", options.target.display(), facts(&copied));

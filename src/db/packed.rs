@@ -16,7 +16,7 @@ use super::digest::{HourDigests, hour_of};
 use super::packed_bytes::{PackedHours, pack, span_of};
 use super::{Changed, poll_table, write};
 use crate::civil;
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::uptime::fleet::StoreKey;
 use crate::uptime::interval::{HOUR, Interval};
 use crate::uptime::poll::Poll;
@@ -212,7 +212,12 @@ pub fn pack_next(db: &Connection, from: i64) -> Result<Option<i64>> {
     for hour in from.max(newest - KEPT_HOURS)..newest {
         let Interval { start, end } = span_of(hour);
         if !packed.exists([hour])? && enough.exists((start, end, PACKED_POLLS_MIN - 1))? {
-            keep(db, hour, &rows_of(db, hour)?)?;
+            match rows_of(db, hour) {
+                Ok(rows) => keep(db, hour, &rows)?,
+                // Damaged rows stay rows: a reader that meets them says so.
+                Err(error) if error.kind() == ErrorKind::Broken => continue,
+                Err(error) => return Err(error),
+            }
             return Ok(Some(hour));
         }
     }
