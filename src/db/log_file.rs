@@ -1,9 +1,9 @@
 //! The write-ahead log as a file: whether all of it is there that SQLite once wrote and synced.
 //!
-//! SQLite reads the log up to the first frame whose checksum is wrong, and takes the rest for a write that a power cut
-//! interrupted. After a power cut that is right: nobody was told that such a change is stored. But a disk that flips one
-//! bit of an older frame takes all later changes with it, without a word. This file tells the two apart, and puts a
-//! single flipped bit right.
+//! SQLite reads the log up to the first frame whose checksum is wrong, and takes the rest for a write that a power
+//! cut interrupted. After a power cut that is right: nobody was told that such a change is stored. But a disk that
+//! flips one bit of an older frame takes all later changes with it, without a word. This file tells the two apart,
+//! and puts a single flipped bit right.
 //!
 //! A frame is certainly damaged if a later change begins behind its own: SQLite begins the next change only once the
 //! one before is synced. It is damaged, too, if one flipped bit explains its checksum, for a write that was cut short

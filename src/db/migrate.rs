@@ -55,8 +55,8 @@ const TO_7: &str = "
     ALTER TABLE store ADD COLUMN polled INTEGER NOT NULL DEFAULT 0 CHECK (polled IN (0, 1));
     UPDATE store SET polled = 1 WHERE key IN (SELECT DISTINCT store FROM poll);";
 
-/// Before version 8 reports and kept answers were in the order of clocks, and nothing had a checksum. Views would follow
-/// the renamed tables.
+/// Before version 8 reports and kept answers were in the order of clocks, and nothing had a checksum. Views would
+/// follow the renamed tables.
 const BEFORE_8: &str = "
     DROP VIEW IF EXISTS reports_readable;
     DROP INDEX IF EXISTS report_by_age;

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 
 use super::digest::{self, Difference, HourDigests};
 use super::packed_bytes::span_of;
-use super::{generation, packed, poll_table, reports};
+use super::{generation, packed, poll_table, reports, schedules};
 use crate::civil;
 use crate::error::Result;
 
@@ -38,6 +38,7 @@ pub fn repair(db: &Connection) -> Result<Vec<String>> {
              are (compare them with your files, or load those again)"
                 .to_owned(),
         );
+        schedules::forget_unused(db)?;
         generation::advance(db, generation::Kind::Fleet)?;
         digest::seal_fleet(db)?;
     }

@@ -102,11 +102,12 @@ impl Case {
             error.to_string()
         })?;
         assert_eq!(batch.rejected, bad_rows.len() as u64, "{}", self.file);
-        let transaction = db.transaction().expect("a transaction");
-        let summary = load::write(&transaction, batch).expect("written");
-        if commit {
-            transaction.commit().expect("committed");
-        }
+        let summary = if commit {
+            db::write(db, |db| load::write(db, batch)).expect("written")
+        } else {
+            let transaction = db.transaction().expect("a transaction");
+            load::write(&transaction, batch).expect("written")
+        };
         Ok((summary, bad_rows))
     }
 }

@@ -766,14 +766,14 @@ fn check_finds_what_was_planted() {
         ),
         (
             &format!("{insert}, stores, rows) VALUES ('{uuid}', 'Complete', 0, 'nearest', 0, 0, 'h', x'')"),
-            "not those of its stores",
+            "is damaged",
         ),
         (
             &format!(
                 "INSERT INTO store_list VALUES ('h', '[\"one\"]');
                  {insert}, stores, rows) VALUES ('{uuid}', 'Complete', 0, 'nearest', 0, 0, 'h', zeroblob(13))"
             ),
-            "not those of its stores",
+            "is damaged",
         ),
         (
             &format!("{report}'Failed', 0, 'nearest', 0, 0)"),

@@ -285,7 +285,12 @@ fn each_sheet_and_each_file_of_a_zip_is_read_as_a_file_of_its_own() {
         crate::harness::run(&mut command, &home.read(name))
             .exits(0)
             .says(&["7 unchanged"]);
-        assert_eq!(home.names().len(), 2, "{:?}", home.names());
+        let ours = ["store-monitor.db", "store-monitor.db-reserve"];
+        let others = home
+            .names()
+            .into_iter()
+            .filter(|name| !ours.contains(&&**name));
+        assert_eq!(others.collect::<Vec<_>>(), [name]);
     }
 }
 
