@@ -8,8 +8,9 @@ use super::{Database, output};
 use crate::clock;
 use crate::db::connection::{open_reader, open_writer};
 use crate::db::inspect::{self, OnDamage};
-use crate::db::{self, check, packed, repair};
+use crate::db::{self, check, packed, polls, repair};
 use crate::error::{Error, Result};
+use crate::ingest::machine_time::MachineTime;
 use crate::product;
 
 /// How often the time on the terminal is brought up to date.
@@ -53,8 +54,13 @@ pub fn run(options: &Options) -> Result<()> {
         repair(options)?;
     }
     let db = open_reader(file)?;
-    for line in inspect::diagnosis(&db, file, &held, &files, clock::machine_us())? {
+    let now = clock::machine_us();
+    for line in inspect::diagnosis(&db, file, &held, &files, now)? {
         eprintln!("{line}");
+    }
+    let time = MachineTime::new(now, 0, clock::BUILT_US, polls::newest(&db)?);
+    if let Some(doubt) = time.sentence() {
+        eprintln!("warning: {doubt}");
     }
     let bar = ProgressBar::new_spinner();
     bar.set_style(

@@ -423,6 +423,8 @@ fn an_import_by_a_clock_that_cannot_be_right_writes_nothing_and_names_both_times
         refused.says(&["clock says", "the newest poll is of", "nothing was written"]);
         assert!(!home.path("bad.csv").exists());
     }
+    let checked = clock.run(&home, &["check"]).exits(0);
+    checked.says(&["warning: this machine's clock says"]);
     // Rows that are not ahead of it are taken, and so are those of a machine whose clock was set.
     home.write("old.csv", format!("{POLLS}{}", row("harbor", at - 2 * DAY)));
     clock.run(&home, &["import", "old.csv"]).exits(0);
