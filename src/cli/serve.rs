@@ -196,7 +196,7 @@ pub fn serve(
     let held = lock::hold(file, Some("serve"))?;
     let files = inspect::files(file, &held, OnDamage::SetAside)?;
     part::clear(file);
-    let backups = upkeep.map(|upkeep| upkeep.backups(file)).transpose()?.flatten();
+    let backups = upkeep.and_then(|upkeep| upkeep.backups(file));
     let hot = Arc::new(HotWindow::default());
     let db = open_writer(file)?;
     inspect::newest(&db)?;

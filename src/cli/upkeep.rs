@@ -96,12 +96,9 @@ impl UpkeepOptions {
     }
 
     /// The folder of backups of `database`, if it has one.
-    ///
-    /// # Errors
-    /// When the folder cannot be used.
-    pub fn backups(&self, database: &Path) -> Result<Option<Arc<BackupFolder>>> {
+    pub fn backups(&self, database: &Path) -> Option<Arc<BackupFolder>> {
         let open = |folder: &PathBuf| BackupFolder::open(folder, database, self.backup_keep.into());
-        Ok(self.backup_dir.as_ref().map(open).transpose()?.map(Arc::new))
+        self.backup_dir.as_ref().map(open).map(Arc::new)
     }
 
     /// Makes backups until the sender is dropped: the first when the newest in the folder is old enough.

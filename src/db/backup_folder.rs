@@ -40,20 +40,9 @@ struct Entry {
 }
 
 impl BackupFolder {
-    /// The backups of `database` in `folder`, which is made if it is missing; `keep` of them stay.
-    ///
-    /// # Errors
-    /// When the folder cannot be made or read.
-    pub fn open(folder: &Path, database: &Path, keep: usize) -> Result<Self> {
-        let failed = |error: std::io::Error| {
-            let folder = folder.display();
-            Error::invalid(format!(
-                "cannot use the backup folder {folder} (check its name and your permissions)"
-            ))
-            .because(error)
-        };
-        fs::create_dir_all(folder).map_err(failed)?;
-        fs::read_dir(folder).map_err(failed)?;
+    /// The backups of `database` in `folder`; `keep` of them stay. The folder may be missing, such as a disk that is
+    /// not there yet: a server must start all the same.
+    pub fn open(folder: &Path, database: &Path, keep: usize) -> Self {
         let stem = database.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let this = Self {
             folder: folder.to_owned(),
@@ -66,7 +55,7 @@ impl BackupFolder {
             made: entries.last().map(|entry| (entry.at, entry.path.clone())),
             count: entries.len(),
         });
-        Ok(this)
+        this
     }
 
     /// The instant in the name of the backup that was made last; at the start of a server, of the last by name.
@@ -83,8 +72,15 @@ impl BackupFolder {
     /// that stays; returns its name.
     ///
     /// # Errors
-    /// As [`backup::copy`].
+    /// As [`backup::copy`], and when the folder cannot be made.
     pub fn make(&self, database: &Path, at: Micros, care: &mut Care<'_>) -> Result<PathBuf> {
+        fs::create_dir_all(&self.folder).map_err(|error| {
+            let folder = self.folder.display();
+            Error::invalid(format!(
+                "cannot use the backup folder {folder} (check its name and your permissions)"
+            ))
+            .because(error)
+        })?;
         part::clear_where(&self.folder, |name| self.parse(name).is_some());
         let path = self.free_name(at);
         backup::copy(database, &path, care)?;
@@ -179,8 +175,9 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let (database, folder) = (home.path().join("my.shop.db"), home.path().join("backups"));
         drop(open_writer(&database).unwrap());
-        let backups = BackupFolder::open(&folder, &database, 2).unwrap();
+        let backups = BackupFolder::open(&folder, &database, 2);
         assert_eq!((backups.newest(), backups.count()), (None, 0));
+        fs::create_dir(&folder).unwrap();
         fs::write(folder.join("my.shop-notes.db"), "").unwrap();
         let mut progress = |_, _| {};
         let mut care = Care {
@@ -211,7 +208,7 @@ mod tests {
         );
         assert_eq!((backups.newest(), backups.count()), (Some(minute(at - 400 * DAY)), 2));
         // The next start knows them by their names alone.
-        let next = BackupFolder::open(&folder, &database, 2).unwrap();
+        let next = BackupFolder::open(&folder, &database, 2);
         assert_eq!((next.newest(), next.count()), (Some(minute(at + DAY)), 2));
     }
 }

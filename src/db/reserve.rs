@@ -114,6 +114,9 @@ fn open(path: &Path) -> io::Result<File> {
 
 /// Really takes the bytes from the disk: a length alone would not.
 fn fill(mut file: &File, from: u64, to: u64) -> io::Result<()> {
+    if to <= from {
+        return Ok(());
+    }
     #[cfg(target_os = "linux")]
     {
         use rustix::fs::{FallocateFlags, fallocate};

@@ -113,6 +113,18 @@ fn every_command_at_a_full_disk_works_or_says_what_is_missing() {
             assert_eq!(disk.run(&["check"]).exits(0).stdout, b"ok\n");
         }
         disk.run(&["backup", "elsewhere.db"]).exits(0);
+        let database = disk.path("s.db").display().to_string();
+        let serve = ["serve", "--database", &database, "--reserve", reserve];
+        if reserve == "0" {
+            disk.run(&["serve", "--listen", "127.0.0.1:0"])
+                .exits(1)
+                .says(&["no space is left"]);
+        } else {
+            let server = Server::start_with(&disk.home, &serve);
+            assert_eq!(server.get("/").status, 200);
+            assert!(server.report("") == whole.0);
+            assert_eq!(server.terminate().code(), Some(0));
+        }
         disk.home.write("many.csv", polls(200_000));
         let folder = disk.path("").display().to_string();
         let folder = folder.trim_end_matches('/');
