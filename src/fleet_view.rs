@@ -276,6 +276,17 @@ impl FleetViews {
         self.pasts.past(db, view.generation, inputs, labels, view.question)
     }
 
+    /// Drops views that are no longer current: each keeps the polls of its time in memory.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn forget_outdated(&self, db: &Connection) -> Result<()> {
+        let generation = generation::current(db)?;
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.retain(|view| view.generation == generation);
+        Ok(())
+    }
+
     /// The fleet at `question`, as the database has it: a kept view, or a new one, for which concurrent callers
     /// wait.
     ///

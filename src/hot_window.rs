@@ -126,7 +126,7 @@ impl Loaded {
         if polls.is_empty() {
             return;
         }
-        // The last write wins: of equal instants the last one is the first of the reversed order, and the sort is stable.
+        // The last write wins: reversed, it comes first of equal instants, and the sort is stable.
         polls.reverse();
         let key = |&(store, poll): &(StoreKey, Poll)| (store, poll.at());
         polls.sort_by_key(key);

@@ -11,6 +11,9 @@ use crate::error::{Error, Result};
 use crate::export;
 use crate::ingest::kind::Kind;
 
+/// How many times larger than the database its rows are as text, at most.
+const TEXT_FACTOR: u64 = 8;
+
 /// The data to export: rows of one kind, or a lake. The subcommands of kinds come from their list.
 #[derive(Debug)]
 enum Subject {
@@ -94,6 +97,13 @@ pub fn run(options: &Options) -> Result<()> {
     };
     match &options.output {
         Some(file) => output::to_file(file, write),
-        None => output::to_stdout_buffered(folder_of(&options.database.file), write),
+        None => {
+            let file = &options.database.file;
+            let bytes = file
+                .metadata()
+                .map_or(0, |facts| facts.len())
+                .saturating_mul(TEXT_FACTOR);
+            output::to_stdout_buffered(folder_of(file), bytes, write)
+        }
     }
 }

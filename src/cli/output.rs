@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::buffered_output;
+use crate::db::disk;
 use crate::db::part::{self, Look};
 use crate::error::{Error, Result};
 
@@ -59,13 +60,13 @@ pub fn to_stdout(write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()>
 }
 
 /// Like [`to_stdout`], but `write` never waits for a pipe or a terminal: unread bytes wait in a temporary file
-/// in `folder`.
+/// in `folder`. If that has no room for some `bytes`, `write` waits all the same.
 ///
 /// # Errors
 /// Those of `write`, and when stdout or a file in `folder` cannot be written.
-pub fn to_stdout_buffered(folder: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
+pub fn to_stdout_buffered(folder: &Path, bytes: u64, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
     require_stdout()?;
-    if is_file(&io::stdout()) {
+    if is_file(&io::stdout()) || !disk::has_bytes(folder, bytes) {
         return to_stdout(write);
     }
     let written = buffered_output::write(&mut io::stdout(), folder, |out| {

@@ -43,6 +43,9 @@ const RETENTION_EVERY: Duration = Duration::from_secs(3600);
 /// How often the machine's clock is compared with the newest poll, beside the requests that do so.
 const CLOCK_EVERY: Duration = Duration::from_secs(60);
 
+/// How often views that nobody can ask for any more are dropped.
+const VIEWS_EVERY: Duration = Duration::from_secs(60);
+
 /// How often past hours are packed.
 const PACKING_EVERY: Duration = Duration::from_secs(600);
 
@@ -232,7 +235,7 @@ pub fn serve(
     };
     let site = Site {
         hot,
-        views,
+        views: Arc::clone(&views),
         backups: backups.clone(),
         hosts: Hosts::new(options.listen, options.hosts.iter().cloned()),
         read_only_pages: options.read_only_pages,
@@ -275,6 +278,10 @@ pub fn serve(
         periodic.push(every(period, "the simulation", move || work(&writer))?);
     }
 
+    let (views, path) = (Arc::clone(&views), file.to_owned());
+    periodic.push(every(VIEWS_EVERY, "the look at old views", move || {
+        views.forget_outdated(&open_reader(&path)?)
+    })?);
     if let Some(upkeep) = upkeep {
         periodic.push(upkeep.keep_reserve(file.to_owned(), Arc::clone(&health))?);
     }

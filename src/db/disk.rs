@@ -102,6 +102,11 @@ pub fn shortage(file: &Path) -> Option<Error> {
     is_short.then(|| no_space_in(folder, "the database"))
 }
 
+/// Whether so many bytes are free in `folder`; true if the system cannot say.
+pub fn has_bytes(folder: &Path, bytes: u64) -> bool {
+    free(folder).is_none_or(|free| free >= bytes)
+}
+
 /// Whether the disk of a database has room for so many of its pages.
 pub(super) fn has_room(db: &Connection, pages: i64) -> Result<bool> {
     let page_bytes: i64 = db.pragma_query_value(None, "page_size", |row| row.get(0))?;

@@ -110,6 +110,7 @@ fn every_command_at_a_full_disk_works_or_says_what_is_missing() {
             let export = ["export", "polls", "--output", "polls.csv"];
             disk.run(&export).exits(0);
             assert!(disk.home.read("polls.csv") == whole.1);
+            assert!(disk.run(&["export", "polls"]).exits(0).stdout == whole.1);
             assert_eq!(disk.run(&["check"]).exits(0).stdout, b"ok\n");
         }
         disk.run(&["backup", "elsewhere.db"]).exits(0);
