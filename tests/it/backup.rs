@@ -169,6 +169,19 @@ fn a_restore_waits_for_no_server_and_sets_aside_what_it_replaces() {
     server.kill();
     let after = home.exports();
     assert!(after != before);
+    // Programs that know nothing of the lock are noticed by SQLite's own.
+    let other = home.sqlite();
+    other
+        .query_row("SELECT count(*) FROM poll", [], |_| Ok(()))
+        .expect("a count");
+    home.run(&["restore", "a.db"])
+        .refuses(&["another program has the database"])
+        .exits(1);
+    drop(other);
+    home.run(&["--database", "no/such/s.db", "restore", "a.db"])
+        .refuses(&["the folder no/such does not exist"])
+        .exits(2);
+    assert!(home.exports() == after);
     home.run(&["restore", "a.db"])
         .exits(0)
         .says(&["the database before it is now"]);
