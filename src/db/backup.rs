@@ -105,6 +105,7 @@ pub fn restore(
     let bytes = part.as_file().metadata().map_err(failed)?.len();
     let aside = set_aside(to, at, alone)?;
     part::publish(part, to).map_err(failed)?;
+    alone.forget_ends();
     Ok((Copied { bytes, newest_poll }, aside))
 }
 

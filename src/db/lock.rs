@@ -126,6 +126,17 @@ impl Held {
     }
 }
 
+impl Alone {
+    /// Forgets the servers that did not stop cleanly: what they left was replaced.
+    pub(super) fn forget_ends(&self) {
+        if let Some(file) = &self.held.shared.lock().file
+            && let Err(error) = replace(file, "")
+        {
+            tracing::warn!(%error, "the lock file could not be written; the next start will speak of an unclean end");
+        }
+    }
+}
+
 impl Drop for Alone {
     fn drop(&mut self) {
         if let Some(file) = &self.held.shared.lock().file {

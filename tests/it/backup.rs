@@ -185,6 +185,8 @@ fn a_restore_waits_for_no_server_and_sets_aside_what_it_replaces() {
     home.run(&["restore", "a.db"])
         .exits(0)
         .says(&["the database before it is now"]);
+    // The unclean end went with the database.
+    assert!(!home.path("store-monitor.db-lock").exists());
     assert!(home.exports() == before);
     let names = home.names();
     let aside = names
