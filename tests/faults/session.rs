@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io::Read;
+use std::net::TcpStream;
 use std::process::Command;
 use std::thread;
 
@@ -37,7 +38,17 @@ pub(crate) struct Poller {
 
 impl Poller {
     pub(crate) fn new(address: &str) -> Self {
-        let raw = Raw::connect(address);
+        Self::of(Raw::connect(address))
+    }
+
+    /// The same; none where the server is gone.
+    pub(crate) fn try_new(address: &str) -> Option<Self> {
+        TcpStream::connect(address)
+            .ok()
+            .map(|stream| Self::of(Raw(stream)))
+    }
+
+    fn of(raw: Raw) -> Self {
         let port = raw.0.local_addr().expect("an address").port();
         Self {
             raw,
