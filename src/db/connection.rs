@@ -24,6 +24,9 @@ const APPLICATION_ID: i32 = 0x5374_6F72;
 /// and storing a report's numbers; larger pages would make a single poll's commit slow.
 pub const PAGE_BYTES: u32 = 8192;
 
+/// How many statements a connection keeps prepared: more than a change uses, which would prepare each anew otherwise.
+const STATEMENTS_KEPT: usize = 64;
+
 /// How long a connection waits for another process's lock before it fails.
 pub const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -251,6 +254,7 @@ pub fn checkpoints_are_external() -> bool {
 
 /// The settings that each connection needs.
 fn configure(db: &Connection) -> rusqlite::Result<()> {
+    db.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
     if checkpoints_are_external() {
         db.pragma_update(None, "wal_autocheckpoint", 0)?;
         db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
