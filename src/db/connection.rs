@@ -33,6 +33,9 @@ pub const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 /// How often the file of a new database is synced while it is filled.
 const FLUSH_PERIOD: Duration = Duration::from_millis(50);
 
+/// How many bytes of pages the reader of a handler keeps. SQLite's own default is four times as many.
+const READER_CACHE_BYTES: i64 = 512 << 10;
+
 /// The size to which a checkpoint cuts the WAL file back.
 const WAL_BYTES_KEPT: i64 = 64 << 20;
 
@@ -148,6 +151,14 @@ pub fn open_reader(file: &Path) -> Result<Connection> {
         return Err(missing(file));
     }
     without_room(file, || open_reader_once(file))
+}
+
+/// Lets a connection keep few pages in memory: a server has a reader for each handler, and the system keeps pages, too.
+///
+/// # Errors
+/// When the setting is refused.
+pub fn keep_few_pages(db: &Connection) -> Result<()> {
+    Ok(db.pragma_update(None, "cache_size", -(READER_CACHE_BYTES >> 10))?)
 }
 
 /// Runs `open`; if the disk is full and the reserve empty, the file is opened as one that nobody changes.

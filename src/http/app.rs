@@ -11,7 +11,7 @@ use super::locale::Locale;
 use super::uploads::Uploads;
 use crate::clock;
 use crate::db::backup_folder::BackupFolder;
-use crate::db::connection::{folder_of, open_reader};
+use crate::db::connection::{folder_of, keep_few_pages, open_reader};
 use crate::db::fit::FitCache;
 use crate::db::polls;
 use crate::db::writer::Writer;
@@ -159,7 +159,9 @@ impl App {
                     ErrorKind::Invalid | ErrorKind::Failed => error.of_kind(ErrorKind::Broken),
                     _ => error,
                 });
-                Ok(none.insert(opened?))
+                let opened = opened?;
+                keep_few_pages(&opened)?;
+                Ok(none.insert(opened))
             }
         }
     }
