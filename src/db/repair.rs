@@ -1,7 +1,7 @@
 //! The repair of a damaged database: what is derived is made again; of rows, it says what is lost.
 //!
-//! Three copies of an hour's polls vote: its rows, its digest, and its packed form if there is one. Rows that differ are
-//! written again if the other two agree. Otherwise the rows that are there count from now on.
+//! Three copies of an hour's polls vote: its rows, its digest, and its packed form if there is one. Rows that differ
+//! are written again if the other two agree. Otherwise the rows that are there count from now on.
 
 use rusqlite::Connection;
 
