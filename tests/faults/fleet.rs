@@ -58,7 +58,7 @@ pub(crate) fn batch(number: usize, polls: usize) -> Vec<String> {
     let poll = |poll: usize| {
         // The last two stores are for removal.
         let store = poll % (STORES - 2);
-        let status = if (number + poll) % 9 == 0 {
+        let status = if (number + poll).is_multiple_of(9) {
             "inactive"
         } else {
             "active"

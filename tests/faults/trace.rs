@@ -354,12 +354,16 @@ fn quoted(arguments: &str) -> Vec<Vec<u8>> {
 
 /// Bytes from `\x41\x42`; others stand for themselves.
 fn unescaped(text: &str) -> Vec<u8> {
-    let digit = |byte: u8| char::from(byte).to_digit(16).expect("a digit") as u8;
+    let digit = |byte: u8| match byte {
+        b'0'..=b'9' => byte - b'0',
+        b'a'..=b'f' => byte - b'a' + 10,
+        _ => panic!("{} is no digit", char::from(byte)),
+    };
     let mut bytes = Vec::with_capacity(text.len() / 4);
     let mut rest = text.as_bytes();
     while let [first, more @ ..] = rest {
         if let (b'\\', [b'x', high, low, after @ ..]) = (first, more) {
-            bytes.push(digit(*high) << 4 | digit(*low));
+            bytes.push((digit(*high) << 4) | digit(*low));
             rest = after;
         } else {
             bytes.push(*first);
