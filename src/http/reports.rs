@@ -39,6 +39,11 @@ pub fn trigger(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     if let Some(doubt) = doubt {
         told["note"] = format!("{doubt}; so the report is as of the newest poll").into();
     }
+    if jobs.is_volatile(id) {
+        told["note"] = "the disk is full, so this report is kept in memory until there is room; a restart before that \
+                        forgets it"
+            .into();
+    }
     let answer = Response::json(202, &told);
     Ok(answer
         .with("Location", format!("/get_report/{id}"))

@@ -17,6 +17,7 @@ mod ending;
 mod job;
 mod recent;
 mod unstored;
+mod volatile;
 mod worker;
 
 use std::path::PathBuf;
@@ -45,6 +46,7 @@ pub use job::Recipe;
 use job::{Job, Permit, Run, Task};
 use recent::RecentProducts;
 use unstored::{Failures, Retries, Unstored};
+use volatile::Volatile;
 use worker::Worker;
 
 /// How long a trigger waits for its report before the report gets a row that says `Running`. A person does not
@@ -121,6 +123,8 @@ pub struct Jobs {
     recent: Arc<RecentProducts>,
     /// Reports that have failed while their rows still say Running.
     failures: Arc<Failures>,
+    /// Reports that a full disk keeps out of the database.
+    volatile: Arc<Volatile>,
     writer: Writer,
     limits: Limits,
 }
@@ -141,6 +145,7 @@ impl Jobs {
             stopping: Arc::default(),
             recent: Arc::default(),
             failures: Arc::default(),
+            volatile: Arc::default(),
             writer,
             limits,
         };
@@ -191,6 +196,7 @@ impl Jobs {
             records: records.clone(),
             arrivals,
             failures: Arc::clone(&this.failures),
+            volatile: Arc::clone(&this.volatile),
             patience: limits.outcome_patience,
         };
         let failed = |error| Error::failed("cannot start a report thread").because(error);
@@ -219,7 +225,7 @@ impl Jobs {
     }
 
     /// Triggers a report; returns its id, once it is in the database, and its state there. `db` is a
-    /// reader.
+    /// reader. On a full disk the report is made and kept in memory: see [`is_volatile`](Self::is_volatile).
     ///
     /// # Errors
     /// [`ErrorKind::Unavailable`](crate::error::ErrorKind) when the queue is full; any failure to write the
@@ -260,6 +266,12 @@ impl Jobs {
             let task = Arc::clone(&task);
             self.writer.try_write(move |db| task.add(db))
         });
+        if let Err(error) = &added
+            && error.kind() == ErrorKind::NoSpace
+        {
+            self.volatile.admit(task.triggered());
+            return Ok((task.id, ReportState::Running));
+        }
         refused.store(added.is_err(), Ordering::SeqCst);
         match added {
             Ok(()) => {
@@ -298,6 +310,9 @@ impl Jobs {
         if let Some(recent) = self.recent(id, format) {
             return Ok(Some(recent));
         }
+        if let Some(product) = self.volatile.product(id) {
+            return Ok(Some(product.render(format)));
+        }
         Ok(match reports::kept(db, id)? {
             None => None,
             Some(Kept::Csv(csv)) => match format {
@@ -312,7 +327,16 @@ impl Jobs {
     /// # Errors
     /// [`ErrorKind::NotFound`](crate::error::ErrorKind) when there is none.
     pub fn find(&self, db: &Connection, id: Uuid) -> Result<Report> {
-        reports::find(db, id).map(|report| self.failures.correct(report))
+        match reports::find(db, id) {
+            Err(error) if error.kind() == ErrorKind::NotFound => self.volatile.find(id).ok_or(error),
+            found => found.map(|report| self.failures.correct(report)),
+        }
+    }
+
+    /// Whether a report is in memory alone, because the disk is full. It is stored once there is room; a restart before
+    /// that forgets it.
+    pub fn is_volatile(&self, id: Uuid) -> bool {
+        self.volatile.find(id).is_some()
     }
 
     /// The newest reports first, at most `limit`; with `before`, only those that arrived before that
@@ -321,12 +345,15 @@ impl Jobs {
     /// # Errors
     /// When the database cannot be read, or has no report `before`.
     pub fn list(&self, db: &Connection, before: Option<Uuid>, limit: u32) -> Result<Vec<Report>> {
-        let before = before.map(|id| reports::find(db, id)).transpose()?;
+        let before = before.map(|id| self.find(db, id)).transpose()?;
+        let mut all = match before {
+            None => self.volatile.list(),
+            Some(_) => Vec::new(),
+        };
         let reports = reports::list(db, before.map(|report| report.number), limit)?;
-        Ok(reports
-            .into_iter()
-            .map(|report| self.failures.correct(report))
-            .collect())
+        all.extend(reports.into_iter().map(|report| self.failures.correct(report)));
+        all.truncate(limit as usize);
+        Ok(all)
     }
 
     /// The number of reports in each state; a state without any is left out.
@@ -334,7 +361,14 @@ impl Jobs {
     /// # Errors
     /// When the database cannot be read.
     pub fn counts(&self, db: &Connection) -> Result<Vec<(ReportState, i64)>> {
-        Ok(unstored::corrected(reports::counts(db)?, &self.failures))
+        let mut counts = unstored::corrected(reports::counts(db)?, &self.failures);
+        for report in self.volatile.list() {
+            match counts.iter_mut().find(|(state, _)| *state == report.state) {
+                Some((_, count)) => *count += 1,
+                None => counts.push((report.state, 1)),
+            }
+        }
+        Ok(counts)
     }
 
     /// How many reports wait for a worker.

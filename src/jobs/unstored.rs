@@ -12,6 +12,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 use uuid::Uuid;
 
 use super::ending::{Ended, Ending, Records};
+use super::volatile::Volatile;
 use crate::db::reports::{self, Report, ReportState};
 use crate::db::writer::Outcome;
 use crate::error::Error;
@@ -109,6 +110,7 @@ pub(super) struct Retries {
     pub(super) records: Records,
     pub(super) arrivals: Receiver<Unstored>,
     pub(super) failures: Arc<Failures>,
+    pub(super) volatile: Arc<Volatile>,
     pub(super) patience: Duration,
 }
 
@@ -122,7 +124,10 @@ impl Retries {
                 Some(pause) => self.arrivals.recv_timeout(pause),
             };
             match arrival {
-                Ok(arrival) => waiting.push(arrival),
+                Ok(arrival) => {
+                    self.volatile.end(&arrival.ended);
+                    waiting.push(arrival);
+                }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
@@ -165,6 +170,7 @@ impl Retries {
         match result {
             Some(Ok(())) => {
                 self.failures.all().remove(&id);
+                self.volatile.forget(id);
                 if unstored.refusals > 0 {
                     tracing::info!(%id, refusals = unstored.refusals, "the end of a report is stored at last");
                 }
@@ -174,7 +180,9 @@ impl Retries {
                 unstored.commit = None;
                 unstored.refuse(&error);
                 *last_error = error.to_string();
-                if unstored.since.elapsed() >= self.patience {
+                self.volatile.end(&unstored.ended);
+                // One that memory alone has is complete for its clients, however long the disk is full.
+                if unstored.since.elapsed() >= self.patience && self.volatile.find(id).is_none() {
                     self.give_up(unstored, &error.to_string());
                 }
             }
@@ -211,6 +219,7 @@ impl Retries {
         *ending = Ending::Failed(reason);
         unstored.ended.finished_at = finished_at;
         unstored.pause = PAUSE_MIN;
+        self.volatile.end(&unstored.ended);
     }
 
     /// Gives up the oldest products if all together are too large.

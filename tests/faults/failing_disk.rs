@@ -65,7 +65,13 @@ fn system_calls(kind: &str) -> &str {
 }
 
 /// The same command, in which calls on the database's files fail.
-fn failing(home: &Home, command: &Command, calls: &str, error: &str, when: &str) -> Command {
+pub(crate) fn failing(
+    home: &Home,
+    command: &Command,
+    calls: &str,
+    error: &str,
+    when: &str,
+) -> Command {
     let inject = format!("inject={calls}:error={error}:when={when}");
     let trace = format!("trace={calls}");
     let names = ["", "-wal", "-journal"].map(|end| {

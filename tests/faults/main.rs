@@ -5,6 +5,7 @@
 mod bit_flips;
 mod disk;
 mod failing_disk;
+mod first_start;
 mod fleet;
 #[path = "../it/harness.rs"]
 #[allow(dead_code)]

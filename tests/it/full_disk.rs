@@ -198,6 +198,17 @@ fn a_server_on_a_full_disk_answers_507_reads_on_and_digs_itself_out() {
     eventually("the condition is told", || {
         conditions().contains("no_space").then_some(())
     });
+    // A report is made all the same, whether its row still fits or not.
+    disk.fill();
+    let volatile = server.trigger("");
+    let made = server.wait_for_report(&volatile);
+    let text = made.body.iter().filter(|&&byte| byte == b'\n').count();
+    assert_eq!(
+        (made.status, text),
+        (200, report.iter().filter(|&&byte| byte == b'\n').count())
+    );
+    let listed = server.get("/api/reports").json().to_string();
+    assert!(listed.contains(&volatile), "{listed}");
     // A deletion has the reserve.
     let stores = server.get("/api/stores?limit=1").json();
     let id = stores["stores"][0]["id"]
@@ -222,6 +233,14 @@ fn a_server_on_a_full_disk_answers_507_reads_on_and_digs_itself_out() {
         200
     );
     assert!(server.report("") != report);
+    eventually("the report is stored", || {
+        let find = "SELECT count(*) FROM report WHERE id = ?1 AND state = 'Complete'";
+        let db = rusqlite::Connection::open(&database).expect("a database");
+        let count: i64 = db
+            .query_row(find, [&id], |row| row.get(0))
+            .expect("a count");
+        (count == 1).then_some(())
+    });
     assert_eq!(server.terminate().code(), Some(0));
     assert_eq!(disk.run(&["check"]).exits(0).stdout, b"ok\n");
 }
