@@ -192,7 +192,7 @@ pub fn newest(db: &Connection) -> Result<()> {
 /// When the database cannot be read.
 pub fn diagnosis(db: &Connection, file: &Path, held: &Held, files: &Files, now: i64) -> Result<Vec<String>> {
     let number = |pragma| db.pragma_query_value(None, pragma, |row| row.get::<_, u64>(0));
-    let mib = |bytes: u64| format!("{}.{} MiB", bytes >> 20, (bytes & 0xf_ffff) * 10 >> 20);
+    let mib = |bytes: u64| format!("{}.{} MiB", bytes >> 20, ((bytes & 0xf_ffff) * 10) >> 20);
     let size = number("page_count")? * number("page_size")?;
     let newest = poll_table::newest(db)?;
     let log = match files.log {

@@ -92,7 +92,7 @@ fn one_flipped_bit_in_the_log_of_a_kill_loses_nothing() {
     let log = fs::read(home.path("store-monitor.db-wal")).expect("a log");
     // In the data of a frame in the middle; the low bits of a word tell which one it was.
     let mut flipped = log.clone();
-    flipped[log.len() / 2 & !3] ^= 4;
+    flipped[(log.len() / 2) & !3] ^= 4;
     fs::write(home.path("store-monitor.db-wal"), flipped).expect("written");
     home.run(&["check"]).exits(1).says(&["1 fault"]);
     assert_eq!(kept(&home), 50);
