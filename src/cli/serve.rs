@@ -17,7 +17,7 @@ use crate::clock;
 use crate::db::connection::{checkpoints_are_external, leave_checkpoints, open_reader, open_writer};
 use crate::db::inspect::{self, OnDamage};
 use crate::db::writer::Writer;
-use crate::db::{forget, lock, packed, part, polls};
+use crate::db::{digest, forget, lock, packed, part, polls};
 use crate::error::{Error, Result};
 use crate::fleet_view::FleetViews;
 use crate::health::Condition;
@@ -203,6 +203,7 @@ pub fn serve(
     let hot = Arc::new(HotWindow::default());
     let db = open_writer(file)?;
     inspect::newest(&db)?;
+    digest::verify_fleet(&db)?;
     for line in inspect::diagnosis(&db, file, &held, &files, now.now_us())? {
         tracing::info!("{line}");
     }
