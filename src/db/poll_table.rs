@@ -1,6 +1,8 @@
 //! The table `poll`: its newest row, a range of rows, adding and removing, with the digests of the hours. It leaves
 //! packed hours alone.
 
+use std::iter;
+
 use rusqlite::{CachedStatement, Connection};
 
 use super::Changed;
@@ -215,17 +217,30 @@ impl<'db> Upsert<'db> {
                 ..Changed::default()
             });
         }
+        // Of several rows it says which are new; for that, SQLite makes a table of its own.
+        let returning = if self.rows > 1 {
+            "RETURNING at, store, active"
+        } else {
+            ""
+        };
         let insert = prepare(db, &mut self.insert, || {
             format!(
-                "INSERT INTO poll VALUES {} ON CONFLICT DO NOTHING RETURNING at, store, active",
+                "INSERT INTO poll VALUES {} ON CONFLICT DO NOTHING {returning}",
                 values()
             )
         })?;
         let mut new = 0;
-        execute(insert, chunk, |at, store, status| {
-            digests.add(at, store, status);
-            new += 1;
-        })?;
+        if let [poll] = chunk {
+            bind(insert, chunk)?;
+            let inserted = insert.raw_execute()?;
+            digests.add_polls(iter::repeat_n(poll, inserted));
+            new = inserted as u64;
+        } else {
+            execute(insert, chunk, |at, store, status| {
+                digests.add(at, store, status);
+                new += 1;
+            })?;
+        }
         let mut replaced = 0;
         if new < rows {
             let correct = prepare(db, &mut self.correct, || {
