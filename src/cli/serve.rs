@@ -299,6 +299,7 @@ pub fn serve(
         tracing::info!(signal, "this signal changes nothing: nothing is reloaded yet");
     }
     let (stopped, done) = bounded(1);
+    let watch = Arc::clone(writer.watch());
     let stop = spawn("stop", move || {
         server.stop();
         drop((writer, periodic));
@@ -307,9 +308,16 @@ pub fn serve(
             let _ = worker.join();
         }
         // The last handle on the writer is gone, so its thread ends and returns the connection.
-        let checkpoint = |db: rusqlite::Connection| match checkpoints_are_external() {
-            true => Ok(()),
-            false => db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())),
+        let checkpoint = |db: rusqlite::Connection| {
+            if !watch.owns_log() {
+                // Open until the process ends: closing it would delete the other log.
+                std::mem::forget(db);
+                return Ok(());
+            }
+            match checkpoints_are_external() {
+                true => Ok(()),
+                false => db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())),
+            }
         };
         match writer_thread.join().map(checkpoint) {
             Ok(Ok(())) => {}

@@ -56,6 +56,14 @@ impl Watch {
         Ok(())
     }
 
+    /// Whether the log is still the one that was opened. If it is another database's, the connection must not be
+    /// closed: SQLite would delete that log by its name.
+    pub fn owns_log(&self) -> bool {
+        let is_log = |file: &Path| file.as_os_str().as_encoded_bytes().ends_with(b"-wal");
+        let mut logs = self.files.iter().filter(|(file, _)| is_log(file));
+        logs.all(|(file, known)| identity(file) == Some(*known))
+    }
+
     /// The health that it reports to.
     pub fn health(&self) -> &Arc<Health> {
         &self.health

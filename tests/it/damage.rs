@@ -75,6 +75,24 @@ fn a_database_that_is_removed_or_replaced_under_a_server_is_noticed_before_an_an
 }
 
 #[test]
+fn a_database_that_takes_the_place_of_another_keeps_its_own_log() {
+    let home = Home::seeded();
+    let server = Server::start(&home);
+    assert_eq!(send(&server, 0).status, 200);
+    // Another database, whose newest polls are in its log.
+    let other = killed(5);
+    for end in ["", "-wal", "-shm"] {
+        let name = format!("{DATABASE}{end}");
+        fs::copy(other.path(&name), home.path("new")).expect("a copy");
+        fs::rename(home.path("new"), home.path(&name)).expect("replaced");
+    }
+    assert_eq!(send(&server, 9).status, 503);
+    assert_eq!(server.terminate().code(), Some(1));
+    assert_eq!(kept(&home), 5);
+    assert_eq!(home.print(&["check"]), b"ok\n");
+}
+
+#[test]
 fn a_removed_database_is_noticed_even_if_nobody_writes() {
     let home = Home::seeded();
     let server = Server::start(&home);
