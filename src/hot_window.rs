@@ -36,8 +36,9 @@ const SLACK: Micros = 6 * HOUR;
 /// ends a week before `as_of`.
 pub const PRESENT: Micros = 6 * DAY;
 
-/// How many polls wait until memory follows them, unless a report asks earlier.
-const WAITING_POLLS: usize = 1 << 13;
+/// How many polls wait until memory follows them, unless a report asks earlier. Each follow copies most of the window,
+/// and the writer waits for it: an hour of 14,000 stores should not need one.
+const WAITING_POLLS: usize = 1 << 16;
 
 /// How many changes wait until then: most have one poll, and each takes some hundred bytes.
 const WAITING_CHANGES: usize = 1 << 10;
