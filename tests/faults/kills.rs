@@ -87,7 +87,7 @@ fn kill_servers(kills: usize, seed: u64) -> Vec<String> {
                 ..Promises::default()
             };
         }
-        let server = Server::start(&home);
+        let server = Server::start_with(&home, &["serve", "--keep-reports", "1000000"]);
         let address = server.client.address.clone();
         let first = (kill % KILLS_A_HOME) * 600;
         let clients: Vec<_> = (0..3)
