@@ -59,7 +59,7 @@ mod descriptors {
     }
 }
 
-/// Elsewhere nobody looks.
+/// Other systems: a closed stdout is not noticed.
 #[cfg(not(target_os = "linux"))]
 mod descriptors {
     pub(super) fn stdout_was_closed() -> bool {

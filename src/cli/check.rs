@@ -70,7 +70,7 @@ pub fn run(options: &Options) -> Result<()> {
     let mut findings: Vec<String> = torn
         .into_iter()
         .chain(files.damage)
-        .chain(check::kept_log(file))
+        .chain(inspect::kept_log(file))
         .collect();
     findings.extend(check::findings(&db, &mut |part| bar.set_message(part.to_owned())));
     if options.deep {

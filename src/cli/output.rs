@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 /// Whether stdout was closed when the process began. By then it is `/dev/null`: the standard library opens it.
 static STDOUT_IS_CLOSED: AtomicBool = AtomicBool::new(false);
 
-/// Notes that nobody gave this process a stdout.
+/// Records that this process began without a stdout.
 pub fn mark_stdout_closed() {
     STDOUT_IS_CLOSED.store(true, Ordering::Relaxed);
 }

@@ -43,7 +43,7 @@ const RETENTION_EVERY: Duration = Duration::from_secs(3600);
 /// How often the machine's clock is compared with the newest poll, beside the requests that do so.
 const CLOCK_EVERY: Duration = Duration::from_secs(60);
 
-/// How often views that nobody can ask for any more are dropped.
+/// How often outdated views of the fleet are dropped.
 const VIEWS_EVERY: Duration = Duration::from_secs(60);
 
 /// How often past hours are packed.

@@ -71,7 +71,7 @@ pub fn copy(from: &Path, to: &Path, care: &mut Care<'_>) -> Result<Copied> {
     Ok(Copied { bytes, newest_poll })
 }
 
-/// Puts the backup `from` in the place of the database `to`, which nobody else may have open; an older version is
+/// Puts the backup `from` in the place of the database `to`, which no other process may have open; an older version is
 /// brought up to date. Returns the copy's facts and where the database before it is now, if there was one.
 ///
 /// # Errors

@@ -4,9 +4,7 @@
 
 use rusqlite::Connection;
 
-use std::path::Path;
-
-use super::{digest, inspect, packed, poll_table, reports, schedules};
+use super::{digest, packed, poll_table, reports, schedules};
 use crate::civil;
 use crate::error::Result;
 use crate::uptime::interval::HOUR;
@@ -75,11 +73,6 @@ fn kept_reports(db: &Connection, findings: &mut Vec<String>) -> Result<()> {
             .map(|id| format!("report {id} is damaged (`check --repair` deletes it)")),
     );
     Ok(())
-}
-
-/// A damaged log that was kept beside the database.
-pub fn kept_log(file: &Path) -> Option<String> {
-    inspect::kept_log(file)
 }
 
 /// Adds findings of one kind, as many as are listed.

@@ -161,7 +161,7 @@ pub fn keep_few_pages(db: &Connection) -> Result<()> {
     Ok(db.pragma_update(None, "cache_size", -(READER_CACHE_BYTES >> 10))?)
 }
 
-/// Runs `open`; if the disk is full and the reserve empty, the file is opened as one that nobody changes.
+/// Runs `open`; if the disk is full and the reserve empty, the file is opened as immutable.
 fn without_room(file: &Path, open: impl Fn() -> Result<Connection>) -> Result<Connection> {
     match with_reserve(file, open) {
         // Without a log and without others, a reader needs no shared memory.
@@ -178,13 +178,13 @@ fn with_reserve<T>(file: &Path, open: impl Fn() -> Result<T>) -> Result<T> {
     }
 }
 
-/// Whether all changes are in the database itself, and nobody makes others.
+/// Whether the log is empty and no other process has the database.
 fn is_at_rest(file: &Path) -> bool {
     let log_bytes = beside(file, "-wal").metadata().map_or(0, |facts| facts.len());
     log_bytes == 0 && !lock::others(file)
 }
 
-/// Opens a file that nobody changes, without any other file.
+/// Opens the file as immutable: SQLite then needs no log and no shared memory beside it.
 pub(super) fn open_immutable(file: &Path) -> Result<Connection> {
     let escape = |text: &str| text.replace('%', "%25").replace('?', "%3f").replace('#', "%23");
     let uri = file.to_str().map(|path| format!("file:{}?immutable=1", escape(path)));

@@ -1,4 +1,4 @@
-//! Digests: what rows add up to. They tell when a disk has changed rows that nobody wrote.
+//! Digests: what rows add up to. They tell when rows changed on the disk without a write.
 //!
 //! The digest of a set of rows is the sum of the hashes of its rows, so it does not depend on their order, and a change
 //! of one row changes it without a look at the others. It changes in the transaction that changes the rows. A reader

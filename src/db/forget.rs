@@ -131,7 +131,7 @@ pub fn prune(db: &mut Connection, before: Micros) -> Result<u64> {
     Ok(total)
 }
 
-/// Forgetting that nobody asked for by its instant, and that would cost more than half of the polls.
+/// The refusal of a retention by days that would forget more than half of the polls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooMany {
     /// How many polls would go.

@@ -95,7 +95,7 @@ fn aside(file: &Path) -> PathBuf {
 }
 
 /// A sentence about a damaged log that an earlier start kept.
-pub(super) fn kept_log(file: &Path) -> Option<String> {
+pub fn kept_log(file: &Path) -> Option<String> {
     let aside = aside(file);
     aside.exists().then(|| {
         format!(

@@ -7,8 +7,9 @@
 //! [`idempotency`] the answers already given. [`forget`] deletes; [`made_up`] tells a first visitor's made-up stores
 //! from real ones. [`disk`] refuses a load without room, and [`reserve`] keeps some; [`watch`] sees that the file is
 //! still there. [`lock`] tells which processes have it; [`part`] makes files that appear whole; [`backup`] copies the
-//! database, and [`backup_folder`] keeps a server's copies. [`writer`] is a server's only way to change data.
-//! [`check`] verifies every invariant that the schema cannot express.
+//! database, and [`backup_folder`] keeps a server's copies. [`inspect`] looks at the files before they are opened,
+//! and `log_file` at the write-ahead log. [`writer`] is a server's only way to change data. [`check`] verifies every
+//! invariant that the schema cannot express, and [`repair`] mends what it finds.
 //!
 //! Functions take a connection. If one needs a transaction, the caller has opened it: [`write()`] for changes,
 //! [`read`] for a consistent view.

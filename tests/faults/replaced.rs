@@ -53,6 +53,11 @@ fn a_file_that_is_taken_away_is_noticed_before_the_next_answer() {
             let health = server.client.get("/health");
             (health.status == 503).then_some(health)
         });
+        for page in ["/", "/api/stores"] {
+            assert_eq!(server.client.get(page).status, 503, "{what}: {page}");
+        }
+        let (status, answer, _) = poller.ask("POST", "/trigger_report", "", "");
+        assert_eq!(status, 503, "{what}: {answer}");
         assert!(
             health.text().contains("while the server had it open"),
             "{what}: {}",

@@ -34,47 +34,6 @@ fn kept(home: &Home) -> usize {
 }
 
 #[test]
-fn a_database_that_is_removed_or_replaced_under_a_server_is_noticed_before_an_answer() {
-    type Change = fn(&Home);
-    let changes: [(&str, Change); 4] = [
-        ("removed", |home| {
-            fs::remove_file(home.path(DATABASE)).expect("removed");
-        }),
-        ("replaced", |home| {
-            fs::copy(home.path(DATABASE), home.path("copy.db")).expect("a copy");
-            fs::rename(home.path("copy.db"), home.path(DATABASE)).expect("replaced");
-        }),
-        ("removed", |home| {
-            fs::remove_file(home.path("store-monitor.db-wal")).expect("removed");
-        }),
-        ("removed", |home| {
-            fs::remove_file(home.path("store-monitor.db-shm")).expect("removed");
-        }),
-    ];
-    for (word, change) in changes {
-        let home = Home::seeded();
-        let server = Server::start(&home);
-        assert_eq!(send(&server, 0).status, 200);
-        change(&home);
-        let refused = send(&server, 1);
-        assert_eq!(refused.status, 503, "{}", refused.text());
-        assert!(refused.text().contains(word), "{}", refused.text());
-        for path in ["/health", "/api/stores", "/"] {
-            let answer = server.get(path);
-            assert_eq!(answer.status, 503, "{path}: {}", answer.text());
-        }
-        assert!(server.get("/health").text().contains(word));
-        assert_eq!(server.request("POST", "/trigger_report").status, 503);
-        assert_eq!(server.terminate().code(), Some(1));
-        let log = home.text("server.log");
-        let loud = log
-            .lines()
-            .filter(|line| line.contains("database_replaced"));
-        assert_eq!(loud.count(), 1, "{log}");
-    }
-}
-
-#[test]
 fn a_database_that_takes_the_place_of_another_keeps_its_own_log() {
     let home = Home::seeded();
     let server = Server::start(&home);

@@ -257,10 +257,10 @@ impl Frame {
                             Doubt::BeforeBuild(_) => { "but this program was made later. " }
                         }
                         "So newer checks must wait until the clock is set, and pages show the newest that are there."
-                        @if matches!(doubt, Doubt::BeforePoll(_)) {
-                            " If the clock is right, that check has a wrong date: take it back at the end of the page of "
-                            a href="/stores?sort=last_poll&order=desc" { "its store" } ", the first of that list."
-                        }
+                    }
+                    @if matches!(doubt, Doubt::BeforePoll(_)) {
+                        p { "If the clock is right, that check has a wrong date. Take it back at the end of its store's page." }
+                        a href="/stores?sort=last_poll&order=desc" { "Stores by their newest check" }
                     }
                 }
             }
