@@ -18,8 +18,8 @@ use super::{Changed, generation};
 use crate::error::Result;
 use crate::parallel;
 use crate::uptime::fleet::StoreKey;
-use crate::uptime::history::History;
-use crate::uptime::history_builder::Builder;
+use crate::uptime::history::{History, StoreBlock};
+use crate::uptime::history_builder::{Builder, lay_out};
 use crate::uptime::interval::Interval;
 use crate::uptime::poll::Poll;
 
@@ -54,9 +54,46 @@ pub struct Added {
 /// # Errors
 /// When the database cannot be read.
 pub fn history(view: &Connection, span: Interval, threads: usize) -> Result<History> {
+    let (packed, rows) = read(view, span, threads)?;
+    Ok(Builder::finish(&packed, &rows, threads))
+}
+
+/// What a reading may take.
+#[derive(Clone, Copy, Debug)]
+pub struct ReadLimits {
+    /// How many threads read and call `each`.
+    pub threads: usize,
+    /// How many bytes of polls are in memory at a time. One block is read, however large it is.
+    pub memory_max: usize,
+}
+
+/// The polls within `span` of `stores`, whose keys are sorted, as `view` sees them: a block at a time.
+///
+/// `each` receives every block that has one of the stores, also one without polls; it may hold polls of other stores,
+/// too. The answers come in the order of the blocks. `view` is a connection inside a read transaction.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn by_blocks<T: Send>(
+    view: &Connection,
+    span: Interval,
+    stores: &[StoreKey],
+    limits: ReadLimits,
+    each: impl Fn(&StoreBlock) -> T + Sync,
+) -> Result<Vec<T>> {
+    let mut blocks: Vec<_> = stores.iter().map(|&store| StoreBlock::number_of(store)).collect();
+    blocks.dedup();
+    let (packed, rows) = read(view, span, limits.threads)?;
+    Ok(parallel::map(limits.threads, blocks, |number| {
+        each(&lay_out(&packed, &rows, number))
+    }))
+}
+
+/// The polls within `span`: packed hours as stored, and polls gathered from rows.
+fn read(view: &Connection, span: Interval, threads: usize) -> Result<(Vec<PackedHours>, Vec<Builder>)> {
     let parts = split(view, span, threads)?;
     let Some((last, others)) = parts.split_last() else {
-        return Ok(History::default());
+        return Ok(Default::default());
     };
     let file = view.path().filter(|file| !file.is_empty()); // Memory has no second view.
     let parts = match file.map(Path::new) {
@@ -68,8 +105,7 @@ pub fn history(view: &Connection, span: Interval, threads: usize) -> Result<Hist
         Some(parts) => parts,
         None => vec![read_part(view, span)?],
     };
-    let (packed, rows): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
-    Ok(Builder::finish(&packed, &rows, threads))
+    Ok(parts.into_iter().unzip())
 }
 
 /// Cuts the part of `span` that holds polls into pieces of equal length.

@@ -88,7 +88,7 @@ impl Fleet {
     }
 
     /// The keys from `first` to `last` of the whole fleet, sorted, with their stores' patterns.
-    pub(super) fn with_keys(&self, first: StoreKey, last: StoreKey) -> &[(StoreKey, PatternIndex)] {
+    pub fn with_keys(&self, first: StoreKey, last: StoreKey) -> &[(StoreKey, PatternIndex)] {
         let from = self.keys.partition_point(|&(key, _)| key < first);
         let to = self.keys.partition_point(|&(key, _)| key <= last);
         &self.keys[from..to]

@@ -34,24 +34,66 @@ struct Block {
     recent: Vec<(u8, Poll)>,
 }
 
-/// Polls laid out by store, end to end.
+/// Polls that stay, and what is derived from them.
 #[derive(Debug, Default)]
 struct Settled {
-    /// The end of each store's polls in `polls`; empty if there are none.
-    ends: Vec<u32>,
-    polls: Vec<Poll>,
+    laid: LaidOut,
     /// The flips of these polls.
     flips: FlipCache,
 }
 
+/// The polls of a block's stores, laid out by store, end to end.
+#[derive(Debug, Default)]
+pub(super) struct LaidOut {
+    /// The end of each store's polls in `polls`; empty if there are none.
+    pub(super) ends: Vec<u32>,
+    pub(super) polls: Vec<Poll>,
+}
+
+/// One block of stores with their polls: what a reader of a long span has in memory at a time.
+#[derive(Debug, Default)]
+pub struct StoreBlock {
+    pub(super) number: usize,
+    pub(super) laid: LaidOut,
+}
+
+impl StoreBlock {
+    /// The number of the block that `store` is in; the blocks of rising keys have rising numbers.
+    pub fn number_of(store: StoreKey) -> usize {
+        place(store).0
+    }
+
+    /// The number of this block.
+    pub fn number(&self) -> usize {
+        self.number
+    }
+
+    /// The polls of `store`, sorted, with distinct instants; none if it is in another block.
+    pub fn of(&self, store: StoreKey) -> &[Poll] {
+        match place(store) {
+            (block, slot) if block == self.number => self.laid.of(slot),
+            _ => &[],
+        }
+    }
+
+    /// How many polls it holds.
+    pub fn len(&self) -> usize {
+        self.laid.polls.len()
+    }
+
+    /// Whether it holds no polls.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
 impl History {
-    /// A history of blocks that are laid out by store: the end of each store's polls, and the polls.
-    pub(super) fn from_blocks(blocks: impl IntoIterator<Item = (Vec<u32>, Vec<Poll>)>) -> Self {
-        let block = |(ends, polls)| {
+    /// A history of all blocks up to the last, in order.
+    pub(super) fn from_blocks(blocks: impl IntoIterator<Item = StoreBlock>) -> Self {
+        let block = |StoreBlock { laid, .. }| {
             Arc::new(Block {
                 settled: Arc::new(Settled {
-                    ends,
-                    polls,
+                    laid,
                     flips: FlipCache::default(),
                 }),
                 recent: Vec::new(),
@@ -68,7 +110,7 @@ impl History {
         let Some(block) = self.blocks.get(block) else {
             return &[];
         };
-        let polls = block.settled.of(slot);
+        let polls = block.settled.laid.of(slot);
         let recent = block.recent(slot);
         let polls = if recent.is_empty() {
             polls
@@ -116,7 +158,7 @@ impl History {
             let last = first | StoreKey::from(u8::MAX);
             for &(key, pattern) in fleet.with_keys(first, last) {
                 let (_, slot) = place(key);
-                flips.add(slot, settled.of(slot), business.of(pattern), rule);
+                flips.add(slot, settled.laid.of(slot), business.of(pattern), rule);
             }
             flips.shrink();
             flips
@@ -148,7 +190,7 @@ impl History {
     pub fn len(&self) -> usize {
         self.blocks
             .iter()
-            .map(|block| block.settled.polls.len() + block.recent.len())
+            .map(|block| block.settled.laid.polls.len() + block.recent.len())
             .sum()
     }
 
@@ -199,7 +241,7 @@ impl Block {
         let mut corrects = false;
         let mut recent = Vec::with_capacity(self.recent.len() + polls.len());
         for &(slot, poll) in polls {
-            let settled = self.settled.of(usize::from(slot));
+            let settled = self.settled.laid.of(usize::from(slot));
             match settled.binary_search_by_key(&poll.at(), |settled| settled.at()) {
                 Ok(found) if settled[found] == poll => continue,
                 Ok(_) => corrects = true,
@@ -216,7 +258,10 @@ impl Block {
             return self.clone();
         }
         if corrects || recent.len() > RECENT_POLLS_MAX {
-            let settled = Arc::new(self.settled.with(&recent, since));
+            let settled = Arc::new(Settled {
+                laid: self.settled.laid.with(&recent, since),
+                flips: FlipCache::default(),
+            });
             return Self {
                 settled,
                 recent: Vec::new(),
@@ -229,7 +274,7 @@ impl Block {
     }
 }
 
-impl Settled {
+impl LaidOut {
     /// The polls of one store.
     fn of(&self, slot: usize) -> &[Poll] {
         let Some(&end) = self.ends.get(slot) else {
@@ -246,7 +291,6 @@ impl Settled {
         let mut block = Self {
             ends: Vec::with_capacity(BLOCK_STORES),
             polls: Vec::with_capacity(kept + recent.len()),
-            flips: FlipCache::default(),
         };
         let mut recent = recent.iter().peekable();
         for slot in 0..=u8::MAX {

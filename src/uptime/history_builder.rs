@@ -8,7 +8,7 @@
 use crate::parallel;
 
 use super::fleet::StoreKey;
-use super::history::{BLOCK_STORES, History, place, slot_byte};
+use super::history::{BLOCK_STORES, History, LaidOut, StoreBlock, place, slot_byte};
 use super::interval::{Interval, Micros};
 use super::poll::{Poll, Status};
 
@@ -161,8 +161,9 @@ impl Builder {
         let blocks = parts.iter().map(|part| part.blocks.len());
         let blocks = blocks.chain(by_block.iter().map(ByBlock::blocks)).max();
         let blocks = 0..blocks.unwrap_or(0);
-        let lay_out = |block| lay_out(by_block, parts, block);
-        History::from_blocks(parallel::map(threads, blocks, lay_out))
+        History::from_blocks(parallel::map(threads, blocks, |number| {
+            lay_out(by_block, parts, number)
+        }))
     }
 }
 
@@ -175,12 +176,13 @@ pub fn history_of(polls: impl IntoIterator<Item = (StoreKey, Poll)>) -> History 
     Builder::finish(&[()], &[builder], 1)
 }
 
-/// A counting sort of a block's polls by store. It keeps each store's order, which is mostly that of time:
-/// pushed polls are newer than those that were grouped by block. Returns the end of each store's polls, and
-/// the polls.
-fn lay_out(by_block: &[impl ByBlock], parts: &[Builder], block: usize) -> (Vec<u32>, Vec<Poll>) {
-    let groups = || by_block.iter().flat_map(|part| part.groups(block));
-    let chunks = || parts.iter().flat_map(|part| part.chunks(block));
+/// One block of all polls of `by_block` and `parts`. No poll may be in two of them.
+///
+/// It is a counting sort of the block's polls by store, which keeps each store's order. That is mostly the order of
+/// time: pushed polls are newer than those that were grouped by block.
+pub fn lay_out(by_block: &[impl ByBlock], parts: &[Builder], number: usize) -> StoreBlock {
+    let groups = || by_block.iter().flat_map(|part| part.groups(number));
+    let chunks = || parts.iter().flat_map(|part| part.chunks(number));
     let mut ends = vec![0_u32; BLOCK_STORES];
     for group in groups() {
         group.each_slot(|slot| ends[usize::from(slot)] += 1);
@@ -219,7 +221,10 @@ fn lay_out(by_block: &[impl ByBlock], parts: &[Builder], block: usize) -> (Vec<u
         }
         start = end;
     }
-    (ends, polls)
+    StoreBlock {
+        number,
+        laid: LaidOut { ends, polls },
+    }
 }
 
 #[cfg(test)]
