@@ -12,7 +12,7 @@
 -- table. src/db/migrate.rs does the rest.
 
 PRAGMA application_id = 0x53746F72; -- "Stor"
-PRAGMA user_version = 8;
+PRAGMA user_version = 9;
 
 -- A store exists once any input names it.
 CREATE TABLE IF NOT EXISTS store (
@@ -21,7 +21,10 @@ CREATE TABLE IF NOT EXISTS store (
     timezone    TEXT,                 -- an IANA name as it was written; NULL: none, so America/Chicago
     name        TEXT,                 -- the name that people use; NULL: not in any stores file
     store_group TEXT,                 -- who owns it; NULL together with `name`
-    polled      INTEGER NOT NULL DEFAULT 0 CHECK (polled IN (0, 1)) -- whether any load brought a poll of it
+    polled      INTEGER NOT NULL DEFAULT 0 CHECK (polled IN (0, 1)), -- whether any load brought a poll of it
+    special_days   INTEGER, -- special_days.key; NULL: none
+    sales_per_hour INTEGER, -- in hundredths; NULL: not known
+    target         INTEGER  -- the uptime it means to reach, in hundredths of a per cent; NULL: not known
 ) STRICT;
 
 -- One status of one store. The key begins with the instant: an hour's batch lands on neighbouring pages,
@@ -65,14 +68,24 @@ CREATE TABLE IF NOT EXISTS schedule (
     week TEXT NOT NULL UNIQUE CHECK (json_valid(week))
 ) STRICT;
 
--- Each store's week, as loaded: reports join overlaps and seams, the database does not.
--- A store without a row is always open.
+-- Each store's weeks, as loaded: reports join overlaps and seams, the database does not.
+-- A store without a row, and without special days, is always open.
 CREATE TABLE IF NOT EXISTS store_hours (
     store      INTEGER NOT NULL,         -- store.key
-    valid_from TEXT NOT NULL DEFAULT '', -- the local date from which the week holds; '': from the beginning
+    -- The local date from which the week holds, until that of the next; '': from the beginning. The first week
+    -- of a store also holds before its date.
+    valid_from TEXT NOT NULL DEFAULT '',
     schedule   INTEGER NOT NULL,         -- schedule.key
     PRIMARY KEY (store, valid_from)
 ) STRICT, WITHOUT ROWID;
+
+-- The distinct sets of special days: chains close on the same holidays. A set without stores is deleted.
+CREATE TABLE IF NOT EXISTS special_days (
+    key  INTEGER PRIMARY KEY,
+    -- Its rows, sorted, each once: [[date, start, end, reason], …]. The rows of a date take the place of the week.
+    -- Both times are null in a row that says closed; without a reason it is ''.
+    days TEXT NOT NULL UNIQUE CHECK (json_valid(days))
+) STRICT;
 
 -- One report, or another product of the same queue. Its row is written before its id is returned, so that a
 -- restart finds it.
@@ -131,6 +144,7 @@ FROM poll JOIN store ON store.key = poll.store;
 DROP VIEW IF EXISTS business_hours_readable;
 CREATE VIEW business_hours_readable AS
 SELECT store.store_id,
+       store_hours.valid_from,
        substr('MonTueWedThuFriSatSun', (row.value ->> 0) * 3 + 1, 3) AS weekday,
        row.value ->> 1 AS start_local,
        row.value ->> 2 AS end_local,
@@ -139,6 +153,17 @@ FROM store_hours
 JOIN store ON store.key = store_hours.store
 JOIN schedule ON schedule.key = store_hours.schedule
 JOIN json_each(schedule.week) AS row;
+
+DROP VIEW IF EXISTS special_hours_readable;
+CREATE VIEW special_hours_readable AS
+SELECT store.store_id,
+       row.value ->> 0 AS date_local,
+       row.value ->> 1 AS start_local,
+       row.value ->> 2 AS end_local,
+       row.value ->> 3 AS reason
+FROM store
+JOIN special_days ON special_days.key = store.special_days
+JOIN json_each(special_days.days) AS row;
 
 DROP VIEW IF EXISTS reports_readable;
 CREATE VIEW reports_readable AS

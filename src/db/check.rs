@@ -4,7 +4,7 @@
 
 use rusqlite::Connection;
 
-use super::{digest, packed, poll_table, reports, schedules};
+use super::{digest, packed, poll_table, reports, schedules, special_hours};
 use crate::civil;
 use crate::error::Result;
 use crate::uptime::interval::HOUR;
@@ -104,6 +104,20 @@ fn invariants(db: &Connection, findings: &mut Vec<String>) -> Result<()> {
             "a schedule that no store keeps, key",
         ),
         (
+            "SELECT store_id FROM store
+             WHERE special_days IS NOT NULL AND special_days NOT IN (SELECT key FROM special_days)",
+            "special days that are not there, of store",
+        ),
+        (
+            "SELECT key FROM special_days
+             WHERE key NOT IN (SELECT special_days FROM store WHERE special_days IS NOT NULL)",
+            "a set of special days that no store keeps, key",
+        ),
+        (
+            "SELECT store_id FROM store WHERE sales_per_hour < 0 OR target NOT BETWEEN 0 AND 10000",
+            "a negative rate, or a target that is no per cent, of store",
+        ),
+        (
             "SELECT key FROM store WHERE key NOT BETWEEN 0 AND 4294967295",
             "a store key that is not a 32-bit number",
         ),
@@ -144,6 +158,26 @@ fn invariants(db: &Connection, findings: &mut Vec<String>) -> Result<()> {
         db,
         "SELECT week FROM schedule",
         |week| schedules::decode(week).err().map(|error| error.message().to_owned()),
+        findings,
+    )?;
+    values(
+        db,
+        "SELECT DISTINCT valid_from FROM store_hours",
+        |date| {
+            schedules::decode_date(date)
+                .err()
+                .map(|error| error.message().to_owned())
+        },
+        findings,
+    )?;
+    values(
+        db,
+        "SELECT days FROM special_days",
+        |days| {
+            special_hours::decode(days)
+                .err()
+                .map(|error| error.message().to_owned())
+        },
         findings,
     )?;
     values(

@@ -218,9 +218,13 @@ pub(super) fn forget_polls(db: &Connection) -> Result<()> {
 }
 
 /// The queries of the rows that make up the fleet; a name for each sort of row keeps equal rows of two sorts apart.
-const FLEET: [(&str, &str); 3] = [
-    ("store", "SELECT key, store_id, timezone, name, store_group FROM store"),
+const FLEET: [(&str, &str); 4] = [
+    (
+        "store",
+        "SELECT key, store_id, timezone, name, store_group, special_days, sales_per_hour, target FROM store",
+    ),
     ("week", "SELECT key, week FROM schedule"),
+    ("special", "SELECT key, days FROM special_days"),
     ("hours", "SELECT store, valid_from, schedule FROM store_hours"),
 ];
 

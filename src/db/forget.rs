@@ -8,7 +8,9 @@ use rusqlite::{Connection, OptionalExtension};
 use uuid::Uuid;
 
 use super::poll_table::{self, Taken};
-use super::{digest, disk, generation, made_up, packed, polls, reports, reserve, schedules, store_keys, write};
+use super::{
+    digest, disk, generation, made_up, packed, polls, reports, reserve, schedules, special_hours, store_keys, write,
+};
 use crate::civil;
 use crate::error::Result;
 use crate::uptime::fleet::StoreKey;
@@ -36,6 +38,7 @@ pub fn store(db: &Connection, id: &str) -> Result<Option<u64>> {
     };
     db.execute("DELETE FROM store_hours WHERE store = ?1", [key])?;
     schedules::forget_unused(db)?;
+    special_hours::forget_unused(db)?;
     let polls = poll_table::delete(db, Taken::Of(key, polls::ALL_TIME))?;
     packed::forget(db, polls::ALL_TIME)?;
     generation::advance(db, generation::Kind::Fleet)?;
@@ -77,6 +80,7 @@ pub fn made_up(db: &Connection) -> Result<Option<Vec<Uuid>>> {
     db.execute_batch("DELETE FROM poll; DELETE FROM store_hours; DELETE FROM store;")?;
     digest::forget_polls(db)?;
     schedules::forget_unused(db)?;
+    special_hours::forget_unused(db)?;
     packed::forget(db, polls::ALL_TIME)?;
     let forgotten = reports::forget_made_up(db, made_up::PREFIX)?;
     generation::advance(db, generation::Kind::Fleet)?;

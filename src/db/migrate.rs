@@ -6,14 +6,14 @@
 use rusqlite::Connection;
 
 use super::digest::{self, HourDigests};
-use super::{poll_table, reports};
+use super::{generation, poll_table, reports};
 use crate::error::Result;
 
 /// The schema, with the application id and version it sets.
 const SCHEMA: &str = include_str!("../../schema.sql");
 
 /// The version of the schema that this program writes and reads.
-pub(super) const SCHEMA_VERSION: i32 = 8;
+pub(super) const SCHEMA_VERSION: i32 = 9;
 
 /// Changes of version 4. The packed format is new, so hours are packed again.
 const TO_4: &str = "
@@ -78,6 +78,12 @@ const TO_8: &str = "
         SELECT key, fingerprint, answer, answered_at FROM idempotency_7 ORDER BY answered_at;
     DROP TABLE idempotency_7;";
 
+/// Changes of version 9: hours may have versions and special days, stores a rate and a target.
+const TO_9: &str = "
+    ALTER TABLE store ADD COLUMN special_days INTEGER;
+    ALTER TABLE store ADD COLUMN sales_per_hour INTEGER;
+    ALTER TABLE store ADD COLUMN target INTEGER;";
+
 /// Upgrades a database of `version`; 0 means an empty one.
 ///
 /// # Errors
@@ -111,6 +117,11 @@ pub(super) fn migrate(db: &Connection, version: i32) -> Result<()> {
         let mut digests = HourDigests::default();
         poll_table::for_each_unverified(db, |store, poll| digests.add(poll.at(), store, poll.status()))?;
         digests.store(db)?;
+    }
+    if is_older(9) {
+        db.execute_batch(TO_9)?;
+        // The digest covers the new columns.
+        generation::advance(db, generation::Kind::Fleet)?;
     }
     digest::seal_fleet(db)
 }

@@ -1,9 +1,9 @@
 //! The database: one SQLite file, with its schema in `schema.sql`. It stores integers and computes no time.
 //!
 //! In reading order, from the bottom: [`connection`] opens the file and `migrate` brings it up to date.
-//! [`generation`] tells when data in memory are stale. [`store_keys`], [`schedules`] and [`fleet`] hold the
-//! stores; `poll_table` holds the polls, [`packed`] a copy of the newest ones for faster reading, and [`polls`]
-//! joins both; [`digest`] tells when a disk has changed rows. [`reports`] holds the jobs and their results,
+//! [`generation`] tells when data in memory are stale. [`store_keys`], [`schedules`], [`special_hours`] and [`fleet`]
+//! hold the stores; `poll_table` holds the polls, [`packed`] a copy of the newest ones for faster reading, and
+//! [`polls`] joins both; [`digest`] tells when a disk has changed rows. [`reports`] holds the jobs and their results,
 //! [`idempotency`] the answers already given. [`forget`] deletes; [`made_up`] tells a first visitor's made-up stores
 //! from real ones. [`disk`] refuses a load without room, and [`reserve`] keeps some; [`watch`] sees that the file is
 //! still there. [`lock`] tells which processes have it; [`part`] makes files that appear whole; [`backup`] copies the
@@ -39,6 +39,7 @@ pub mod repair;
 pub mod reports;
 pub mod reserve;
 pub mod schedules;
+pub mod special_hours;
 pub mod store_keys;
 pub mod watch;
 pub mod writer;
@@ -60,6 +61,22 @@ pub struct Changed {
     pub unchanged: u64,
     /// Stored rows that went away without another in their place.
     pub removed: u64,
+}
+
+impl Changed {
+    /// The outcome for the distinct rows `new` that take the place of `old`. Of the rows that were not there, as many
+    /// count as replaced as were removed.
+    pub(crate) fn of_rows<T: PartialEq>(old: &[T], new: &[T]) -> Self {
+        let same = new.iter().filter(|row| old.contains(row)).count() as u64;
+        let (gone, fresh) = (old.len() as u64 - same, new.len() as u64 - same);
+        let replaced = gone.min(fresh);
+        Self {
+            new: fresh - replaced,
+            replaced,
+            unchanged: same,
+            removed: gone - replaced,
+        }
+    }
 }
 
 impl AddAssign for Changed {

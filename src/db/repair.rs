@@ -7,7 +7,7 @@ use rusqlite::Connection;
 
 use super::digest::{self, Difference, HourDigests};
 use super::packed_bytes::span_of;
-use super::{generation, packed, poll_table, reports, schedules};
+use super::{generation, packed, poll_table, reports, schedules, special_hours};
 use crate::civil;
 use crate::error::Result;
 
@@ -39,6 +39,7 @@ pub fn repair(db: &Connection) -> Result<Vec<String>> {
                 .to_owned(),
         );
         schedules::forget_unused(db)?;
+        special_hours::forget_unused(db)?;
         generation::advance(db, generation::Kind::Fleet)?;
         digest::seal_fleet(db)?;
     }

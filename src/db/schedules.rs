@@ -1,10 +1,10 @@
-//! Weekly hours in the database: every distinct week once, and each store's week.
+//! Weekly hours in the database: every distinct week once, and each store's versions of its week.
 //!
 //! Thousands of stores share a few hundred weeks. A week is deleted in the transaction that takes its last
 //! store away. Zones do not matter here.
 //!
 //! A week is stored as JSON: a sorted array of its distinct rows, `[weekday, start, end]` each; both times are null in
-//! a row that says *closed*.
+//! a row that says *closed*. A version's date is stored as text, empty for the one from the beginning.
 
 use std::collections::HashMap;
 
@@ -13,7 +13,7 @@ use rusqlite::{Connection, OptionalExtension};
 use super::{Changed, generation};
 use crate::civil;
 use crate::error::{Error, Result};
-use crate::uptime::business_hours::WeeklyRow;
+use crate::uptime::calendar::{LocalDate, WeeklyRow};
 use crate::uptime::fleet::StoreKey;
 use crate::uptime::interval::Micros;
 
@@ -44,18 +44,43 @@ pub(super) fn find(weeks: &HashMap<ScheduleKey, Vec<WeeklyRow>>, key: ScheduleKe
     weeks.get(&key).ok_or_else(missing)
 }
 
-/// Calls `each` with every row of every store's week, ordered by store key, day and times.
+/// The date from which a version holds; none: from the beginning.
+pub type ValidFrom = Option<LocalDate>;
+
+/// The stored form of a version's date, which sorts like the dates.
+fn encode_date(valid_from: ValidFrom) -> String {
+    valid_from.map_or_else(String::new, civil::format_day)
+}
+
+/// The date of a version from its stored form.
+///
+/// # Errors
+/// When it is malformed.
+pub(super) fn decode_date(stored: &str) -> Result<ValidFrom> {
+    if stored.is_empty() {
+        return Ok(None);
+    }
+    let malformed = |_| {
+        Error::failed(format!(
+            "weekly hours hold from `{stored}`, which is no date (run `check`)"
+        ))
+    };
+    civil::parse_day(stored).map(Some).map_err(malformed)
+}
+
+/// Calls `each` with every row of every version of every store's week, ordered by store key, date, day and times.
 ///
 /// # Errors
 /// When the database cannot be read or holds a malformed week, and those of `each`.
-pub fn for_each(db: &Connection, mut each: impl FnMut(StoreKey, WeeklyRow) -> Result<()>) -> Result<()> {
+pub fn for_each(db: &Connection, mut each: impl FnMut(StoreKey, ValidFrom, WeeklyRow) -> Result<()>) -> Result<()> {
     let weeks = all(db)?;
-    let mut select = db.prepare("SELECT store, schedule FROM store_hours ORDER BY store")?;
+    let mut select = db.prepare("SELECT store, valid_from, schedule FROM store_hours ORDER BY store, valid_from")?;
     let mut rows = select.query([])?;
     while let Some(row) = rows.next()? {
         let store = row.get(0)?;
-        for &row in find(&weeks, row.get(1)?)? {
-            each(store, row)?;
+        let valid_from = decode_date(row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?)?;
+        for &row in find(&weeks, row.get(2)?)? {
+            each(store, valid_from, row)?;
         }
     }
     Ok(())
@@ -64,10 +89,10 @@ pub fn for_each(db: &Connection, mut each: impl FnMut(StoreKey, WeeklyRow) -> Re
 /// What new hours of a store replace.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum HoursMode {
-    /// All its hours.
+    /// All rows of its version.
     #[default]
     Replace,
-    /// Its hours on the weekdays that the new rows name.
+    /// Those on the weekdays that the new rows name.
     Merge,
 }
 
@@ -98,38 +123,54 @@ impl HoursMode {
     }
 }
 
-/// For each store whose new hours name fewer weekdays than the old ones did, how many are lost.
-pub type DaysLost = Vec<(StoreKey, usize)>;
+/// The outcome of replacing hours.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Replaced {
+    /// The outcome of the given rows: of the rows of one weekday that the version did not have, as many count as
+    /// replaced as were removed; the others are new. Other rows that go count as removed.
+    pub changed: Changed,
+    /// For each store whose new hours name fewer weekdays than the old ones did, how many are lost.
+    pub days_lost: Vec<(StoreKey, usize)>,
+    /// The stores that have a later version than those given, and its date: the given hours end there.
+    pub later: Vec<(StoreKey, LocalDate)>,
+}
 
-/// Replaces each store's hours; no rows mean always open. Returns the outcome of the given rows: of the rows of
-/// one weekday that the store did not have, as many count as replaced as were removed; the others are new.
-/// Other rows that go count as removed.
+/// Replaces versions of stores' hours; a version without rows is taken away. The versions of a store follow each
+/// other, in any order of their dates.
 ///
 /// # Errors
 /// When the database cannot be written.
 pub fn replace(
     db: &Connection,
     mode: HoursMode,
-    stores: impl IntoIterator<Item = (StoreKey, Vec<WeeklyRow>)>,
-) -> Result<(Changed, DaysLost)> {
-    let (mut changed, mut lost) = (Changed::default(), Vec::new());
+    versions: impl IntoIterator<Item = (StoreKey, ValidFrom, Vec<WeeklyRow>)>,
+) -> Result<Replaced> {
+    let mut replaced = Replaced::default();
     // A store may also lose rows: then no row is new, but its hours changed.
     let mut altered = false;
-    let mut select =
-        db.prepare_cached("SELECT week FROM store_hours JOIN schedule ON key = schedule WHERE store = ?1")?;
-    let mut delete = db.prepare_cached("DELETE FROM store_hours WHERE store = ?1")?;
+    let mut select = db.prepare_cached(
+        "SELECT week FROM store_hours JOIN schedule ON key = schedule WHERE store = ?1 AND valid_from = ?2",
+    )?;
+    let mut delete = db.prepare_cached("DELETE FROM store_hours WHERE store = ?1 AND valid_from = ?2")?;
     let mut add = db.prepare_cached("INSERT OR IGNORE INTO schedule (week) VALUES (?1)")?;
     let mut refer = db.prepare_cached(
-        "INSERT OR REPLACE INTO store_hours (store, schedule)
-         SELECT ?1, key FROM schedule WHERE week = ?2",
+        "INSERT OR REPLACE INTO store_hours (store, valid_from, schedule)
+         SELECT ?1, ?2, key FROM schedule WHERE week = ?3",
     )?;
-    for (store, mut rows) in stores {
+    // The latest date given for each store.
+    let mut given: Vec<(StoreKey, ValidFrom)> = Vec::new();
+    for (store, valid_from, mut rows) in versions {
+        match given.last_mut() {
+            Some((last, latest)) if *last == store => *latest = valid_from.max(*latest),
+            _ => given.push((store, valid_from)),
+        }
         rows.sort_unstable();
         rows.dedup();
+        let date = encode_date(valid_from);
         let week = encode(&rows);
-        let known: Option<String> = select.query_row([store], |row| row.get(0)).optional()?;
+        let known: Option<String> = select.query_row((store, &date), |row| row.get(0)).optional()?;
         if known.as_ref() == Some(&week) {
-            changed.unchanged += rows.len() as u64;
+            replaced.changed.unchanged += rows.len() as u64;
             continue;
         }
         // New hours replace a malformed week.
@@ -145,34 +186,46 @@ pub fn replace(
                 kept.extend(old);
                 continue;
             }
-            let same = new.iter().filter(|row| old.contains(row)).count() as u64;
-            let (gone, fresh) = (old.len() as u64 - same, new.len() as u64 - same);
-            let replaced = gone.min(fresh);
-            changed.unchanged += same;
-            changed.replaced += replaced;
-            changed.new += fresh - replaced;
-            changed.removed += gone - replaced;
+            replaced.changed += Changed::of_rows(&old, &new);
             days_lost += usize::from(!old.is_empty() && new.is_empty());
         }
         if days_lost > 0 {
-            lost.push((store, days_lost));
+            replaced.days_lost.push((store, days_lost));
         }
         rows.extend(kept);
         rows.sort_unstable();
         let week = encode(&rows);
         if rows.is_empty() {
-            altered |= delete.execute([store])? > 0;
+            altered |= delete.execute((store, &date))? > 0;
         } else {
             add.execute([&week])?;
-            refer.execute((store, &week))?;
+            refer.execute((store, &date, &week))?;
             altered = true;
+        }
+    }
+    let mut last = db.prepare_cached("SELECT max(valid_from) FROM store_hours WHERE store = ?1")?;
+    for (store, given) in given {
+        let last: Option<String> = last.query_row([store], |row| row.get(0))?;
+        let last = last.and_then(|last| decode_date(&last).ok()).flatten();
+        if let Some(last) = last.filter(|&last| Some(last) > given) {
+            replaced.later.push((store, last));
         }
     }
     if altered {
         forget_unused(db)?;
         generation::advance(db, generation::Kind::Fleet)?;
     }
-    Ok((changed, lost))
+    Ok(replaced)
+}
+
+/// Takes a version of a store's hours away; returns how many rows it had, none if there is no such version.
+///
+/// # Errors
+/// When the database cannot be written.
+pub fn remove(db: &Connection, store: StoreKey, valid_from: ValidFrom) -> Result<u64> {
+    Ok(replace(db, HoursMode::Replace, [(store, valid_from, Vec::new())])?
+        .changed
+        .removed)
 }
 
 /// Deletes the weeks that no store keeps.
@@ -232,9 +285,9 @@ mod tests {
         };
         let replaced = |stores: &[(StoreKey, &[u8])]| {
             let stores = stores.iter();
-            let stores = stores.map(|&(key, days)| (key, days.iter().copied().map(row).collect()));
-            let (changed, lost) = replace(&db, HoursMode::Replace, stores).unwrap();
-            (changed.new, changed.removed, changed.unchanged, weeks(), lost)
+            let stores = stores.map(|&(key, days)| (key, None, days.iter().copied().map(row).collect()));
+            let Replaced { changed, days_lost, .. } = replace(&db, HoursMode::Replace, stores).unwrap();
+            (changed.new, changed.removed, changed.unchanged, weeks(), days_lost)
         };
         assert_eq!(replaced(&[(1, &[2, 0]), (2, &[0, 2, 2])]), (4, 0, 0, 1, vec![]));
         assert_eq!(replaced(&[(1, &[0, 2]), (2, &[0])]), (0, 1, 3, 2, vec![(2, 1)]));
@@ -242,7 +295,7 @@ mod tests {
         assert_eq!(replaced(&[(1, &[3]), (2, &[3, 4])]), (3, 2, 0, 2, vec![(1, 1), (2, 1)]));
         assert_eq!(replaced(&[(1, &[])]), (0, 1, 0, 1, vec![(1, 1)]));
         let mut rows = Vec::new();
-        for_each(&db, |store, row| {
+        for_each(&db, |store, _, row| {
             rows.push((store, row));
             Ok(())
         })
@@ -261,8 +314,9 @@ mod tests {
         db.execute_batch(include_str!("../../schema.sql")).unwrap();
         let (long, short) = (|day| WeeklyRow::open(day, 0, 100), |day| WeeklyRow::open(day, 0, 50));
         let merge = |rows: &[WeeklyRow]| {
-            let (changed, lost) = replace(&db, HoursMode::Merge, [(1, rows.to_vec())]).unwrap();
-            assert_eq!(lost, []);
+            let Replaced { changed, days_lost, .. } =
+                replace(&db, HoursMode::Merge, [(1, None, rows.to_vec())]).unwrap();
+            assert_eq!(days_lost, []);
             (changed.new, changed.replaced, changed.removed, changed.unchanged)
         };
         let stored = || all(&db).unwrap().into_values().next().unwrap();
@@ -275,5 +329,45 @@ mod tests {
             stored(),
             [WeeklyRow::closed(0), short(1), short(2), long(2), WeeklyRow::closed(6)]
         );
+    }
+
+    #[test]
+    fn versions_of_a_week_are_replaced_and_removed_apart() {
+        let db = Connection::open_in_memory().unwrap();
+        db.execute_batch(include_str!("../../schema.sql")).unwrap();
+        let row = |weekday| WeeklyRow::open(weekday, 0, 100);
+        let spring = Some(20_000);
+        let write = |versions: &[(StoreKey, ValidFrom, Vec<WeeklyRow>)]| {
+            let done = replace(&db, HoursMode::Replace, versions.to_vec()).unwrap();
+            (done.changed.new, done.changed.unchanged, done.later)
+        };
+        assert_eq!(
+            write(&[(1, None, vec![row(0)]), (1, spring, vec![row(1), row(2)])]),
+            (3, 0, vec![])
+        );
+        assert_eq!(write(&[(1, None, vec![row(0)])]), (0, 1, vec![(1, 20_000)]));
+        assert_eq!(
+            write(&[(1, Some(30_000), vec![row(0)]), (2, None, vec![row(0)])]),
+            (2, 0, vec![])
+        );
+        let mut stored = Vec::new();
+        for_each(&db, |store, valid_from, row| {
+            stored.push((store, valid_from, row.weekday));
+            Ok(())
+        })
+        .unwrap();
+        let expected = [
+            (1, None, 0),
+            (1, spring, 1),
+            (1, spring, 2),
+            (1, Some(30_000), 0),
+            (2, None, 0),
+        ];
+        assert_eq!(stored, expected);
+        assert_eq!(
+            (remove(&db, 1, spring).unwrap(), remove(&db, 1, spring).unwrap()),
+            (2, 0)
+        );
+        assert_eq!(all(&db).unwrap().len(), 1);
     }
 }

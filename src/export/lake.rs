@@ -136,10 +136,10 @@ fn stores(view: &Connection, fleet: &Fleet, out: &mut dyn Write) -> Result<u64> 
             csv.write_record([id, name, group, zone]).map_err(unwritten)
         };
         // Both lists are sorted by id, and every label belongs to a store.
-        fleet::for_each_label(view, |id, name, group| {
+        fleet::for_each_label(view, |id, label| {
             for store in rest.by_ref() {
                 if &*store.id == id {
-                    return write(id, name, group, store.pattern);
+                    return write(id, &label.name, &label.group, store.pattern);
                 }
                 write(&store.id, "", "", store.pattern)?;
             }

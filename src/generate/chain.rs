@@ -93,7 +93,7 @@ mod tests {
 
     use super::*;
     use crate::generate::END;
-    use crate::uptime::business_hours::WeeklyRow;
+    use crate::uptime::calendar::WeeklyRow;
 
     fn chain() -> Chain {
         let row = |weekday| WeeklyRow {
@@ -102,7 +102,7 @@ mod tests {
         };
         let member = |id: &str, rows: Vec<WeeklyRow>, rests| Member {
             id: id.into(),
-            pattern: Pattern { zone: Tz::UTC, rows },
+            pattern: Pattern::weekly(Tz::UTC, rows),
             rests,
         };
         let daily: Vec<_> = (0..7).map(row).collect();

@@ -12,7 +12,7 @@ use super::store_query::{Sort, StoreQuery};
 use crate::civil;
 use crate::db::forget;
 use crate::error::{Error, Result};
-use crate::uptime::business_hours::WeeklyRow;
+use crate::uptime::calendar::{LocalDate, WeeklyRow};
 use crate::uptime::day_total::day_totals;
 use crate::uptime::interval::{Interval, Micros};
 use crate::uptime::row::{Figures, hours};
@@ -166,11 +166,30 @@ pub fn inputs_of(shown: &StoreView) -> String {
         question.rule.as_str(),
         shown.pattern.zone.name(),
     );
-    for row in &shown.pattern.rows {
-        text += &match row.times_us_local.map(|times| times.map(civil::format_local_time)) {
-            Some([start, end]) => format!("open {} {start} {end}\n", row.weekday),
-            None => format!("closed {}\n", row.weekday),
-        };
+    let calendar = &shown.pattern.calendar;
+    for version in &calendar.versions {
+        if let Some(date) = version.valid_from {
+            text += &format!("from {}\n", civil::format_day(date));
+        }
+        for row in &version.rows {
+            text += &match row.times_us_local.map(|times| times.map(civil::format_local_time)) {
+                Some([start, end]) => format!("open {} {start} {end}\n", row.weekday),
+                None => format!("closed {}\n", row.weekday),
+            };
+        }
+    }
+    for special in &calendar.special_days {
+        let date = civil::format_day(special.date);
+        if special.times_us_local.is_empty() {
+            text += &format!("special {date} closed\n");
+        }
+        for [start, end] in special
+            .times_us_local
+            .iter()
+            .map(|times| times.map(civil::format_local_time))
+        {
+            text += &format!("special {date} {start} {end}\n");
+        }
     }
     for poll in &shown.standing.polls {
         text += &format!("{} {}\n", civil::format_utc(poll.at()), poll.status().as_str());
@@ -187,11 +206,17 @@ pub fn checksum(shown: &StoreView) -> String {
 /// The common members of both answers about one store.
 fn describe(shown: &StoreView) -> Value {
     let standing = &shown.standing;
-    let hours = |row: &WeeklyRow| {
+    let hours = |row: &WeeklyRow, valid_from: Option<LocalDate>| {
         let times = row.times_us_local.map(|times| times.map(civil::format_local_time));
         let [start, end] = times.map_or([None, None], |times| times.map(Some));
-        json!({"day": row.weekday, "start_time_local": start, "end_time_local": end})
+        let mut hours = json!({"day": row.weekday, "start_time_local": start, "end_time_local": end});
+        if let Some(date) = valid_from {
+            hours["valid_from"] = civil::format_day(date).into();
+        }
+        hours
     };
+    let versions = shown.pattern.calendar.versions.iter();
+    let hours = versions.flat_map(|version| version.rows.iter().map(|row| hours(row, version.valid_from)));
     let local = civil::format_rfc3339(standing.zone.wall(standing.question.as_of));
     let id = json::encoded(&shown.store.id);
     json!({
@@ -207,7 +232,7 @@ fn describe(shown: &StoreView) -> Value {
         "state": standing.state.as_str(),
         "offline_since": json::instant(standing.offline_since()),
         "last_poll": json::last_poll(standing),
-        "business_hours": shown.pattern.rows.iter().map(hours).collect::<Vec<_>>(),
+        "business_hours": hours.collect::<Vec<_>>(),
         "inputs": {
             "sha256": checksum(shown),
             "url": format!("/api/stores/{id}/inputs"),

@@ -1,4 +1,4 @@
-//! Business hours: from weekly rows of wall time in a zone to the open intervals of any span.
+//! Business hours: from a calendar of wall times in a zone to the open intervals of any span.
 //!
 //! The report, the pages and the lake call [`Pattern::open`] for a store's business time. It gives the same
 //! business time however time is cut into spans.
@@ -15,6 +15,7 @@
 use chrono::{DateTime, Offset, TimeZone};
 use chrono_tz::Tz;
 
+use super::calendar::{Calendar, LocalDate, WeeklyRow, weekday_of};
 use super::interval::{DAY, HOUR, Interval, Intervals, MINUTE, Micros, SECOND};
 
 /// The longest gap between two open stretches that is joined and not a closing.
@@ -29,34 +30,6 @@ const MARGIN: Micros = 3 * DAY;
 /// The interval at which a zone's offset is sampled. No zone in the tz database has changed its offset and
 /// changed it back within a day since 1970; a test checks the years that polls may have.
 const OFFSET_SAMPLE: Micros = 12 * HOUR;
-
-/// One row of weekly hours: the store is open for a stretch that begins on that weekday, or says that it is closed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct WeeklyRow {
-    /// 0 = Monday … 6 = Sunday.
-    pub weekday: u8,
-    /// Opening and closing, in microseconds since the day's midnight by the wall clock; 24:00 is a legal end. An
-    /// end that is not after the start is on the next day. None: closed, unless another row has times.
-    pub times_us_local: Option<[Micros; 2]>,
-}
-
-impl WeeklyRow {
-    /// A row with times.
-    pub const fn open(weekday: u8, start_us_local: Micros, end_us_local: Micros) -> Self {
-        Self {
-            weekday,
-            times_us_local: Some([start_us_local, end_us_local]),
-        }
-    }
-
-    /// A row that says *closed*.
-    pub const fn closed(weekday: u8) -> Self {
-        Self {
-            weekday,
-            times_us_local: None,
-        }
-    }
-}
 
 /// A stretch of UTC time in which a zone's clocks keep one offset.
 #[derive(Clone, Copy, Debug)]
@@ -113,16 +86,18 @@ impl ZoneTable {
         stretch.map_or(0, |stretch| stretch.offset)
     }
 
-    /// The local days that `span` touches, in order: the date, counted from 1970-01-01, and its interval.
-    /// A date that the zone skips is left out.
-    pub fn days(&self, span: Interval) -> Vec<(i64, Interval)> {
+    /// The local days that `span` touches, in order: the date and its interval. A date that the zone skips is left
+    /// out.
+    pub fn days(&self, span: Interval) -> Vec<(LocalDate, Interval)> {
         let (first, last) = (self.wall(span.start), self.wall(span.end - 1));
         let dates = first.div_euclid(DAY)..=last.div_euclid(DAY);
-        let day = |date: i64| {
-            let midnights = [date, date + 1].map(|date| self.instant(date * DAY));
-            (date, Interval::new(midnights[0], midnights[1]))
-        };
+        let day = |date: LocalDate| (date, self.dates(date, date));
         dates.map(day).filter(|(_, day)| !day.is_empty()).collect()
+    }
+
+    /// From the midnight of `first` to that after `last`; both dates are near the span.
+    pub fn dates(&self, first: LocalDate, last: LocalDate) -> Interval {
+        Interval::new(self.instant(first * DAY), self.instant((last + 1) * DAY))
     }
 
     /// Cuts `stretch` at every full hour of the wall clock and at changes of the offset. `each` receives
@@ -188,60 +163,55 @@ fn next_change(zone: Tz, start: Micros, end: Micros) -> Micros {
     end
 }
 
-/// A zone and weekly hours. Thousands of stores share a few hundred of them.
+/// A zone and a calendar. Thousands of stores share a few hundred of them.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Pattern {
     /// The zone of the wall clock.
     pub zone: Tz,
-    /// The hours, sorted and distinct; no rows mean always open.
-    pub rows: Vec<WeeklyRow>,
+    /// The hours.
+    pub calendar: Calendar,
 }
 
 impl Pattern {
+    /// The pattern of weekly hours that never change; no rows mean always open.
+    pub fn weekly(zone: Tz, rows: Vec<WeeklyRow>) -> Self {
+        let calendar = Calendar::weekly(rows);
+        Self { zone, calendar }
+    }
+
     /// The business time inside `span`, which may have any length.
     ///
     /// `zone` is a table of the pattern's own zone, made for a span that contains this one.
     ///
     /// ```
-    /// use store_monitor::uptime::business_hours::{Pattern, WeeklyRow, ZONE_DEFAULT, ZoneTable};
+    /// use store_monitor::uptime::business_hours::{Pattern, ZONE_DEFAULT, ZoneTable};
+    /// use store_monitor::uptime::calendar::WeeklyRow;
     /// use store_monitor::uptime::interval::{DAY, HOUR, Interval};
     /// // 2026-10-26T00:00Z is a Monday; Chicago is then five hours behind UTC.
     /// let monday = 20_752 * DAY;
     /// let span = Interval::new(monday, monday + 7 * DAY);
     /// let row = WeeklyRow::open(0, 9 * HOUR, 17 * HOUR);
-    /// let pattern = Pattern { zone: ZONE_DEFAULT, rows: vec![row] };
+    /// let pattern = Pattern::weekly(ZONE_DEFAULT, vec![row]);
     /// let open = pattern.open(&ZoneTable::new(pattern.zone, span), span);
     /// assert_eq!(open.as_slice(), [Interval::new(monday + 14 * HOUR, monday + 22 * HOUR)]);
     /// ```
     pub fn open(&self, zone: &ZoneTable, span: Interval) -> Intervals {
-        if self.rows.is_empty() {
+        if self.calendar.is_always_open() {
             return Intervals::union_of(vec![span]);
         }
         // Offsets are below a day, and a row reaches into the next day: two days on either side find
         // every row that can touch the span, or join one that does.
-        let mut open = Vec::with_capacity(self.rows.len() * 2);
+        let mut open = Vec::new();
         for date in span.start.div_euclid(DAY) - 2..=span.end.div_euclid(DAY) + 2 {
-            let weekday = weekday_of(date);
-            let rows = self.rows.iter();
-            for row in rows.filter(|row| usize::from(row.weekday) == weekday) {
-                let Some([start, end]) = row.times_us_local else {
-                    continue;
-                };
-                let midnight = date * DAY;
+            let midnight = date * DAY;
+            open.extend(self.calendar.times_on(date).map(|[start, end]| {
                 let overnight = if end <= start { DAY } else { 0 };
-                open.push(Interval::new(
-                    zone.instant(midnight + start),
-                    zone.instant(midnight + overnight + end),
-                ));
-            }
+                let closing = midnight + overnight + end;
+                Interval::new(zone.instant(midnight + start), zone.instant(closing))
+            }));
         }
         Intervals::union_across(open, SEAM_MAX).clip(span)
     }
-}
-
-/// The weekday of a date, which is counted from 1970-01-01, a Thursday; 0 = Monday.
-fn weekday_of(date: i64) -> usize {
-    usize::try_from((date + 3).rem_euclid(7)).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -336,10 +306,7 @@ mod tests {
             .into_iter()
             .flat_map(|zone| weeks.iter().map(move |rows| (zone, rows)))
         {
-            let pattern = Pattern {
-                zone,
-                rows: rows.clone(),
-            };
+            let pattern = Pattern::weekly(zone, rows.clone());
             let open = |span| pattern.open(&ZoneTable::new(zone, span), span);
             // 2011, in which Apia skipped a date; each week begins a little later by the wall clock.
             let start = 14_975 * DAY;

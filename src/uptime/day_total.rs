@@ -72,10 +72,7 @@ mod tests {
     use chrono_tz::Tz;
 
     fn status(polls: &[Poll], as_of: Micros) -> StoreStatus {
-        let pattern = Pattern {
-            zone: Tz::UTC,
-            rows: Vec::new(),
-        };
+        let pattern = Pattern::weekly(Tz::UTC, Vec::new());
         let rule = Interpolation::Nearest;
         StoreStatus::new(polls, &pattern, Question { as_of, rule })
     }

@@ -1,4 +1,4 @@
-//! The fleet: every store of the report, and the weekly patterns that stores share.
+//! The fleet: every store of the report, and the patterns of zone and hours that stores share.
 //!
 //! A restricted fleet ([`Fleet::only`]) shares the patterns and keys of the whole, so both share business time
 //! and flips.
@@ -45,9 +45,7 @@ impl Fleet {
     pub fn new(stores: impl IntoIterator<Item = (StoreKey, Box<str>, Pattern)>) -> Self {
         let mut index: HashMap<Pattern, PatternIndex, RandomState> = HashMap::default();
         let mut patterns = Vec::new();
-        let mut place = |mut pattern: Pattern| {
-            pattern.rows.sort_unstable();
-            pattern.rows.dedup();
+        let mut place = |pattern: Pattern| {
             *index.entry(pattern).or_insert_with_key(|pattern| {
                 patterns.push(pattern.clone());
                 patterns.len() - 1
@@ -152,10 +150,7 @@ mod tests {
 
     #[test]
     fn stores_are_sorted_as_bytes_and_share_patterns() {
-        let pattern = Pattern {
-            zone: Tz::UTC,
-            rows: Vec::new(),
-        };
+        let pattern = Pattern::weekly(Tz::UTC, Vec::new());
         let store = |key, id: &str| (key, Box::from(id), pattern.clone());
         let fleet = Fleet::new([store(1, "b"), store(2, "a"), store(3, "Z"), store(4, "é")]);
         let ids: Vec<_> = fleet.stores().iter().map(|store| &*store.id).collect();

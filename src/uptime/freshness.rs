@@ -163,10 +163,7 @@ mod tests {
 
     #[test]
     fn the_usual_gap_is_a_stores_and_not_that_of_the_fleet() {
-        let pattern = || Pattern {
-            zone: Tz::UTC,
-            rows: Vec::new(),
-        };
+        let pattern = || Pattern::weekly(Tz::UTC, Vec::new());
         // A poller that spreads a thousand stores over the hour, but for a night of silence.
         let fleet = Fleet::new((0..1000).map(|key| (key, key.to_string().into_boxed_str(), pattern())));
         let poll = |store: u32, hour: Micros| (store, Poll::new(hour * HOUR + Micros::from(store), Status::Active));

@@ -1,8 +1,8 @@
 //! The pure core: from polls and business hours to uptime and downtime.
 //!
-//! In reading order: [`interval`], the one currency; [`poll`]; [`business_hours`], which makes open
-//! intervals; [`timeline`], which makes up and down intervals; [`window`], which measures both;
-//! [`report`], one row a store.
+//! In reading order: [`interval`], the one currency; [`poll`]; [`calendar`], what a store's hours say;
+//! [`business_hours`], which makes open intervals of them; [`timeline`], which makes up and down intervals;
+//! [`window`], which measures both; [`report`], one row a store.
 //!
 //! The report of many stores reads a [`fleet`] and a [`history`] of their polls, which
 //! [`history_builder`] lays out. [`pass`] is its fast form. [`flips`] keeps changes of status from one
@@ -18,6 +18,7 @@
 
 pub mod brief_incident;
 pub mod business_hours;
+pub mod calendar;
 pub mod day_total;
 pub mod evidence;
 pub mod fleet;

@@ -59,10 +59,7 @@ fn main() -> Result<()> {
     let (writer, _) = Writer::start(open_writer(&file)?, ())?;
     let recipe = Arc::new(|_: &mut _, order: &Order| {
         // The id of its one store is that long.
-        let pattern = Pattern {
-            zone: Tz::UTC,
-            rows: Vec::new(),
-        };
+        let pattern = Pattern::weekly(Tz::UTC, Vec::new());
         let fleet = Arc::new(Fleet::new([(1, "x".repeat(CSV_BYTES).into(), pattern)]));
         let business = Arc::new(BusinessTime::new(&fleet, BusinessTime::span_for(0)));
         let inputs = Inputs::new(fleet, business, Arc::default());

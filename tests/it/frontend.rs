@@ -236,10 +236,7 @@ fn with_one_handler(home: &Home) -> (HttpServer, Client) {
         Writer::start(open_writer(&home.database()).expect("a database"), ()).unwrap();
     let recipe = Arc::new(|_: &mut _, order: &Order| {
         // The id of its one store is that long.
-        let pattern = Pattern {
-            zone: Tz::UTC,
-            rows: Vec::new(),
-        };
+        let pattern = Pattern::weekly(Tz::UTC, Vec::new());
         let fleet = Arc::new(Fleet::new([(1, "x".repeat(8_000_000).into(), pattern)]));
         let business = Arc::new(BusinessTime::new(&fleet, BusinessTime::span_for(0)));
         let inputs = Inputs::new(fleet, business, Arc::default());

@@ -203,10 +203,7 @@ fn the_outages_of_a_made_up_poller_are_found_and_nothing_else() {
 
 /// The row of a store that never closes.
 fn row(polls: &[Poll], as_of: Micros) -> ReportRow {
-    let pattern = Pattern {
-        zone: Tz::UTC,
-        rows: Vec::new(),
-    };
+    let pattern = Pattern::weekly(Tz::UTC, Vec::new());
     let rule = Interpolation::Nearest;
     ReportRow::new(polls, &pattern, Question { as_of, rule })
 }

@@ -26,7 +26,8 @@ use store_monitor::product::report::FleetReport;
 use store_monitor::product::{self, Product};
 use store_monitor::render::store_list::StoreList;
 use store_monitor::render::{Format, csv};
-use store_monitor::uptime::business_hours::{Pattern, WeeklyRow, ZoneTable};
+use store_monitor::uptime::business_hours::{Pattern, ZoneTable};
+use store_monitor::uptime::calendar::WeeklyRow;
 use store_monitor::uptime::fleet::{BusinessTime, Fleet, StoreKey};
 use store_monitor::uptime::history::History;
 use store_monitor::uptime::history_builder::{Builder, history_of};
@@ -94,10 +95,7 @@ struct Case {
 
 impl Case {
     fn pattern(&self) -> Pattern {
-        Pattern {
-            zone: self.zone,
-            rows: self.rows.clone(),
-        }
+        Pattern::weekly(self.zone, self.rows.clone())
     }
 
     /// More than a report looks at.
@@ -117,7 +115,7 @@ impl Case {
 
 fn open(zone: Tz, rows: &[WeeklyRow], span: Interval) -> Intervals {
     let rows = rows.to_vec();
-    Pattern { zone, rows }.open(&ZoneTable::new(zone, span), span)
+    Pattern::weekly(zone, rows).open(&ZoneTable::new(zone, span), span)
 }
 
 /// The polls of a case that count.

@@ -4,7 +4,8 @@ use chrono_tz::Tz;
 use proptest::prelude::*;
 
 use store_monitor::uptime::brief_incident::{BriefIncident, Scratch, brief_incidents};
-use store_monitor::uptime::business_hours::{Pattern, WeeklyRow};
+use store_monitor::uptime::business_hours::Pattern;
+use store_monitor::uptime::calendar::WeeklyRow;
 use store_monitor::uptime::fleet::{BusinessTime, Fleet};
 use store_monitor::uptime::interval::{DAY, HOUR, Interval, Intervals, MINUTE, Micros};
 use store_monitor::uptime::pass::WindowMarks;
@@ -55,7 +56,7 @@ proptest! {
             .collect();
         let answer = |active| if active { Status::Active } else { Status::Inactive };
         let polls: Vec<Poll> = instants.into_iter().map(|(at, active)| Poll::new(at, answer(active))).collect();
-        let fleet = Fleet::new([(1, Box::from("a"), Pattern { zone, rows })]);
+        let fleet = Fleet::new([(1, Box::from("a"), Pattern::weekly(zone, rows))]);
         let pattern = &fleet.patterns()[0];
         let status = StoreStatus::new(&polls, pattern, question);
         let business = BusinessTime::new(&fleet, BusinessTime::span_for(as_of));

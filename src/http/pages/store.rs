@@ -20,6 +20,7 @@ use crate::http::request::Request;
 use crate::http::response::Response;
 use crate::http::stores::checksum;
 use crate::uptime::business_hours::Pattern;
+use crate::uptime::calendar::LocalDate;
 use crate::uptime::evidence::Evidence;
 use crate::uptime::incident::Incident;
 use crate::uptime::interval::{DAY, Micros};
@@ -131,6 +132,7 @@ fn headline(locale: Locale, standing: &StoreStatus) -> Markup {
 fn facts(frame: &Frame, shown: &StoreView, wall: &Wall<'_>) -> Markup {
     let as_of = shown.standing.question.as_of;
     let owner = &*shown.label.group;
+    let today = shown.standing.zone.wall(as_of).div_euclid(DAY);
     html! {
         @if !owner.is_empty() {
             a href=(frame.query().owned_by(Some(owner)).link("/")) { (owner) } " · "
@@ -138,7 +140,7 @@ fn facts(frame: &Frame, shown: &StoreView, wall: &Wall<'_>) -> Markup {
         (phrases::city(shown.pattern.zone)) " time"
         @if shown.zone_written.is_none() { " (no time zone was given)" }
         ", " (wall.time(as_of)) " on " (wall.date(as_of)) " · "
-        (opening(&shown.pattern, frame.locale())) " · id " span.id { (shown.store.id) }
+        (opening(&shown.pattern, today, frame.locale())) " · id " span.id { (shown.store.id) }
     }
 }
 
@@ -159,13 +161,13 @@ fn since(standing: &StoreStatus, wall: &Wall<'_>) -> Markup {
     }
 }
 
-/// Weekly hours in short form: `Mon–Fri 11:00–23:00, Sat closed`.
-fn opening(pattern: &Pattern, locale: Locale) -> String {
-    if pattern.rows.is_empty() {
+/// The week that holds on `date` in short form: `Mon–Fri 11:00–23:00, Sat closed`.
+fn opening(pattern: &Pattern, date: LocalDate, locale: Locale) -> String {
+    let Some(version) = pattern.calendar.version_on(date) else {
         return "always open".to_owned();
-    }
+    };
     let of_day = |day: usize| {
-        let rows = pattern.rows.iter().filter(|row| usize::from(row.weekday) == day);
+        let rows = version.rows.iter().filter(|row| usize::from(row.weekday) == day);
         let told: Vec<String> = rows
             .filter_map(|row| {
                 // Some sources write a midnight as the second before it.

@@ -12,12 +12,13 @@ use super::field::{Fault, RowNotes, text};
 use super::input_kind::{Column, Description, InputKind, Need, Target, Verdict, id_of};
 use super::wall_time;
 use crate::civil::format_local_time;
+use crate::db::schedules::Replaced;
 use crate::db::{Changed, schedules, store_keys};
 use crate::error::Result;
 use crate::ingest::fields::Fields;
 use crate::ingest::options::{DayNumbers, ReadOptions};
 use crate::ingest::problem::{BadFile, BadRow, Code, Notes, excerpt};
-use crate::uptime::business_hours::WeeklyRow;
+use crate::uptime::calendar::WeeklyRow;
 use crate::uptime::interval::{DAY, Interval, Micros};
 
 /// Where a row is: the number of its input in the call, and its line.
@@ -226,15 +227,16 @@ impl InputKind for BusinessHours {
 
     fn write(&self, target: &Target<'_>, notes: &mut Notes) -> Result<Changed> {
         let rows = |(&store, rows): (&u32, &BTreeMap<WeeklyRow, Place>)| {
-            (target.keys[store as usize], rows.keys().copied().collect())
+            (target.keys[store as usize], None, rows.keys().copied().collect())
         };
-        let (changed, lost) = schedules::replace(target.db, target.hours, self.stores.iter().map(rows))?;
-        if !lost.is_empty() {
+        let Replaced { changed, days_lost, .. } =
+            schedules::replace(target.db, target.hours, self.stores.iter().map(rows))?;
+        if !days_lost.is_empty() {
             let stores = self.stores.iter();
             let stores: HashMap<_, _> = stores
                 .map(|(&store, rows)| (target.keys[store as usize], (store, rows)))
                 .collect();
-            for (key, weekdays) in lost {
+            for (key, weekdays) in days_lost {
                 if let Some(&(store, rows)) = stores.get(&key) {
                     let days = if weekdays == 1 { "day" } else { "days" };
                     let name = format!("{} ({weekdays} {days})", target.ids[store as usize]);
@@ -250,7 +252,7 @@ impl InputKind for BusinessHours {
     fn export(db: &Connection, each: &mut dyn FnMut(&[&[u8]]) -> Result<()>) -> Result<()> {
         let ids = store_keys::ids(db)?;
         let mut rows: Vec<(&str, WeeklyRow)> = Vec::new();
-        schedules::for_each(db, |store, row| {
+        schedules::for_each(db, |store, _, row| {
             rows.push((id_of(&ids, store)?, row));
             Ok(())
         })?;

@@ -28,7 +28,7 @@ use crate::error::Result;
 use crate::ingest::fields::{FIELDS_MAX, Fields};
 use crate::ingest::options::ReadOptions;
 use crate::ingest::problem::{BadFile, BadRow, Notes};
-use crate::uptime::business_hours::WeeklyRow;
+use crate::uptime::calendar::WeeklyRow;
 use crate::uptime::poll::Poll;
 
 impl Kind {

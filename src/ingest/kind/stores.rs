@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use super::field::{Fault, RowNotes, text};
 use super::input_kind::{Column, Description, InputKind, Need, Target, Verdict};
 use crate::db::Changed;
-use crate::db::fleet::{self, Label};
+use crate::db::fleet::{self, LabelChange};
 use crate::error::Result;
 use crate::ingest::fields::Fields;
 use crate::ingest::options::ReadOptions;
@@ -24,7 +24,7 @@ const fn label(names: &'static [&'static str], synonyms: &'static [&'static str]
 
 /// For each store of a call, its name and group.
 #[derive(Default)]
-pub(in crate::ingest) struct Stores(HashMap<u32, Label>);
+pub(in crate::ingest) struct Stores(HashMap<u32, LabelChange>);
 
 impl InputKind for Stores {
     const DESCRIPTION: Description = Description {
@@ -59,7 +59,14 @@ impl InputKind for Stores {
             };
         }
         let [name, group] = [name, group].map(str::to_owned);
-        self.0.insert(store, Label { name, group });
+        self.0.insert(
+            store,
+            LabelChange {
+                name,
+                group,
+                ..LabelChange::default()
+            },
+        );
         Verdict::New
     }
 
@@ -71,6 +78,8 @@ impl InputKind for Stores {
 
     /// Ordered by store id.
     fn export(db: &Connection, each: &mut dyn FnMut(&[&[u8]]) -> Result<()>) -> Result<()> {
-        fleet::for_each_label(db, |id, name, group| each(&[id, name, group].map(str::as_bytes)))
+        fleet::for_each_label(db, |id, label| {
+            each(&[id, &label.name, &label.group].map(str::as_bytes))
+        })
     }
 }

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::civil::parse_timestamp;
 use crate::ingest::kind::{EARLIEST_US, STORE_ID_CHARS_MAX};
-use crate::uptime::business_hours::WeeklyRow;
+use crate::uptime::calendar::WeeklyRow;
 use crate::uptime::interval::DAY;
 use crate::uptime::poll::{Poll, Status};
 

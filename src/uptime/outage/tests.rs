@@ -4,7 +4,8 @@ use proptest::prelude::*;
 
 use chrono_tz::Tz;
 
-use super::super::business_hours::{Pattern, WeeklyRow};
+use super::super::business_hours::Pattern;
+use super::super::calendar::WeeklyRow;
 use super::super::history_builder::history_of;
 use super::super::poll::Status;
 use super::*;
@@ -29,7 +30,7 @@ fn found_among(stores: &[Store]) -> Intervals {
     });
     let fleet = Fleet::new((0..).zip(stores).map(|(key, (_, rows))| {
         let (zone, rows) = (Tz::UTC, rows.clone());
-        (key, key.to_string().into(), Pattern { zone, rows })
+        (key, key.to_string().into(), Pattern::weekly(zone, rows))
     }));
     let business = BusinessTime::new(&fleet, BusinessTime::span_for(AS_OF));
     outages(&fleet, &business, &history_of(polls), AS_OF)
