@@ -36,9 +36,9 @@ CREATE TABLE IF NOT EXISTS poll (
     PRIMARY KEY (at, store)
 ) STRICT, WITHOUT ROWID;
 
--- A copy of the newest polls for faster reading: each row has the polls of one hour in one value. The rows of
--- `poll` are the truth: changing one deletes its hour here in the same transaction. If an hour is missing, its
--- rows are read. src/db/packed_bytes.rs explains the bytes, which end in their checksum.
+-- A copy of the polls for faster reading: each row has the polls of one hour in one value, if they are many. The
+-- rows of `poll` are the truth: changing one deletes its hour here in the same transaction. If an hour is missing,
+-- its rows are read. src/db/packed_bytes.rs explains the bytes, which end in their checksum.
 CREATE TABLE IF NOT EXISTS packed_hour (
     hour  INTEGER PRIMARY KEY, -- poll.at / 3,600,000,000
     polls BLOB NOT NULL

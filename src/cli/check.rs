@@ -87,7 +87,7 @@ fn repair(options: &Options) -> Result<()> {
     for sentence in db::write(&mut db, repair::repair)? {
         eprintln!("{sentence}");
     }
-    packed::pack_all(&mut db)
+    packed::pack_all(&mut db, Duration::MAX)
 }
 
 /// Prints the findings.

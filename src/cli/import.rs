@@ -234,9 +234,9 @@ fn write(db: &mut Connection, batch: Batch) -> Result<Loaded> {
     Ok(loaded)
 }
 
-/// Packs the hours that are not packed yet.
+/// Packs hours that are not packed yet.
 fn pack(db: &mut Connection) {
-    if let Err(error) = packed::pack_all(db) {
+    if let Err(error) = packed::pack_all(db, packed::AFTER_IMPORT) {
         // The rows are stored; reading them only takes longer.
         tracing::warn!(%error, "the rows could not be packed");
     }

@@ -256,8 +256,8 @@ pub fn serve(
     announce(server.address())?;
     ready(server.address());
 
-    let packer = writer.clone();
-    let mut periodic = vec![every(PACKING_EVERY, "packing", move || pack(&packer))?];
+    let (path, packer) = (file.to_owned(), writer.clone());
+    let mut periodic = vec![every(PACKING_EVERY, "packing", move || pack(&path, &packer))?];
     periodic.push(every(CLOCK_EVERY, "the look at the clock", move || {
         watched.machine_time(polls::newest(&open_reader(&watched.file)?)?);
         Ok(())
@@ -355,11 +355,11 @@ fn warm(hot: &HotWindow, views: &FleetViews, file: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Packs past hours, one transaction each.
-fn pack(writer: &Writer) -> Result<()> {
-    let mut from = i64::MIN;
-    while let Some(hour) = writer.write(move |db| packed::pack_next(db, from))? {
-        from = hour + 1;
+/// Packs past hours, one transaction each. It looks for them beside the writer.
+fn pack(file: &Path, writer: &Writer) -> Result<()> {
+    let hours = packed::unpacked(&open_reader(file)?)?;
+    for packed::Unpacked { hour, .. } in hours {
+        writer.write(move |db| packed::pack_hour(db, hour))?;
     }
     Ok(())
 }

@@ -118,6 +118,12 @@ impl HourDigests {
         }
     }
 
+    /// The hours of which there is a digest, in any order.
+    pub(super) fn hours(&self) -> Vec<i64> {
+        let last = self.last.iter().map(|&(hour, _)| hour);
+        self.earlier.keys().copied().chain(last).collect()
+    }
+
     fn into_hours(self) -> BTreeMap<i64, Digest> {
         let mut hours = self.earlier;
         hours.extend(self.last);

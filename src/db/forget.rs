@@ -7,7 +7,7 @@ use std::path::Path;
 use rusqlite::{Connection, OptionalExtension};
 use uuid::Uuid;
 
-use super::poll_table::{self, Taken};
+use super::poll_table::{self, Deleted, Taken};
 use super::{
     digest, disk, generation, made_up, packed, polls, reports, reserve, schedules, special_hours, store_keys, write,
 };
@@ -39,8 +39,7 @@ pub fn store(db: &Connection, id: &str) -> Result<Option<u64>> {
     db.execute("DELETE FROM store_hours WHERE store = ?1", [key])?;
     schedules::forget_unused(db)?;
     special_hours::forget_unused(db)?;
-    let polls = poll_table::delete(db, Taken::Of(key, polls::ALL_TIME))?;
-    packed::forget(db, polls::ALL_TIME)?;
+    let polls = delete_polls(db, Taken::Of(key, polls::ALL_TIME))?;
     generation::advance(db, generation::Kind::Fleet)?;
     generation::advance(db, generation::Kind::Polls)?;
     Ok(Some(polls))
@@ -57,13 +56,19 @@ pub fn polls_of(db: &Connection, id: &str, span: Interval) -> Result<Option<u64>
     let Some(key) = key else {
         return Ok(None);
     };
-    let polls = poll_table::delete(db, Taken::Of(key, span))?;
+    let polls = delete_polls(db, Taken::Of(key, span))?;
     if polls > 0 {
-        packed::forget(db, span)?;
         generation::advance(db, generation::Kind::Polls)?;
         store_keys::unmark_polled(db, key)?;
     }
     Ok(Some(polls))
+}
+
+/// Deletes polls and the packed form of their hours; returns how many polls there were.
+fn delete_polls(db: &Connection, taken: Taken) -> Result<u64> {
+    let Deleted { polls, hours } = poll_table::delete(db, taken)?;
+    packed::forget_hours(db, &hours)?;
+    Ok(polls)
 }
 
 /// Takes the made-up stores out with all that was made of them, if there are no others; returns the ids of the reports
@@ -98,9 +103,8 @@ pub fn prune_some(db: &Connection, before: Micros) -> Result<u64> {
     let mut next = db.prepare_cached("SELECT at FROM poll WHERE at < ?1 ORDER BY at LIMIT 1 OFFSET ?2")?;
     let mut cuts = next.query_map((before, PRUNE_POLLS), |row| row.get(0))?;
     let cut: Micros = cuts.next().transpose()?.unwrap_or(before);
-    let polls = poll_table::delete(db, Taken::Before(cut))?;
+    let polls = delete_polls(db, Taken::Before(cut))?;
     if polls > 0 {
-        packed::forget(db, Interval::new(Micros::MIN, cut))?;
         generation::advance(db, generation::Kind::Polls)?;
     }
     Ok(polls)

@@ -2,7 +2,7 @@
 //!
 //! In reading order, from the bottom: [`connection`] opens the file and `migrate` brings it up to date.
 //! [`generation`] tells when data in memory are stale. [`store_keys`], [`schedules`], [`special_hours`] and [`fleet`]
-//! hold the stores; `poll_table` holds the polls, [`packed`] a copy of the newest ones for faster reading, and
+//! hold the stores; `poll_table` holds the polls, [`packed`] a copy of them for faster reading, and
 //! [`polls`] joins both; [`digest`] tells when a disk has changed rows. [`reports`] holds the jobs and their results,
 //! [`idempotency`] the answers already given. [`forget`] deletes; [`made_up`] tells a first visitor's made-up stores
 //! from real ones. [`disk`] refuses a load without room, and [`reserve`] keeps some; [`watch`] sees that the file is

@@ -2,13 +2,14 @@
 //!
 //! They are derived data. The rows of `poll` are the truth: changing a row deletes its packed hour in the same
 //! transaction. If an hour is not packed, its rows are read: slower, with the same result. `check` compares the
-//! two. Only hours within reach of the newest day's reports are kept.
+//! two. Hours of any age are kept, so that a year reads as fast as the newest week.
 //!
 //! An hour is packed while its polls are added, if they come in order and it had none (`Packing`). Otherwise it
-//! is packed from its rows, once newer polls have come in ([`pack_all`]).
+//! is packed from its rows, once newer polls have come in: by a server from time to time, and after an import
+//! ([`pack_all`]). So a poll that comes late costs no packing of its own.
 
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OptionalExtension};
 
@@ -18,22 +19,22 @@ use super::{Changed, poll_table, write};
 use crate::civil;
 use crate::error::{ErrorKind, Result};
 use crate::uptime::fleet::StoreKey;
-use crate::uptime::interval::{HOUR, Interval};
+use crate::uptime::interval::Interval;
 use crate::uptime::poll::Poll;
-use crate::uptime::window::REACH;
 
 /// An hour with fewer polls is not packed: its rows are read in some microseconds.
 const PACKED_POLLS_MIN: usize = 32;
 
-/// How many hours are kept, counted back from the newest: a report's reach, and a quarter of a day by which
-/// a reader may lag.
-const KEPT_HOURS: i64 = REACH / HOUR + 6;
+/// How many polls one transaction of [`pack_all`] packs, or those of one hour: other writers get a turn.
+const TURN_POLLS: u64 = 1 << 17;
+
+/// How long an import may pack hours that were there before: one that touches every hour of a year leaves the oldest
+/// of them to a server, or to the next import.
+pub const AFTER_IMPORT: Duration = Duration::from_secs(2);
 
 /// Packs polls while they are added; the caller reports each chunk before and after it is written.
 pub(super) struct Packing<'db> {
     db: &'db Connection,
-    /// Hours before this are too old to be kept.
-    oldest: i64,
     /// The hour of the latest polls.
     hour: Option<i64>,
     /// That hour's polls so far; none if it is not to be packed.
@@ -45,16 +46,14 @@ pub(super) struct Packing<'db> {
 }
 
 impl<'db> Packing<'db> {
-    pub(super) fn new(db: &'db Connection) -> Result<Self> {
-        let newest = poll_table::newest(db)?;
-        Ok(Self {
+    pub(super) fn new(db: &'db Connection) -> Self {
+        Self {
             db,
-            oldest: newest.map_or(i64::MIN, |newest| hour_of(newest) - KEPT_HOURS),
             hour: None,
             polls: None,
             touched: Vec::new(),
             in_order: true,
-        })
+        }
     }
 
     /// To be called before a chunk is written. Returns whether all of its hours were empty.
@@ -67,7 +66,7 @@ impl<'db> Packing<'db> {
                 self.hour = Some(hour);
                 if !self.in_order || poll_table::first(self.db, span_of(hour))?.is_some() {
                     self.touched.push(hour);
-                } else if hour >= self.oldest {
+                } else {
                     self.polls = Some(Vec::new());
                 }
             }
@@ -112,8 +111,6 @@ fn keep(db: &Connection, hour: i64, polls: &[(StoreKey, Poll)]) -> Result<()> {
     let packed = pack(span_of(hour).start, polls);
     db.prepare_cached("INSERT OR REPLACE INTO packed_hour (hour, polls) VALUES (?1, ?2)")?
         .execute((hour, packed))?;
-    db.prepare_cached("DELETE FROM packed_hour WHERE hour < ?1")?
-        .execute([hour - KEPT_HOURS])?;
     Ok(())
 }
 
@@ -180,48 +177,75 @@ pub fn forget(db: &Connection, span: Interval) -> Result<()> {
     Ok(())
 }
 
-/// Packs every hour that can be packed and is not, one transaction each.
+/// An hour that can be packed and is not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unpacked {
+    /// The hour, counted from 1970.
+    pub hour: i64,
+    /// How many polls it has.
+    pub polls: u64,
+}
+
+/// The hours that can be packed and are not, newest first: most are read soonest.
+///
+/// The newest hour is not one of them, because more of its polls may come.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn unpacked(db: &Connection) -> Result<Vec<Unpacked>> {
+    let Some(newest) = poll_table::newest(db)?.map(hour_of) else {
+        return Ok(Vec::new());
+    };
+    // The digests count the polls of each hour: no hour is looked into.
+    let mut select = db.prepare_cached(
+        "SELECT hour, hour_digest.polls FROM hour_digest LEFT JOIN packed_hour USING (hour)
+         WHERE hour < ?1 AND hour_digest.polls >= ?2 AND packed_hour.hour IS NULL ORDER BY hour DESC",
+    )?;
+    let hours = select.query_map((newest, PACKED_POLLS_MIN), |row| {
+        Ok(Unpacked {
+            hour: row.get(0)?,
+            polls: row.get(1)?,
+        })
+    })?;
+    Ok(hours.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Packs an hour from its rows, in the caller's transaction.
 ///
 /// # Errors
 /// When the database cannot be written.
-pub fn pack_all(db: &mut Connection) -> Result<()> {
-    let mut from = i64::MIN;
-    loop {
-        let begun = Instant::now();
-        let Some(hour) = write(db, |db| pack_next(db, from))? else {
-            return Ok(());
-        };
-        from = hour + 1;
-        // SQLite's write lock has no queue: this gap lets other processes in.
-        thread::sleep(begun.elapsed() / 8);
+pub fn pack_hour(db: &Connection, hour: i64) -> Result<()> {
+    match rows_of(db, hour) {
+        Ok(rows) => keep(db, hour, &rows),
+        // Damaged rows stay rows: a reader that meets them says so.
+        Err(error) if error.kind() == ErrorKind::Broken => Ok(()),
+        Err(error) => Err(error),
     }
 }
 
-/// Packs the oldest hour from `from` on that can be packed and is not; returns that hour.
-///
-/// The newest hour is not packed, because more of its polls may come.
+/// Packs every hour that can be packed and is not, some in each transaction; begins no more of them after `patience`.
 ///
 /// # Errors
 /// When the database cannot be written.
-pub fn pack_next(db: &Connection, from: i64) -> Result<Option<i64>> {
-    let Some(newest) = poll_table::newest(db)?.map(hour_of) else {
-        return Ok(None);
-    };
-    let mut packed = db.prepare_cached("SELECT 1 FROM packed_hour WHERE hour = ?1")?;
-    let mut enough = db.prepare_cached("SELECT 1 FROM poll WHERE at >= ?1 AND at < ?2 LIMIT 1 OFFSET ?3")?;
-    for hour in from.max(newest - KEPT_HOURS)..newest {
-        let Interval { start, end } = span_of(hour);
-        if !packed.exists([hour])? && enough.exists((start, end, PACKED_POLLS_MIN - 1))? {
-            match rows_of(db, hour) {
-                Ok(rows) => keep(db, hour, &rows)?,
-                // Damaged rows stay rows: a reader that meets them says so.
-                Err(error) if error.kind() == ErrorKind::Broken => continue,
-                Err(error) => return Err(error),
+pub fn pack_all(db: &mut Connection, patience: Duration) -> Result<()> {
+    let all = Instant::now();
+    let mut hours = unpacked(db)?.into_iter().peekable();
+    while hours.peek().is_some() && all.elapsed() < patience {
+        let begun = Instant::now();
+        write(db, |db| {
+            let mut polls = 0;
+            while polls < TURN_POLLS
+                && let Some(next) = hours.next()
+            {
+                pack_hour(db, next.hour)?;
+                polls += next.polls;
             }
-            return Ok(Some(hour));
-        }
+            Ok(())
+        })?;
+        // SQLite's write lock has no queue: this gap lets other processes in.
+        thread::sleep(begun.elapsed() / 8);
     }
-    Ok(None)
+    Ok(())
 }
 
 /// The hours whose packed polls are damaged, or not those of their digest.
@@ -262,7 +286,7 @@ pub(super) fn polls_of(db: &Connection, hour: i64) -> Result<Option<Vec<(StoreKe
     Ok(Some(polls))
 }
 
-/// Deletes packed hours that are wrong; [`pack_next`] makes them again from their rows.
+/// Deletes packed hours that are wrong, or whose polls changed; [`pack_all`] makes them again from their rows.
 ///
 /// # Errors
 /// When the database cannot be written.
@@ -271,4 +295,189 @@ pub fn forget_hours(db: &Connection, hours: &[i64]) -> Result<()> {
         forget(db, span_of(hour))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{forget as forgetting, polls, repair, store_keys};
+    use super::*;
+    use crate::uptime::interval::HOUR;
+    use crate::uptime::poll::Status::{Active, Inactive};
+
+    const HOURS: i64 = 400 * 24;
+    const BEGAN: i64 = 480_000;
+
+    /// The polls of every tenth hour of more than a year, forty an hour, of two stores.
+    fn year() -> impl Iterator<Item = (StoreKey, Poll)> {
+        let hours = (BEGAN..BEGAN + HOURS).step_by(10);
+        hours.flat_map(|hour| (0..40).map(move |number| poll(hour, number)))
+    }
+
+    fn poll(hour: i64, number: i64) -> (StoreKey, Poll) {
+        let status = if number % 3 == 0 { Inactive } else { Active };
+        let store = if number % 2 == 0 { 1 } else { 2 };
+        (store, Poll::new(hour * HOUR + number * 1_000_000, status))
+    }
+
+    fn database() -> Connection {
+        let mut db = Connection::open_in_memory().unwrap();
+        db.execute_batch(include_str!("../../schema.sql")).unwrap();
+        write(&mut db, |db| {
+            store_keys::keys(db, &["one", "two"].map(Box::from))?;
+            polls::add(db, year().map(Ok))
+        })
+        .unwrap();
+        db
+    }
+
+    fn add(db: &mut Connection, polls: impl IntoIterator<Item = (StoreKey, Poll)>) {
+        write(db, |db| polls::add(db, polls.into_iter().map(Ok))).unwrap();
+    }
+
+    /// The hours that are packed.
+    fn packed(db: &Connection) -> Vec<i64> {
+        let mut select = db.prepare("SELECT hour FROM packed_hour ORDER BY hour").unwrap();
+        let hours = select.query_map([], |row| row.get(0)).unwrap();
+        hours.collect::<rusqlite::Result<_>>().unwrap()
+    }
+
+    /// The hours that have polls and are not packed; what is packed is right.
+    fn missing(db: &Connection) -> Vec<i64> {
+        assert_eq!(wrong(db).unwrap(), [0_i64; 0]);
+        let packed = packed(db);
+        let mut select = db.prepare("SELECT hour FROM hour_digest ORDER BY hour").unwrap();
+        let hours = select.query_map([], |row| row.get(0)).unwrap();
+        let hours = hours.collect::<rusqlite::Result<Vec<i64>>>().unwrap();
+        hours.into_iter().filter(|hour| !packed.contains(hour)).collect()
+    }
+
+    /// Packs, after which every hour is packed.
+    fn pack_again(db: &mut Connection) {
+        pack_all(db, Duration::MAX).unwrap();
+        assert_eq!(missing(db), [0_i64; 0]);
+    }
+
+    #[test]
+    fn polls_that_come_in_order_are_packed_whatever_their_age() {
+        let db = database();
+        assert_eq!(i64::try_from(packed(&db).len()).unwrap(), HOURS / 10);
+        assert_eq!(missing(&db), [0_i64; 0]);
+        assert_eq!(unpacked(&db).unwrap(), []);
+    }
+
+    #[test]
+    fn late_polls_of_a_year_ago_unpack_their_hour_alone_and_it_is_packed_again_once() {
+        let mut db = database();
+        let old = BEGAN + 100;
+        for number in 100..110 {
+            add(&mut db, [poll(old, number)]);
+            assert_eq!(missing(&db), [old], "a poll costs no packing of its own");
+        }
+        assert_eq!(unpacked(&db).unwrap(), [Unpacked { hour: old, polls: 50 }]);
+        pack_all(&mut db, Duration::ZERO).unwrap();
+        assert_eq!(missing(&db), [old]);
+        pack_again(&mut db);
+        // The same polls again change nothing, and a poll that is corrected does.
+        add(&mut db, [poll(old, 101)]);
+        assert_eq!(missing(&db), [0_i64; 0]);
+        let (store, known) = poll(old, 101);
+        add(&mut db, [(store, Poll::new(known.at(), known.status().other()))]);
+        assert_eq!(missing(&db), [old]);
+        pack_again(&mut db);
+        assert_eq!(polls_of(&db, old).unwrap().unwrap().len(), 50);
+    }
+
+    #[test]
+    fn a_past_that_comes_in_after_the_present_is_packed_too() {
+        let mut db = database();
+        let before = (BEGAN - 50..BEGAN).flat_map(|hour| (0..40).map(move |number| poll(hour, number)));
+        add(&mut db, before);
+        assert_eq!(missing(&db), [0_i64; 0]);
+        // One at a time, it waits for the next round.
+        for number in 0..40 {
+            add(&mut db, [poll(BEGAN + 1, number)]);
+        }
+        assert_eq!(missing(&db), [BEGAN + 1]);
+        pack_again(&mut db);
+        // An hour of few polls is read from its rows.
+        add(&mut db, (0..31).map(|number| poll(BEGAN + 2, number)));
+        assert_eq!(missing(&db), [BEGAN + 2]);
+        assert_eq!(unpacked(&db).unwrap(), []);
+    }
+
+    #[test]
+    fn the_newest_hour_is_not_packed_while_its_polls_come_in() {
+        let mut db = database();
+        let newest = BEGAN + HOURS;
+        for number in 0..60 {
+            add(&mut db, [poll(newest, number)]);
+        }
+        assert_eq!(unpacked(&db).unwrap(), []);
+        assert_eq!(missing(&db), [newest]);
+        add(&mut db, [poll(newest + 1, 0)]);
+        assert_eq!(
+            unpacked(&db).unwrap(),
+            [Unpacked {
+                hour: newest,
+                polls: 60
+            }]
+        );
+    }
+
+    #[test]
+    fn polls_that_are_taken_back_unpack_the_hours_that_had_them() {
+        let mut db = database();
+        let span = Interval::new((BEGAN + 95) * HOUR, (BEGAN + 120) * HOUR + 1);
+        let taken = write(&mut db, |db| forgetting::polls_of(db, "one", span)).unwrap();
+        assert_eq!(taken, Some(41));
+        assert_eq!(missing(&db), [BEGAN + 100, BEGAN + 110, BEGAN + 120]);
+        add(
+            &mut db,
+            [BEGAN + 100, BEGAN + 110]
+                .map(|hour| (0..40).map(move |number| poll(hour, number)))
+                .into_iter()
+                .flatten(),
+        );
+        pack_again(&mut db);
+    }
+
+    #[test]
+    fn a_store_that_goes_unpacks_the_hours_that_had_its_polls() {
+        let mut db = database();
+        let alone = BEGAN + 1;
+        add(&mut db, (0..40).map(|number| (2, poll(alone, number).1)));
+        let more = |hour| (0..40).map(move |number| (2, poll(hour, number + 100).1));
+        add(&mut db, (BEGAN..BEGAN + HOURS).step_by(10).flat_map(more));
+        pack_all(&mut db, Duration::MAX).unwrap();
+        write(&mut db, |db| forgetting::store(db, "one")).unwrap();
+        assert_eq!(packed(&db), [alone]);
+        pack_all(&mut db, Duration::MAX).unwrap();
+        // The newest hour waits.
+        assert_eq!(missing(&db), [BEGAN + HOURS - 10]);
+    }
+
+    #[test]
+    fn retention_takes_packed_hours_with_their_polls_and_unpacks_the_one_that_it_cuts() {
+        let mut db = database();
+        let cut = BEGAN + 500;
+        write(&mut db, |db| forgetting::prune_some(db, cut * HOUR + 3_000_000)).unwrap();
+        assert_eq!(missing(&db), [cut]);
+        assert_eq!(packed(&db).first(), Some(&(cut + 10)));
+        pack_again(&mut db);
+        assert_eq!(polls_of(&db, cut).unwrap().unwrap().len(), 37);
+    }
+
+    #[test]
+    fn a_repair_mends_rows_and_copies_of_a_year_ago() {
+        let mut db = database();
+        let (rows, copy) = (BEGAN + 30, BEGAN + 40);
+        db.execute("DELETE FROM poll WHERE at = ?1", [rows * HOUR]).unwrap();
+        db.execute("UPDATE packed_hour SET polls = x'00' WHERE hour = ?1", [copy])
+            .unwrap();
+        assert_eq!(wrong(&db).unwrap(), [copy]);
+        assert_eq!(write(&mut db, repair::repair).unwrap().len(), 2);
+        assert_eq!(missing(&db), [copy]);
+        pack_again(&mut db);
+        assert!(poll_table::differences(&db).unwrap().is_empty());
+    }
 }

@@ -132,11 +132,20 @@ pub(super) enum Taken {
     Of(StoreKey, Interval),
 }
 
-/// Deletes polls; returns how many.
+/// What a deletion took.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Deleted {
+    /// How many polls.
+    pub(super) polls: u64,
+    /// The hours in which they were.
+    pub(super) hours: Vec<i64>,
+}
+
+/// Deletes polls.
 ///
 /// # Errors
 /// When the database cannot be written.
-pub(super) fn delete(db: &Connection, taken: Taken) -> Result<u64> {
+pub(super) fn delete(db: &Connection, taken: Taken) -> Result<Deleted> {
     let mut digests = HourDigests::default();
     let mut polls = 0;
     let mut subtract = |rows: &mut rusqlite::Rows<'_>| -> Result<()> {
@@ -159,8 +168,9 @@ pub(super) fn delete(db: &Connection, taken: Taken) -> Result<u64> {
             subtract(&mut delete.query((store, start, end))?)?;
         }
     }
+    let hours = digests.hours();
     digests.store(db)?;
-    Ok(polls)
+    Ok(Deleted { polls, hours })
 }
 
 /// Whether exactly this poll of `store` is stored.

@@ -235,7 +235,7 @@ impl Aggregate<GatheredRows, bool> for Gathered {
 /// When the database cannot be written; the caller must then roll the transaction back.
 pub fn add(db: &Connection, polls: impl IntoIterator<Item = Result<(StoreKey, Poll)>>) -> Result<Added> {
     let mut insert = Upsert::new(db, INSERT_ROWS);
-    let mut packing = Packing::new(db)?;
+    let mut packing = Packing::new(db);
     let mut digests = HourDigests::default();
     let mut changed = Changed::default();
     // None once there are too many for memory to follow.

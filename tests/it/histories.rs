@@ -2,6 +2,7 @@
 //! from memory, read afresh, and by the plain form.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use rusqlite::Connection;
 
@@ -203,7 +204,7 @@ impl History {
             10 if self.random.below(2) == 0 => self.deletion(),
             10 => self.retention(),
             _ => {
-                packed::pack_all(&mut self.db).expect("packed");
+                packed::pack_all(&mut self.db, Duration::MAX).expect("packed");
                 "packing".to_owned()
             }
         };
