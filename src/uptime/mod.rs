@@ -9,16 +9,17 @@
 //! report to the next, and [`flip_reader`] decides when they may be used. [`row`] holds the numbers.
 //!
 //! Pages and JSON read [`store_status`], everything about one store, which is made of [`store_state`],
-//! [`evidence`], [`incident`] and [`segment`]; [`day_total`] cuts its week into days. [`store_summary`] and
-//! [`brief_incident`] are its fast forms for lists, [`overview`] sums up a fleet, and [`fleet_event`] finds when most
-//! of it was offline at once. [`outage`] finds when the poller itself was away, and [`freshness`] decides
-//! whether numbers are of now.
+//! [`evidence`], [`certainty`], [`incident`] and [`segment`]; [`day_total`] cuts its week into days.
+//! [`store_summary`] and [`brief_incident`] are its fast forms for lists, [`overview`] sums up a fleet, and
+//! [`fleet_event`] finds when most of it was offline at once. [`outage`] finds when the poller itself was away, and
+//! [`freshness`] decides whether numbers are of now.
 //!
 //! Invariants: no function can fail, reads a clock or does I/O; `as_of` and every row are passed in.
 
 pub mod brief_incident;
 pub mod business_hours;
 pub mod calendar;
+pub mod certainty;
 pub mod day_total;
 pub mod evidence;
 pub mod fleet;

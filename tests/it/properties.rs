@@ -28,10 +28,12 @@ use store_monitor::render::store_list::StoreList;
 use store_monitor::render::{Format, csv};
 use store_monitor::uptime::business_hours::{Pattern, ZoneTable};
 use store_monitor::uptime::calendar::WeeklyRow;
+use store_monitor::uptime::certainty::Certainty;
 use store_monitor::uptime::fleet::{BusinessTime, Fleet, StoreKey};
 use store_monitor::uptime::history::History;
 use store_monitor::uptime::history_builder::{Builder, history_of};
 use store_monitor::uptime::interval::{DAY, HOUR, Interval, Intervals, MINUTE, Micros, SECOND};
+use store_monitor::uptime::open_time::OpenTime;
 use store_monitor::uptime::pass::{self, Known, WindowMarks};
 use store_monitor::uptime::poll::{Poll, Status};
 use store_monitor::uptime::report::{Question, ReportRow};
@@ -922,6 +924,52 @@ proptest! {
         let in_last_hour = |poll: &&Poll| poll.at() >= case.as_of - HOUR && poll.at() < case.as_of;
         if let (Some(coverage), Some(_)) = (row.coverage[Window::Hour], counts.iter().find(in_last_hour)) {
             prop_assert_eq!(coverage.seen, coverage.business);
+        }
+    }
+
+    #[test]
+    fn downtime_lies_between_the_least_and_the_most_under_both_rules(case in cases()) {
+        let (counts, open) = (counted(&case), case.open());
+        for window in Window::ALL {
+            let stretch = window.before(case.as_of);
+            let certainty = Certainty::measure(&counts, &open, stretch);
+            prop_assert_eq!(certainty, Certainty::of(&counts, &OpenTime::new(open.clone()), stretch));
+            let Some(certainty) = certainty else {
+                prop_assert!(counts.is_empty());
+                continue;
+            };
+            let uncertain = certainty.most() - certainty.least();
+            prop_assert!(certainty.up >= 0 && certainty.down >= 0 && uncertain >= 0);
+            prop_assert_eq!(certainty.up + certainty.down + uncertain, certainty.business);
+            for rule in Interpolation::ALL {
+                let total = case.row(rule).totals[window];
+                let (uptime, downtime) = total.known().expect("polls count");
+                prop_assert_eq!(uptime + downtime, certainty.business);
+                prop_assert!(certainty.least() <= downtime && downtime <= certainty.most());
+            }
+        }
+    }
+
+    #[test]
+    fn an_instant_is_certain_near_a_poll_and_not_between_two_of_different_status(
+        case in cases(),
+        asked in prop::collection::vec(choice(), 1..40),
+    ) {
+        let (counts, open) = (counted(&case), case.open());
+        for choice in asked {
+            let at = poll_at(choice, case.as_of, &edges(&open)).min(case.as_of - 1);
+            let near = counts.iter().any(|poll| poll.at() - HOUR <= at && at < poll.at() + HOUR);
+            let between = |pair: &[Poll]| pair[0].at() <= at && at < pair[1].at();
+            let changes = counts.windows(2).any(|pair| between(pair) && pair[0].status() != pair[1].status());
+            let is_certain = open.contains(at) && near && !changes;
+            let certainty = Certainty::measure(&counts, &open, Interval::new(at, at + 1));
+            prop_assert_eq!(certainty.map_or(0, Certainty::certain), Micros::from(is_certain));
+            if let (true, Some(certainty)) = (is_certain, certainty) {
+                for rule in Interpolation::ALL {
+                    let up = naive_is_up(&counts, at, rule).expect("a poll is near");
+                    prop_assert_eq!((certainty.up, certainty.down), (Micros::from(up), Micros::from(!up)));
+                }
+            }
         }
     }
 
