@@ -21,17 +21,16 @@ pub struct Certainty {
 }
 
 impl Certainty {
-    /// The certainty of `window` by the sorted counted polls; none without a counted poll, for then nothing is known.
+    /// The certainty of `window` by the sorted counted polls. Without a counted poll nothing is known of business time,
+    /// and there is none.
     ///
     /// This is the plain form, which defines the numbers.
     pub fn measure(counted: &[Poll], open: &Intervals, window: Interval) -> Option<Self> {
-        if counted.is_empty() {
-            return None;
-        }
         let open = open.clip(window);
         let (up, down) = certain(counted);
-        Some(Self {
-            business: open.length(),
+        let business = open.length();
+        (business == 0 || !counted.is_empty()).then(|| Self {
+            business,
             up: up.intersection(&open).length(),
             down: down.intersection(&open).length(),
         })
@@ -39,8 +38,7 @@ impl Certainty {
 
     /// The same by the running total of business time: the fast form, for thousands of stores.
     pub fn of(counted: &[Poll], open: &OpenTime, window: Interval) -> Option<Self> {
-        let (first, last) = (counted.first()?, counted.last()?);
-        let business = |start: Micros, end: Micros| {
+        let between = |start: Micros, end: Micros| {
             let part = Interval::new(start, end).intersection(window);
             if part.is_empty() {
                 0
@@ -49,13 +47,22 @@ impl Certainty {
             }
         };
         let mut certain = Self {
-            business: business(window.start, window.end),
+            business: between(window.start, window.end),
             ..Self::default()
         };
+        if certain.business == 0 {
+            return Some(certain);
+        }
+        let (first, last) = (counted.first()?, counted.last()?);
+        // The polls whose reach touches the window, and their neighbours.
+        let from = counted.partition_point(|poll| poll.at() < window.start - COVERAGE_REACH);
+        let to = counted.partition_point(|poll| poll.at() <= window.end + COVERAGE_REACH);
+        let near = counted.get(from.saturating_sub(1)..counted.len().min(to + 1));
+        let near = near.unwrap_or(&[]);
         // A run has one status, and no gap in which an instant is far from every poll.
         let goes_on = |a: &Poll, b: &Poll| a.is_active() == b.is_active() && b.at() - a.at() <= 2 * COVERAGE_REACH;
         let mut before: Option<Poll> = None;
-        let mut runs = counted.chunk_by(goes_on).peekable();
+        let mut runs = near.chunk_by(goes_on).peekable();
         while let Some(run) = runs.next() {
             let (Some(&start), Some(&end)) = (run.first(), run.last()) else {
                 continue;
@@ -72,7 +79,7 @@ impl Certainty {
             } else {
                 0
             };
-            let length = business(start.at() - early, end.at() + late);
+            let length = between(start.at() - early, end.at() + late);
             *if start.is_active() {
                 &mut certain.up
             } else {
@@ -175,5 +182,7 @@ mod tests {
     #[test]
     fn without_a_counted_poll_nothing_is_known() {
         assert_eq!(minutes(&[], &[(0, 24)], DAY), None);
+        let closed = Interval::new(5 * HOUR, 6 * HOUR);
+        assert_eq!(minutes(&[], &[(0, 5)], closed), Some([0, 0, 0]));
     }
 }

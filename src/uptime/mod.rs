@@ -9,7 +9,8 @@
 //! report to the next, and [`flip_reader`] decides when they may be used. [`row`] holds the numbers.
 //!
 //! Pages and JSON read [`store_status`], everything about one store, which is made of [`store_state`],
-//! [`evidence`], [`certainty`], [`incident`] and [`segment`]; [`day_total`] cuts its week into days.
+//! [`evidence`], [`certainty`], [`incident`] and [`segment`]; [`day_total`] cuts its week into days,
+//! and [`lost_sales`] says what downtime costs.
 //! [`store_summary`] and [`brief_incident`] are its fast forms for lists, [`overview`] sums up a fleet, and
 //! [`fleet_event`] finds when most of it was offline at once. [`outage`] finds when the poller itself was away, and
 //! [`freshness`] decides whether numbers are of now.
@@ -32,6 +33,7 @@ pub mod history_builder;
 pub mod incident;
 pub mod interval;
 pub mod load;
+pub mod lost_sales;
 pub mod open_time;
 pub mod outage;
 pub mod overview;

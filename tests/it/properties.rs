@@ -938,6 +938,10 @@ proptest! {
                 prop_assert!(counts.is_empty());
                 continue;
             };
+            if counts.is_empty() {
+                prop_assert_eq!(certainty, Certainty::default());
+                continue;
+            }
             let uncertain = certainty.most() - certainty.least();
             prop_assert!(certainty.up >= 0 && certainty.down >= 0 && uncertain >= 0);
             prop_assert_eq!(certainty.up + certainty.down + uncertain, certainty.business);
