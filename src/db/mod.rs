@@ -1,14 +1,14 @@
 //! The database: one SQLite file, with its schema in `schema.sql`. It stores integers and computes no time.
 //!
-//! In reading order, from the bottom: [`connection`] opens the file and `migrate` brings it up to date.
-//! [`generation`] tells when data in memory are stale. [`store_keys`], [`schedules`], [`special_hours`] and [`fleet`]
-//! hold the stores; `poll_table` holds the polls, [`packed`] a copy of them for faster reading, and
-//! [`polls`] joins both; [`digest`] tells when a disk has changed rows. [`reports`] holds the jobs and their results,
+//! In reading order, from the bottom: [`connection`] opens the file and `migrate` brings it up to date. [`generation`]
+//! tells when data in memory are stale. [`store_keys`], [`schedules`], [`special_hours`] and [`fleet`] hold the
+//! stores; `poll_table` holds the polls, [`packed`] a copy of them for faster reading; `poll_reader` reads both, and
+//! [`polls`] joins all; [`digest`] tells when a disk has changed rows. [`reports`] holds the jobs and their results,
 //! [`idempotency`] the answers already given. [`forget`] deletes; [`made_up`] tells a first visitor's made-up stores
 //! from real ones. [`disk`] refuses a load without room, and [`reserve`] keeps some; [`watch`] sees that the file is
 //! still there. [`lock`] tells which processes have it; [`part`] makes files that appear whole; [`backup`] copies the
-//! database, and [`backup_folder`] keeps a server's copies. [`inspect`] looks at the files before they are opened,
-//! and `log_file` at the write-ahead log. [`writer`] is a server's only way to change data. [`check`] verifies every
+//! database, and [`backup_folder`] keeps a server's copies. [`inspect`] looks at the files before they are opened, and
+//! `log_file` at the write-ahead log. [`writer`] is a server's only way to change data. [`check`] verifies every
 //! invariant that the schema cannot express, and [`repair`] mends what it finds.
 //!
 //! Functions take a connection. If one needs a transaction, the caller has opened it: [`write()`] for changes,
@@ -33,6 +33,7 @@ mod migrate;
 pub mod packed;
 mod packed_bytes;
 pub mod part;
+mod poll_reader;
 mod poll_table;
 pub mod polls;
 pub mod repair;

@@ -8,13 +8,15 @@
 //! is packed from its rows, once newer polls have come in: by a server from time to time, and after an import
 //! ([`pack_all`]). So a poll that comes late costs no packing of its own.
 
+use std::ops::Range;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rusqlite::blob::Blob;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::digest::{HourDigests, hour_of};
-use super::packed_bytes::{PackedHours, pack, span_of};
+use super::packed_bytes::{ALL_BLOCKS, PackedHours, list_bytes, pack, span_of, weigh};
 use super::{Changed, poll_table, write};
 use crate::civil;
 use crate::error::{ErrorKind, Result};
@@ -124,13 +126,15 @@ fn rows_of(db: &Connection, hour: i64) -> Result<Vec<(StoreKey, Poll)>> {
     Ok(polls)
 }
 
-/// The packed hours within `span`. `rows` receives each stretch that is not packed, or whose packed form is damaged.
+/// The packed polls within `span` of the stores in `blocks`. `rows` receives each stretch that is not packed, or
+/// whose packed form is damaged.
 ///
 /// # Errors
 /// When the database cannot be read, and those of `rows`.
 pub(super) fn read(
     view: &Connection,
     span: Interval,
+    blocks: &Range<usize>,
     mut rows: impl FnMut(Interval) -> Result<()>,
 ) -> Result<PackedHours> {
     let range = [hour_of(span.start), hour_of(span.end)];
@@ -149,7 +153,7 @@ pub(super) fn read(
             continue;
         }
         let bytes = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
-        if !packed.add(hour, bytes) {
+        if !packed.add(hour, bytes, blocks) {
             tracing::warn!(
                 hour = civil::format_utc(span_of(hour).start),
                 "a packed hour is damaged, so its rows are read (`check --repair` packs it again)"
@@ -165,6 +169,36 @@ pub(super) fn read(
         rows(Interval::new(from, span.end))?;
     }
     Ok(packed)
+}
+
+/// Calls `each` with every group of every packed hour from `first` to `last`: its block, how many polls it has and how
+/// many bytes they take. It reads the lists of the groups alone, as they are.
+///
+/// # Errors
+/// When the database cannot be read.
+pub(super) fn lists(
+    view: &Connection,
+    [first, last]: [i64; 2],
+    mut each: impl FnMut(usize, usize, usize),
+) -> Result<()> {
+    let mut select = view.prepare_cached("SELECT hour FROM packed_hour WHERE hour BETWEEN ?1 AND ?2")?;
+    let mut value: Option<Blob<'_>> = None;
+    let mut list = Vec::new();
+    for hour in select.query_map([first, last], |row| row.get(0))? {
+        let value = match &mut value {
+            Some(value) => {
+                value.reopen(hour?)?;
+                value
+            }
+            none => none.insert(view.blob_open("main", "packed_hour", "polls", hour?, true)?),
+        };
+        let mut groups = [0; 4];
+        let read = value.read_at(&mut groups, 0)?;
+        list.resize(list_bytes(groups).min(value.len()), 0);
+        value.read_at(&mut list, read)?;
+        weigh(&list, &mut each);
+    }
+    Ok(())
 }
 
 /// Deletes the packed hours that `span` touches, before their polls change.
@@ -261,7 +295,7 @@ pub fn wrong(db: &Connection) -> Result<Vec<i64>> {
         let mut digests = HourDigests::default();
         let mut hour_alone = PackedHours::with_capacity(span_of(hour), 0);
         let bytes = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
-        let whole = hour_alone.add(hour, bytes);
+        let whole = hour_alone.add(hour, bytes, &ALL_BLOCKS);
         hour_alone.each(|store, poll| digests.add(poll.at(), store, poll.status()));
         if !whole || !digests.differences(db, span_of(hour))?.is_empty() {
             wrong.push(hour);
@@ -279,7 +313,7 @@ pub(super) fn polls_of(db: &Connection, hour: i64) -> Result<Option<Vec<(StoreKe
     let bytes: Option<Vec<u8>> = select.query_row([hour], |row| row.get(0)).optional()?;
     let mut packed = PackedHours::with_capacity(span_of(hour), 0);
     let mut polls = Vec::new();
-    if !bytes.is_some_and(|bytes| packed.add(hour, &bytes)) {
+    if !bytes.is_some_and(|bytes| packed.add(hour, &bytes, &ALL_BLOCKS)) {
         return Ok(None);
     }
     packed.each(|store, poll| polls.push((store, poll)));
@@ -298,186 +332,4 @@ pub fn forget_hours(db: &Connection, hours: &[i64]) -> Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::{forget as forgetting, polls, repair, store_keys};
-    use super::*;
-    use crate::uptime::interval::HOUR;
-    use crate::uptime::poll::Status::{Active, Inactive};
-
-    const HOURS: i64 = 400 * 24;
-    const BEGAN: i64 = 480_000;
-
-    /// The polls of every tenth hour of more than a year, forty an hour, of two stores.
-    fn year() -> impl Iterator<Item = (StoreKey, Poll)> {
-        let hours = (BEGAN..BEGAN + HOURS).step_by(10);
-        hours.flat_map(|hour| (0..40).map(move |number| poll(hour, number)))
-    }
-
-    fn poll(hour: i64, number: i64) -> (StoreKey, Poll) {
-        let status = if number % 3 == 0 { Inactive } else { Active };
-        let store = if number % 2 == 0 { 1 } else { 2 };
-        (store, Poll::new(hour * HOUR + number * 1_000_000, status))
-    }
-
-    fn database() -> Connection {
-        let mut db = Connection::open_in_memory().unwrap();
-        db.execute_batch(include_str!("../../schema.sql")).unwrap();
-        write(&mut db, |db| {
-            store_keys::keys(db, &["one", "two"].map(Box::from))?;
-            polls::add(db, year().map(Ok))
-        })
-        .unwrap();
-        db
-    }
-
-    fn add(db: &mut Connection, polls: impl IntoIterator<Item = (StoreKey, Poll)>) {
-        write(db, |db| polls::add(db, polls.into_iter().map(Ok))).unwrap();
-    }
-
-    /// The hours that are packed.
-    fn packed(db: &Connection) -> Vec<i64> {
-        let mut select = db.prepare("SELECT hour FROM packed_hour ORDER BY hour").unwrap();
-        let hours = select.query_map([], |row| row.get(0)).unwrap();
-        hours.collect::<rusqlite::Result<_>>().unwrap()
-    }
-
-    /// The hours that have polls and are not packed; what is packed is right.
-    fn missing(db: &Connection) -> Vec<i64> {
-        assert_eq!(wrong(db).unwrap(), [0_i64; 0]);
-        let packed = packed(db);
-        let mut select = db.prepare("SELECT hour FROM hour_digest ORDER BY hour").unwrap();
-        let hours = select.query_map([], |row| row.get(0)).unwrap();
-        let hours = hours.collect::<rusqlite::Result<Vec<i64>>>().unwrap();
-        hours.into_iter().filter(|hour| !packed.contains(hour)).collect()
-    }
-
-    /// Packs, after which every hour is packed.
-    fn pack_again(db: &mut Connection) {
-        pack_all(db, Duration::MAX).unwrap();
-        assert_eq!(missing(db), [0_i64; 0]);
-    }
-
-    #[test]
-    fn polls_that_come_in_order_are_packed_whatever_their_age() {
-        let db = database();
-        assert_eq!(i64::try_from(packed(&db).len()).unwrap(), HOURS / 10);
-        assert_eq!(missing(&db), [0_i64; 0]);
-        assert_eq!(unpacked(&db).unwrap(), []);
-    }
-
-    #[test]
-    fn late_polls_of_a_year_ago_unpack_their_hour_alone_and_it_is_packed_again_once() {
-        let mut db = database();
-        let old = BEGAN + 100;
-        for number in 100..110 {
-            add(&mut db, [poll(old, number)]);
-            assert_eq!(missing(&db), [old], "a poll costs no packing of its own");
-        }
-        assert_eq!(unpacked(&db).unwrap(), [Unpacked { hour: old, polls: 50 }]);
-        pack_all(&mut db, Duration::ZERO).unwrap();
-        assert_eq!(missing(&db), [old]);
-        pack_again(&mut db);
-        // The same polls again change nothing, and a poll that is corrected does.
-        add(&mut db, [poll(old, 101)]);
-        assert_eq!(missing(&db), [0_i64; 0]);
-        let (store, known) = poll(old, 101);
-        add(&mut db, [(store, Poll::new(known.at(), known.status().other()))]);
-        assert_eq!(missing(&db), [old]);
-        pack_again(&mut db);
-        assert_eq!(polls_of(&db, old).unwrap().unwrap().len(), 50);
-    }
-
-    #[test]
-    fn a_past_that_comes_in_after_the_present_is_packed_too() {
-        let mut db = database();
-        let before = (BEGAN - 50..BEGAN).flat_map(|hour| (0..40).map(move |number| poll(hour, number)));
-        add(&mut db, before);
-        assert_eq!(missing(&db), [0_i64; 0]);
-        // One at a time, it waits for the next round.
-        for number in 0..40 {
-            add(&mut db, [poll(BEGAN + 1, number)]);
-        }
-        assert_eq!(missing(&db), [BEGAN + 1]);
-        pack_again(&mut db);
-        // An hour of few polls is read from its rows.
-        add(&mut db, (0..31).map(|number| poll(BEGAN + 2, number)));
-        assert_eq!(missing(&db), [BEGAN + 2]);
-        assert_eq!(unpacked(&db).unwrap(), []);
-    }
-
-    #[test]
-    fn the_newest_hour_is_not_packed_while_its_polls_come_in() {
-        let mut db = database();
-        let newest = BEGAN + HOURS;
-        for number in 0..60 {
-            add(&mut db, [poll(newest, number)]);
-        }
-        assert_eq!(unpacked(&db).unwrap(), []);
-        assert_eq!(missing(&db), [newest]);
-        add(&mut db, [poll(newest + 1, 0)]);
-        assert_eq!(
-            unpacked(&db).unwrap(),
-            [Unpacked {
-                hour: newest,
-                polls: 60
-            }]
-        );
-    }
-
-    #[test]
-    fn polls_that_are_taken_back_unpack_the_hours_that_had_them() {
-        let mut db = database();
-        let span = Interval::new((BEGAN + 95) * HOUR, (BEGAN + 120) * HOUR + 1);
-        let taken = write(&mut db, |db| forgetting::polls_of(db, "one", span)).unwrap();
-        assert_eq!(taken, Some(41));
-        assert_eq!(missing(&db), [BEGAN + 100, BEGAN + 110, BEGAN + 120]);
-        add(
-            &mut db,
-            [BEGAN + 100, BEGAN + 110]
-                .map(|hour| (0..40).map(move |number| poll(hour, number)))
-                .into_iter()
-                .flatten(),
-        );
-        pack_again(&mut db);
-    }
-
-    #[test]
-    fn a_store_that_goes_unpacks_the_hours_that_had_its_polls() {
-        let mut db = database();
-        let alone = BEGAN + 1;
-        add(&mut db, (0..40).map(|number| (2, poll(alone, number).1)));
-        let more = |hour| (0..40).map(move |number| (2, poll(hour, number + 100).1));
-        add(&mut db, (BEGAN..BEGAN + HOURS).step_by(10).flat_map(more));
-        pack_all(&mut db, Duration::MAX).unwrap();
-        write(&mut db, |db| forgetting::store(db, "one")).unwrap();
-        assert_eq!(packed(&db), [alone]);
-        pack_all(&mut db, Duration::MAX).unwrap();
-        // The newest hour waits.
-        assert_eq!(missing(&db), [BEGAN + HOURS - 10]);
-    }
-
-    #[test]
-    fn retention_takes_packed_hours_with_their_polls_and_unpacks_the_one_that_it_cuts() {
-        let mut db = database();
-        let cut = BEGAN + 500;
-        write(&mut db, |db| forgetting::prune_some(db, cut * HOUR + 3_000_000)).unwrap();
-        assert_eq!(missing(&db), [cut]);
-        assert_eq!(packed(&db).first(), Some(&(cut + 10)));
-        pack_again(&mut db);
-        assert_eq!(polls_of(&db, cut).unwrap().unwrap().len(), 37);
-    }
-
-    #[test]
-    fn a_repair_mends_rows_and_copies_of_a_year_ago() {
-        let mut db = database();
-        let (rows, copy) = (BEGAN + 30, BEGAN + 40);
-        db.execute("DELETE FROM poll WHERE at = ?1", [rows * HOUR]).unwrap();
-        db.execute("UPDATE packed_hour SET polls = x'00' WHERE hour = ?1", [copy])
-            .unwrap();
-        assert_eq!(wrong(&db).unwrap(), [copy]);
-        assert_eq!(write(&mut db, repair::repair).unwrap().len(), 2);
-        assert_eq!(missing(&db), [copy]);
-        pack_again(&mut db);
-        assert!(poll_table::differences(&db).unwrap().is_empty());
-    }
-}
+mod tests;

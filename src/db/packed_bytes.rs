@@ -14,6 +14,8 @@
 //!
 //! Numbers take four bytes, little-endian: five bytes a poll, where a row takes about twenty.
 
+use std::ops::Range;
+
 use super::digest::checksum;
 use crate::uptime::fleet::StoreKey;
 use crate::uptime::history::BLOCK_STORES;
@@ -81,7 +83,10 @@ pub(super) fn pack(start: Micros, polls: &[(StoreKey, Poll)]) -> Vec<u8> {
     packed
 }
 
-/// The packed hours within a span, end to end in their stored form.
+/// The blocks of every store.
+pub(super) const ALL_BLOCKS: Range<usize> = 0..usize::MAX;
+
+/// The packed hours within a span, end to end in their stored form, or what they have of some blocks.
 #[derive(Debug)]
 pub(super) struct PackedHours {
     span: Interval,
@@ -96,6 +101,8 @@ struct PackedHour {
     /// The start of its list of groups, and of its polls.
     listed: usize,
     polls: usize,
+    /// How many polls were left out before its first group.
+    before: usize,
 }
 
 /// One entry of the list of groups: its number, and the end of its polls.
@@ -109,6 +116,22 @@ fn listed(entry: &Listed) -> (u32, usize) {
 /// The bytes of one poll.
 const POLL_BYTES: usize = 5;
 
+/// How long the list is that follows the number of groups.
+pub(super) fn list_bytes(groups: [u8; 4]) -> usize {
+    (u32::from_le_bytes(groups) as usize).saturating_mul(size_of::<Listed>())
+}
+
+/// Calls `each` with the block, the number of polls and the bytes of every group of a list.
+pub(super) fn weigh(list: &[u8], mut each: impl FnMut(usize, usize, usize)) {
+    let (list, _) = list.as_chunks();
+    let mut before = 0;
+    for (group, end) in list.iter().map(listed) {
+        let polls = end.saturating_sub(before);
+        each(group as usize / 2, polls, size_of::<Listed>() + polls * POLL_BYTES);
+        before = end;
+    }
+}
+
 impl PackedHours {
     pub(super) fn with_capacity(span: Interval, bytes: usize) -> Self {
         Self {
@@ -118,8 +141,8 @@ impl PackedHours {
         }
     }
 
-    /// Adds an hour; returns false if the bytes are damaged.
-    pub(super) fn add(&mut self, hour: i64, stored: &[u8]) -> bool {
+    /// Adds what an hour has of `blocks`; returns false if any of its bytes are damaged.
+    pub(super) fn add(&mut self, hour: i64, stored: &[u8], blocks: &Range<usize>) -> bool {
         let Some((packed, &sum)) = stored.split_last_chunk() else {
             return false;
         };
@@ -142,10 +165,26 @@ impl PackedHours {
         if !whole || !known || !entries().is_sorted_by(|a, b| a.0 < b.0 && a.1 <= b.1) {
             return false;
         }
-        let listed = self.bytes.len() + groups.len();
-        let polls = listed + list.as_flattened().len();
-        self.bytes.extend_from_slice(packed);
-        self.hours.push(PackedHour { hour, listed, polls });
+        // The groups of neighbouring blocks are neighbours, and so are their polls.
+        let place = |block: usize| list.partition_point(|entry| (listed(entry).0 as usize / 2) < block);
+        let (from, to) = (place(blocks.start), place(blocks.end));
+        let end = |groups: usize| groups.checked_sub(1).map_or(0, |last| listed(&list[last]).1);
+        let (before, own) = (end(from), &list[from..to]);
+        let polls_bytes = &rest[list.as_flattened().len()..];
+        if own.is_empty() {
+            return true;
+        }
+        let listed = self.bytes.len();
+        self.bytes.extend_from_slice(own.as_flattened());
+        let polls = self.bytes.len();
+        self.bytes
+            .extend_from_slice(&polls_bytes[before * POLL_BYTES..end(to) * POLL_BYTES]);
+        self.hours.push(PackedHour {
+            hour,
+            listed,
+            polls,
+            before,
+        });
         true
     }
 
@@ -157,8 +196,11 @@ impl PackedHours {
     fn group(&self, hour: PackedHour, index: usize) -> Group<'_> {
         let list = self.list(hour);
         let (number, end) = listed(&list[index]);
-        let first = index.checked_sub(1).map_or(0, |before| listed(&list[before]).1);
-        let polls = &self.bytes[hour.polls..][first * POLL_BYTES..end * POLL_BYTES];
+        let first = index
+            .checked_sub(1)
+            .map_or(hour.before, |before| listed(&list[before]).1);
+        let from = hour.polls + (first - hour.before) * POLL_BYTES;
+        let polls = &self.bytes[from..from + (end - first) * POLL_BYTES];
         let (slots, since) = polls.split_at(end - first);
         let whole = span_of(hour.hour);
         Group {
@@ -236,7 +278,7 @@ mod tests {
             Interval::new(whole.start - HOUR, whole.end - HOUR / 3),
         ] {
             let mut hours = PackedHours::with_capacity(span, 0);
-            assert!(hours.add(HOUR_PACKED, &bytes));
+            assert!(hours.add(HOUR_PACKED, &bytes, &ALL_BLOCKS));
             let mut read = Vec::new();
             hours.each(|store, poll| read.push((store, poll)));
             let within = polls.iter().filter(|(_, poll)| span.contains(poll.at()));
@@ -256,7 +298,8 @@ mod tests {
     #[test]
     fn bytes_that_are_no_hour_are_refused() {
         let bytes = pack(span_of(HOUR_PACKED).start, &polls_of_an_hour());
-        let taken = |bytes: &[u8]| PackedHours::with_capacity(span_of(HOUR_PACKED), 0).add(HOUR_PACKED, bytes);
+        let taken =
+            |bytes: &[u8]| PackedHours::with_capacity(span_of(HOUR_PACKED), 0).add(HOUR_PACKED, bytes, &ALL_BLOCKS);
         assert!(taken(&bytes));
         assert!((0..bytes.len()).all(|length| !taken(&bytes[..length])));
         for place in 0..bytes.len() {
@@ -270,7 +313,7 @@ mod tests {
             bytes[place] ^= 0x80;
             bytes.extend_from_slice(&checksum(&bytes).to_le_bytes());
             let mut hours = PackedHours::with_capacity(span_of(HOUR_PACKED), 0);
-            if hours.add(HOUR_PACKED, &bytes) {
+            if hours.add(HOUR_PACKED, &bytes, &ALL_BLOCKS) {
                 hours.each(|_, _| {});
             }
         }

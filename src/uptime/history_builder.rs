@@ -15,6 +15,9 @@ use super::poll::{Poll, Status};
 /// How many polls of a block lie in one chunk.
 const CHUNK_POLLS: usize = 256;
 
+/// The bytes of a chunk, with the place of each poll's store.
+pub const CHUNK_BYTES: usize = CHUNK_POLLS * (size_of::<Poll>() + 1);
+
 /// How many chunks a slab has room for: 64 MiB of polls. Unused room costs nothing.
 const SLAB_CHUNKS: usize = 1 << 15;
 

@@ -3,6 +3,7 @@
 
 mod backup;
 mod bad_input;
+mod blocks;
 mod bounds;
 mod browsing;
 mod catalogue;
