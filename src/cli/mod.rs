@@ -15,6 +15,7 @@ pub mod output;
 pub mod report;
 pub mod restore;
 pub mod serve;
+pub mod statement;
 pub mod upkeep;
 
 use std::path::PathBuf;
@@ -65,6 +66,8 @@ enum Command {
     Import(import::Options),
     /// Print the report as CSV
     Report(report::Options),
+    /// Print the statement of any period as CSV: days, weeks, months or a total
+    Statement(statement::Options),
     /// Print what is stored, as CSV that `import` takes back unchanged, or write files for a warehouse
     Export(export::Options),
     /// Check the database: its file, and every rule its rows must keep
@@ -197,6 +200,7 @@ pub fn run(command_line: CommandLine) -> Result<()> {
         Command::Serve(options) => serve::run(&options),
         Command::Import(options) => import::run(&options),
         Command::Report(options) => report::run(&options),
+        Command::Statement(options) => statement::run(&options),
         Command::Export(options) => export::run(&options),
         Command::Check(options) => check::run(&options),
         Command::Backup(options) => backup::run(&options),

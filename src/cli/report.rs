@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use rusqlite::Connection;
+
 use super::Database;
 use super::output::{self, note};
 use crate::civil;
@@ -17,17 +19,24 @@ use crate::uptime::interval::Micros;
 use crate::uptime::report::Question;
 use crate::uptime::timeline::Interpolation;
 
-/// The options of `report`.
+/// The instant and the rule of a command's numbers.
 #[derive(Debug, clap::Args)]
-pub struct Options {
-    /// The instant at which the windows end, such as `2026-11-08 20:00:00 UTC` [default: the newest
+pub struct Moment {
+    /// The instant at which the numbers end, such as `2026-11-08 20:00:00 UTC` [default: the newest
     /// poll's]
     #[arg(long, env = "STORE_MONITOR_AS_OF", value_name = "TIME", value_parser = as_of)]
-    as_of: Option<Micros>,
+    pub(super) as_of: Option<Micros>,
 
     /// How the time between two polls is filled in
     #[arg(long, env = "STORE_MONITOR_INTERPOLATION", value_name = "RULE", default_value = "nearest", value_parser = interpolation())]
-    interpolation: Interpolation,
+    pub(super) interpolation: Interpolation,
+}
+
+/// The options of `report`.
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    #[command(flatten)]
+    moment: Moment,
 
     /// Write to this file in place of stdout; it appears whole or not at all
     #[arg(long, env = "STORE_MONITOR_OUTPUT", value_name = "FILE")]
@@ -53,22 +62,30 @@ fn interpolation() -> impl clap::builder::TypedValueParser<Value = Interpolation
     clap::builder::PossibleValuesParser::new(names).map(|name| Interpolation::from_name(&name).unwrap_or_default())
 }
 
+/// The instant of the newest poll; that of the machine's clock, with a warning, if there is none.
+///
+/// # Errors
+/// When the database cannot be read.
+pub(super) fn newest_poll(db: &Connection) -> Result<Micros> {
+    Ok(polls::newest(db)?.unwrap_or_else(|| {
+        tracing::warn!("there are no polls yet: the numbers are as of the machine's clock");
+        clock::machine_us()
+    }))
+}
+
 /// Prints the report.
 ///
 /// # Errors
 /// When the database cannot be read, or the output cannot be written.
 pub fn run(options: &Options) -> Result<()> {
     let (_held, mut db) = options.database.reader()?;
-    let as_of = match options.as_of {
+    let as_of = match options.moment.as_of {
         Some(as_of) => as_of,
-        None => polls::newest(&db)?.unwrap_or_else(|| {
-            tracing::warn!("there are no polls yet: the report is as of the machine's clock");
-            clock::machine_us()
-        }),
+        None => newest_poll(&db)?,
     };
     let question = Question {
         as_of,
-        rule: options.interpolation,
+        rule: options.moment.interpolation,
     };
     let inputs = read_inputs(&mut db, as_of)?;
     let csv = FleetReport::new(&inputs, question, threads()).render(Format::Csv);

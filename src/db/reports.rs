@@ -113,14 +113,22 @@ pub enum Kept {
     /// The CSV itself, from a schema older than 4.
     Csv(Vec<u8>),
     /// Its rows.
-    Rows {
-        /// The kind of product.
-        kind: String,
-        /// The JSON of its store list; empty if that is missing.
-        stores: String,
-        /// The rows.
-        rows: Vec<u8>,
-    },
+    Rows(KeptRows),
+}
+
+/// The rows of a product, and what tells their meaning.
+#[derive(Clone, Debug)]
+pub struct KeptRows {
+    /// The kind of product.
+    pub kind: String,
+    /// Its parameters besides the question, as a JSON object.
+    pub parameters: String,
+    /// The instant and the rule.
+    pub question: Question,
+    /// The JSON of its store list; empty if that is missing.
+    pub stores: String,
+    /// The rows.
+    pub rows: Vec<u8>,
 }
 
 const COLUMNS: &str = "id, state, kind, parameters, as_of, interpolation,
@@ -330,7 +338,8 @@ pub fn find(db: &Connection, id: Uuid) -> Result<Report> {
 /// When the database cannot be read.
 pub fn kept(db: &Connection, id: Uuid) -> Result<Option<Kept>> {
     let mut select = db.prepare_cached(
-        "SELECT csv, kind, rows, coalesce((SELECT store_ids FROM store_list WHERE hash = stores), ''), stores, checksum
+        "SELECT csv, kind, rows, coalesce((SELECT store_ids FROM store_list WHERE hash = stores), ''), stores, checksum,
+                parameters, as_of, interpolation
          FROM report WHERE id = ?1 AND state = 'Complete'",
     )?;
     let kept = |row: &Row<'_>| {
@@ -342,8 +351,18 @@ pub fn kept(db: &Connection, id: Uuid) -> Result<Option<Kept>> {
         let (rows, hash): (Option<Vec<u8>>, Option<String>) = (row.get(2)?, row.get(4)?);
         let (rows, stores) = (rows.unwrap_or_default(), row.get::<_, String>(3)?);
         let is_right = sum == Some(checksum(&rows)) && hash.is_none_or(|hash| hash == StoreList::hash_of(&stores));
-        let kind = row.get(1)?;
-        Ok(is_right.then_some(Kept::Rows { kind, stores, rows }))
+        let rule = Interpolation::from_name(row.get_ref(8)?.as_str()?).unwrap_or_default();
+        let kept = KeptRows {
+            kind: row.get(1)?,
+            parameters: row.get(6)?,
+            question: Question {
+                as_of: row.get(7)?,
+                rule,
+            },
+            stores,
+            rows,
+        };
+        Ok(is_right.then_some(Kept::Rows(kept)))
     };
     match select.query_row([id.to_string()], kept).optional()? {
         None => Ok(None),

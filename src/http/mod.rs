@@ -33,6 +33,7 @@ pub mod response_filters;
 pub mod route;
 pub mod routes;
 pub mod server;
+pub mod statements;
 pub mod store_query;
 pub mod stores;
 mod uploads;

@@ -49,6 +49,10 @@ fn operation(route: &Route) -> Value {
         Body::Form(component) => {
             operation["requestBody"] = form("application/x-www-form-urlencoded", component);
         }
+        Body::Fields(component) => {
+            let kinds = ["application/json", "application/x-www-form-urlencoded"];
+            operation["requestBody"] = json!({"content": content(&kinds.map(|kind| (kind, component)))});
+        }
         Body::Files(component) => {
             operation["requestBody"] = form("multipart/form-data", component);
         }

@@ -6,12 +6,12 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::app::App;
+use super::query;
 use super::request::Request;
 use super::response::Response;
 use crate::civil;
 use crate::error::{Error, Result};
 use crate::jobs::{Format, JobRequest, Report, ReportState};
-use crate::uptime::timeline::Interpolation;
 
 /// The header field with a report's state.
 const STATE: &str = "Report-Status";
@@ -25,19 +25,22 @@ pub fn trigger(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
         Some(text) => (Some(civil::parse_query_instant(text)?), None),
         None => (app.as_of()?, app.doubt_of_as_of()?),
     };
-    let rule = match request.field("interpolation")? {
-        Some(name) => Interpolation::from_name(name).ok_or_else(|| {
-            Error::invalid(format!(
-                "unknown interpolation `{name}` (expected `nearest` or `previous`)"
-            ))
-        })?,
-        None => Interpolation::default(),
-    };
+    let order = JobRequest::report(as_of, query::rule(request)?);
+    triggered(app, order, doubt.map(|doubt| as_of_the_newest_poll(&doubt)))
+}
+
+/// The note of numbers that end at the newest poll because the machine's clock is in doubt.
+pub(super) fn as_of_the_newest_poll(doubt: &impl std::fmt::Display) -> String {
+    format!("{doubt}; so the report is as of the newest poll")
+}
+
+/// Orders a product; answers 202 with its id and the note.
+pub(super) fn triggered(app: &mut App, order: JobRequest, note: Option<String>) -> Result<Response> {
     let jobs = app.site.jobs.clone();
-    let (id, state) = jobs.trigger(app.db()?, JobRequest::report(as_of, rule))?;
+    let (id, state) = jobs.trigger(app.db()?, order)?;
     let mut told = json!({"report_id": id.to_string()});
-    if let Some(doubt) = doubt {
-        told["note"] = format!("{doubt}; so the report is as of the newest poll").into();
+    if let Some(note) = note {
+        told["note"] = note.into();
     }
     if jobs.is_volatile(id) {
         told["note"] = "the disk is full, so this report is kept in memory until there is room; a restart before that \
@@ -149,9 +152,11 @@ fn describe(report: &Report) -> Value {
     let took_us = report
         .finished_at
         .map(|finished_at| (finished_at - report.triggered_at).max(0));
+    let parameters: Value = serde_json::from_str(&report.parameters).unwrap_or_default();
     json!({
         "report_id": id,
         "kind": report.kind,
+        "parameters": parameters,
         "status": report.state.as_str(),
         "as_of": civil::format_rfc3339(report.question.as_of),
         "interpolation": report.question.rule.as_str(),

@@ -45,6 +45,8 @@ pub enum Body {
     Empty,
     /// A short form, described by this component.
     Form(&'static str),
+    /// A few fields, as a JSON object or a form, described by this component; the query may have them, too.
+    Fields(&'static str),
     /// A form with files, up to `--max-body`, described by this component.
     Files(&'static str),
     /// Rows in CSV or JSON, up to `--max-body`.

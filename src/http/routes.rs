@@ -10,7 +10,7 @@ use super::route::Scope::{Admin, Ingest, Read, Report};
 use super::route::{Body, Field, Handler, Route};
 use super::{
     assets, badge, fleet, guard, health, incidents, intake, metrics, openapi, outages, pages, reports,
-    response_filters, stores,
+    response_filters, statements, stores,
 };
 use crate::error::Result;
 
@@ -28,6 +28,7 @@ const fn field(name: &'static str, schema: &'static str, about: &'static str) ->
 
 const TEXT: &str = r#"{"type": "string"}"#;
 const INSTANT: &str = r#"{"type": "string", "format": "date-time"}"#;
+const DATE: &str = r#"{"type": "string", "format": "date"}"#;
 const AS_OF: &[Field] = &[field(
     "as_of",
     INSTANT,
@@ -53,6 +54,28 @@ const RULE: &[Field] = &[field(
     r#"{"type": "string", "enum": ["nearest", "previous"], "default": "nearest"}"#,
     "How the time between polls is filled in.",
 )];
+const PERIOD: &[Field] = &[
+    Field {
+        required: true,
+        ..field("from", DATE, "The first date, by each store's own clock.")
+    },
+    Field {
+        required: true,
+        ..field("to", DATE, "The last date.")
+    },
+    field(
+        "by",
+        r#"{"type": "string", "enum": ["total", "day", "week", "month"], "default": "total"}"#,
+        "How the period is cut; weeks are ISO weeks.",
+    ),
+    field(
+        "per",
+        r#"{"type": "string", "enum": ["store", "group", "fleet"], "default": "store"}"#,
+        "Whose rows it has: each store's, each owner's, or those of all.",
+    ),
+    field("store", TEXT, "Only this store."),
+    field("group", TEXT, "Only this owner's stores."),
+];
 const OWNER: &[Field] = &[field("group", TEXT, "Only this owner's stores.")];
 const BAD_ROWS: &[Field] = &[
     field(
@@ -198,6 +221,10 @@ pub const ROUTES: &[Route] = &[
     Route::new("POST", "reports", "/trigger_report", reports::trigger, "triggerReport", "Makes a report.").needs(Report)
         .takes(QUESTION).answers(202, "It is in the database and in the queue.", &[(JSON, "Triggered")])
         .problems(&[400, 503, 507]),
+    Route::new("POST", "reports", "/api/statements", statements::order, "orderStatement", "Makes a statement of any period.")
+        .needs(Report).takes(&[PERIOD, AS_OF, RULE]).body(Body::Fields("StatementOrder"))
+        .answers(202, "It is in the database and in the queue; it is fetched like a report.", &[(JSON, "Triggered")])
+        .problems(&[400, 404, 503, 507]),
     get("reports", "/get_report", reports::get, "getReport", "A report, or how far it is.").needs(Read)
         .takes(&[REPORT_ID]).answers(200, PROGRESS_ABOUT, PROGRESS).problems(&[400, 404]),
     get("reports", "/get_report/{id}", reports::get, "getReportByPath", "A report, or how far it is.").needs(Read)

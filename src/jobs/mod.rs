@@ -110,6 +110,16 @@ impl JobRequest {
             parameters: "{}".to_owned(),
         }
     }
+
+    /// A statement with these parameters, in JSON.
+    pub fn statement(as_of: Option<Micros>, rule: Interpolation, parameters: String) -> Self {
+        Self {
+            kind: Kind::Statement,
+            as_of,
+            rule,
+            parameters,
+        }
+    }
 }
 
 /// The queue, and the state that it shares with the workers.
@@ -318,7 +328,7 @@ impl Jobs {
             Some(Kept::Csv(csv)) => match format {
                 Format::Csv => Some(csv.into()),
             },
-            Some(Kept::Rows { kind, stores, rows }) => Some(restore(id, &kind, &stores, &rows)?.render(format).into()),
+            Some(Kept::Rows(kept)) => Some(restore(id, &kept)?.render(format).into()),
         })
     }
 

@@ -12,16 +12,19 @@ pub enum Kind {
     /// Uptime and downtime of every store in the last hour, day and week.
     #[default]
     Report,
+    /// Uptime, downtime and their bounds in the buckets of any period.
+    Statement,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 1] = [Self::Report];
+    pub const ALL: [Self; 2] = [Self::Report, Self::Statement];
 
     /// The word in the database, requests and answers.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Report => "report",
+            Self::Statement => "statement",
         }
     }
 

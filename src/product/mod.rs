@@ -5,18 +5,20 @@
 
 mod kind;
 pub mod report;
+pub mod statement;
 
 use std::sync::Arc;
 
 use rusqlite::Connection;
 use uuid::Uuid;
 
-use crate::db::reports::{self, Kept};
+use crate::db::reports::{self, Kept, KeptRows};
 use crate::error::{Error, Result};
 use crate::hot_window::HotWindow;
 use crate::render::store_list::StoreList;
 pub use kind::{Kind, Order, Product};
 use report::FleetReport;
+use statement::Statement;
 
 /// Makes a product from the data in memory and the database.
 ///
@@ -25,6 +27,7 @@ use report::FleetReport;
 pub fn make(db: &mut Connection, hot: &HotWindow, order: &Order) -> Result<Arc<dyn Product>> {
     Ok(match order.kind {
         Kind::Report => Arc::new(FleetReport::make(db, hot, order)?),
+        Kind::Statement => Arc::new(Statement::make(db, order)?),
     })
 }
 
@@ -32,13 +35,21 @@ pub fn make(db: &mut Connection, hot: &HotWindow, order: &Order) -> Result<Arc<d
 ///
 /// # Errors
 /// When the stored parts do not fit together, or a newer program wrote them.
-pub fn restore(id: Uuid, kind: &str, stores: &str, rows: &[u8]) -> Result<Arc<dyn Product>> {
+pub fn restore(id: Uuid, kept: &KeptRows) -> Result<Arc<dyn Product>> {
+    let KeptRows {
+        kind,
+        parameters,
+        question,
+        stores,
+        rows,
+    } = kept;
     let kind =
         Kind::from_name(kind).ok_or_else(|| Error::failed(format!("report {id} is of an unknown kind, `{kind}`")))?;
     let stores = StoreList::from_json(stores);
     let product = stores.and_then(|stores| -> Option<Arc<dyn Product>> {
         match kind {
             Kind::Report => Some(Arc::new(FleetReport::restore(stores, rows)?)),
+            Kind::Statement => Some(Arc::new(Statement::restore(parameters, *question, stores, rows)?)),
         }
     });
     product.ok_or_else(|| Error::failed(format!("report {id} is damaged (`check` tells how)")))
@@ -51,8 +62,8 @@ pub fn restore(id: Uuid, kind: &str, stores: &str, rows: &[u8]) -> Result<Arc<dy
 pub fn findings(db: &Connection) -> Result<Vec<String>> {
     let mut findings = Vec::new();
     for id in reports::complete_ids(db)? {
-        if let Some(Kept::Rows { kind, stores, rows }) = reports::kept(db, id)?
-            && restore(id, &kind, &stores, &rows).is_err()
+        if let Some(Kept::Rows(kept)) = reports::kept(db, id)?
+            && restore(id, &kept).is_err()
         {
             findings.push(format!("a report whose numbers are not those of its stores, id {id}"));
         }

@@ -5,6 +5,7 @@
 
 pub mod csv;
 mod csv_field;
+pub mod statement;
 pub mod store_list;
 
 /// A file format of products.

@@ -18,6 +18,7 @@
 //! Invariants: no function can fail, reads a clock or does I/O; `as_of` and every row are passed in.
 
 pub mod brief_incident;
+pub mod bucket_total;
 pub mod business_hours;
 pub mod calendar;
 pub mod certainty;
@@ -38,10 +39,13 @@ pub mod open_time;
 pub mod outage;
 pub mod overview;
 pub mod pass;
+pub mod period;
 pub mod poll;
 pub mod report;
 pub mod row;
 pub mod segment;
+pub mod statement;
+pub mod statement_row;
 pub mod store_state;
 pub mod store_status;
 pub mod store_summary;

@@ -131,7 +131,7 @@ const STRIDE: usize = 8;
 
 /// How many of the sorted polls come before `at`. It walks in strides: the next bound is mostly a dozen polls
 /// away, where the branches of a binary search cost more than it saves.
-fn before(polls: &[Poll], at: Micros) -> usize {
+pub(super) fn before(polls: &[Poll], at: Micros) -> usize {
     if polls.last().is_none_or(|last| last.at() < at) {
         return polls.len();
     }

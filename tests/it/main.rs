@@ -40,6 +40,7 @@ mod simulation;
 mod soak;
 mod splits;
 mod spreadsheets;
+mod statements;
 mod store_page;
 mod store_status;
 mod stress;

@@ -16,6 +16,7 @@ use rusqlite::Connection;
 use uuid::Uuid;
 
 use store_monitor::civil::{format_local_time, format_utc, parse_instant};
+use store_monitor::db::reports::KeptRows;
 use store_monitor::db::{fleet, polls};
 use store_monitor::hot_window::Inputs;
 use store_monitor::ingest::batch;
@@ -594,8 +595,14 @@ fn fast_csv(
     let csv = report.render(Format::Csv);
     assert_eq!(csv.len(), report.bytes(Format::Csv));
     // As one that was kept is rendered.
-    let kept = (report.stores().json(), report.rows());
-    let kept = product::restore(Uuid::nil(), "report", kept.0, kept.1).expect("its own rows");
+    let kept = KeptRows {
+        kind: "report".to_owned(),
+        parameters: "{}".to_owned(),
+        question: Question { as_of, rule },
+        stores: report.stores().json().to_owned(),
+        rows: report.rows().to_vec(),
+    };
+    let kept = product::restore(Uuid::nil(), &kept).expect("its own rows");
     assert!(kept.render(Format::Csv) == csv);
     // Every second store, by the same business time and flips.
     let mut number = 0;
