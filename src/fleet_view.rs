@@ -10,7 +10,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use heat::{Past, Pasts};
-use incidents::{Incidents, Source, by_owner};
+use incidents::{FleetIncident, Incidents, Source, by_owner};
 use rusqlite::Connection;
 
 use crate::db::fleet::{self, Label};
@@ -19,12 +19,14 @@ use crate::db::{self, polls};
 use crate::error::{Error, Result, nearest};
 use crate::hot_window::{HotWindow, Inputs};
 use crate::parallel::threads;
+use crate::uptime::certainty::Certainty;
 use crate::uptime::fleet::{BusinessTime, Fleet, Store, StoreKey};
 use crate::uptime::interval::{DAY, Intervals, Micros};
+use crate::uptime::lost_sales::LostSales;
 use crate::uptime::outage;
 use crate::uptime::overview::Overview;
 use crate::uptime::report::Question;
-use crate::uptime::store_summary::VOUCHED_FROM;
+use crate::uptime::store_summary::{StoreSummary, VOUCHED_FROM};
 use crate::uptime::window::{Coverage, Share, Window, WindowTotal, reach};
 
 /// How many views are kept: one for each rule at one instant.
@@ -35,6 +37,33 @@ const OWNERS_NAMED_MAX: usize = 3;
 
 /// The distance to the week before.
 const WEEK: Micros = 7 * DAY;
+
+/// One store's week.
+#[derive(Clone, Copy, Debug)]
+pub struct Week {
+    /// Uptime and downtime.
+    pub total: WindowTotal,
+    /// How much of it was seen.
+    pub coverage: Option<Coverage>,
+    /// How sure its downtime is.
+    pub certainty: Option<Certainty>,
+}
+
+impl Week {
+    /// The week of a summary.
+    pub fn of(summary: &StoreSummary) -> Self {
+        Self {
+            total: summary.totals[Window::Week],
+            coverage: summary.coverage,
+            certainty: summary.certainty,
+        }
+    }
+
+    /// What its downtime cost a store that sells `rate` hundredths an hour; none if that or the downtime is unknown.
+    pub fn lost(&self, rate: Option<i64>) -> Option<LostSales> {
+        LostSales::known(rate, self.total.known(), self.certainty)
+    }
+}
 
 /// The business time of some stores in a week, summed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -49,16 +78,24 @@ pub struct Sum {
     pub seen: Micros,
     /// All business time, also of stores without a counted poll.
     pub business: Micros,
+    /// How sure the downtime is, of stores of which something is known.
+    pub certainty: Certainty,
+    /// What the downtime cost, of stores whose sales are known; none without such a store.
+    pub lost: Option<LostSales>,
 }
 
 impl Sum {
-    fn add(&mut self, total: &WindowTotal, coverage: Option<Coverage>) {
-        let (uptime, downtime) = total.known().unwrap_or_default();
+    fn add(&mut self, week: &Week, label: &Label) {
+        let (uptime, downtime) = week.total.known().unwrap_or_default();
         self.stores += 1;
         self.uptime += uptime;
         self.downtime += downtime;
-        self.seen += coverage.map_or(0, |coverage| coverage.seen);
-        self.business += total.business();
+        self.seen += week.coverage.map_or(0, |coverage| coverage.seen);
+        self.business += week.total.business();
+        self.certainty += week.certainty.unwrap_or_default();
+        if let Some(lost) = week.lost(label.sales_per_hour) {
+            *self.lost.get_or_insert_default() += lost;
+        }
     }
 
     /// The online share of known business time.
@@ -96,8 +133,8 @@ pub struct FleetView {
     pub labels: Vec<Label>,
     /// Every store's summary, in the same order.
     pub overview: Overview,
-    /// Each store's week before this one, and that week's coverage, in the same order.
-    pub before: Vec<(WindowTotal, Option<Coverage>)>,
+    /// Each store's week before this one, in the same order.
+    pub before: Vec<Week>,
     /// The poller's outages.
     pub outages: Intervals,
     /// The incidents, made when a client first asks for them.
@@ -130,15 +167,18 @@ impl FleetView {
         };
         let stores = inputs.fleet.stores();
         let before = if earlier_polls.is_empty() {
-            let unknown = (WindowTotal::Closed, None);
+            let unknown = Week {
+                total: WindowTotal::Closed,
+                coverage: None,
+                certainty: None,
+            };
             vec![unknown; stores.len()]
         } else {
             let span = BusinessTime::span_for(earlier.as_of);
             let business = BusinessTime::new(&inputs.fleet, span);
             let fleet = &inputs.fleet;
             let overview = Overview::new(fleet, &business, &earlier_polls, earlier, threads());
-            let week = overview.summaries.iter();
-            week.map(|store| (store.totals[Window::Week], store.coverage)).collect()
+            overview.summaries.iter().map(Week::of).collect()
         };
         let label = |store: &Store| names.remove(&store.key).unwrap_or_default();
         Ok(Self {
@@ -164,6 +204,17 @@ impl FleetView {
             "" => &self.store(place).id,
             name => name,
         }
+    }
+
+    /// What a store's downtime in the week cost; none if its sales or its downtime are unknown.
+    pub fn lost(&self, place: usize) -> Option<LostSales> {
+        Week::of(&self.overview.summaries[place]).lost(self.labels[place].sales_per_hour)
+    }
+
+    /// What an incident cost; none if the store's sales are unknown.
+    pub fn lost_in(&self, one: &FleetIncident) -> Option<LostSales> {
+        let rate = self.labels[one.place].sales_per_hour?;
+        Some(LostSales::new(rate, one.incident.downtime, one.incident.certainty))
     }
 
     /// Every incident of the week.
@@ -220,10 +271,9 @@ impl FleetView {
     fn sum(&self, places: Vec<usize>) -> FleetPart {
         let (mut week, mut before) = (Sum::default(), Sum::default());
         for &place in &places {
-            let store = &self.overview.summaries[place];
-            week.add(&store.totals[Window::Week], store.coverage);
-            let (total, coverage) = &self.before[place];
-            before.add(total, *coverage);
+            let label = &self.labels[place];
+            week.add(&Week::of(&self.overview.summaries[place]), label);
+            before.add(&self.before[place], label);
         }
         FleetPart { places, week, before }
     }

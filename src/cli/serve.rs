@@ -110,6 +110,10 @@ pub struct ServerOptions {
     #[arg(long, env = "STORE_MONITOR_LOCALE", value_name = "LOCALE", value_parser = locale)]
     locale: Option<Locale>,
 
+    /// The sign that pages print before amounts of money, such as $ or EUR
+    #[arg(long, env = "STORE_MONITOR_CURRENCY", value_name = "TEXT", value_parser = currency)]
+    currency: Option<String>,
+
     /// How many finished reports to keep; the oldest are removed first
     #[arg(long, env = "STORE_MONITOR_KEEP_REPORTS", value_name = "N", default_value_t = Limits::default().keep_reports_max)]
     keep_reports: u32,
@@ -138,6 +142,19 @@ enum ClockName {
     Data,
     /// The machine's
     System,
+}
+
+/// How many characters a currency's sign may have.
+const CURRENCY_CHARS_MAX: usize = 8;
+
+fn currency(sign: &str) -> std::result::Result<String, String> {
+    match sign.trim() {
+        "" => Err("expected a sign such as $ or EUR".to_owned()),
+        sign if sign.chars().count() > CURRENCY_CHARS_MAX => {
+            Err(format!("expected at most {CURRENCY_CHARS_MAX} characters"))
+        }
+        sign => Ok(sign.to_owned()),
+    }
 }
 
 fn locale(name: &str) -> std::result::Result<Locale, String> {
@@ -244,6 +261,7 @@ pub fn serve(
         now,
         ahead: i64::from(options.ahead) * MINUTE,
         locale: options.locale,
+        currency: options.currency.clone(),
         body_bytes_max: options.max_body,
         ..Site::new(file.to_owned(), jobs.clone(), writer.clone())
     };

@@ -67,6 +67,8 @@ pub struct Site {
     pub ahead: Micros,
     /// How pages write times and numbers; none for what the zones of most stores suggest.
     pub locale: Option<Locale>,
+    /// The sign that pages print before amounts of money, if any.
+    pub currency: Option<String>,
     /// The longest body of rows, in bytes as sent.
     pub body_bytes_max: u64,
 }
@@ -89,6 +91,7 @@ impl Site {
             now: clock::Clock::Machine,
             ahead: i64::from(AHEAD_MINUTES) * MINUTE,
             locale: None,
+            currency: None,
             body_bytes_max: BODY_BYTES_MAX,
         }
     }

@@ -13,7 +13,9 @@ use crate::error::{Error, Result};
 use crate::fleet_view::FleetView;
 use crate::fleet_view::incidents::{Cause, FleetIncident};
 use crate::uptime::interval::Micros;
+use crate::uptime::lost_sales::amount;
 use crate::uptime::row::hours;
+use crate::uptime::window::Unit;
 
 /// How many incidents an answer has by default, and at most.
 const PAGE_INCIDENTS: usize = 100;
@@ -140,7 +142,7 @@ fn described(view: &FleetView, one: &FleetIncident) -> Value {
     let cause = one
         .cause
         .map(|cause| view.incidents().causes[cause].event.stretch.start);
-    json!({
+    let mut told = json!({
         "store_id": store.id,
         "name": label.name,
         "group": label.group,
@@ -154,7 +156,10 @@ fn described(view: &FleetView, one: &FleetIncident) -> Value {
         "not_confirmed_us": incident.unconfirmed,
         "cause": json::instant(cause),
         "url": format!("/api/stores/{}", json::encoded(&store.id)),
-    })
+    });
+    json::bounds(&mut told, Some(incident.certainty), Unit::Hours);
+    json::lost_sales(&mut told, view.lost_in(one));
+    told
 }
 
 fn cause(cause: &Cause) -> Value {
@@ -183,6 +188,11 @@ pub fn csv(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
         "downtime_hours",
         "not_confirmed_hours",
         "shared_cause_utc",
+        "downtime_least_hours",
+        "downtime_most_hours",
+        "lost_sales_least",
+        "lost_sales",
+        "lost_sales_most",
     ];
     rows.write_record(columns).map_err(failed)?;
     let yes = |is: bool| if is { "yes" } else { "no" };
@@ -191,6 +201,8 @@ pub fn csv(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
         let cause = one
             .cause
             .map(|cause| view.incidents().causes[cause].event.stretch.start);
+        let lost = view.lost_in(one).map(|lost| lost.hundredths().map(amount));
+        let [lost_least, lost, lost_most] = lost.unwrap_or_default();
         let row = [
             &*view.store(one.place).id,
             &label.name,
@@ -202,6 +214,11 @@ pub fn csv(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
             &hours(incident.downtime),
             &hours(incident.unconfirmed),
             &cause.map_or(String::new(), civil::format_utc),
+            &hours(incident.certainty.least()),
+            &hours(incident.certainty.most()),
+            &lost_least,
+            &lost,
+            &lost_most,
         ];
         rows.write_record(row).map_err(failed)?;
     }

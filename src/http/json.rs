@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::civil;
 use crate::fleet_view::{FleetView, Sum};
+use crate::uptime::certainty::Certainty;
 use crate::uptime::day_total::DayTotal;
 use crate::uptime::evidence::Evidence;
 use crate::uptime::fleet_event::FleetEvent;
@@ -12,12 +13,13 @@ use crate::uptime::freshness::Freshness;
 use crate::uptime::incident::Incident;
 use crate::uptime::interval::{Interval, Intervals, MINUTE, Micros};
 use crate::uptime::load::Load;
+use crate::uptime::lost_sales::{LostSales, amount};
 use crate::uptime::poll::Poll;
-use crate::uptime::row::{Figures, hours};
+use crate::uptime::row::{Figures, figure, hours};
 use crate::uptime::segment::Segment;
 use crate::uptime::store_status::StoreStatus;
 use crate::uptime::store_summary::StoreSummary;
-use crate::uptime::window::{Coverage, PerWindow, Share, Window, WindowTotal};
+use crate::uptime::window::{Coverage, PerWindow, Share, Unit, Window, WindowTotal};
 
 /// A figure as a number, from the text in the report.
 pub fn number(text: &str) -> Value {
@@ -65,6 +67,31 @@ fn evidence(evidence: Option<Evidence>) -> Value {
     })
 }
 
+/// Adds how sure a downtime is: its least and its most, and the time whose status is certain. Null where nothing is
+/// known.
+pub fn bounds(told: &mut Value, certainty: Option<Certainty>, unit: Unit) {
+    let bounds = [
+        ("downtime_least", certainty.map(Certainty::least)),
+        ("downtime_most", certainty.map(Certainty::most)),
+        ("certain", certainty.map(Certainty::certain)),
+    ];
+    for (name, length) in bounds {
+        told[name] = length.map_or(Value::Null, |length| number(&figure(length, unit)));
+        told[format!("{name}_us")] = length.into();
+    }
+}
+
+/// Adds what a downtime cost, its least and its most; null where the store's sales or its downtime are unknown.
+pub fn lost_sales(told: &mut Value, lost: Option<LostSales>) {
+    let amounts = lost.map(LostSales::hundredths);
+    for (place, name) in ["lost_sales_least", "lost_sales", "lost_sales_most"]
+        .into_iter()
+        .enumerate()
+    {
+        told[name] = amounts.map_or(Value::Null, |amounts| number(&amount(amounts[place])));
+    }
+}
+
 /// The windows, in the report's unit and exactly. Without business time they are zero; without a counted poll
 /// they are null. `more` adds members to each.
 fn windows_of(totals: &PerWindow<WindowTotal>, as_of: Micros, more: impl Fn(Window, &mut Value)) -> Value {
@@ -96,19 +123,22 @@ fn poll(poll: Option<Poll>) -> Value {
     )
 }
 
-/// The windows of one store.
-pub fn store_windows(standing: &StoreStatus) -> Value {
+/// The windows of one store, which sells `rate` hundredths an hour, if that is known.
+pub fn store_windows(standing: &StoreStatus, rate: Option<i64>) -> Value {
     let row = &standing.row;
     windows_of(&row.totals, standing.question.as_of, |one, window| {
         window["coverage"] = coverage(row.coverage[one]);
         window["polls"] = evidence(standing.evidence[one]);
+        let (certainty, downtime) = (standing.certainty[one], row.totals[one].known());
+        bounds(window, certainty, one.unit());
+        lost_sales(window, LostSales::known(rate, downtime, certainty));
     })
 }
 
-/// An incident of a store; `outages` are the poller's.
-pub fn incident(incident: &Incident, standing: &StoreStatus, outages: &Intervals) -> Value {
+/// An incident of a store, which sells `rate` hundredths an hour, if that is known; `outages` are the poller's.
+pub fn incident(incident: &Incident, standing: &StoreStatus, rate: Option<i64>, outages: &Intervals) -> Value {
     let unconfirmed = incident.unconfirmed(&standing.segments, outages);
-    json!({
+    let mut told = json!({
         "from": civil::format_rfc3339(incident.stretch.start),
         "to": civil::format_rfc3339(incident.stretch.end),
         "open": incident.open,
@@ -123,7 +153,11 @@ pub fn incident(incident: &Incident, standing: &StoreStatus, outages: &Intervals
             "inactive": incident.inactive.iter().copied().map(civil::format_rfc3339).collect::<Vec<_>>(),
             "active_after": instant(incident.active_after),
         },
-    })
+    });
+    bounds(&mut told, Some(incident.certainty), Unit::Hours);
+    let lost = rate.map(|rate| LostSales::new(rate, incident.downtime, incident.certainty));
+    lost_sales(&mut told, lost);
+    told
 }
 
 /// A segment.
@@ -137,10 +171,10 @@ pub fn segment(segment: &Segment) -> Value {
     })
 }
 
-/// A day of a store's week.
-pub fn day(day: &DayTotal) -> Value {
+/// A day of the week of a store, which sells `rate` hundredths an hour, if that is known.
+pub fn day(day: &DayTotal, rate: Option<i64>) -> Value {
     let known = day.total.known();
-    json!({
+    let mut told = json!({
         "date": civil::format_day(day.date),
         "from": civil::format_rfc3339(day.stretch.start),
         "to": civil::format_rfc3339(day.stretch.end),
@@ -150,7 +184,10 @@ pub fn day(day: &DayTotal) -> Value {
         "per_cent": per_cent(day.total.share()),
         "coverage": coverage(day.coverage),
         "vouched": day.is_vouched(),
-    })
+    });
+    bounds(&mut told, day.certainty, Unit::Hours);
+    lost_sales(&mut told, LostSales::known(rate, known, day.certainty));
+    told
 }
 
 /// One store of a list.
@@ -160,12 +197,15 @@ pub fn listed(view: &FleetView, place: usize) -> Value {
     let told = windows_of(&summary.totals, view.question.as_of, |one, window| {
         if one == Window::Week {
             window["coverage"] = coverage(summary.coverage);
+            bounds(window, summary.certainty, one.unit());
+            lost_sales(window, view.lost(place));
         }
     });
     json!({
         "store_id": store.id,
         "name": label.name,
         "group": label.group,
+        "sales_per_hour": label.sales_per_hour.map(|rate| number(&amount(rate))),
         "timezone": view.inputs.fleet.patterns()[store.pattern].zone.name(),
         "state": summary.state.as_str(),
         "offline_since": instant(summary.offline_since),
@@ -197,7 +237,7 @@ pub fn polls(standing: &StoreStatus) -> Value {
 pub fn sum(sum: &Sum) -> Value {
     let (uptime, downtime) = sum.known().unzip();
     let rounded = |length: Option<Micros>| length.map(|length| number(&hours(length)));
-    json!({
+    let mut told = json!({
         "stores": sum.stores,
         "uptime": rounded(uptime),
         "downtime": rounded(downtime),
@@ -208,7 +248,10 @@ pub fn sum(sum: &Sum) -> Value {
         "business_us": sum.business,
         "per_cent": per_cent(sum.online()),
         "coverage_per_cent": per_cent(sum.coverage()),
-    })
+    });
+    bounds(&mut told, uptime.map(|_| sum.certainty), Unit::Hours);
+    lost_sales(&mut told, sum.lost);
+    told
 }
 
 /// Business time of several stores in an hour, of those of which something is known, and its downtime.

@@ -136,7 +136,7 @@ const LIST: &[Field] = &[
     field(
         "sort",
         r#"{"type": "string", "default": "name",
-            "enum": ["name", "owner", "state", "downtime", "online", "coverage", "last_poll"]}"#,
+            "enum": ["name", "owner", "state", "downtime", "lost_sales", "online", "coverage", "last_poll"]}"#,
         "The column that the list is sorted by.",
     ),
     field(

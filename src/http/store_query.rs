@@ -24,6 +24,8 @@ pub enum Sort {
     State,
     /// Downtime in the week.
     Downtime,
+    /// Lost sales in the week.
+    Lost,
     /// The share of the week's business time online.
     Online,
     /// The share of the week within an hour of a poll.
@@ -34,11 +36,12 @@ pub enum Sort {
 
 impl Sort {
     /// Every order.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Name,
         Self::Owner,
         Self::State,
         Self::Downtime,
+        Self::Lost,
         Self::Online,
         Self::Coverage,
         Self::LastPoll,
@@ -51,6 +54,7 @@ impl Sort {
             Self::Owner => "owner",
             Self::State => "state",
             Self::Downtime => "downtime",
+            Self::Lost => "lost_sales",
             Self::Online => "online",
             Self::Coverage => "coverage",
             Self::LastPoll => "last_poll",
@@ -59,7 +63,7 @@ impl Sort {
 
     /// Whether the first click sorts from the largest down, because people look for the largest.
     pub const fn is_largest_first(self) -> bool {
-        matches!(self, Self::Downtime | Self::LastPoll)
+        matches!(self, Self::Downtime | Self::Lost | Self::LastPoll)
     }
 }
 
@@ -184,6 +188,7 @@ impl StoreQuery {
             Sort::Downtime => self.sort_known(&mut places, |place| {
                 Some(view.overview.summaries[place].totals[Window::Week].known()?.1)
             }),
+            Sort::Lost => self.sort_known(&mut places, |place| Some(view.lost(place)?.hundredths()[1])),
             Sort::Online => self.sort_known(&mut places, |place| {
                 Some(view.overview.summaries[place].totals[Window::Week].share()?.hundredths)
             }),

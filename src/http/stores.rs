@@ -13,8 +13,10 @@ use crate::civil;
 use crate::db::forget;
 use crate::error::{Error, Result};
 use crate::uptime::calendar::{LocalDate, WeeklyRow};
+use crate::uptime::certainty::Certainty;
 use crate::uptime::day_total::day_totals;
 use crate::uptime::interval::{Interval, Micros};
+use crate::uptime::lost_sales::amount;
 use crate::uptime::row::{Figures, hours};
 use crate::uptime::window::{Share, Window};
 
@@ -62,7 +64,7 @@ pub fn list(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
 }
 
 /// The header of the list as CSV.
-const CSV_COLUMNS: [&str; 15] = [
+const CSV_COLUMNS: [&str; 20] = [
     "store_id",
     "name",
     "group",
@@ -78,6 +80,11 @@ const CSV_COLUMNS: [&str; 15] = [
     "vouched",
     "as_of",
     "is_live",
+    "downtime_least_last_week",
+    "downtime_most_last_week",
+    "lost_sales_least_last_week",
+    "lost_sales_last_week",
+    "lost_sales_most_last_week",
 ];
 
 /// `GET /api/stores.csv`: every store of the list in one file, in the list's order. The numbers have two decimals, and
@@ -95,6 +102,9 @@ pub fn csv(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
         let (store, label, summary) = (view.store(place), &view.labels[place], &view.overview.summaries[place]);
         let week = &summary.totals[Window::Week];
         let figures = Figures::of(week, Window::Week);
+        let bound = |of: fn(Certainty) -> Micros| summary.certainty.map_or(String::new(), |sure| hours(of(sure)));
+        let lost = view.lost(place).map(|lost| lost.hundredths().map(amount));
+        let [lost_least, lost, lost_most] = lost.unwrap_or_default();
         let (uptime, downtime) = figures.map_or_else(Default::default, |week| (week.uptime, week.downtime));
         writer
             .write_record([
@@ -113,6 +123,11 @@ pub fn csv(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
                 if summary.is_vouched() { "true" } else { "false" },
                 &civil::format_rfc3339(question.as_of),
                 if freshness.is_live() { "true" } else { "false" },
+                &bound(Certainty::least),
+                &bound(Certainty::most),
+                &lost_least,
+                &lost,
+                &lost_most,
             ])
             .map_err(failed)?;
     }
@@ -126,11 +141,16 @@ pub fn csv(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
 /// `GET /api/stores/ID`: one store, with its windows and incidents.
 pub fn facts(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let shown = query::store(app, request)?;
+    let rate = shown.label.sales_per_hour;
     let mut facts = describe(&shown);
-    facts["windows"] = json::store_windows(&shown.standing);
-    facts["days"] = day_totals(&shown.standing).iter().map(json::day).collect();
+    facts["sales_per_hour"] = rate.map_or(Value::Null, |rate| json::number(&amount(rate)));
+    facts["windows"] = json::store_windows(&shown.standing, rate);
+    facts["days"] = day_totals(&shown.standing)
+        .iter()
+        .map(|day| json::day(day, rate))
+        .collect();
     let incidents = shown.standing.incidents.iter();
-    let told = incidents.map(|one| json::incident(one, &shown.standing, &shown.outages));
+    let told = incidents.map(|one| json::incident(one, &shown.standing, rate, &shown.outages));
     facts["incidents"] = told.collect();
     Ok(Response::json(200, &facts).revalidated())
 }

@@ -2,6 +2,8 @@
 //!
 //! The fast form of [`incidents`](super::incident::incidents): a property test compares the two.
 
+use super::certainty::Certainty;
+use super::incident::around;
 use super::interval::{Interval, Intervals, Micros};
 use super::open_time::OpenTime;
 use super::poll::Poll;
@@ -16,6 +18,8 @@ pub struct BriefIncident {
     pub stretch: Interval,
     /// Business time offline within the stretch.
     pub downtime: Micros,
+    /// How sure its downtime is, as of an [`Incident`](super::incident::Incident).
+    pub certainty: Certainty,
     /// The part of it within an outage of the poller and far from any poll.
     pub unconfirmed: Micros,
     /// Whether it lasts until the week's end, without uptime since.
@@ -29,6 +33,8 @@ pub struct BriefIncident {
 pub struct Scratch {
     counted: Vec<Poll>,
     found: Vec<BriefIncident>,
+    /// The elapsed time that each was down, closed time and time outside the week included.
+    elapsed: Vec<Interval>,
 }
 
 /// A store's incidents of the week, the oldest first.
@@ -44,19 +50,25 @@ pub fn brief_incidents<'a>(
     let Question { as_of, rule } = question;
     let week = Window::Week.before(as_of);
     let reach = Window::Week.counted(as_of);
-    let Scratch { counted, found } = scratch;
+    let Scratch {
+        counted,
+        found,
+        elapsed,
+    } = scratch;
     let older = polls.iter().take_while(|poll| poll.at() < reach.start);
     count(&polls[older.count()..], open, counted);
     found.clear();
-    // The last run of downtime, also before the week: closed time does not end it.
-    let mut run: Option<Interval> = None;
+    elapsed.clear();
+    // The last run of downtime, also before the week, and the elapsed time of it: closed time does not end it.
+    let mut run: Option<(Interval, Interval)> = None;
     for_each_down(counted, rule, |stretch| {
         let stretch = stretch.intersection(Interval::new(as_of - REACH, as_of));
         each_open(open, stretch, |piece| {
-            let goes_on = |run: &Interval| open.elapsed(run.end) == open.elapsed(piece.start);
+            let goes_on = |(run, _): &(Interval, Interval)| open.elapsed(run.end) == open.elapsed(piece.start);
             let last = run.filter(goes_on);
-            let start = last.map_or(piece.start, |run| run.start);
-            run = Some(Interval::new(start, piece.end));
+            let (start, since) = last.map_or((piece.start, stretch.start), |(run, all)| (run.start, all.start));
+            let all = Interval::new(since, stretch.end);
+            run = Some((Interval::new(start, piece.end), all));
             let inside = piece.intersection(week);
             if inside.is_empty() {
                 return;
@@ -65,14 +77,21 @@ pub fn brief_incidents<'a>(
                 Some(incident) if last.is_some() && incident.stretch.end > start => {
                     incident.stretch.end = inside.end;
                     incident.downtime += inside.length();
+                    if let Some(last) = elapsed.last_mut() {
+                        *last = all;
+                    }
                 }
-                _ => found.push(BriefIncident {
-                    stretch: inside,
-                    downtime: inside.length(),
-                    unconfirmed: 0,
-                    open: false,
-                    began_before: start < week.start,
-                }),
+                _ => {
+                    elapsed.push(all);
+                    found.push(BriefIncident {
+                        stretch: inside,
+                        downtime: inside.length(),
+                        certainty: Certainty::default(),
+                        unconfirmed: 0,
+                        open: false,
+                        began_before: start < week.start,
+                    });
+                }
             }
         });
     });
@@ -80,7 +99,15 @@ pub fn brief_incidents<'a>(
     if let Some(last) = found.last_mut() {
         last.open = still_down && open.elapsed(last.stretch.end) == open.elapsed(as_of);
     }
-    for incident in found.iter_mut() {
+    for (incident, all) in found.iter_mut().zip(elapsed) {
+        let (begun, ended) = (
+            counted.partition_point(|poll| poll.at() <= all.start),
+            counted.partition_point(|poll| poll.at() < all.end),
+        );
+        let before = counted[..begun].iter().rfind(|poll| poll.is_active());
+        let after = counted[ended..].iter().find(|poll| poll.is_active());
+        let around = around(before.map(|poll| poll.at()), after.map(|poll| poll.at()), week);
+        incident.certainty = Certainty::of(counted, open, around).unwrap_or_default();
         let out = outages.clip(incident.stretch);
         if !out.as_slice().is_empty() {
             let out = out.intersection(open.intervals());

@@ -4,6 +4,8 @@
 //! counted polls of different status. There both rules agree: it has the status of the polls around it. So
 //! certainty needs no rule, and least ≤ downtime ≤ most under each.
 
+use std::ops::AddAssign;
+
 use super::interval::{Interval, Intervals, Micros};
 use super::open_time::OpenTime;
 use super::poll::Poll;
@@ -103,6 +105,14 @@ impl Certainty {
     /// The business time whose status is certain.
     pub const fn certain(self) -> Micros {
         self.up + self.down
+    }
+}
+
+impl AddAssign for Certainty {
+    fn add_assign(&mut self, other: Self) {
+        self.business += other.business;
+        self.up += other.up;
+        self.down += other.down;
     }
 }
 

@@ -1,6 +1,8 @@
 //! Day totals: a store's week, one local day after another. They sum to the week's total, exactly.
 
+use super::certainty::Certainty;
 use super::interval::{Interval, Micros};
+use super::open_time::OpenTime;
 use super::segment::Condition;
 use super::store_status::StoreStatus;
 use super::store_summary::is_vouched;
@@ -17,6 +19,8 @@ pub struct DayTotal {
     pub total: WindowTotal,
     /// How much of its business time was seen; none without business time.
     pub coverage: Option<Coverage>,
+    /// How sure its downtime is; none where nothing is known.
+    pub certainty: Option<Certainty>,
 }
 
 impl DayTotal {
@@ -29,6 +33,7 @@ impl DayTotal {
 /// The days that the status's week touches, the oldest first.
 pub fn day_totals(status: &StoreStatus) -> Vec<DayTotal> {
     let week = Window::Week.before(status.question.as_of);
+    let open = OpenTime::new(status.open.clone());
     let mut segments = status.segments.as_slice();
     let day = |(date, day): (i64, Interval)| {
         let stretch = day.intersection(week);
@@ -55,6 +60,7 @@ pub fn day_totals(status: &StoreStatus) -> Vec<DayTotal> {
             stretch,
             total: WindowTotal::new(business, (uptime + downtime > 0).then_some(uptime)),
             coverage: (business > 0).then_some(Coverage { seen, business }),
+            certainty: Certainty::of(&status.counted, &open, stretch),
         }
     };
     status.zone.days(week).into_iter().map(day).collect()
@@ -94,6 +100,11 @@ mod tests {
         assert_eq!(sums, known(&status.row.totals[Window::Week]));
         let seen: Micros = days.iter().filter_map(|day| day.coverage).map(|day| day.seen).sum();
         assert_eq!(Some(seen), status.row.coverage[Window::Week].map(|week| week.seen));
+        let mut certain = Certainty::default();
+        days.iter()
+            .filter_map(|day| day.certainty)
+            .for_each(|day| certain += day);
+        assert_eq!(Some(certain), status.certainty[Window::Week]);
         let sure: Vec<bool> = days.iter().map(DayTotal::is_vouched).collect();
         assert_eq!(sure, [true, true, true, false, false, false, false, false]);
     }
@@ -104,7 +115,7 @@ mod tests {
         assert_eq!(days.len(), 7);
         for day in days {
             assert_eq!(day.total, WindowTotal::Unknown { business: DAY });
-            assert!(!day.is_vouched());
+            assert!(!day.is_vouched() && day.certainty.is_none());
         }
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Closed time neither ends an incident nor counts.
 
+use super::certainty::Certainty;
 use super::interval::{Interval, Intervals, Micros};
 use super::poll::Poll;
 use super::segment::{Condition, Segment};
@@ -14,6 +15,8 @@ pub struct Incident {
     pub stretch: Interval,
     /// Business time offline within the stretch.
     pub downtime: Micros,
+    /// How sure its downtime is, from the last active poll before it to the first after it, within the window.
+    pub certainty: Certainty,
     /// Whether it lasts until `as_of`, without uptime since.
     pub open: bool,
     /// Whether it began before the window.
@@ -72,8 +75,11 @@ pub fn incidents(counted: &[Poll], timeline: &Timeline, open: &Intervals, window
         };
         let (active_before, inactive, active_after) =
             evidence(counted, timeline, Interval::new(first.stretch.start, last.stretch.end));
+        let stretch = Interval::new(start.start, end.end);
         incidents.push(Incident {
-            stretch: Interval::new(start.start, end.end),
+            stretch,
+            certainty: Certainty::measure(counted, &open, around(active_before, active_after, window))
+                .unwrap_or_default(),
             downtime: inside.length(),
             open: is_last && still_down,
             began_before: first.stretch.start < window.start,
@@ -83,6 +89,12 @@ pub fn incidents(counted: &[Poll], timeline: &Timeline, open: &Intervals, window
         });
     }
     incidents
+}
+
+/// The time between the active polls around a run of downtime: in it, and nowhere else, the store may have been down.
+pub(super) fn around(before: Option<Micros>, after: Option<Micros>, window: Interval) -> Interval {
+    let whole = Interval::new(before.unwrap_or(window.start), after.unwrap_or(window.end));
+    whole.intersection(window)
 }
 
 /// The active polls around a run of downtime, and the inactive polls in it.
@@ -138,6 +150,11 @@ mod tests {
             [Incident {
                 stretch: Interval::new(3 * HOUR, 7 * HOUR),
                 downtime: 4 * HOUR,
+                certainty: Certainty {
+                    business: 6 * HOUR,
+                    up: 0,
+                    down: 2 * HOUR
+                },
                 open: false,
                 began_before: false,
                 active_before: Some(2 * HOUR),

@@ -27,6 +27,11 @@ impl LostSales {
         }
     }
 
+    /// The same where all of it is known; none where the sales, the uptime and downtime or their certainty are not.
+    pub fn known(rate: Option<i64>, total: Option<(Micros, Micros)>, certainty: Option<Certainty>) -> Option<Self> {
+        Some(Self::new(rate?, total?.1, certainty?))
+    }
+
     /// The least, the number itself and the most, in hundredths, halves rounded up.
     ///
     /// ```

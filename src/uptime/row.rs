@@ -84,7 +84,8 @@ pub fn hours(micros: Micros) -> String {
     figure(micros, Unit::Hours)
 }
 
-fn figure(micros: Micros, unit: Unit) -> String {
+/// A length of time in a unit, rounded like the report.
+pub fn figure(micros: Micros, unit: Unit) -> String {
     let hundredths = hundredths(micros, unit);
     format!("{}.{:02}", hundredths / 100, hundredths % 100)
 }

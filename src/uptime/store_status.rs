@@ -3,6 +3,7 @@
 //! The page of a store, its JSON and its badge use this.
 
 use super::business_hours::{Pattern, ZoneTable};
+use super::certainty::Certainty;
 use super::evidence::Evidence;
 use super::incident::{Incident, incidents};
 use super::interval::{DAY, Interval, Intervals, Micros};
@@ -27,6 +28,8 @@ pub struct StoreStatus {
     pub row: ReportRow,
     /// The polls behind each window's numbers; none where there is no business time.
     pub evidence: PerWindow<Option<Evidence>>,
+    /// How sure each window's downtime is; none where nothing is known.
+    pub certainty: PerWindow<Option<Certainty>>,
     /// Its state at the instant.
     pub state: StoreState,
     /// The incidents of the week.
@@ -54,6 +57,7 @@ impl StoreStatus {
             question,
             row: ReportRow::measure(polls, &open, span, question),
             evidence: PerWindow::new(|window| Evidence::measure(&counted, &open, window.before(as_of))),
+            certainty: PerWindow::new(|window| Certainty::measure(&counted, &open, window.before(as_of))),
             state: StoreState::at(&counted, &open, as_of),
             incidents: timeline
                 .as_ref()

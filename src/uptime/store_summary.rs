@@ -2,6 +2,7 @@
 //!
 //! The fast form of [`StoreStatus`](super::store_status::StoreStatus): a property test compares the two.
 
+use super::certainty::Certainty;
 use super::interval::{Interval, Micros};
 use super::open_time::OpenTime;
 use super::pass::{self, Known, WindowMarks};
@@ -21,6 +22,8 @@ pub struct StoreSummary {
     pub totals: PerWindow<WindowTotal>,
     /// How much of the week was seen; none without business time in it.
     pub coverage: Option<Coverage>,
+    /// How sure the week's downtime is; none where nothing is known.
+    pub certainty: Option<Certainty>,
     /// Its state at `as_of`.
     pub state: StoreState,
     /// If it is offline, since when: the start of its open incident.
@@ -66,6 +69,7 @@ impl StoreSummary {
         Self {
             totals: pass::totals(known, marks, as_of),
             coverage: Coverage::of(counted, open, week),
+            certainty: Certainty::of(counted, open, week),
             state,
             offline_since: (state == StoreState::Offline).then_some(since),
             last_poll: polls.last().copied(),

@@ -30,6 +30,7 @@ mod incidents;
 mod intake;
 mod lake;
 mod live;
+mod lost_sales;
 mod made_up;
 mod outages;
 mod pages;

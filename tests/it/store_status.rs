@@ -66,6 +66,7 @@ proptest! {
 
         prop_assert_eq!(summary.totals, status.row.totals);
         prop_assert_eq!(summary.coverage, status.row.coverage[Window::Week]);
+        prop_assert_eq!(summary.certainty, status.certainty[Window::Week]);
         prop_assert_eq!(summary.state, status.state);
         prop_assert_eq!(summary.last_poll, status.last_poll());
         prop_assert_eq!(summary.is_vouched(), status.is_vouched());
@@ -95,12 +96,16 @@ proptest! {
         let expected: Vec<BriefIncident> = status.incidents.iter().map(|one| BriefIncident {
             stretch: one.stretch,
             downtime: one.downtime,
+            certainty: one.certainty,
             unconfirmed: one.unconfirmed(&status.segments, &outages).length(),
             open: one.open,
             began_before: one.began_before,
         }).collect();
         let mut scratch = Scratch::default();
         prop_assert_eq!(brief_incidents(&polls, open, &outages, question, &mut scratch), &expected[..]);
+        for one in &status.incidents {
+            prop_assert!(one.certainty.least() <= one.downtime && one.downtime <= one.certainty.most());
+        }
         for pair in status.incidents.windows(2) {
             prop_assert!(pair[0].stretch.end < pair[1].stretch.start && !pair[0].open);
         }

@@ -196,8 +196,9 @@ fn named(polls: &[Poll], wall: &Wall<'_>) -> String {
     }
 }
 
-/// The day as a timeline bar with its date and its hours online; if `reachable`, each piece can be focused.
-pub fn day_bar(day: &Day, standing: &StoreStatus, locale: Locale, reachable: bool) -> Markup {
+/// The day as a timeline bar with its date and its hours online, and `more` below them; if `reachable`, each piece can
+/// be focused.
+pub fn day_bar(day: &Day, standing: &StoreStatus, locale: Locale, reachable: bool, more: &Markup) -> Markup {
     let length = day.stretch.length();
     let midnight = day.date * DAY;
     html! {
@@ -212,7 +213,7 @@ pub fn day_bar(day: &Day, standing: &StoreStatus, locale: Locale, reachable: boo
             }
             @let as_of = standing.question.as_of;
             (timeline_bar::bar(day.stretch, as_of, &day.pieces, &standing.polls, &day.summary, reachable))
-            p.number { @match day.online { Some(online) => { (locale.hours(online)) } None => { "unknown" } } }
+            p.number { @match day.online { Some(online) => { (locale.hours(online)) } None => { "unknown" } } (more) }
         }
     }
 }

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::layout::{Frame, Section, hatches};
 use super::phrases::{self, Wall};
-use super::{age, area, attention, controls, heat, load};
+use super::{age, area, attention, bounds, controls, heat, load};
 use crate::civil;
 use crate::error::Result;
 use crate::fleet_view::heat::Heat;
@@ -176,6 +176,14 @@ fn cards(frame: &Frame, view: &FleetView, part: &FleetPart, open: usize, wall: &
                 h2 { "Downtime, last 7 days" }
                 @let trend = trend(locale, &part.week, &part.before);
                 (week_figure(locale, &part.week, |_, downtime| locale.hours(downtime), &trend))
+                @if let Some((_, downtime)) = part.week.known() {
+                    @if let Some(bounds) = bounds::bounds(locale, downtime, part.week.certainty) {
+                        p.evidence { @if !part.week.is_vouched() { "As far as known, " } (bounds) " offline" }
+                    }
+                }
+                @if let Some(lost) = part.week.lost.and_then(|lost| bounds::lost(frame, lost)) {
+                    p.evidence { "Lost sales " (lost) ": downtime × each store’s sales an hour" }
+                }
             }
             section.card {
                 h2 { "Online share, last 7 days" }
@@ -268,6 +276,7 @@ fn worst(frame: &Frame, view: &FleetView, part: &FleetPart) -> Markup {
                     thead { tr {
                         th scope="col" { "Store" }
                         th.number scope="col" { "Offline" }
+                        @if part.week.lost.is_some() { th.number scope="col" { "Lost sales" } }
                         th.number scope="col" { "Online" }
                         th.number.least scope="col" { "Covered" }
                     } }
@@ -277,6 +286,9 @@ fn worst(frame: &Frame, view: &FleetView, part: &FleetPart) -> Markup {
                             tr {
                                 th scope="row" { a href=(frame.store_link(&view.store(place).id)) { (view.name(place)) } }
                                 td.number { (frame.locale().hours(downtime(&place))) }
+                                @if part.week.lost.is_some() {
+                                    td.number { (bounds::lost_cell(frame, view.lost(place))) }
+                                }
                                 td.number { (online(frame.locale(), summary)) }
                                 td.number.least { (frame.locale().share(summary.seen())) }
                             }
@@ -346,6 +358,7 @@ fn why_not_sure(locale: Locale, summary: &StoreSummary, as_of: i64) -> String {
 
 fn by_owner(frame: &Frame, mut owners: Vec<(&str, FleetPart)>) -> Markup {
     let (locale, total) = (frame.locale(), owners.len());
+    let has_lost = owners.iter().any(|(_, part)| part.week.lost.is_some());
     owners.sort_by_key(|(_, part)| std::cmp::Reverse(part.week.downtime));
     html! {
         section.card aria-labelledby="owners" {
@@ -355,6 +368,7 @@ fn by_owner(frame: &Frame, mut owners: Vec<(&str, FleetPart)>) -> Markup {
                     th scope="col" { "Owner" }
                     th.number.least scope="col" { "Stores" }
                     th.number scope="col" { "Offline" }
+                    @if has_lost { th.number scope="col" { "Lost sales" } }
                     th.number.least scope="col" { "Week before" }
                     th.number scope="col" { "Online" }
                     th.number.least scope="col" { "Covered" }
@@ -365,6 +379,7 @@ fn by_owner(frame: &Frame, mut owners: Vec<(&str, FleetPart)>) -> Markup {
                             th scope="row" { a href=(frame.query().owned_by(Some(owner)).link("/")) { (owner) } }
                             td.number.least { (locale.count(part.week.stores)) }
                             td.number { (downtime_of(locale, &part.week)) }
+                            @if has_lost { td.number { (bounds::lost_cell(frame, part.week.lost)) } }
                             td.number.least { (downtime_of(locale, &part.before)) }
                             td.number {
                                 @if part.week.is_vouched() { (locale.share(part.week.online())) }

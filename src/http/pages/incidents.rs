@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::layout::{Frame, Section};
 use super::phrases::{self, Wall};
-use super::{age, controls};
+use super::{age, bounds, controls};
 use crate::civil;
 use crate::error::Result;
 use crate::fleet_view::FleetView;
@@ -16,7 +16,9 @@ use crate::http::query;
 use crate::http::request::Request;
 use crate::http::response::Response;
 use crate::uptime::business_hours::ZoneTable;
+use crate::uptime::certainty::Certainty;
 use crate::uptime::interval::{Interval, Micros};
+use crate::uptime::lost_sales::LostSales;
 use crate::uptime::store_state::StoreState;
 use crate::uptime::window::Window;
 
@@ -173,15 +175,46 @@ fn single(frame: &Frame, view: &FleetView, one: &FleetIncident, wall: &Wall<'_>)
                 a href=(frame.store_link(&view.store(one.place).id)) { (view.name(one.place)) }
                 span.id { (view.labels[one.place].group) }
             }
-            td.number { (downtime(frame, incident.downtime, incident.unconfirmed)) }
+            td.number { (downtime(frame, &Offline::of(view, [one]))) }
         }
     }
 }
 
-fn downtime(frame: &Frame, downtime: Micros, unconfirmed: Micros) -> Markup {
+/// The downtime of one incident, or of several together.
+struct Offline {
+    downtime: Micros,
+    certainty: Certainty,
+    unconfirmed: Micros,
+    lost: Option<LostSales>,
+}
+
+impl Offline {
+    fn of<'a>(view: &FleetView, incidents: impl IntoIterator<Item = &'a FleetIncident>) -> Self {
+        let mut sum = Self {
+            downtime: 0,
+            certainty: Certainty::default(),
+            unconfirmed: 0,
+            lost: None,
+        };
+        for one in incidents {
+            sum.downtime += one.incident.downtime;
+            sum.certainty += one.incident.certainty;
+            sum.unconfirmed += one.incident.unconfirmed;
+            if let Some(lost) = view.lost_in(one) {
+                *sum.lost.get_or_insert_default() += lost;
+            }
+        }
+        sum
+    }
+}
+
+fn downtime(frame: &Frame, offline: &Offline) -> Markup {
+    let locale = frame.locale();
     html! {
-        (frame.locale().hours(downtime))
-        @if unconfirmed > 0 { span.unconfirmed { (frame.locale().hours(unconfirmed)) " not confirmed" } }
+        (locale.hours(offline.downtime))
+        @if let Some(bounds) = bounds::bounds(locale, offline.downtime, offline.certainty) { span.part { (bounds) } }
+        @if let Some(lost) = offline.lost.and_then(|lost| bounds::lost(frame, lost)) { span.part { "lost " (lost) } }
+        @if offline.unconfirmed > 0 { span.unconfirmed { (locale.hours(offline.unconfirmed)) " not confirmed" } }
     }
 }
 
@@ -189,7 +222,6 @@ fn folded(frame: &Frame, view: &FleetView, cause: &Cause, all: &[&FleetIncident]
     let mut places: Vec<usize> = all.iter().map(|one| one.place).collect();
     places.sort_unstable();
     places.dedup();
-    let sum = |of: fn(&FleetIncident) -> Micros| all.iter().map(|one| of(one)).sum::<Micros>();
     let start = civil::format_rfc3339(cause.event.stretch.start);
     html! {
         tr.shared {
@@ -214,7 +246,7 @@ fn folded(frame: &Frame, view: &FleetView, cause: &Cause, all: &[&FleetIncident]
                     p.more { a href=(frame.link(&format!("/incidents?cause={start}"))) { "List them one by one" } }
                 }
             }
-            td.number { (downtime(frame, sum(|one| one.incident.downtime), sum(|one| one.incident.unconfirmed))) }
+            td.number { (downtime(frame, &Offline::of(view, all.iter().copied()))) }
         }
     }
 }

@@ -49,6 +49,7 @@ pub struct Frame {
     newest: Option<Micros>,
     zone: Tz,
     locale: Locale,
+    currency: Option<String>,
     machine: Micros,
     /// Why the machine's clock cannot be right, if it cannot.
     doubt: Option<Doubt>,
@@ -89,6 +90,7 @@ impl Frame {
             renews: (shows_now && !is_form).then_some(hour.clamp(1, RENEW_SECONDS_MAX)),
             zone: usual.map_or(ZONE_DEFAULT, |&(zone, _)| zone),
             locale: app.site.locale.unwrap_or_else(|| Locale::of_zones(zones)),
+            currency: app.site.currency.clone(),
             machine: time.at,
             doubt: time.doubt,
             read_only: app.site.read_only_pages,
@@ -135,6 +137,11 @@ impl Frame {
     /// How times and numbers are written.
     pub fn locale(&self) -> Locale {
         self.locale
+    }
+
+    /// An amount of money in hundredths, with the sign of the currency, if one was set.
+    pub fn money(&self, hundredths: i64) -> String {
+        self.locale.money(hundredths, self.currency.as_deref())
     }
 
     /// The zone of most stores, in which the fleet's pages show times.

@@ -11,6 +11,7 @@
 pub mod age;
 pub mod area;
 pub mod attention;
+mod bounds;
 pub mod controls;
 pub mod day;
 pub mod docs;

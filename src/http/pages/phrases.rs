@@ -8,6 +8,7 @@ use crate::civil;
 use crate::http::locale::Locale;
 use crate::uptime::business_hours::ZoneTable;
 use crate::uptime::interval::{DAY, HOUR, Interval, MINUTE, Micros, SECOND};
+use crate::uptime::lost_sales::amount;
 use crate::uptime::store_state::StoreState;
 use crate::uptime::window::Share;
 
@@ -283,6 +284,16 @@ impl Locale {
         format!("{} h", self.figure(&hours.to_string()))
     }
 
+    /// An amount of money in hundredths: `1,094.54`, `$1,094.54` or `EUR 1,094.54`.
+    pub fn money(self, hundredths: i64, currency: Option<&str>) -> String {
+        let figure = self.figure(&amount(hundredths));
+        match currency {
+            None => figure,
+            Some(word) if word.ends_with(char::is_alphabetic) => format!("{word}\u{a0}{figure}"),
+            Some(sign) => format!("{sign}{figure}"),
+        }
+    }
+
     /// A size: `812 B`, `4.1 kB`.
     pub fn bytes(self, bytes: u32) -> String {
         let tenths = |unit: u32, name: &str| format!("{} {name}", self.tenths(i64::from(bytes / (unit / 10))));
@@ -355,6 +366,14 @@ mod tests {
         }
         assert_eq!(locale("en-US").bytes(4_149), "4.1 kB");
         assert_eq!(locale("de-DE").bytes(8_200_000), "8,2 MB");
+    }
+
+    #[test]
+    fn money_has_two_decimals_and_the_sign_that_was_set() {
+        let (us, de) = (locale("en-US"), locale("de-DE"));
+        assert_eq!(us.money(109_454, None), "1,094.54");
+        assert_eq!(us.money(109_454, Some("$")), "$1,094.54");
+        assert_eq!(de.money(5, Some("EUR")), "EUR\u{a0}0,05");
     }
 
     #[test]

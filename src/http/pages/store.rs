@@ -8,7 +8,7 @@ use super::day::{Day, day_bar};
 use super::layout::{Frame, Section, hatches};
 use super::phrases::{self, WEEKDAYS, Wall};
 use super::timeline_bar;
-use super::{age, controls, removal, take_back};
+use super::{age, bounds, controls, removal, take_back};
 use crate::civil;
 use crate::error::Result;
 use crate::http::app::App;
@@ -21,9 +21,11 @@ use crate::http::response::Response;
 use crate::http::stores::checksum;
 use crate::uptime::business_hours::Pattern;
 use crate::uptime::calendar::LocalDate;
+use crate::uptime::day_total::day_totals;
 use crate::uptime::evidence::Evidence;
 use crate::uptime::incident::Incident;
 use crate::uptime::interval::{DAY, Micros};
+use crate::uptime::lost_sales::{LostSales, amount};
 use crate::uptime::poll::Poll;
 use crate::uptime::row::Figures;
 use crate::uptime::store_state::StoreState;
@@ -62,6 +64,7 @@ fn body(frame: &Frame, shown: &StoreView) -> Markup {
     let path = format!("/stores/{}", encoded(&shown.store.id));
     let days = Day::all(standing, locale);
     let total: usize = days.iter().map(|day| day.pieces.len()).sum();
+    let rate = shown.label.sales_per_hour;
     html! {
         (hatches())
         (age::notice(&shown.freshness, shown.pattern.zone, locale))
@@ -75,14 +78,17 @@ fn body(frame: &Frame, shown: &StoreView) -> Markup {
             (controls::choices(frame, &path, None, shown.pattern.zone))
         }
         div.cards.three {
-            @for window in Window::ALL { (window_card(locale, standing, window)) }
+            @for window in Window::ALL { (window_card(frame, shown, window)) }
         }
         section.card.days aria-labelledby="week" {
             h2 #week { "The last 7 days, " (phrases::city(shown.pattern.zone)) " time" }
             p.note.screen.hint { "Tap any part of a bar for details" }
             div.timelines data-tells=".day" {
                 div.axis { span {} (timeline_bar::hours(locale)) span.number { "online" } }
-                @for day in &days { (day_bar(day, standing, locale, total <= PIECES_REACHED_MAX)) }
+                @for (day, total_of) in days.iter().zip(day_totals(standing)) {
+                    @let lost = LostSales::known(rate, total_of.total.known(), total_of.certainty);
+                    (day_bar(day, standing, locale, total <= PIECES_REACHED_MAX, &lost_on(frame, lost)))
+                }
                 (controls::told())
             }
             (timeline_bar::legend(&mark(shown, &wall)))
@@ -90,7 +96,7 @@ fn body(frame: &Frame, shown: &StoreView) -> Markup {
             (controls::rules(frame, standing.question.rule))
             (pieces(locale, &days, total, &path))
         }
-        (incidents(locale, shown, &wall, &path))
+        (incidents(frame, shown, &wall, &path))
         (definition(frame, shown, &wall, &path))
         (badge_code(frame, shown, &path))
         @if !frame.is_read_only() {
@@ -202,8 +208,11 @@ fn opening(pattern: &Pattern, date: LocalDate, locale: Locale) -> String {
     }
 }
 
-fn window_card(locale: Locale, standing: &StoreStatus, window: Window) -> Markup {
-    let total = &standing.row.totals[window];
+fn window_card(frame: &Frame, shown: &StoreView, window: Window) -> Markup {
+    let (locale, standing) = (frame.locale(), &shown.standing);
+    let (total, certainty) = (&standing.row.totals[window], standing.certainty[window]);
+    let rate = shown.label.sales_per_hour;
+    let lost = LostSales::known(rate, total.known(), certainty).and_then(|lost| bounds::lost(frame, lost));
     html! {
         section.card {
             h2 { (window.title()) }
@@ -220,6 +229,9 @@ fn window_card(locale: Locale, standing: &StoreStatus, window: Window) -> Markup
                         @if !sure { "As far as known, " }
                         @let told = html! { data.down value=(figures.downtime) { (locale.hours(downtime)) } " offline" };
                         @if downtime > 0 && sure { (phrases::marked(StoreState::Offline, &told)) } @else { (told) }
+                        @if let Some(bounds) = certainty.and_then(|sure| bounds::bounds(locale, downtime, sure)) {
+                            "; " (bounds)
+                        }
                         " · " data.up value=(figures.uptime) { (locale.hours(uptime)) } " online"
                     }
                 }
@@ -227,6 +239,9 @@ fn window_card(locale: Locale, standing: &StoreStatus, window: Window) -> Markup
                     p.big { "unknown" }
                     p.under { (phrases::state(StoreState::NotSure, ": no check counts")) }
                 }
+            }
+            @if let (Some(lost), Some(rate)) = (lost, rate) {
+                p.evidence { "Lost sales " (lost) ": " (bounds::formula(frame, rate)) }
             }
             @if let Some(evidence) = standing.evidence[window] { p.evidence { (evidence_words(evidence)) } }
             @if let Some(coverage) = standing.row.coverage[window] {
@@ -285,9 +300,17 @@ fn pieces(locale: Locale, days: &[Day], total: usize, path: &str) -> Markup {
     }
 }
 
-fn incidents(locale: Locale, shown: &StoreView, wall: &Wall<'_>, path: &str) -> Markup {
-    let standing = &shown.standing;
+/// What a day's downtime cost, below its hours.
+fn lost_on(frame: &Frame, lost: Option<LostSales>) -> Markup {
+    let number = lost.map_or(0, |lost| lost.hundredths()[1]);
+    html! { @if number > 0 { span.part { "lost " data.lost value=(amount(number)) { (frame.money(number)) } } } }
+}
+
+fn incidents(frame: &Frame, shown: &StoreView, wall: &Wall<'_>, path: &str) -> Markup {
+    let (locale, standing) = (frame.locale(), &shown.standing);
     let all = &standing.incidents;
+    let rate = shown.label.sales_per_hour;
+    let lost_in = |one: &Incident| rate.map(|rate| LostSales::new(rate, one.downtime, one.certainty));
     let sum = |incidents: &[Incident]| incidents.iter().map(|one| one.downtime).sum::<Micros>();
     let unprinted = &all[..all.len().saturating_sub(INCIDENTS_PRINTED_MAX)];
     let unlisted = &all[..all.len().saturating_sub(INCIDENTS_MAX)];
@@ -318,10 +341,15 @@ fn incidents(locale: Locale, shown: &StoreView, wall: &Wall<'_>, path: &str) -> 
                                 }
                                 td.number {
                                     (locale.hours(incident.downtime))
+                                    @let bounds = bounds::bounds(locale, incident.downtime, incident.certainty);
+                                    @if let Some(bounds) = bounds { span.part { (bounds) } }
                                     @if incident.downtime < incident.stretch.length() { span.part { "of open hours" } }
                                     @let unconfirmed = incident.unconfirmed(&standing.segments, &shown.outages);
                                     @if unconfirmed.length() > 0 {
                                         span.part.unconfirmed { (locale.hours(unconfirmed.length())) " not confirmed" }
+                                    }
+                                    @if let Some(lost) = lost_in(incident).and_then(|lost| bounds::lost(frame, lost)) {
+                                        span.part { "lost " (lost) }
                                     }
                                 }
                                 td.least { (evidence_of(incident, wall)) }
@@ -403,7 +431,8 @@ fn definition(frame: &Frame, shown: &StoreView, wall: &Wall<'_>, path: &str) -> 
                 "We check about once an hour whether the store is online. Each instant of its open hours counts as "
                 (rule) ". Closed hours do not count. The windows end at " (wall.full(question.as_of)) " "
                 (phrases::city(shown.pattern.zone)) " time (" (civil::format_utc(question.as_of))
-                "). Online and offline together are all open hours of a window. Covered is the part within an hour of a check that fell inside open hours."
+                "). Online and offline together are all open hours of a window. Covered is the part within an hour of a check that fell inside open hours. "
+                "A time is certain if it is covered and does not lie between two checks that disagree: so at least and at most."
             }
             p.checksum {
                 "Inputs (hours, zone, " (frame.locale().count(shown.standing.polls.len())) " checks): "

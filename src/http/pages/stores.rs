@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::layout::{Frame, Section, hatches};
 use super::phrases::{self, Wall};
 use super::store::last_polled;
-use super::{age, controls, level};
+use super::{age, bounds, controls, level};
 use crate::error::Result;
 use crate::fleet_view::FleetView;
 use crate::http::app::App;
@@ -24,13 +24,14 @@ const PAGE_STORES: usize = 35;
 /// A column: its order, its title, whether it has numbers, whether a phone omits it.
 type Column = (Sort, &'static str, bool, bool);
 
-/// The columns before the strip of days, and those after it.
+/// The columns before the strip of days, the one of stores whose sales are known, and those after it.
 const COLUMNS: [Column; 4] = [
     (Sort::Name, "Store", false, false),
     (Sort::Owner, "Owner", false, true),
     (Sort::State, "State", false, false),
     (Sort::Downtime, "Offline", true, false),
 ];
+const LOST: Column = (Sort::Lost, "Lost sales", true, true);
 const COLUMNS_AFTER: [Column; 3] = [
     (Sort::Online, "Online", true, true),
     (Sort::Coverage, "Covered", true, true),
@@ -93,6 +94,8 @@ fn csv(frame: &Frame, asked: &StoreQuery) -> String {
 
 fn filters(frame: &Frame, view: &FleetView, asked: &StoreQuery) -> Markup {
     let owners = view.owner_names();
+    let lost = has_sales(view).then_some(LOST);
+    let columns = || COLUMNS.into_iter().chain(lost).chain(COLUMNS_AFTER);
     let states = StoreState::ALL.map(|state| (state.as_str().replace(' ', "-"), state.as_str()));
     html! {
         form.filters.screen action="/stores" method="get" role="search" aria-label="Filter the stores" {
@@ -112,7 +115,7 @@ fn filters(frame: &Frame, view: &FleetView, asked: &StoreQuery) -> Markup {
             div {
                 label for="sort" { "Sort by" }
                 select #sort name="sort" {
-                    @for (sort, title, ..) in COLUMNS.into_iter().chain(COLUMNS_AFTER) {
+                    @for (sort, title, ..) in columns() {
                         option value=(sort.as_str()) selected[asked.sort == sort] { (title) }
                     }
                 }
@@ -127,17 +130,26 @@ fn filters(frame: &Frame, view: &FleetView, asked: &StoreQuery) -> Markup {
     }
 }
 
+/// Whether the sales of any store are known.
+fn has_sales(view: &FleetView) -> bool {
+    view.labels.iter().any(|label| label.sales_per_hour.is_some())
+}
+
 fn table(frame: &Frame, view: &FleetView, asked: &StoreQuery, places: &[usize]) -> Markup {
+    let has_lost = has_sales(view);
     html! {
         table.rows.stores {
             caption.aside { "Stores with their state, and how long each was offline in the last 7 days" }
             thead { tr {
                 @for column in COLUMNS { (heading(frame, asked, column)) }
+                @if has_lost { (heading(frame, asked, LOST)) }
                 th.least scope="col" { "Last 7 days" }
                 @for column in COLUMNS_AFTER { (heading(frame, asked, column)) }
             } }
             tbody {
-                @for &place in places.iter().skip(asked.offset).take(asked.limit) { (row(frame, view, place)) }
+                @for &place in places.iter().skip(asked.offset).take(asked.limit) {
+                    (row(frame, view, place, has_lost))
+                }
             }
         }
         (level::legend(frame.locale()))
@@ -176,7 +188,7 @@ fn link(frame: &Frame, asked: &StoreQuery) -> String {
     }
 }
 
-fn row(frame: &Frame, view: &FleetView, place: usize) -> Markup {
+fn row(frame: &Frame, view: &FleetView, place: usize, has_lost: bool) -> Markup {
     let locale = frame.locale();
     let (store, label, summary) = (view.store(place), &view.labels[place], &view.overview.summaries[place]);
     let as_of = view.question.as_of;
@@ -201,6 +213,7 @@ fn row(frame: &Frame, view: &FleetView, place: usize) -> Markup {
                     _ => { "unknown" }
                 }
             }
+            @if has_lost { td.number.least { (bounds::lost_cell(frame, view.lost(place))) } }
             td.least.days { (level::strip(locale, Window::Week.before(as_of), &day_totals(&standing))) }
             td.number.least { (level::share(locale, week, summary.coverage)) }
             td.number.least { (locale.share(summary.seen())) }
