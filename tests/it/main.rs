@@ -41,6 +41,7 @@ mod simulation;
 mod soak;
 mod splits;
 mod spreadsheets;
+mod statement_properties;
 mod statements;
 mod store_page;
 mod store_status;

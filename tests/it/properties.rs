@@ -43,13 +43,13 @@ use store_monitor::uptime::timeline::{self, Interpolation, Timeline};
 use store_monitor::uptime::window::{PerWindow, REACH, Window, WindowTotal, reach};
 
 /// How often each property is tried.
-const CASES: u32 = 10_000;
+pub(crate) const CASES: u32 = 10_000;
 
 /// How often one is that goes through a database.
 const CASES_DB: u32 = 300;
 
 /// `cases`, or the share that `PROPTEST_CASES` asks for; failures are shown and leave no file.
-fn config(cases: u32) -> ProptestConfig {
+pub(crate) fn config(cases: u32) -> ProptestConfig {
     let asked = ProptestConfig::default();
     let cases = match std::env::var_os("PROPTEST_CASES") {
         Some(_) => (u64::from(asked.cases) * u64::from(cases)).div_ceil(u64::from(CASES)),
@@ -84,7 +84,7 @@ const ODD_ZONES: [Tz; 13] = [
 ];
 
 /// 2005-01-01 and 2035-01-01.
-const YEARS: Interval = Interval::new(12_784 * DAY, 23_741 * DAY);
+pub(crate) const YEARS: Interval = Interval::new(12_784 * DAY, 23_741 * DAY);
 
 /// One store and the instant of its report.
 #[derive(Clone, Debug)]
@@ -139,7 +139,7 @@ fn civil(at: Micros) -> NaiveDateTime {
 }
 
 /// The instants at which the clocks of a zone are changed in [`YEARS`].
-fn transitions(zone: Tz) -> &'static [Micros] {
+pub(crate) fn transitions(zone: Tz) -> &'static [Micros] {
     static KNOWN: [OnceLock<Vec<Micros>>; 1_000] = [const { OnceLock::new() }; 1_000];
     let place = TZ_VARIANTS.iter().position(|&known| known == zone);
     KNOWN[place.expect("a zone")].get_or_init(|| {
@@ -167,17 +167,17 @@ fn transitions(zone: Tz) -> &'static [Micros] {
 }
 
 /// The `number` reduced to a place in a list of `len`.
-fn pick(number: u64, len: usize) -> usize {
+pub(crate) fn pick(number: u64, len: usize) -> usize {
     let len = u64::try_from(len).expect("a length");
     usize::try_from(number % len).expect("a place in memory")
 }
 
 /// The `number` reduced to `[0, length)`.
-fn below(number: u64, length: Micros) -> Micros {
+pub(crate) fn below(number: u64, length: Micros) -> Micros {
     (number % length.unsigned_abs()).cast_signed()
 }
 
-fn zones() -> impl Strategy<Value = Tz> {
+pub(crate) fn zones() -> impl Strategy<Value = Tz> {
     (0..2_u8, any::<u16>()).prop_map(|(kind, number)| {
         let zones: &[Tz] = if kind == 0 { &ODD_ZONES } else { &TZ_VARIANTS };
         zones[pick(number.into(), zones.len())]
@@ -185,9 +185,9 @@ fn zones() -> impl Strategy<Value = Tz> {
 }
 
 /// What a time of day, an `as_of` or a poll is made of: which kind of it, and a number to choose by.
-type Choice = (u8, u64);
+pub(crate) type Choice = (u8, u64);
 
-fn choice() -> impl Strategy<Value = Choice> {
+pub(crate) fn choice() -> impl Strategy<Value = Choice> {
     (0..20_u8, any::<u64>())
 }
 
@@ -217,7 +217,7 @@ fn closing((kind, number): Choice, start: Micros) -> Micros {
 }
 
 /// Weekly rows: each one kind of row, or of two rows, or of a week.
-fn weekly_rows() -> impl Strategy<Value = Vec<WeeklyRow>> {
+pub(crate) fn weekly_rows() -> impl Strategy<Value = Vec<WeeklyRow>> {
     let one = (0..10_u8, 0..7_u8, choice(), choice());
     prop::collection::vec(one, 0..=8).prop_map(|choices| {
         let mut rows = Vec::new();
@@ -283,7 +283,7 @@ fn as_of_of((kind, number): Choice, zone: Tz, rows: &[WeeklyRow]) -> Micros {
     }
 }
 
-fn edges(open: &Intervals) -> Vec<Micros> {
+pub(crate) fn edges(open: &Intervals) -> Vec<Micros> {
     let ends = |interval: &Interval| [interval.start, interval.end];
     open.as_slice().iter().flat_map(ends).collect()
 }
@@ -309,12 +309,12 @@ fn poll_at((kind, number): Choice, as_of: Micros, edges: &[Micros]) -> Micros {
     }
 }
 
-fn poll_choices() -> impl Strategy<Value = Vec<(Choice, bool)>> {
+pub(crate) fn poll_choices() -> impl Strategy<Value = Vec<(Choice, bool)>> {
     let some = |most| prop::collection::vec((choice(), any::<bool>()), 0..=most);
     prop_oneof![2 => some(5), 3 => some(20), 1 => some(60)]
 }
 
-fn poll(at: Micros, active: bool) -> Poll {
+pub(crate) fn poll(at: Micros, active: bool) -> Poll {
     let status = if active {
         Status::Active
     } else {
