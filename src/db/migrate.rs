@@ -6,7 +6,7 @@
 use rusqlite::Connection;
 
 use super::digest::{self, HourDigests};
-use super::{generation, poll_table, reports};
+use super::{generation, old_reports, poll_table};
 use crate::error::Result;
 
 /// The schema, with the application id and version it sets.
@@ -97,7 +97,7 @@ pub(super) fn migrate(db: &Connection, version: i32) -> Result<()> {
         db.execute_batch(TO_5)?;
     }
     if is_older(6) {
-        reports::migrate_to_6(db)?;
+        old_reports::migrate_to_6(db)?;
     }
     if is_older(8) {
         db.execute_batch(BEFORE_8)?;

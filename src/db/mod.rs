@@ -30,6 +30,7 @@ pub mod lock;
 mod log_file;
 pub mod made_up;
 mod migrate;
+mod old_reports;
 pub mod packed;
 mod packed_bytes;
 pub mod part;

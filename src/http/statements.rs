@@ -11,7 +11,7 @@ use crate::db;
 use crate::db::fleet;
 use crate::error::{Error, Result};
 use crate::jobs::JobRequest;
-use crate::product::statement::{Parameters, before_the_oldest_poll, check_names};
+use crate::jobs::statement::{Parameters, before_the_oldest_poll, check_names};
 
 /// The fields of an order.
 pub(super) const FIELDS: [&str; 8] = ["from", "to", "by", "per", "store", "group", "as_of", "interpolation"];

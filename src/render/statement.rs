@@ -60,8 +60,8 @@ pub struct StatementRows<'a> {
 }
 
 impl StatementRows<'_> {
-    /// Calls `each` with the index of the label, the index of the bucket, and the numbers of every row. Returns false if
-    /// the stored rows are not those of the labels and buckets.
+    /// Calls `each` with the index of the label, the index of the bucket, and the numbers of every row. Returns false
+    /// if the stored rows are not those of the labels and buckets.
     pub fn each(&self, mut each: impl FnMut(usize, usize, Numbers)) -> bool {
         let buckets = self.period.buckets().len();
         let mut rest = self.stored;
