@@ -114,3 +114,177 @@ fn every_example_gets_its_statement_by_command_and_over_http() {
     }
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
+
+/// Orders a statement; returns its id.
+#[track_caller]
+fn order(server: &Server, query: &str) -> String {
+    let answer = server.request("POST", &format!("/api/statements?{query}"));
+    assert_eq!(answer.status, 202, "{}", answer.text());
+    answer.json()["report_id"]
+        .as_str()
+        .expect("an id")
+        .to_owned()
+}
+
+#[test]
+fn a_statement_is_kept_and_listed_like_a_report_and_survives_a_restart() {
+    let home = Home::seeded();
+    let query = "from=2026-11-02&to=2026-11-07&by=day&per=group";
+    let printed = home.print(&[
+        "statement",
+        "--from=2026-11-02",
+        "--to=2026-11-07",
+        "--by=day",
+        "--per=group",
+    ]);
+    let server = Server::start(&home);
+    let id = order(&server, query);
+    assert!(server.wait_for_report(&id).body == printed);
+    let facts = server.get(&format!("/api/reports/{id}")).json();
+    assert_eq!(
+        (&facts["kind"], &facts["status"]),
+        (&"statement".into(), &"Complete".into())
+    );
+    assert_eq!(facts["csv_bytes"], printed.len());
+    assert_eq!(facts["parameters"]["from"], "2026-11-02");
+    assert_eq!(facts["parameters"]["per"], "group");
+    let report = server.trigger("");
+    server.wait_for_report(&report);
+    server.terminate();
+
+    let server = Server::start(&home);
+    assert!(server.get(&format!("/api/reports/{id}.csv")).body == printed);
+    let listed = server.get("/api/reports").json();
+    let kinds: Vec<_> = listed["reports"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|report| &report["kind"])
+        .collect();
+    assert_eq!(kinds, ["report", "statement"]);
+    server.terminate();
+    assert_eq!(home.print(&["check", "--deep"]), b"ok\n");
+}
+
+#[test]
+fn fields_come_in_the_query_in_json_or_in_a_form() {
+    let home = Home::seeded();
+    let server = Server::start(&home);
+    let get = |id: &str| server.wait_for_report(id).body;
+    let expected = get(&order(&server, "from=2026-11-02&to=2026-11-03&per=fleet"));
+    for (media_type, body) in [
+        (
+            "application/json",
+            r#"{"from": "2026-11-02", "to": "2026-11-03", "per": "fleet", "group": null}"#,
+        ),
+        (
+            "application/x-www-form-urlencoded",
+            "from=2026-11-02&to=2026-11-03&per=fleet&store=",
+        ),
+    ] {
+        let answer = server.post("/api/statements", media_type, &[], body.as_bytes());
+        assert_eq!(answer.status, 202, "{}", answer.text());
+        assert!(
+            get(answer.json()["report_id"].as_str().expect("an id")) == expected,
+            "{media_type}"
+        );
+    }
+}
+
+#[test]
+fn a_statement_that_cannot_be_made_is_refused_with_the_reason() {
+    let home = Home::seeded();
+    let server = Server::start(&home);
+    for (query, status, words) in [
+        ("to=2026-11-03", 400, "`from` is missing"),
+        ("from=2026-11-02", 400, "`to` is missing"),
+        (
+            "from=2026-02-30&to=2026-11-03",
+            400,
+            "`from`: `2026-02-30` is not a day",
+        ),
+        (
+            "from=2026-11-02&to=2026-11-01",
+            400,
+            "ends before it begins",
+        ),
+        ("from=1800-01-01&to=2026-11-01", 400, "36525 days"),
+        (
+            "from=2026-11-02&to=2026-11-03&by=hour",
+            400,
+            "unknown by `hour`",
+        ),
+        (
+            "from=2026-11-02&to=2026-11-03&per=owner",
+            400,
+            "unknown per `owner`",
+        ),
+        (
+            "from=2026-11-02&to=2026-11-03&interpolation=linear",
+            400,
+            "unknown interpolation `linear`",
+        ),
+        ("from=2026-11-02&to=2026-11-03&as_of=soon", 400, "soon"),
+        (
+            "from=2026-11-02&to=2026-11-03&until=noon",
+            400,
+            "unknown field `until`",
+        ),
+        (
+            "from=2026-11-02&from=2026-11-02&to=2026-11-03",
+            400,
+            "twice",
+        ),
+        (
+            "from=2026-11-02&to=2026-11-03&store=nowhere",
+            404,
+            "no store `nowhere`",
+        ),
+        (
+            "from=2026-11-02&to=2026-11-03&group=Nobody",
+            404,
+            "no owner `Nobody`",
+        ),
+    ] {
+        let answer = server.request("POST", &format!("/api/statements?{query}"));
+        let problem = answer.problem(status);
+        assert!(problem.contains(words), "{query}: {problem}");
+    }
+    let answer = server.post("/api/statements", "application/json", &[], b"[1]");
+    assert!(answer.problem(400).contains("no JSON object"));
+    for (to, words) in [
+        ("2026-11-01", "ends before it begins"),
+        ("2026-11-33", "`2026-11-33` is not a day"),
+    ] {
+        home.run(&["statement", "--from=2026-11-02", "--to", to])
+            .exits(2)
+            .says(&[words]);
+    }
+    home.run(&[
+        "statement",
+        "--from=2026-11-02",
+        "--to=2026-11-03",
+        "--store=seattle",
+    ])
+    .says(&["no store `seattle`", "seattle-pike-place"]);
+}
+
+#[test]
+fn a_period_that_begins_before_the_oldest_poll_says_so() {
+    let home = Home::seeded();
+    let told = home
+        .run(&["statement", "--from=2026-01-01", "--to=2026-11-03"])
+        .exits(0)
+        .to_string();
+    assert!(told.contains("the oldest poll is of 2026-10"), "{told}");
+    let server = Server::start(&home);
+    let answer = server
+        .request("POST", "/api/statements?from=2026-01-01&to=2026-11-03")
+        .json();
+    let note = answer["note"].as_str().expect("a note");
+    assert!(note.contains("the oldest poll is of 2026-10"), "{note}");
+    let answer = server
+        .request("POST", "/api/statements?from=2026-11-02&to=2026-11-03")
+        .json();
+    assert!(answer["note"].is_null(), "{answer}");
+}
