@@ -25,9 +25,10 @@ use crate::ingest::batch::Batch;
 use crate::ingest::import::{self, Choices, OnBadRow};
 use crate::ingest::load::{self, Summary};
 use crate::ingest::machine_time::{AHEAD_MINUTES, MachineTime};
-use crate::ingest::options::{DayNumbers, ReadOptions};
+use crate::ingest::options::{DayNumbers, ReadOptions, valid_from};
 use crate::ingest::problem::BadRow;
 use crate::ingest::source::{BAD_ROWS_TOLD, Refusal, Source, SourceNote};
+use crate::uptime::calendar::LocalDate;
 use crate::uptime::interval::{MINUTE, Micros};
 
 /// The options of `import`.
@@ -45,9 +46,13 @@ pub struct Options {
     #[arg(long, env = "STORE_MONITOR_DAYS", value_name = "DAY=NUMBER", default_value = "monday=0", value_parser = day_numbers)]
     days: DayNumbers,
 
-    /// What new business hours of a store replace: all its hours (replace), or those of the weekdays named (merge)
+    /// What new business hours of a store replace: all its version (replace), or those of the weekdays named (merge)
     #[arg(long, env = "STORE_MONITOR_HOURS", value_name = "MODE", default_value = "replace", value_parser = hours_mode)]
     hours: HoursMode,
+
+    /// The local date from which business hours hold whose file has no column valid_from, such as 2026-11-01
+    #[arg(long, env = "STORE_MONITOR_VALID_FROM", value_name = "DATE", value_parser = date)]
+    valid_from: Option<LocalDate>,
 
     /// Take store ids that look damaged by a spreadsheet, such as 2.57E+14 or #N/A
     #[arg(long, env = "STORE_MONITOR_IDS_AS_WRITTEN")]
@@ -79,6 +84,11 @@ pub struct Options {
 
 fn day_numbers(name: &str) -> Result<DayNumbers> {
     DayNumbers::parse(Some(name))
+}
+
+fn date(text: &str) -> Result<LocalDate> {
+    let missing = || Error::invalid("no date (expected one such as `2026-11-01`)");
+    valid_from(Some(text))?.ok_or_else(missing)
 }
 
 fn hours_mode(name: &str) -> Result<HoursMode> {
@@ -202,6 +212,7 @@ fn load(
         options: ReadOptions {
             days: options.days,
             ids_as_written: options.ids_as_written,
+            valid_from: options.valid_from,
             ..ReadOptions::until(Micros::MAX)
         },
         ..Source::new(input.name, bar.wrap_read(input.bytes))

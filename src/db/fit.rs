@@ -73,7 +73,8 @@ impl Fit {
     /// # Errors
     /// When the database cannot be read.
     pub fn of(db: &Connection) -> Result<Self> {
-        let is_placed = "(timezone IS NOT NULL OR EXISTS (SELECT 1 FROM store_hours WHERE store = store.key))";
+        let is_placed = "(timezone IS NOT NULL OR special_days IS NOT NULL
+                          OR EXISTS (SELECT 1 FROM store_hours WHERE store = store.key))";
         Ok(Self {
             without_hours_and_zone: lacking(db, &format!("polled AND NOT {is_placed}"))?,
             without_polls: lacking(db, &format!("NOT polled AND {is_placed}"))?,

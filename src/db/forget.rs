@@ -8,11 +8,13 @@ use rusqlite::{Connection, OptionalExtension};
 use uuid::Uuid;
 
 use super::poll_table::{self, Deleted, Taken};
+use super::schedules::ValidFrom;
 use super::{
     digest, disk, generation, made_up, packed, polls, reports, reserve, schedules, special_hours, store_keys, write,
 };
 use crate::civil;
 use crate::error::Result;
+use crate::uptime::calendar::LocalDate;
 use crate::uptime::fleet::StoreKey;
 use crate::uptime::interval::{DAY, Interval, Micros};
 
@@ -51,9 +53,7 @@ pub fn store(db: &Connection, id: &str) -> Result<Option<u64>> {
 /// When the database cannot be written.
 pub fn polls_of(db: &Connection, id: &str, span: Interval) -> Result<Option<u64>> {
     reserve::make_room(db);
-    let mut select = db.prepare_cached("SELECT key FROM store WHERE store_id = ?1")?;
-    let key: Option<StoreKey> = select.query_row([id], |row| row.get(0)).optional()?;
-    let Some(key) = key else {
+    let Some(key) = key_of(db, id)? else {
         return Ok(None);
     };
     let polls = delete_polls(db, Taken::Of(key, span))?;
@@ -62,6 +62,32 @@ pub fn polls_of(db: &Connection, id: &str, span: Interval) -> Result<Option<u64>
         store_keys::unmark_polled(db, key)?;
     }
     Ok(Some(polls))
+}
+
+/// Takes the version of a store's business hours that holds from that date (none: from the beginning) back; returns how
+/// many rows it had, or none if there is no such store.
+///
+/// # Errors
+/// When the database cannot be written.
+pub fn version_of(db: &Connection, id: &str, valid_from: ValidFrom) -> Result<Option<u64>> {
+    reserve::make_room(db);
+    let key = key_of(db, id)?;
+    key.map(|key| schedules::remove(db, key, valid_from)).transpose()
+}
+
+/// Takes a store's special hours of a date back; returns how many rows there were, or none if there is no such store.
+///
+/// # Errors
+/// When the database cannot be written.
+pub fn special_day_of(db: &Connection, id: &str, date: LocalDate) -> Result<Option<u64>> {
+    reserve::make_room(db);
+    let key = key_of(db, id)?;
+    key.map(|key| special_hours::remove(db, key, date)).transpose()
+}
+
+fn key_of(db: &Connection, id: &str) -> Result<Option<StoreKey>> {
+    let mut select = db.prepare_cached("SELECT key FROM store WHERE store_id = ?1")?;
+    Ok(select.query_row([id], |row| row.get(0)).optional()?)
 }
 
 /// Deletes polls and the packed form of their hours; returns how many polls there were.

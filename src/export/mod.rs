@@ -14,13 +14,24 @@ use rusqlite::Connection;
 use crate::error::{Error, Result};
 use crate::ingest::kind::Kind;
 
-/// Writes every row of a kind.
+/// Writes every row of a kind. A column that no row uses is left out, as in the files of those who do not need it.
 ///
 /// # Errors
 /// When the database cannot be read or `out` not be written.
 pub fn rows(kind: Kind, db: &Connection, out: impl Write) -> Result<()> {
-    let mut csv = writer(out, kind.description().exported)?;
-    kind.export(db, &mut |fields| csv.write_record(fields).map_err(unwritten))?;
+    let unused = kind.unused(db)?;
+    let columns = kind.description().exported.iter();
+    let is_used: Vec<bool> = columns.clone().map(|column| !unused.contains(column)).collect();
+    let columns: Vec<&str> = columns
+        .zip(&is_used)
+        .filter(|(_, is)| **is)
+        .map(|(column, _)| *column)
+        .collect();
+    let mut csv = writer(out, &columns)?;
+    kind.export(db, &mut |fields| {
+        let used = fields.iter().zip(&is_used).filter(|(_, is)| **is);
+        csv.write_record(used.map(|(field, _)| field)).map_err(unwritten)
+    })?;
     csv.flush().map_err(|error| unwritten(error.into()))
 }
 

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use super::app::App;
 use super::request::Request;
 use super::response::Response;
+use crate::civil::format_day;
 use crate::db::fit::{Fit, Lacking, NEXT_HOURS, NEXT_POLLS};
 use crate::db::idempotency::{self, Earlier};
 use crate::error::{Error, ErrorKind, Result};
@@ -17,7 +18,7 @@ use crate::ingest::batch::Batch;
 use crate::ingest::import::{self, Choices, OnBadRow};
 use crate::ingest::kind::Kind;
 use crate::ingest::load::{self, Summary};
-use crate::ingest::options::{DayNumbers, HoursMode, ReadOptions};
+use crate::ingest::options::{DayNumbers, HoursMode, ReadOptions, valid_from};
 use crate::ingest::problem::{BadFile, Code, excerpt};
 use crate::ingest::rows::Format;
 use crate::ingest::source::{Refusal, Source, SourceBadRow, SourceNote};
@@ -72,6 +73,7 @@ pub fn post(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let options = ReadOptions {
         days: DayNumbers::parse(request.field("days")?)?,
         ids_as_written: flag(request, "ids_as_written")?,
+        valid_from: valid_from(request.field("valid_from")?)?,
         ..ReadOptions::until(Micros::MAX)
     };
     let key = key(request)?;
@@ -107,6 +109,7 @@ pub fn post(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
             choices.hours.as_str(),
             options.days.as_str(),
             if options.ids_as_written { "as written" } else { "" },
+            &options.valid_from.map(format_day).unwrap_or_default(),
         ];
         let (bytes, crc) = (body.bytes, body.crc.sum());
         let fingerprint = format!("{} {} {bytes} {crc:08x}", kind.as_str(), chosen.join(" "));

@@ -15,6 +15,7 @@ pub mod fleet;
 pub mod frontend;
 pub mod guard;
 pub mod health;
+pub mod hours;
 pub mod incidents;
 pub mod intake;
 pub mod json;

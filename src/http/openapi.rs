@@ -38,8 +38,17 @@ fn operation(route: &Route) -> Value {
             "schema": {"type": "string"},
         })
     });
+    let date = route.path.contains("{date}").then(|| {
+        json!({
+            "name": "date",
+            "in": "path",
+            "required": true,
+            "description": "A local date, such as 2026-12-25.",
+            "schema": {"type": "string", "format": "date"},
+        })
+    });
     let fields = route.fields.iter().copied().flatten().map(parameter);
-    let parameters: Vec<Value> = id.into_iter().chain(fields).collect();
+    let parameters: Vec<Value> = id.into_iter().chain(date).chain(fields).collect();
     if !parameters.is_empty() {
         operation["parameters"] = parameters.into();
     }

@@ -14,6 +14,8 @@ pub struct Request<'a> {
     pub query: Vec<(String, String)>,
     /// The decoded value of the route's `{id}`; empty if the path has none.
     pub id: String,
+    /// The decoded value of the route's `{date}`; empty if the path has none.
+    pub date: String,
     /// The header fields, in order.
     pub headers: Vec<(String, String)>,
     /// The length of the body, if the client declared it.
@@ -34,6 +36,7 @@ impl<'a> Request<'a> {
                 .map(|(name, value)| (name.into_owned(), value.into_owned()))
                 .collect(),
             id: String::new(),
+            date: String::new(),
             headers: Vec::new(),
             body_bytes: None,
             body,

@@ -87,6 +87,15 @@ pub struct Route {
     pub pages: &'static [(u16, &'static str)],
 }
 
+/// The parts of a path that a route's pattern leaves open, as sent.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Captured<'a> {
+    /// The segment, or part of it, at `{id}`; empty if the pattern has none.
+    pub id: &'a str,
+    /// The segment at `{date}`; empty if the pattern has none.
+    pub date: &'a str,
+}
+
 impl Route {
     /// A route in the public scope without parameters or body, which answers 200.
     pub const fn new(
@@ -163,12 +172,17 @@ impl Route {
         self
     }
 
-    /// The part of `path` at `{id}`; empty if the pattern has none; none if the path does not match.
-    pub fn captured<'a>(&self, path: &'a str) -> Option<&'a str> {
+    /// The parts of `path` at `{id}` and `{date}`; none if the path does not match.
+    pub fn captured<'a>(&self, path: &'a str) -> Option<Captured<'a>> {
         let Some((prefix, suffix)) = self.path.split_once("{id}") else {
-            return (self.path == path).then_some("");
+            return (self.path == path).then_some(Captured::default());
         };
-        let id = path.strip_prefix(prefix)?.strip_suffix(suffix)?;
-        (!id.is_empty() && !id.contains('/')).then_some(id)
+        let rest = path.strip_prefix(prefix)?;
+        let (id, date) = match suffix.split_once("{date}") {
+            None => (rest.strip_suffix(suffix)?, ""),
+            Some((between, _)) => rest.split_once(between).filter(|(_, date)| !date.is_empty())?,
+        };
+        let is_segment = !id.is_empty() && !id.contains('/') && !date.contains('/');
+        is_segment.then_some(Captured { id, date })
     }
 }

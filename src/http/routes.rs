@@ -7,9 +7,9 @@ use super::frontend::limits::Admission;
 use super::request::Request;
 use super::response::Response;
 use super::route::Scope::{Admin, Ingest, Read, Report};
-use super::route::{Body, Field, Handler, Route};
+use super::route::{Body, Captured, Field, Handler, Route};
 use super::{
-    assets, badge, fleet, guard, health, incidents, intake, metrics, openapi, outages, pages, reports,
+    assets, badge, fleet, guard, health, hours, incidents, intake, metrics, openapi, outages, pages, reports,
     response_filters, statements, stores,
 };
 use crate::error::Result;
@@ -96,7 +96,12 @@ const BAD_ROWS: &[Field] = &[
     field(
         "hours",
         r#"{"type": "string", "enum": ["replace", "merge"], "default": "replace"}"#,
-        "What new business hours replace: all of the store's, or those of the weekdays named.",
+        "What new business hours replace: all of the store's version, or those of the weekdays named.",
+    ),
+    field(
+        "valid_from",
+        DATE,
+        "The local date from which business hours hold whose rows do not say it. Default: from the beginning.",
     ),
 ];
 const REPORT_ID: &[Field] = &[Field {
@@ -113,6 +118,11 @@ const SPAN: &[Field] = &[
         ..field("to", INSTANT, "The instant after the last one.")
     },
 ];
+const VERSION: &[Field] = &[field(
+    "valid_from",
+    DATE,
+    "The local date from which the hours hold. Without one: those that hold from the beginning.",
+)];
 const HISTORY: &[Field] = &[
     field(
         "limit",
@@ -190,8 +200,11 @@ const PROGRESS_ABOUT: &str = "Its state as JSON while it runs or after it failed
 const REPORT: &str = "The report's id, a UUID.";
 const STORE: &str = "The store's id.";
 
-const HOURS_SUMMARY: &str = "Takes business hours: store_id, day, start_time_local, end_time_local; they replace all \
-    rows of each store that is named.";
+const HOURS_SUMMARY: &str = "Takes business hours: store_id, day, start_time_local, end_time_local, optionally \
+    valid_from; they replace all rows of each store and valid_from that is named.";
+const SPECIAL_SUMMARY: &str = "Takes special hours: store_id, date, start_time_local, end_time_local, optionally \
+    reason; they replace all rows of each store and date that is named.";
+const STORES_SUMMARY: &str = "Takes names and owners: store_id, name, group, optionally sales_per_hour and target.";
 
 const fn get(
     tag: &'static str,
@@ -241,10 +254,10 @@ pub const ROUTES: &[Route] = &[
         .answers(200, "Kind, state, as_of, rule, times, size.", &[(JSON, "Report")]).problems(&[400, 404]),
     rows("/api/polls", intake::post, "addPolls", "Takes polls: store_id, timestamp_utc, status.").needs(Ingest),
     rows("/api/business-hours", intake::post, "replaceBusinessHours", HOURS_SUMMARY).needs(Admin),
+    rows("/api/special-hours", intake::post, "replaceSpecialHours", SPECIAL_SUMMARY).needs(Admin),
     rows("/api/timezones", intake::post, "replaceTimezones", "Takes time zones: store_id, timezone_str.")
         .needs(Admin),
-    rows("/api/stores", intake::post, "replaceStores", "Takes names and owners: store_id, name, group.")
-        .needs(Admin),
+    rows("/api/stores", intake::post, "replaceStores", STORES_SUMMARY).needs(Admin),
     get("facts", "/api/fleet", fleet::get, "fleet", "The fleet: states, the week and the one before, by owner, by hour, by weekday and hour.")
         .needs(Read).takes(&[AS_OF, RULE, OWNER]).answers(200, "The fleet.", OBJECT).problems(&[400, 404]),
     get("facts", "/api/incidents", incidents::list, "listIncidents", "The week's incidents of all stores, the newest first, and the causes that they share.")
@@ -275,6 +288,10 @@ pub const ROUTES: &[Route] = &[
         .needs(Admin).id(STORE).answers(200, "How many polls went.", OBJECT).problems(&[404, 503, 507]),
     Route::new("DELETE", "rows", "/api/stores/{id}/polls", stores::delete_polls, "deletePolls", "Takes a store's polls within a span back.")
         .needs(Admin).id(STORE).takes(&[SPAN]).answers(200, "How many polls went.", OBJECT).problems(&[400, 404, 503, 507]),
+    Route::new("DELETE", "rows", "/api/stores/{id}/business-hours", hours::delete_version, "deleteBusinessHours", "Takes one version of a store's business hours back.")
+        .needs(Admin).id(STORE).takes(&[VERSION]).answers(200, "How many rows went.", OBJECT).problems(&[400, 404, 503, 507]),
+    Route::new("DELETE", "rows", "/api/stores/{id}/special-hours/{date}", hours::delete_special_day, "deleteSpecialHours", "Takes a store's special hours of a date back.")
+        .needs(Admin).id(STORE).answers(200, "How many rows went.", OBJECT).problems(&[400, 404, 503, 507]),
     get("facts", "/api/poller-outages", outages::list, "pollerOutages", "When the poller was out, in the eight days before as_of.")
         .needs(Read).takes(&[AS_OF]).answers(200, "The outages.", OBJECT).problems(&[400]),
     get("operation", "/openapi.json", describe, "openapi", "This document.").answers(200, "It.", OBJECT),
@@ -335,9 +352,10 @@ pub fn answer(app: &mut App, request: &mut Request<'_>) -> Response {
 /// Answers a request by the table: 404 for an unknown path, 405 with `Allow` for a known one.
 fn by_the_table(app: &mut App, request: &mut Request<'_>) -> Response {
     match find(&request.method, &request.path) {
-        Ok((route, id)) => {
+        Ok((route, captured)) => {
             // Decoded only after the match: an encoded slash is part of an id, not of the path.
-            request.id = percent_decode_str(id).decode_utf8_lossy().into_owned();
+            let decoded = |text| percent_decode_str(text).decode_utf8_lossy().into_owned();
+            (request.id, request.date) = (decoded(captured.id), decoded(captured.date));
             (route.handler)(app, request).unwrap_or_else(|error| {
                 app.site.note(&error);
                 Response::from(error)
@@ -368,18 +386,18 @@ fn too_large(bytes_max: u64) -> Response {
     Response::problem(413, &detail)
 }
 
-/// The route of a request and the value of its `{id}`, or the answer if there is none.
-fn find<'a>(method: &str, path: &'a str) -> std::result::Result<(&'static Route, &'a str), Response> {
+/// The route of a request and what its pattern captures, or the answer if there is none.
+fn find<'a>(method: &str, path: &'a str) -> std::result::Result<(&'static Route, Captured<'a>), Response> {
     // A slash at the end names the same thing.
     let path = path.strip_suffix('/').filter(|path| !path.is_empty()).unwrap_or(path);
     let mut allowed = Vec::new();
     for route in ROUTES {
-        let Some(id) = route.captured(path) else {
+        let Some(captured) = route.captured(path) else {
             continue;
         };
         // HEAD is GET without its body, which the server omits.
         if route.method == method || (route.method == "GET" && method == "HEAD") {
-            return Ok((route, id));
+            return Ok((route, captured));
         }
         allowed.push(route.method);
         if route.method == "GET" {
@@ -404,7 +422,10 @@ mod tests {
 
     #[test]
     fn a_pattern_captures_one_segment_or_part_of_it() {
-        let found = |path| find("GET", path).map(|(route, id)| (route.path, id)).ok();
+        let found = |path| {
+            let found = find("GET", path).ok();
+            found.map(|(route, captured)| (route.path, captured.id))
+        };
         assert_eq!(found("/health"), Some(("/health", "")));
         let csv = "/api/reports/{id}.csv";
         assert_eq!(found("/api/reports/7.csv"), Some((csv, "7")));
@@ -413,6 +434,18 @@ mod tests {
         assert_eq!(found("/"), Some(("/", "")));
         for path in ["/api/reports//", "/api/reports/7/8", "/nowhere"] {
             assert!(found(path).is_none(), "{path}");
+        }
+        let date_of = |path| {
+            find("DELETE", path)
+                .ok()
+                .map(|(_, captured)| (captured.id, captured.date))
+        };
+        assert_eq!(
+            date_of("/api/stores/7/special-hours/2026-12-25"),
+            Some(("7", "2026-12-25"))
+        );
+        for path in ["/api/stores/7/special-hours/", "/api/stores/7/special-hours/a/b"] {
+            assert!(date_of(path).is_none(), "{path}");
         }
     }
 }

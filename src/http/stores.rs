@@ -287,7 +287,8 @@ pub fn delete_polls(app: &mut App, request: &mut Request<'_>) -> Result<Response
     ))
 }
 
-fn unknown(id: &str) -> Error {
+/// The error for a store that no input names.
+pub(super) fn unknown(id: &str) -> Error {
     Error::not_found(format!(
         "there is no store `{}` (GET /api/stores lists all)",
         id.escape_debug()

@@ -14,7 +14,7 @@ use super::archive::{self, Opened};
 use super::blocks::{Block, Division, ParserPool};
 use super::header::Layout;
 use super::interner::Interner;
-use super::kind::{Collected, Kind, Sibling, Value, Verdict};
+use super::kind::{Collected, Kind, Sibling, Siblings, Value, Verdict};
 use super::machine_time::MachineTime;
 use super::options::ReadOptions;
 use super::problem::{BadRow, Code, Note, Notes};
@@ -76,28 +76,29 @@ impl Batch {
         self.inputs.last().map_or("", |input| &input.name)
     }
 
-    /// Refuses the good rows of every store that has a bad row of its hours; `reject` receives them.
+    /// Refuses the good rows of every store that has a bad row of a kind that is taken whole; `reject` receives them.
     ///
     /// # Errors
     /// Those of `reject`.
     pub(super) fn refuse_siblings(&mut self, reject: &mut dyn FnMut(&str, BadRow) -> Result<()>) -> Result<()> {
-        let (siblings, repeats) = self.collected.business_hours.take_refused();
-        self.repeats -= repeats;
-        self.rows_good -= siblings.len() as u64;
-        for Sibling {
-            source,
-            mut bad,
-            store,
-            texts,
-        } in siblings
-        {
-            let InputRead { name, layout } = self.inputs[source as usize].clone();
-            let id = &self.ids[store as usize];
-            let [day, start, end] = &texts;
-            bad.raw = layout.record(&[id, day, start, end]);
-            bad.store_id = Some(id.clone());
-            self.refuse(&name, layout.written(), &bad);
-            reject(&name, bad)?;
+        for Siblings { rows, repeats } in self.collected.take_refused() {
+            self.repeats -= repeats;
+            self.rows_good -= rows.len() as u64;
+            for Sibling {
+                source,
+                mut bad,
+                store,
+                texts,
+            } in rows
+            {
+                let InputRead { name, layout } = self.inputs[source as usize].clone();
+                let id = &self.ids[store as usize];
+                let texts: Vec<&str> = std::iter::once(&**id).chain(texts.iter().map(String::as_str)).collect();
+                bad.raw = layout.record(&texts);
+                bad.store_id = Some(id.clone());
+                self.refuse(&name, layout.written(), &bad);
+                reject(&name, bad)?;
+            }
         }
         Ok(())
     }
@@ -365,6 +366,7 @@ impl<S: FnMut(Vec<PollRow>) -> Result<()>> Reader<'_, '_, '_, S> {
                 self.batch.repeats += 1;
                 notes.add(Code::Duplicate, Some(row.line));
             }
+            Verdict::More => self.batch.repeats += 1,
             Verdict::Conflict(bad) => {
                 let raw = row.raw.to_vec();
                 let store_id = Some(row.store_id.into());
@@ -386,7 +388,7 @@ impl<S: FnMut(Vec<PollRow>) -> Result<()>> Reader<'_, '_, '_, S> {
     /// Refuses a row of the current input.
     fn bad(&mut self, kind: Kind, bad: BadRow) -> Result<()> {
         let store = match (&bad.store_id, kind) {
-            (Some(id), Kind::BusinessHours) => Some(self.ids.place(id)?),
+            (Some(id), kind) if kind.description().is_whole => Some(self.ids.place(id)?),
             _ => None,
         };
         self.batch.collected.refuse(kind, store, &bad);

@@ -1,14 +1,48 @@
 //! Fields: splits a record whose quotes are well-formed.
 
+use std::ops::Index;
+
 use memchr::memchr_iter;
 
 use super::records::{Records, Shape};
 
 /// The most fields that any kind of row has.
-pub const FIELDS_MAX: usize = 6;
+pub const FIELDS_MAX: usize = 7;
 
 /// The fields of one record, each at its slot; columns that its kind does not use are left out.
-pub type Fields<'a> = [&'a [u8]; FIELDS_MAX];
+///
+/// ```
+/// use store_monitor::ingest::fields::split_plain;
+/// // The second column of the kind is not in the file.
+/// let (fields, columns) = split_plain(b"a,", &[Some(0), Some(2)]);
+/// assert_eq!((fields[0], fields[1], fields[2]), (&b"a"[..], &b""[..], &b""[..]));
+/// assert_eq!((fields.has(1), fields.has(2), columns), (false, true, 2));
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Fields<'a>([Option<&'a [u8]>; FIELDS_MAX]);
+
+impl<'a> Fields<'a> {
+    /// Fields by slot; none: the record has no such field.
+    pub const fn new(fields: [Option<&'a [u8]>; FIELDS_MAX]) -> Self {
+        Self(fields)
+    }
+
+    /// Whether the record has a field in that slot. It may be empty, and then says so; without one nothing is said.
+    pub const fn has(&self, slot: usize) -> bool {
+        self.0[slot].is_some()
+    }
+}
+
+impl<'a> Index<usize> for Fields<'a> {
+    type Output = &'a [u8];
+
+    /// The field in that slot; an empty one if the record has none.
+    #[inline]
+    fn index(&self, slot: usize) -> &&'a [u8] {
+        const NOTHING: &[u8] = b"";
+        self.0[slot].as_ref().unwrap_or(&NOTHING)
+    }
+}
 
 /// Splits a record without quotes. `slots` gives each column's slot, if any. Returns the fields, and the
 /// count of all columns.
@@ -27,14 +61,15 @@ pub fn split_plain<'a>(record: &'a [u8], slots: &[Option<u8>]) -> (Fields<'a>, u
 pub fn split_quoted<'a>(record: &[u8], slots: &[Option<u8>], scratch: &'a mut Vec<u8>) -> (Fields<'a>, usize) {
     scratch.clear();
     // Ranges first: nothing may borrow from `scratch` while it grows.
-    let mut ranges = [(0, 0); FIELDS_MAX];
+    let mut ranges = [None; FIELDS_MAX];
     let count = unquote(record, scratch, |index, range| {
         if let Some(slot) = slot(slots, index) {
-            ranges[slot] = range;
+            ranges[slot] = Some(range);
         }
     });
     let scratch: &'a [u8] = scratch;
-    (ranges.map(|(from, to)| &scratch[from..to]), count)
+    let field = |range: Option<(usize, usize)>| range.map(|(from, to)| &scratch[from..to]);
+    (Fields(ranges.map(field)), count)
 }
 
 /// Every field of a record, with or without quotes; for headers, which come once a file.
@@ -89,7 +124,7 @@ fn unquote(record: &[u8], text: &mut Vec<u8>, mut field: impl FnMut(usize, (usiz
 
 fn put<'a>(fields: &mut Fields<'a>, slots: &[Option<u8>], index: usize, field: &'a [u8]) {
     if let Some(slot) = slot(slots, index) {
-        fields[slot] = field;
+        fields.0[slot] = Some(field);
     }
 }
 
@@ -105,18 +140,23 @@ mod tests {
 
     const SLOTS: [Option<u8>; 3] = [Some(0), Some(1), Some(2)];
 
+    fn of<const N: usize>(fields: [Option<&'static str>; N]) -> Fields<'static> {
+        let mut all = Fields::default();
+        for (slot, field) in fields.into_iter().enumerate() {
+            all.0[slot] = field.map(str::as_bytes);
+        }
+        all
+    }
+
     #[test]
     fn fields_go_to_the_slots_of_their_columns() {
         let slots = [Some(2), None, Some(0)];
-        assert_eq!(
-            split_plain(b"a,b,c", &slots),
-            ([&b"c"[..], b"", b"a", b"", b"", b""], 3)
-        );
-        assert_eq!(split_plain(b"", &SLOTS), ([&b""[..]; FIELDS_MAX], 1));
+        assert_eq!(split_plain(b"a,b,c", &slots), (of([Some("c"), None, Some("a")]), 3));
+        assert_eq!(split_plain(b"", &SLOTS), (of([Some("")]), 1));
         assert_eq!(split_plain(b"a,,", &SLOTS).1, 3);
         assert_eq!(
             split_plain(b"a,b,c,d", &SLOTS),
-            ([&b"a"[..], b"b", b"c", b"", b"", b""], 4)
+            (of([Some("a"), Some("b"), Some("c")]), 4)
         );
     }
 
@@ -124,7 +164,7 @@ mod tests {
     fn quotes_are_taken_off() {
         let mut scratch = Vec::new();
         let (fields, count) = split_quoted(b"\"a,\"\"b\"\"\",,\"\n\"", &SLOTS, &mut scratch);
-        assert_eq!((fields, count), ([&b"a,\"b\""[..], b"", b"\n", b"", b"", b""], 3));
+        assert_eq!((fields, count), (of([Some("a,\"b\""), Some(""), Some("\n")]), 3));
         assert_eq!(split_all(b"\"\",\"\""), [b"", b""]);
         assert_eq!(split_all(b"a,"), [&b"a"[..], b""]);
     }

@@ -322,10 +322,14 @@ fn unknown(header: &Record<'_>, names: &[&str], expected: Option<Kind>, fits: &[
     if let Some(other) = other_format(header) {
         return other;
     }
-    // The kind that lacks the fewest columns; of equals, the one with more.
-    let nearest = fits.iter().min_by_key(|fit| {
-        let is_other = expected.is_some_and(|expected| expected != fit.kind);
-        (is_other, fit.missing().len(), usize::MAX - fit.kind.required().count())
+    // The kind that lacks the fewest columns; of equals, the one with more, and then the one whose name is misspelled.
+    let nearest = fits.iter().min_by(|a, b| {
+        let rank = |fit: &Fit| {
+            let is_other = expected.is_some_and(|expected| expected != fit.kind);
+            (is_other, fit.missing().len(), usize::MAX - fit.kind.required().count())
+        };
+        let likeness = |fit: &Fit| misspelled(fit, names).map_or(0.0, |(likeness, ..)| likeness);
+        rank(a).cmp(&rank(b)).then_with(|| likeness(b).total_cmp(&likeness(a)))
     });
     let all_known = names.iter().all(|name| known(name).is_some());
     match nearest {
@@ -353,9 +357,22 @@ fn unknown(header: &Record<'_>, names: &[&str], expected: Option<Kind>, fits: &[
 
 /// The sentence on a header that lacks columns of its nearest kind, and has others.
 fn lacks(fit: &Fit, names: &[&str]) -> String {
-    let others = names.iter().zip(&fit.places).filter(|(_, place)| place.is_none());
-    let others: Vec<&str> = others.map(|(name, _)| name.trim()).collect();
-    let missing = fit.missing();
+    let rename = match misspelled(fit, names) {
+        Some((likeness, missing, other)) if likeness >= LIKENESS_MIN => {
+            format!("; rename `{}` to `{missing}` if it is that", excerpt(other.as_bytes()))
+        }
+        _ => String::new(),
+    };
+    format!(
+        "no known header: {} need a column `{}` (expected `{}`{rename})",
+        fit.kind.as_str(),
+        fit.missing().join("` and `"),
+        fit.kind.header()
+    )
+}
+
+/// Of the columns that a fit lacks and the names that it has no use for, the two most alike, and how alike they are.
+fn misspelled<'a>(fit: &Fit, names: &[&'a str]) -> Option<(f64, &'static str, &'a str)> {
     let likeness = |missing: &str, name: &str| {
         let name = name.to_ascii_lowercase();
         // A name without the word that says what time it is: `timestamp`, `start`.
@@ -365,24 +382,13 @@ fn lacks(fit: &Fit, names: &[&str]) -> String {
             strsim::jaro_winkler(missing, &name)
         }
     };
-    let pairs = missing
-        .iter()
-        .flat_map(|missing| others.iter().map(move |other| (missing, other)));
-    let best = pairs
+    let others = names.iter().zip(&fit.places).filter(|(_, place)| place.is_none());
+    let others: Vec<&str> = others.map(|(name, _)| name.trim()).collect();
+    let missing = fit.missing().into_iter();
+    let pairs = missing.flat_map(|missing| others.iter().map(move |other| (missing, *other)));
+    pairs
         .map(|(missing, other)| (likeness(missing, other), missing, other))
-        .max_by(|(a, ..), (b, ..)| a.total_cmp(b));
-    let rename = match best {
-        Some((likeness, missing, other)) if likeness >= LIKENESS_MIN => {
-            format!("; rename `{}` to `{missing}` if it is that", excerpt(other.as_bytes()))
-        }
-        _ => String::new(),
-    };
-    format!(
-        "no known header: {} need a column `{}` (expected `{}`{rename})",
-        fit.kind.as_str(),
-        missing.join("` and `"),
-        fit.kind.header()
-    )
+        .max_by(|(a, ..), (b, ..)| a.total_cmp(b))
 }
 
 #[cfg(test)]

@@ -81,12 +81,13 @@ pub(super) fn read<'a>(
     }
     // Ranges first: nothing may borrow from `scratch` while it grows.
     scratch.clear();
-    let mut texts = [Text::Written(""); FIELDS_MAX];
+    let mut texts = [None; FIELDS_MAX];
     for (slot, column) in columns.iter().enumerate() {
-        let value = found.values[slot].map(RawValue::get);
-        if let Some(value) = value.filter(|&value| value != "null") {
-            texts[slot] = self::text(value, slot, column, ids_as_written, scratch)?;
-        }
+        texts[slot] = match found.values[slot].map(RawValue::get) {
+            None => None,
+            Some("null") => Some(Text::Written("")),
+            Some(value) => Some(self::text(value, slot, column, ids_as_written, scratch)?),
+        };
     }
     for (is, code) in [
         (found.header_case, Code::HeaderCase),
@@ -98,10 +99,11 @@ pub(super) fn read<'a>(
         }
     }
     let scratch: &'a [u8] = scratch;
-    Ok(texts.map(|text| match text {
-        Text::Written(text) => text.as_bytes(),
+    let field = |text| match text {
+        Text::Written(text) => str::as_bytes(text),
         Text::Unescaped(from, to) => &scratch[from..to],
-    }))
+    };
+    Ok(Fields::new(texts.map(|text| text.map(field))))
 }
 
 /// The kinds whose fields an object has, whatever their values; and a field that `kind` would lose.
@@ -169,7 +171,7 @@ fn text<'a>(
         }
         Some(b'-' | b'0'..=b'9') => return Ok(Text::Written(written)),
         // A status, or whether a day is closed: the words are read as in a CSV.
-        Some(b't' | b'f') if column.code == Code::Status || column.need == Need::Nothing => {
+        Some(b't' | b'f') if column.code == Code::Status || column.is_flag() => {
             return Ok(Text::Written(written));
         }
         Some(b't' | b'f') => "a boolean",
@@ -318,8 +320,8 @@ mod tests {
         let (mut notes, mut names) = (RowNotes::default(), OtherNames::default());
         let got = read(record, kind, false, &mut scratch, &mut notes, &mut names)
             .map(|fields| {
-                let fields = fields[..kind.required().count()].iter();
-                let fields: Vec<_> = fields.map(|field| String::from_utf8_lossy(field)).collect();
+                let fields = (0..kind.required().count()).map(|slot| fields[slot]);
+                let fields: Vec<_> = fields.map(String::from_utf8_lossy).collect();
                 fields.join("|")
             })
             .map_err(|fault| (fault.code, fault.slot));
@@ -440,7 +442,7 @@ mod tests {
         assert_eq!(kinds(both).0, [Kind::Polls, Kind::Timezones]);
         assert_eq!(kinds(r#"{"store_id":1}"#), (vec![], None));
         assert_eq!(kinds("[]"), (vec![], None));
-        let lost = r#"{"store_id":1,"valid_from":0}"#;
-        assert_eq!(kinds(lost).1.as_deref(), Some("valid_from"));
+        let lost = r#"{"store_id":1,"valid_to":0}"#;
+        assert_eq!(kinds(lost).1.as_deref(), Some("valid_to"));
     }
 }

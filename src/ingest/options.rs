@@ -1,8 +1,15 @@
 //! Options: a caller's choices about how inputs are read, where a file alone does not say it.
 
+use std::ops::RangeInclusive;
+
+use crate::civil;
 pub use crate::db::schedules::HoursMode;
 use crate::error::{Error, Result};
+use crate::uptime::calendar::LocalDate;
 use crate::uptime::interval::Micros;
+
+/// 1900-01-01 to 2199-12-31: a date outside is a slip of the pen.
+pub const DATES: RangeInclusive<LocalDate> = -25_567..=84_005;
 
 /// How the rows of an input are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +22,8 @@ pub struct ReadOptions {
     pub days: DayNumbers,
     /// Whether ids that look damaged are taken.
     pub ids_as_written: bool,
+    /// The date from which business hours hold whose input does not say it; none: from the beginning.
+    pub valid_from: Option<LocalDate>,
 }
 
 impl ReadOptions {
@@ -25,8 +34,25 @@ impl ReadOptions {
             machine: latest,
             days: DayNumbers::default(),
             ids_as_written: false,
+            valid_from: None,
         }
     }
+}
+
+/// The date that a caller gives to business hours without one; none without a text.
+///
+/// # Errors
+/// When the text is no date, or is not within [`DATES`].
+pub fn valid_from(text: Option<&str>) -> Result<Option<LocalDate>> {
+    let Some(text) = text.filter(|text| !text.is_empty()) else {
+        return Ok(None);
+    };
+    let date = civil::parse_day(text)?;
+    if !DATES.contains(&date) {
+        let reason = format!("`{text}` is not in the years 1900 to 2199 (correct the year)");
+        return Err(Error::invalid(reason));
+    }
+    Ok(Some(date))
 }
 
 /// How days are numbered.

@@ -108,15 +108,23 @@ codes! {
     Row Status "status";
     /// A malformed instant.
     Row Timestamp "timestamp";
-    /// An instant too early or too late to be true.
+    /// An instant or a date too early or too late to be true.
     Row Range "range";
     /// A malformed day of the week.
     Row Day "day";
     /// A malformed wall time.
     Row Time "time";
+    /// A malformed date, or one that no calendar has.
+    Row Date "date";
+    /// A reason too long to be shown.
+    Row ReasonLong "reason_long";
+    /// Sales that are no number with at most two decimals and without a sign.
+    Row Rate "rate";
+    /// A target that is no per cent from 0 to 100 with at most two decimals.
+    Row Target "target";
     /// An unknown time zone.
     Row Zone "zone";
-    /// Another zone, name or group than an earlier row of the same input gave the store.
+    /// Another zone, name, group, rate or target than an earlier row of the same input gave the store.
     Row Conflict "conflict";
 
     /// It came compressed with gzip.
@@ -161,9 +169,17 @@ codes! {
     Note MidnightToMidnight "midnight_to_midnight";
     /// A store's new hours name fewer weekdays than its old ones: it is closed on the others now.
     Note DaysLost "days_lost";
+    /// Hours of a version before the store's last one: from its date on, the later hours hold.
+    Note LaterVersion "later_version";
+    /// A date such as `2026/11/01` or `2026-11-1`.
+    Note DateForm "date_form";
+    /// A per cent sign behind a target was dropped.
+    Note PercentSign "percent_sign";
+    /// A target of at most 1 per cent: `0.99` is not `99`.
+    Note TargetSmall "target_small";
     /// Store ids that differ in letter case or leading zeros alone are different stores.
     Note LookAlike "look_alike";
-    /// Business hours that overlap others of their day.
+    /// Hours that overlap others of their day.
     Note Overlap "overlap";
     /// An older name of a zone, kept as written.
     Note ZoneAlias "zone_alias";

@@ -3,7 +3,8 @@
 //! | cell | text |
 //! | --- | --- |
 //! | a number | its digits; of an id with a fraction or more than [`DIGITS_MAX`] digits, `8.13919533695211E+18` |
-//! | a date, an instant | `2023-01-24 00:00:00`, `2023-01-24 09:08:23.5` |
+//! | a date or midnight | `2023-01-24`; among polls `2023-01-24 00:00:00` |
+//! | another instant | `2023-01-24 09:08:23.5` |
 //! | a time, a length of time | `09:00:00`, `24:00:00` |
 //! | a line end in a text | U+2028, which refuses its row and keeps the lines' numbers |
 
@@ -51,10 +52,9 @@ impl Cell {
 
     /// A date or an instant in ISO 8601.
     pub(super) fn of_iso_instant(text: &str) -> Self {
-        if text.contains(['T', ' ']) {
-            Self::of_text(text)
-        } else {
-            Self::Day(text.to_owned())
+        match text.strip_suffix("T00:00:00").unwrap_or(text) {
+            day if !day.contains(['T', ' ']) => Self::Day(day.to_owned()),
+            _ => Self::of_text(text),
         }
     }
 
@@ -79,6 +79,9 @@ impl Cell {
             return Self::Text(time(at));
         }
         let since_1970 = if is_1904 { 24_107 } else { 25_569 };
+        if at % DAY_US == 0 {
+            return Self::Day(civil::format_day(at / DAY_US - since_1970));
+        }
         let text = civil::format_utc(at - since_1970 * DAY_US);
         Self::Text(text.trim_end_matches(" UTC").to_owned())
     }
@@ -421,7 +424,10 @@ mod tests {
             assert_eq!(text(days, false, false), "2023-01-24 09:08:23");
             assert_eq!(text(days - 1462.0, true, false), "2023-01-24 09:08:23");
         }
-        assert_eq!(text(44_950.0, false, false), "2023-01-24 00:00:00");
+        assert_eq!(
+            Cell::of_days(44_950.0, false, false),
+            Cell::Day("2023-01-24".to_owned())
+        );
         let exact = 44_950.0 + (9.0 * 3600.0 + 8.0 * 60.0 + 23.138_922) / 86_400.0;
         assert_eq!(text(exact, false, false), "2023-01-24 09:08:23.138922");
         for (days, expected) in [(0.0, "00:00:00"), (0.375, "09:00:00"), (1.0, "24:00:00")] {
@@ -439,8 +445,13 @@ mod tests {
         ] {
             assert_eq!(Cell::of_iso_length(length), word(expected));
         }
-        // Every second of a day, at a date of today.
-        for second in 0..86_400 {
+        assert_eq!(
+            Cell::of_iso_instant("2023-01-24T00:00:00"),
+            Cell::Day("2023-01-24".to_owned())
+        );
+        assert_eq!(Cell::of_iso_instant("2023-01-24T09:00:00"), word("2023-01-24T09:00:00"));
+        // Every second of a day but midnight, at a date of today.
+        for second in 1..86_400 {
             let days = 46_355.0 + f64::from(second) / 86_400.0;
             let seconds = format!("{:02}:{:02}:{:02}", second / 3600, second / 60 % 60, second % 60);
             assert_eq!(text(days, false, false), format!("2026-11-29 {seconds}"));

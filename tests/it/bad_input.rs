@@ -74,6 +74,7 @@ fn walk(folder: &Path) {
         let kind = match kind {
             "poll" => Kind::Polls,
             "hours" => Kind::BusinessHours,
+            "special" => Kind::SpecialHours,
             "zone" => Kind::Timezones,
             "store" => Kind::Stores,
             _ => panic!("{file}: unknown kind"),

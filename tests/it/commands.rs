@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use clap::CommandFactory;
 use rusqlite::Connection;
 use store_monitor::cli::CommandLine;
+use store_monitor::ingest::kind::Kind;
 
 use crate::harness::{Home, Outcome, ends, eventually, project, run, seeds};
 
@@ -538,7 +539,7 @@ fn business_hours_zones_and_names_replace_those_of_the_stores_they_name() {
     home.write("zones.csv", "store_id,timezone_str\nbb,Asia/Kolkata\n");
     home.write("stores.csv", "store_id,name,group\nbb,Second,\n");
     home.import(&["hours.csv", "zones.csv", "stores.csv"]);
-    let [_, exported_hours, zones, stores] =
+    let [_, exported_hours, _, zones, stores] =
         home.exports().map(|csv| String::from_utf8(csv).unwrap());
     assert_eq!(
         exported_hours,
@@ -597,6 +598,7 @@ fn what_is_exported_comes_in_again_and_gives_the_same_report() {
     home.import(&[
         "made/store_status.csv",
         "made/menu_hours.csv",
+        "made/special_hours.csv",
         "made/timezones.csv",
         "made/stores.csv",
     ]);
@@ -617,7 +619,7 @@ fn what_is_exported_comes_in_again_and_gives_the_same_report() {
     home.import(&["odd.csv", "odd-hours.csv"]);
 
     let other = Home::new();
-    let kinds = ["polls", "business-hours", "timezones", "stores"];
+    let kinds = Kind::ALL.map(|kind| kind.description().slug);
     let files = kinds.map(|kind| format!("{kind}.csv"));
     let exported = home.exports();
     for (file, bytes) in files.iter().zip(&exported) {

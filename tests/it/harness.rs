@@ -196,13 +196,13 @@ impl Home {
 
     /// Everything that can be exported, by kind.
     #[track_caller]
-    pub(crate) fn exports(&self) -> [Vec<u8>; 4] {
+    pub(crate) fn exports(&self) -> [Vec<u8>; 5] {
         Kind::ALL.map(|kind| self.print(&["export", kind.description().slug]))
     }
 }
 
 /// Everything that can be exported of an open database, by kind.
-pub(crate) fn exports_of(db: &rusqlite::Connection) -> [Vec<u8>; 4] {
+pub(crate) fn exports_of(db: &rusqlite::Connection) -> [Vec<u8>; 5] {
     Kind::ALL.map(|kind| {
         let mut out = Vec::new();
         export::rows(kind, db, &mut out).expect("an export");

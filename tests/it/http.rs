@@ -616,7 +616,7 @@ fn every_route_answers_a_plain_request_as_the_api_document_says() {
                 "stores" => shown.clone(),
                 _ => report.clone(),
             };
-            let mut target = path.replace("{id}", &id);
+            let mut target = path.replace("{id}", &id).replace("{date}", "2026-12-25");
             let fields = operation["parameters"].as_array().into_iter().flatten();
             if fields.clone().any(|field| field["name"] == "report_id") {
                 target += &format!("?report_id={report}");

@@ -3,6 +3,8 @@
 
 use std::fs;
 
+use store_monitor::ingest::kind::Kind;
+
 use crate::harness::{Home, Server, project};
 
 /// The schemas before the present one.
@@ -30,8 +32,8 @@ fn assert_same(home: &Home, case: &str) {
         let csv = home.print(&["report", "--interpolation", rule]);
         assert!(csv == data(&format!("{rule}.csv")), "{case}, {rule}");
     }
-    let kinds = ["polls", "business-hours", "timezones", "stores"];
-    for (kind, csv) in kinds.into_iter().zip(home.exports()) {
+    for (kind, csv) in Kind::ALL.into_iter().zip(home.exports()) {
+        let kind = kind.description().slug;
         assert!(csv == data(&format!("{kind}.csv")), "{case}, {kind}");
     }
     assert_eq!(home.print(&["check"]), b"ok\n", "{case}");

@@ -1,6 +1,6 @@
 //! Any split of any rows into files and requests gives the same exports.
 //!
-//! Rows of all four kinds are dealt out to calls, and within a call to files of every shape. The order is any that
+//! Rows of all kinds are dealt out to calls, and within a call to files of every shape. The order is any that
 //! leaves each key its last write. Whole calls are repeated, and so are rows that are still current.
 
 use std::collections::BTreeMap;
@@ -39,18 +39,35 @@ const ZONES: [&str; 4] = ["America/Denver", "UTC", "US/Eastern", "Asia/Kathmandu
 
 const NAMES: [&str; 4] = ["", "Blue Agave", "\"Quoted, Inc.\"", "№ 12"];
 
+/// The dates from which versions hold.
+const VERSIONS: [&str; 3] = ["", "2026-03-08", "2026-11-01"];
+
+const DATES: [&str; 4] = ["2025-12-25", "2026-02-28", "2026-12-24", "2026-12-25"];
+
+const REASONS: [&str; 3] = ["", "Christmas", "\"Day off\", maybe"];
+
+const RATES: [&str; 3] = ["", "0.00", "120.50"];
+
+const TARGETS: [&str; 3] = ["", "99.50", "100.00"];
+
 /// 2024-10-04T00:00:00Z.
 const FIRST: Micros = 20_000 * DAY;
+
+/// The opening and the closing hour; none says *closed*.
+type Stretch = Option<(u8, u8)>;
 
 /// What one or more rows of a call say of one store.
 #[derive(Clone, Debug, PartialEq)]
 enum Word {
     /// It answered at that instant; the last word on both stands.
     Poll(usize, Micros, bool),
-    /// Its hours, all of them: day, opening and closing hour. The last word on the store stands.
-    Hours(usize, Vec<(u8, u8, u8)>),
+    /// Its hours from a date on, all of them. The last word on the store and the date stands.
+    Hours(usize, usize, Vec<(u8, Stretch)>),
+    /// Its hours of a date, all of them, each with a reason. The last word on the store and the date stands.
+    Special(usize, usize, Vec<(Stretch, usize)>),
     Zone(usize, usize),
-    Label(usize, usize, usize),
+    /// Its name, owner, rate and target.
+    Label(usize, [usize; 4]),
 }
 
 /// What a word is about: of two on the same thing, the last one stands.
@@ -60,7 +77,8 @@ impl Word {
     fn key(&self) -> Key {
         match *self {
             Self::Poll(store, at, _) => (0, store, at),
-            Self::Hours(store, _) => (1, store, 0),
+            Self::Hours(store, version, _) => (1, store, version as Micros),
+            Self::Special(store, date, _) => (4, store, date as Micros),
             Self::Zone(store, _) => (2, store, 0),
             Self::Label(store, ..) => (3, store, 0),
         }
@@ -70,12 +88,13 @@ impl Word {
         match self {
             Self::Poll(..) => Kind::Polls,
             Self::Hours(..) => Kind::BusinessHours,
+            Self::Special(..) => Kind::SpecialHours,
             Self::Zone(..) => Kind::Timezones,
             Self::Label(..) => Kind::Stores,
         }
     }
 
-    /// Its rows: the fields in the order of [`Kind::columns`], in one of the ways to write them.
+    /// Its rows: the fields in the order of [`slots`], in one of the ways to write them.
     fn rows(&self, dice: &mut Dice) -> Vec<Vec<String>> {
         let id = |store: usize| IDS[store].to_owned();
         match self {
@@ -88,24 +107,46 @@ impl Word {
                 let status = if *active { "active" } else { "inactive" };
                 vec![vec![id(*store), at, status.to_owned()]]
             }
-            Self::Hours(store, rows) => {
-                let row = |(day, start, end): &(u8, u8, u8)| {
-                    let times = [start, end].map(|hour| format!("{hour:02}:00:00"));
-                    let [start, end] = times;
-                    vec![id(*store), day.to_string(), start, end]
+            Self::Hours(store, version, rows) => {
+                let row = |(day, stretch): &(u8, Stretch)| {
+                    let [start, end] = times(*stretch);
+                    let version = VERSIONS[*version].to_owned();
+                    vec![id(*store), day.to_string(), start, end, version]
+                };
+                rows.iter().map(row).collect()
+            }
+            Self::Special(store, date, rows) => {
+                let row = |(stretch, reason): &(Stretch, usize)| {
+                    let [start, end] = times(*stretch);
+                    let [date, reason] = [DATES[*date], REASONS[*reason]].map(str::to_owned);
+                    vec![id(*store), date, start, end, reason]
                 };
                 rows.iter().map(row).collect()
             }
             Self::Zone(store, zone) => vec![vec![id(*store), ZONES[*zone].to_owned()]],
-            Self::Label(store, name, group) => {
-                vec![vec![
-                    id(*store),
-                    NAMES[*name].to_owned(),
-                    NAMES[*group].to_owned(),
-                ]]
+            Self::Label(store, [name, group, rate, target]) => {
+                let texts = [NAMES[*name], NAMES[*group], RATES[*rate], TARGETS[*target]];
+                let row = std::iter::once(id(*store)).chain(texts.map(str::to_owned));
+                vec![row.collect()]
             }
         }
     }
+}
+
+/// The slots of a kind's columns that its words fill.
+fn slots(kind: Kind) -> &'static [usize] {
+    match kind {
+        Kind::Polls => &[0, 1, 2],
+        Kind::BusinessHours | Kind::SpecialHours => &[0, 1, 2, 3, 6],
+        Kind::Timezones => &[0, 1],
+        Kind::Stores => &[0, 1, 2, 3, 4],
+    }
+}
+
+fn times(stretch: Stretch) -> [String; 2] {
+    stretch.map_or_else(Default::default, |(start, end)| {
+        [start, end].map(|hour| format!("{hour:02}:00:00"))
+    })
 }
 
 fn words() -> impl Strategy<Value = Vec<Word>> {
@@ -113,14 +154,24 @@ fn words() -> impl Strategy<Value = Vec<Word>> {
         // Now and then two of them are a microsecond apart.
         Word::Poll(store, FIRST + at / 2 * 7 * MINUTE + at % 2, active)
     });
-    let rows = prop::collection::btree_set((0..7_u8, 0..24_u8, 0..=24_u8), 1..5);
-    let hours = (0..IDS.len(), rows)
-        .prop_map(|(store, rows)| Word::Hours(store, rows.into_iter().collect()));
+    let stretch = || prop_oneof![1 => Just(None), 4 => (0..24_u8, 0..=24_u8).prop_map(Some)];
+    let rows = prop::collection::btree_set((0..7_u8, stretch()), 1..5);
+    let hours = (0..IDS.len(), 0..VERSIONS.len(), rows)
+        .prop_map(|(store, version, rows)| Word::Hours(store, version, rows.into_iter().collect()));
+    let rows = prop::collection::btree_set((stretch(), 0..REASONS.len()), 1..4);
+    let special = (0..IDS.len(), 0..DATES.len(), rows)
+        .prop_map(|(store, date, rows)| Word::Special(store, date, rows.into_iter().collect()));
     let zone = (0..IDS.len(), 0..ZONES.len()).prop_map(|(store, zone)| Word::Zone(store, zone));
-    let label = (0..IDS.len(), 0..NAMES.len(), 0..NAMES.len())
-        .prop_map(|(store, name, group)| Word::Label(store, name, group));
+    let texts = (
+        0..NAMES.len(),
+        0..NAMES.len(),
+        0..RATES.len(),
+        0..TARGETS.len(),
+    );
+    let label =
+        (0..IDS.len(), texts).prop_map(|(store, (a, b, c, d))| Word::Label(store, [a, b, c, d]));
     prop::collection::vec(
-        prop_oneof![5 => poll, 2 => hours, 1 => zone, 1 => label],
+        prop_oneof![5 => poll, 2 => hours, 2 => special, 1 => zone, 1 => label],
         0..80,
     )
 }
@@ -253,23 +304,24 @@ impl Input {
 
 /// Below a header whose columns begin anywhere.
 fn csv(kind: Kind, rows: &[Vec<String>], dice: &mut Dice) -> String {
-    let width = kind
-        .columns()
-        .iter()
-        .filter(|column| column.need.is_required())
-        .count();
+    let slots = slots(kind);
+    let width = slots.len();
     let first = dice.below(width);
-    let columns = kind.columns().iter();
-    let columns = columns.filter(|column| column.need.is_required());
-    let names = columns.map(|column| column.name().to_owned());
+    let columns = (0..width).map(|place| slots[(place + first) % width]);
+    let names = columns.map(|slot| kind.columns()[slot].name().to_owned());
     let end = ["\n", "\r\n", "\r"][dice.below(3)];
     let mut text = String::new();
-    for row in [names.collect()].iter().chain(rows) {
-        for place in 0..width {
+    let turned = |row: &Vec<String>| {
+        (0..width)
+            .map(|place| row[(place + first) % width].clone())
+            .collect()
+    };
+    for row in std::iter::once(names.collect()).chain(rows.iter().map(turned)) {
+        let row: Vec<String> = row;
+        for (place, field) in row.iter().enumerate() {
             if place > 0 {
                 text.push(',');
             }
-            let field = &row[(place + first) % width];
             if field.contains([',', '"']) || dice.one_in(4) {
                 text.push_str(&format!("\"{}\"", field.replace('"', "\"\"")));
             } else {
@@ -284,7 +336,8 @@ fn csv(kind: Kind, rows: &[Vec<String>], dice: &mut Dice) -> String {
 /// Objects, with numbers in place of texts that are some.
 fn objects(kind: Kind, rows: &[Vec<String>], dice: &mut Dice) -> Vec<String> {
     let object = |row: &Vec<String>| {
-        let fields = kind.columns().iter().zip(row).map(|(column, text)| {
+        let columns = slots(kind).iter().map(|&slot| &kind.columns()[slot]);
+        let fields = columns.zip(row).map(|(column, text)| {
             let is_number = !text.is_empty()
                 && text.bytes().all(|byte| byte.is_ascii_digit())
                 && !text.starts_with("00")

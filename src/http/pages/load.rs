@@ -26,7 +26,7 @@ use crate::ingest::import::{self, Choices, OnBadRow};
 use crate::ingest::kind::Kind;
 use crate::ingest::load;
 use crate::ingest::machine_time::MachineTime;
-use crate::ingest::options::{DayNumbers, HoursMode, ReadOptions};
+use crate::ingest::options::{DayNumbers, HoursMode, ReadOptions, valid_from};
 use crate::ingest::problem::Code;
 use crate::ingest::source::{Refusal, Source};
 use crate::uptime::interval::Micros;
@@ -131,6 +131,10 @@ fn form() -> Markup {
                     ("replace", "all its hours"),
                     ("merge", "only the weekdays in the file"),
                 ]))
+                p.choice {
+                    label for="valid_from" { "Business hours in a file without dates hold from this day on (empty: always)" }
+                    input #valid_from type="date" name="valid_from" min="1900-01-01" max="2199-12-31";
+                }
             }
             input #files type="file" name="files" multiple accept=".csv,.gz,.zip,.xlsx,.ods,text/csv,application/gzip" required;
             button.primary type="submit" { "Load" }
@@ -227,6 +231,7 @@ struct FormChoices {
     on_bad_row: Option<String>,
     hours: Option<String>,
     days: Option<String>,
+    valid_from: Option<String>,
     ids_as_written: bool,
 }
 
@@ -236,6 +241,7 @@ impl FormChoices {
             "on_bad_row" => self.on_bad_row = Some(value),
             "hours" => self.hours = Some(value),
             "days" => self.days = Some(value),
+            "valid_from" => self.valid_from = Some(value),
             "ids_as_written" => self.ids_as_written = value == "true",
             _ => {}
         }
@@ -252,6 +258,7 @@ impl FormChoices {
         Ok(ReadOptions {
             days: DayNumbers::parse(self.days.as_deref())?,
             ids_as_written: self.ids_as_written,
+            valid_from: valid_from(self.valid_from.as_deref())?,
             ..ReadOptions::until(Micros::MAX)
         })
     }

@@ -88,6 +88,11 @@ fn usual_other_names_are_read_and_noted() {
             Kind::BusinessHours,
             &[Code::HeaderSynonym],
         ),
+        (
+            "store_id,date,opens,closes,holiday",
+            Kind::SpecialHours,
+            &[Code::HeaderSynonym],
+        ),
         ("store_id,timezone", Kind::Timezones, &[Code::HeaderSynonym]),
         ("store_id,store_name,owner", Kind::Stores, &[Code::HeaderSynonym]),
     ] {
@@ -106,9 +111,11 @@ fn a_refusal_names_the_nearest_column() {
         ),
         ("store_id,status,timestamp_utc,valid_from", ""),
         (
-            "store_id,day,start_time_local,end_time_local,valid_from",
-            "`valid_from`",
+            "store_id,dates,start_time_local,end_time_local",
+            "rename `dates` to `date`",
         ),
+        ("store_id,day,start_time_local,end_time_local,valid_from", ""),
+        ("store_id,day,start_time_local,end_time_local,valid_to", "`valid_to`"),
     ] {
         let record = Record {
             line: 1,

@@ -1,108 +1,62 @@
-//! Business hours: the times of each weekday at which stores plan to be open.
+//! Business hours: the times of each weekday at which stores plan to be open, in versions that hold from a date on.
 //!
-//! A store's hours are one thing: a bad row refuses all rows of its store in the call. Otherwise a store would be
-//! closed, or always open, because a row was refused.
+//! A store's hours are one thing: a bad row refuses all rows of its store in the call.
 
-use std::collections::btree_map::{BTreeMap, Entry};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
+use std::collections::btree_map::BTreeMap;
 
 use rusqlite::Connection;
 
+use super::date::date;
 use super::field::{Fault, RowNotes, text};
-use super::input_kind::{Column, Description, InputKind, Need, Target, Verdict, id_of};
-use super::wall_time;
-use crate::civil::format_local_time;
-use crate::db::schedules::Replaced;
+use super::input_kind::{Column, Description, InputKind, Need, Siblings, Target, Verdict, id_of};
+use super::opening;
+use super::taken_whole::{Place, TakenWhole, overlapping};
+use crate::civil::format_day;
+use crate::db::schedules::{Replaced, ValidFrom};
 use crate::db::{Changed, schedules, store_keys};
 use crate::error::Result;
 use crate::ingest::fields::Fields;
 use crate::ingest::options::{DayNumbers, ReadOptions};
 use crate::ingest::problem::{BadFile, BadRow, Code, Notes, excerpt};
 use crate::uptime::calendar::WeeklyRow;
-use crate::uptime::interval::{DAY, Interval, Micros};
+use crate::uptime::interval::{DAY, Interval};
 
-/// Where a row is: the number of its input in the call, and its line.
-type Place = (u32, u64);
+const VALID_FROM_SLOT: usize = 6;
+
+const VALID_FROM: &str = "valid_from";
+
+/// A row of a store's hours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct HoursRow {
+    /// The date from which its version holds; none: from the beginning.
+    pub valid_from: ValidFrom,
+    /// Its weekday and times.
+    pub row: WeeklyRow,
+}
+
+impl HoursRow {
+    /// The texts of the columns of an export behind the store's id.
+    fn texts(self) -> [String; 4] {
+        let [start, end] = opening::texts(self.row.times_us_local);
+        let valid_from = self.valid_from.map(format_day).unwrap_or_default();
+        [self.row.weekday.to_string(), start, end, valid_from]
+    }
+}
 
 /// The hours of a call.
 #[derive(Default)]
 pub(in crate::ingest) struct BusinessHours {
-    /// For each store its distinct rows, and where each first is.
-    stores: HashMap<u32, BTreeMap<WeeklyRow, Place>>,
-    /// The rows that repeat another one.
-    repeats: Vec<(u32, WeeklyRow, Place)>,
-    /// The stores with a bad row: the first one's place and code.
-    refused: HashMap<u32, (Place, Code)>,
+    rows: TakenWhole<HoursRow>,
     input: DaysSeen,
 }
 
 /// The days that the current input has named.
 #[derive(Default)]
 struct DaysSeen {
-    source: u32,
     line_first: Option<u64>,
     has_monday: bool,
     line_of_7: Option<u64>,
-    stores: HashSet<u32>,
-}
-
-/// A good row that is refused because of another row of its store.
-pub(in crate::ingest) struct Sibling {
-    /// The number of its input in the call.
-    pub(in crate::ingest) source: u32,
-    /// The row; its `raw` is empty.
-    pub(in crate::ingest) bad: BadRow,
-    /// Its store.
-    pub(in crate::ingest) store: u32,
-    /// Its day and times, as columns 1 to 3 of the kind have them.
-    pub(in crate::ingest) texts: [String; 3],
-}
-
-impl BusinessHours {
-    /// Takes out all rows of stores with a bad row. With them comes how many of them repeat another one.
-    pub(in crate::ingest) fn take_refused(&mut self) -> (Vec<Sibling>, u64) {
-        let mut siblings = Vec::new();
-        let mut sibling = |store: u32, row: WeeklyRow, (source, line): Place, (place, code): (Place, Code)| {
-            let times = row.times_us_local.map(|times| times.map(format_local_time));
-            let [start, end] = times.unwrap_or_default();
-            let beside = if place.0 == source { "" } else { " of another file" };
-            let reason = format!(
-                "line {}{beside} has a bad row of this store, and a store's hours are taken whole (correct that row)",
-                place.1
-            );
-            siblings.push(Sibling {
-                source,
-                bad: BadRow {
-                    line,
-                    column: None,
-                    field: None,
-                    code,
-                    value: String::new(),
-                    reason,
-                    raw: Vec::new(),
-                    store_id: None,
-                },
-                store,
-                texts: [row.weekday.to_string(), start, end],
-            });
-        };
-        for (&store, &cause) in &self.refused {
-            for (row, place) in self.stores.remove(&store).unwrap_or_default() {
-                sibling(store, row, place, cause);
-            }
-        }
-        let mut repeats = 0;
-        self.repeats.retain(|&(store, row, place)| {
-            let cause = self.refused.get(&store);
-            if let Some(&cause) = cause {
-                repeats += 1;
-                sibling(store, row, place, cause);
-            }
-            cause.is_none()
-        });
-        siblings.sort_unstable_by_key(|sibling| (sibling.source, sibling.bad.line));
-        (siblings, repeats)
-    }
 }
 
 impl InputKind for BusinessHours {
@@ -110,7 +64,8 @@ impl InputKind for BusinessHours {
         name: "business hours",
         slug: "business-hours",
         title: "Business hours",
-        about: "When a store means to be open, by its own clock; day 0 is Monday. Without any it is always open",
+        about: "When a store means to be open, by its own clock; day 0 is Monday. Without any it is always open. A \
+                column valid_from says from which date on they hold",
         export_about: "Print every row of weekly hours",
         sample_file: "business_hours.csv",
         sample: include_str!("samples/business_hours.csv"),
@@ -120,85 +75,63 @@ impl InputKind for BusinessHours {
                 synonyms: &["weekday", "dow", "daynumber", "dayname"],
                 ..Column::of(&["day", "dayOfWeek", "day_of_week"], Code::Day)
             },
-            time(
-                &["start_time_local"],
-                &[
-                    "starttime",
-                    "localstarttime",
-                    "opentime",
-                    "openingtime",
-                    "opens",
-                    "start",
-                ],
-            ),
-            time(
-                &["end_time_local"],
-                &["endtime", "localendtime", "closetime", "closingtime", "closes", "end"],
-            ),
-            flag(&["is_closed", "closed"]),
-            flag(&["is_open"]),
+            opening::START,
+            opening::END,
+            opening::IS_CLOSED,
+            opening::IS_OPEN,
+            Column {
+                need: Need::Nothing,
+                synonyms: &["validsince", "effectivefrom", "effectivedate"],
+                ..Column::of(&[VALID_FROM], Code::Date)
+            },
         ],
-        exported: &["store_id", "day", "start_time_local", "end_time_local"],
-        refused: &["valid_from"],
+        exported: &["store_id", "day", "start_time_local", "end_time_local", VALID_FROM],
+        refused: &["valid_to", "valid_until"],
+        is_whole: true,
     };
 
-    type Value<'a> = WeeklyRow;
+    type Value<'a> = HoursRow;
 
-    fn parse<'a>(fields: Fields<'a>, options: &ReadOptions, notes: &mut RowNotes) -> Result<WeeklyRow, Fault<'a>> {
+    fn parse<'a>(fields: Fields<'a>, options: &ReadOptions, notes: &mut RowNotes) -> Result<HoursRow, Fault<'a>> {
         let weekday = weekday(fields[1], options.days, notes)?;
-        let closed = is_closed(fields, notes)?;
-        let texts = [text(2, fields[2], notes)?, text(3, fields[3], notes)?];
-        match (closed, texts) {
-            (Some(true), _) | (None, ["", ""]) => Ok(WeeklyRow::closed(weekday)),
-            (Some(false), ["", ""]) => {
-                let reason = "no times on a day that is not closed (give both, or say that it is closed)";
-                Err(Fault::of(2, fields[2], Code::Time, reason))
-            }
-            (_, ["", _]) | (_, [_, ""]) => {
-                let slot = if texts[0].is_empty() { 2 } else { 3 };
-                let reason = "one time is missing (give both; leave both empty on a closed day)";
-                Err(Fault::of(slot, fields[slot], Code::Time, reason))
-            }
-            _ => {
-                let [start, end] = wall_time::times([fields[2], fields[3]], texts, notes)?;
-                Ok(WeeklyRow::open(weekday, start, end))
-            }
-        }
+        let times_us_local = opening::times(fields, notes)?;
+        let row = WeeklyRow {
+            weekday,
+            times_us_local,
+        };
+        let field = fields[VALID_FROM_SLOT];
+        let valid_from = match text(VALID_FROM_SLOT, field, notes)? {
+            // A column with an empty field says that the row holds from the beginning.
+            "" if fields.has(VALID_FROM_SLOT) => None,
+            "" => options.valid_from,
+            text => Some(date(VALID_FROM_SLOT, field, text, notes)?),
+        };
+        Ok(HoursRow { valid_from, row })
     }
 
     fn begin(&mut self, source: u32) {
-        self.input = DaysSeen {
-            source,
-            ..DaysSeen::default()
-        };
+        self.rows.begin(source);
+        self.input = DaysSeen::default();
     }
 
-    fn take(&mut self, store: u32, line: u64, row: WeeklyRow) -> Verdict {
-        let input = &mut self.input;
-        input.line_first.get_or_insert(line);
-        input.has_monday |= row.weekday == 0;
-        input.stores.insert(store);
-        let place = (input.source, line);
-        match self.stores.entry(store).or_default().entry(row) {
-            Entry::Occupied(_) => {
-                self.repeats.push((store, row, place));
-                Verdict::Repeat
-            }
-            Entry::Vacant(first) => {
-                first.insert(place);
-                Verdict::New
-            }
-        }
+    fn take(&mut self, store: u32, line: u64, row: HoursRow) -> Verdict {
+        self.input.line_first.get_or_insert(line);
+        self.input.has_monday |= row.row.weekday == 0;
+        self.rows.take(store, line, row)
     }
 
     fn refuse(&mut self, store: Option<u32>, bad: &BadRow) {
         if bad.code == Code::Day && matches!(bad.value.trim(), "7" | "7.0") {
             self.input.line_of_7.get_or_insert(bad.line);
         }
-        if let Some(store) = store {
-            let cause = ((self.input.source, bad.line), bad.code);
-            self.refused.entry(store).or_insert(cause);
-        }
+        self.rows.refuse(store, bad);
+    }
+
+    fn take_refused(&mut self) -> Siblings {
+        self.rows.take_refused("hours", |row| {
+            let [day, start, end, valid_from] = row.texts();
+            vec![day, start, end, String::new(), String::new(), valid_from]
+        })
     }
 
     /// Refuses days that count from 1, and notes stores whose rows overlap: reports join them, and the database
@@ -212,100 +145,77 @@ impl InputKind for BusinessHours {
                               ?days=monday=1)";
                 return Err(BadFile::new(Some(line), Code::DayBase, reason));
             }
-            if input.stores.len() > 1 && notes.get(Code::DayForm).is_none() {
+            if self.rows.named.len() > 1 && notes.get(Code::DayForm).is_none() {
                 notes.add(Code::DayBase, input.line_first);
             }
         }
-        let of_input = |(source, line): Place| (source == input.source).then_some(line);
-        for place in self.stores.values().filter_map(overlapping) {
-            if let Some(line) = of_input(place) {
-                notes.add(Code::Overlap, Some(line));
-            }
+        for line in self.rows.overlaps(week_overlaps) {
+            notes.add(Code::Overlap, Some(line));
         }
         Ok(())
     }
 
     fn write(&self, target: &Target<'_>, notes: &mut Notes) -> Result<Changed> {
-        let rows = |(&store, rows): (&u32, &BTreeMap<WeeklyRow, Place>)| {
-            (target.keys[store as usize], None, rows.keys().copied().collect())
-        };
-        let Replaced { changed, days_lost, .. } =
-            schedules::replace(target.db, target.hours, self.stores.iter().map(rows))?;
-        if !days_lost.is_empty() {
-            let stores = self.stores.iter();
-            let stores: HashMap<_, _> = stores
-                .map(|(&store, rows)| (target.keys[store as usize], (store, rows)))
-                .collect();
-            for (key, weekdays) in days_lost {
-                if let Some(&(store, rows)) = stores.get(&key) {
-                    let days = if weekdays == 1 { "day" } else { "days" };
-                    let name = format!("{} ({weekdays} {days})", target.ids[store as usize]);
-                    let line = rows.values().map(|&(_, line)| line).min();
-                    notes.add_named(Code::DaysLost, line, name);
+        let versions = self.rows.stores.iter().flat_map(|(&store, rows)| {
+            let key = target.keys[store as usize];
+            let mut versions: Vec<(_, ValidFrom, Vec<WeeklyRow>)> = Vec::new();
+            for HoursRow { valid_from, row } in rows.keys() {
+                match versions.last_mut() {
+                    Some((_, date, week)) if date == valid_from => week.push(*row),
+                    _ => versions.push((key, *valid_from, vec![*row])),
                 }
             }
+            versions
+        });
+        let Replaced {
+            changed,
+            days_lost,
+            later,
+        } = schedules::replace(target.db, target.hours, versions)?;
+        let stores = self.rows.stores.keys();
+        let stores: HashMap<_, _> = stores.map(|&store| (target.keys[store as usize], store)).collect();
+        let mut note = |code, key, about: String| {
+            if let Some(&store) = stores.get(&key) {
+                let name = format!("{} ({about})", target.ids[store as usize]);
+                notes.add_named(code, self.rows.line(store), name);
+            }
+        };
+        for (key, weekdays) in days_lost {
+            let days = if weekdays == 1 { "day" } else { "days" };
+            note(Code::DaysLost, key, format!("{weekdays} {days}"));
+        }
+        for (key, from) in later {
+            note(Code::LaterVersion, key, format!("from {}", format_day(from)));
         }
         Ok(changed)
     }
 
-    /// Ordered by store id, day and times.
+    /// The column of dates is left out while no version has one.
+    fn unused(db: &Connection) -> Result<Vec<&'static str>> {
+        let mut unused = vec![VALID_FROM];
+        schedules::for_each(db, |_, valid_from, _| {
+            if valid_from.is_some() {
+                unused.clear();
+            }
+            Ok(())
+        })?;
+        Ok(unused)
+    }
+
+    /// Ordered by store id, version, day and times.
     fn export(db: &Connection, each: &mut dyn FnMut(&[&[u8]]) -> Result<()>) -> Result<()> {
         let ids = store_keys::ids(db)?;
-        let mut rows: Vec<(&str, WeeklyRow)> = Vec::new();
-        schedules::for_each(db, |store, _, row| {
-            rows.push((id_of(&ids, store)?, row));
+        let mut rows: Vec<(&str, HoursRow)> = Vec::new();
+        schedules::for_each(db, |store, valid_from, row| {
+            rows.push((id_of(&ids, store)?, HoursRow { valid_from, row }));
             Ok(())
         })?;
         rows.sort_unstable_by(|(a, x), (b, y)| (a.as_bytes(), x).cmp(&(b.as_bytes(), y)));
         rows.into_iter().try_for_each(|(id, row)| {
-            let times = row.times_us_local.map(|times| times.map(format_local_time));
-            let [start, end] = times.unwrap_or_default();
-            let day = row.weekday.to_string();
-            each(&[id, &day, &start, &end].map(str::as_bytes))
+            let [day, start, end, valid_from] = &row.texts();
+            each(&[id, day, start, end, valid_from].map(str::as_bytes))
         })
     }
-}
-
-/// A column of times, which a closed day leaves empty.
-const fn time(names: &'static [&'static str], synonyms: &'static [&'static str]) -> Column {
-    Column {
-        need: Need::Column,
-        synonyms,
-        ..Column::of(names, Code::Time)
-    }
-}
-
-/// A column that says whether the day is closed, which an input may lack.
-const fn flag(names: &'static [&'static str]) -> Column {
-    Column {
-        need: Need::Nothing,
-        ..Column::of(names, Code::Time)
-    }
-}
-
-/// Whether slots 4 (`is_closed`) and 5 (`is_open`) say that the day is closed; none if they say nothing.
-fn is_closed<'a>(fields: Fields<'a>, notes: &mut RowNotes) -> Result<Option<bool>, Fault<'a>> {
-    let mut closed = None;
-    for slot in [4, 5] {
-        let word = text(slot, fields[slot], notes)?;
-        let says = match &*word.to_ascii_lowercase() {
-            "" => continue,
-            "true" | "t" | "yes" | "y" | "1" | "1.0" => true,
-            "false" | "f" | "no" | "n" | "0" | "0.0" => false,
-            _ => {
-                let word = excerpt(word.as_bytes());
-                let reason = format!("`{word}` is neither yes nor no (expected `true` or `false`)");
-                return Err(Fault::of(slot, fields[slot], Code::Time, reason));
-            }
-        };
-        notes.add(Code::ClosedColumn);
-        let says = if slot == 4 { says } else { !says };
-        if closed.replace(says).is_some_and(|other| other != says) {
-            let reason = "one column says that the day is closed, another that it is open (keep one)";
-            return Err(Fault::of(slot, fields[slot], Code::Time, reason));
-        }
-    }
-    Ok(closed)
 }
 
 fn weekday<'a>(field: &'a [u8], days: DayNumbers, notes: &mut RowNotes) -> Result<u8, Fault<'a>> {
@@ -348,27 +258,21 @@ fn named(word: &str) -> Option<u8> {
     (0..).zip(NAMES).find(|(_, name)| is(name)).map(|(weekday, _)| weekday)
 }
 
-/// The place of the first row that overlaps another one of its store's week, if any.
-fn overlapping(rows: &BTreeMap<WeeklyRow, Place>) -> Option<Place> {
-    let rows = rows.iter().filter_map(|(&row, &place)| Some((in_week(row)?, place)));
-    let mut week: Vec<(Interval, Place)> = rows.collect();
-    week.sort_unstable();
-    let later = |first: Interval| Interval::new(first.start + 7 * DAY, first.end + 7 * DAY);
-    let wrapped = week.first().map(|&(first, place)| (later(first), place));
-    let mut furthest = Micros::MIN;
-    let mut overlaps = |&(interval, _): &(Interval, Place)| {
-        let overlaps = interval.start < furthest;
-        furthest = furthest.max(interval.end);
-        overlaps
-    };
-    let overlapping = week.into_iter().chain(wrapped).filter(|row| overlaps(row));
-    overlapping.map(|(_, place)| place).min()
-}
-
-/// A weekly row as an interval in a week that begins on Monday; none if it says *closed*.
-fn in_week(row: WeeklyRow) -> Option<Interval> {
-    let [start, end] = row.times_us_local?;
-    let midnight = i64::from(row.weekday) * DAY;
-    let overnight = if end <= start { DAY } else { 0 };
-    Some(Interval::new(midnight + start, midnight + overnight + end))
+/// The place of the first row that overlaps another one of its version, if any.
+fn week_overlaps(rows: &BTreeMap<HoursRow, Place>) -> Option<Place> {
+    let mut weeks: BTreeMap<ValidFrom, Vec<(Interval, Place)>> = BTreeMap::new();
+    for (HoursRow { valid_from, row }, &place) in rows {
+        let midnight = i64::from(row.weekday) * DAY;
+        if let Some(times) = row.times_us_local {
+            let week = weeks.entry(*valid_from).or_default();
+            week.push((opening::stretch(midnight, times), place));
+        }
+    }
+    let places = weeks.into_values().filter_map(|mut week| {
+        // Sunday's night runs into Monday.
+        let first = week.iter().min().copied();
+        week.extend(first.map(|(first, place)| (Interval::new(first.start + 7 * DAY, first.end + 7 * DAY), place)));
+        overlapping(week)
+    });
+    places.min()
 }

@@ -43,7 +43,10 @@ impl<'a> Fault<'a> {
 
 /// The notes on one row, counted only once the row is accepted.
 #[derive(Default)]
-pub struct RowNotes(u64);
+pub struct RowNotes(u128);
+
+// Each code has a bit.
+const _: () = assert!(Code::ALL.len() <= 128);
 
 impl RowNotes {
     pub(in crate::ingest) fn add(&mut self, code: Code) {

@@ -32,10 +32,12 @@ pub struct Description {
     pub sample: &'static str,
     /// Its columns; a column's index is its slot among the fields of a row.
     pub columns: &'static [Column],
-    /// The columns of an export, in order.
+    /// The columns of an export, in order. One that no row uses may be left out.
     pub exported: &'static [&'static str],
     /// Columns whose meaning would be lost: an input that has one is refused.
     pub refused: &'static [&'static str],
+    /// Whether a bad row refuses all rows of its store in the call.
+    pub is_whole: bool,
 }
 
 /// A column of a kind of input.
@@ -96,6 +98,11 @@ impl Column {
     /// The name that messages use.
     pub const fn name(&self) -> &'static str {
         self.names[0]
+    }
+
+    /// Whether its values are yes or no.
+    pub(in crate::ingest) fn is_flag(&self) -> bool {
+        self.code == Code::Time && self.need == Need::Nothing
     }
 
     /// The accepted name that is spelled so, and how; none for another column's name.
@@ -167,6 +174,11 @@ pub(in crate::ingest) trait InputKind: Default {
     /// Learns of a bad row of the input; `store` is the number of its store, if its id can be told.
     fn refuse(&mut self, _store: Option<u32>, _bad: &BadRow) {}
 
+    /// Takes out all rows of stores with a bad row, if the kind is taken whole.
+    fn take_refused(&mut self) -> Siblings {
+        Siblings::default()
+    }
+
     /// Ends an input: notes problems that only several rows show.
     ///
     /// # Errors
@@ -177,6 +189,14 @@ pub(in crate::ingest) trait InputKind: Default {
 
     /// Writes all values, with notes on what only the stored ones show.
     fn write(&self, target: &Target<'_>, notes: &mut Notes) -> Result<Changed>;
+
+    /// The columns of [`Description::exported`] that no stored row uses: an export leaves them out.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    fn unused(_db: &Connection) -> Result<Vec<&'static str>> {
+        Ok(Vec::new())
+    }
 
     /// Calls `each` with the fields of every stored row, in the order of [`Description::exported`]. The order of
     /// the rows depends on the rows alone.
@@ -189,6 +209,8 @@ pub(in crate::ingest) enum Verdict {
     New,
     /// The same fact as another row.
     Repeat,
+    /// A part of the facts of another row, which lacks it.
+    More,
     /// A contradiction of another row: the row is bad.
     Conflict(Box<BadRow>),
 }
@@ -199,9 +221,35 @@ impl Verdict {
         if value == known {
             Self::Repeat
         } else {
-            Self::Conflict(Box::new(conflict(line, column, value, known)))
+            Self::conflict(line, column, value, known)
         }
     }
+
+    /// The verdict on the value of a `column` for which another row has another one, `known`.
+    pub(super) fn conflict(line: u64, column: &'static str, value: &str, known: &str) -> Self {
+        Self::Conflict(Box::new(conflict(line, column, value, known)))
+    }
+}
+
+/// A good row that is refused because of another row of its store.
+pub(in crate::ingest) struct Sibling {
+    /// The number of its input in the call.
+    pub(in crate::ingest) source: u32,
+    /// The row; its `raw` is empty.
+    pub(in crate::ingest) bad: BadRow,
+    /// Its store.
+    pub(in crate::ingest) store: u32,
+    /// The texts of its columns after the store's id, by slot.
+    pub(in crate::ingest) texts: Vec<String>,
+}
+
+/// The rows that are refused because of others.
+#[derive(Default)]
+pub(in crate::ingest) struct Siblings {
+    /// The rows, by input and line.
+    pub(in crate::ingest) rows: Vec<Sibling>,
+    /// How many of them repeat another one.
+    pub(in crate::ingest) repeats: u64,
 }
 
 /// The id of the store with this key.

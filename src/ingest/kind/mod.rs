@@ -5,30 +5,36 @@
 
 mod business_hours;
 mod damage;
+mod date;
 mod field;
+mod hundredths;
 mod input_kind;
+mod opening;
 mod polls;
+mod special_hours;
 mod stores;
+mod taken_whole;
 mod timezones;
 mod wall_time;
 mod zone_names;
 
 use rusqlite::Connection;
 
-pub(super) use business_hours::Sibling;
+pub use business_hours::HoursRow;
 pub(super) use damage::Damage;
 pub use field::{Fault, RowNotes, STORE_ID_CHARS_MAX};
 pub(super) use field::{damaged, store_id};
 pub use input_kind::{Column, Description, Need};
-pub(super) use input_kind::{InputKind, Spelling, Target, Verdict};
+pub(super) use input_kind::{InputKind, Sibling, Siblings, Spelling, Target, Verdict};
 pub use polls::EARLIEST_US;
+pub use special_hours::{REASON_CHARS_MAX, SpecialHoursRow};
+pub use stores::StoreRow;
 
 use crate::db::Changed;
 use crate::error::Result;
 use crate::ingest::fields::{FIELDS_MAX, Fields};
 use crate::ingest::options::ReadOptions;
 use crate::ingest::problem::{BadFile, BadRow, Notes};
-use crate::uptime::calendar::WeeklyRow;
 use crate::uptime::poll::Poll;
 
 impl Kind {
@@ -94,6 +100,16 @@ macro_rules! kinds {
             pub const fn description(self) -> &'static Description {
                 match self {
                     $(Self::$kind => const { &$module::$kind::DESCRIPTION },)*
+                }
+            }
+
+            /// The columns of [`Description::exported`] that no stored row uses.
+            ///
+            /// # Errors
+            /// When the database cannot be read.
+            pub fn unused(self, db: &Connection) -> Result<Vec<&'static str>> {
+                match self {
+                    $(Self::$kind => $module::$kind::unused(db),)*
                 }
             }
 
@@ -163,6 +179,11 @@ macro_rules! kinds {
                 }
             }
 
+            /// Takes out all rows that are refused because of another row of their store.
+            pub(super) fn take_refused(&mut self) -> Vec<Siblings> {
+                vec![$(self.$module.take_refused(),)*]
+            }
+
             /// Ends an input: notes problems that only several rows of a kind show.
             pub(super) fn end(&mut self, kind: Kind, options: &ReadOptions, notes: &mut Notes) -> Result<(), BadFile> {
                 match kind {
@@ -186,9 +207,11 @@ kinds! {
     /// The answers of stores.
     Polls(Poll) in polls;
     /// The times at which stores plan to be open.
-    BusinessHours(WeeklyRow) in business_hours;
+    BusinessHours(HoursRow) in business_hours;
+    /// The times of single dates.
+    SpecialHours(SpecialHoursRow<'a>) in special_hours;
     /// The time zones of stores.
     Timezones(&'a str) in timezones;
-    /// The names and owners of stores.
-    Stores([&'a str; 2]) in stores;
+    /// The names and owners of stores, their sales and targets.
+    Stores(StoreRow<'a>) in stores;
 }

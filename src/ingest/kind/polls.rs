@@ -52,6 +52,7 @@ impl InputKind for Polls {
         ],
         exported: &["store_id", "status", "timestamp_utc"],
         refused: &[],
+        is_whole: false,
     };
 
     type Value<'a> = Poll;

@@ -54,6 +54,7 @@ impl InputKind for Timezones {
         ],
         exported: &["store_id", TIMEZONE],
         refused: &[],
+        is_whole: false,
     };
 
     type Value<'a> = &'a str;

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::civil::parse_timestamp;
-use crate::ingest::kind::{EARLIEST_US, STORE_ID_CHARS_MAX};
+use crate::ingest::kind::{EARLIEST_US, HoursRow, STORE_ID_CHARS_MAX, StoreRow};
 use crate::uptime::calendar::WeeklyRow;
 use crate::uptime::interval::DAY;
 use crate::uptime::poll::{Poll, Status};
@@ -62,7 +62,10 @@ fn unusual_but_unambiguous_rows_are_accepted_and_noted_once() {
     let record = " aa ,\"2023-01-25T12:00:00.1234567+02:00 \",InActive";
     let codes = [Code::Trimmed, Code::StatusCase, Code::Offset, Code::Subsecond];
     says(POLLS, record, ("aa", Value::Polls(poll)), &codes);
-    let hours = WeeklyRow::open(6, DAY * 9 / 24, DAY);
+    let hours = HoursRow {
+        valid_from: None,
+        row: WeeklyRow::open(6, DAY * 9 / 24, DAY),
+    };
     let expected = ("aa", Value::BusinessHours(hours));
     says(HOURS, "aa,6,9:00,24:00", expected, &[Code::TimeShort]);
 }
@@ -83,7 +86,66 @@ fn a_zone_is_stored_in_its_own_spelling_and_an_alias_stays_one() {
 
 #[test]
 fn a_store_may_go_without_name_and_group() {
-    says("group,store_id,name", ",aa,", ("aa", Value::Stores(["", ""])), &[]);
+    let row = StoreRow {
+        name: "",
+        group: "",
+        sales_per_hour: None,
+        target: None,
+    };
+    says("group,store_id,name", ",aa,", ("aa", Value::Stores(row)), &[]);
+}
+
+#[test]
+fn an_empty_field_says_something_and_a_missing_column_nothing() {
+    let stores = "store_id,name,group,sales_per_hour,target";
+    let row = |sales_per_hour, target| StoreRow {
+        name: "n",
+        group: "g",
+        sales_per_hour,
+        target,
+    };
+    let expected = Value::Stores(row(Some(None), Some(None)));
+    says(stores, "aa,n,g,,", ("aa", expected), &[]);
+    let expected = Value::Stores(row(Some(Some(12_050)), Some(Some(9_950))));
+    says(stores, "aa,n,g,120.5,99.5 %", ("aa", expected), &[Code::PercentSign]);
+    let expected = Value::Stores(row(None, Some(Some(99))));
+    let header = "store_id,name,group,target";
+    says(header, "aa,n,g,0.99", ("aa", expected), &[Code::TargetSmall]);
+    let json = |object: &str, expected| {
+        let options = ReadOptions::until(0);
+        let kind = Some(Kind::Stores);
+        let mut rows = Rows::open(object.as_bytes(), Format::Ndjson, kind, options, u64::MAX).unwrap();
+        let row = rows.next_row().unwrap().unwrap().unwrap();
+        assert_eq!(format!("{:?}", row.value), format!("{:?}", Value::Stores(expected)));
+    };
+    let object = |rest: &str| format!(r#"{{"store_id":"aa","name":"n","group":"g"{rest}}}"#);
+    json(&object(""), row(None, None));
+    json(&object(r#","sales_per_hour":null"#), row(Some(None), None));
+    json(
+        &object(r#","sales_per_hour":"","target":99.5"#),
+        row(Some(None), Some(Some(9_950))),
+    );
+    json(&object(r#","sales_per_hour":120.5"#), row(Some(Some(12_050)), None));
+}
+
+#[test]
+fn a_row_has_its_own_version_or_that_of_its_call() {
+    let hours = |text: &str| {
+        let options = ReadOptions {
+            valid_from: Some(20_758),
+            ..ReadOptions::until(0)
+        };
+        let mut rows = Rows::open(text.as_bytes(), Format::Csv, None, options, u64::MAX).unwrap();
+        match rows.next_row().unwrap().unwrap().unwrap().value {
+            Value::BusinessHours(row) => row.valid_from,
+            other => panic!("{other:?}"),
+        }
+    };
+    let header = "store_id,day,start_time_local,end_time_local";
+    assert_eq!(hours(&format!("{header}\naa,0,09:00,17:00")), Some(20_758));
+    assert_eq!(hours(&format!("{header},valid_from\naa,0,09:00,17:00,")), None);
+    let dated = format!("{header},valid_from\naa,0,09:00,17:00,2026-11-02");
+    assert_eq!(hours(&dated), Some(20_759));
 }
 
 #[test]
@@ -240,6 +302,7 @@ fn rows() -> impl Strategy<Value = (Kind, Vec<(Vec<String>, usize, bool)>)> {
         let texts: &[&str] = match kind {
             Kind::Polls => &["aa", "2023-01-25 10:00:00 UTC", "active", ""],
             Kind::BusinessHours => &["7", "0", "09:00", "24:00:00"],
+            Kind::SpecialHours => &["7", "2026-12-25", "09:00", "24:00:00"],
             Kind::Timezones => &["8419537941919820732", "america/denver", "", ""],
             Kind::Stores => &["aa", "\u{e9} \"\\", "12", ""],
         };

@@ -11,11 +11,12 @@ use std::io::{self, Read};
 
 use serde::de::IgnoredAny;
 use serde_json::Value;
-use store_monitor::civil::{format_local_time, format_utc};
+use store_monitor::civil::{format_day, format_local_time, format_utc};
 use store_monitor::ingest::kind::{self, Kind};
 use store_monitor::ingest::options::ReadOptions;
 use store_monitor::ingest::problem::{Code, InputError, Outcome};
 use store_monitor::ingest::rows::{Format, Row, Rows};
+use store_monitor::uptime::calendar::Times;
 
 /// 2100-01-01T00:00:00Z: instants after it are refused.
 const LATEST_US: i64 = 4_102_444_800_000_000;
@@ -137,19 +138,41 @@ fn csv_of(row: &Row<'_>) -> String {
             format!("{id},{},{}", format_utc(poll.at()), poll.status().as_str())
         }
         kind::Value::BusinessHours(row) => {
-            let times = row.times_us_local.map(|times| times.map(format_local_time));
-            let [start, end] = times.unwrap_or_default();
-            format!("{id},{},{start},{end}", row.weekday)
+            let [start, end] = times_of(row.row.times_us_local);
+            let from = row.valid_from.map(format_day).unwrap_or_default();
+            format!("{id},{},{start},{end},{from}", row.row.weekday)
+        }
+        kind::Value::SpecialHours(row) => {
+            let [start, end] = times_of(row.times_us_local);
+            let (date, reason) = (format_day(row.date), quoted(row.reason));
+            format!("{id},{date},{start},{end},{reason}")
         }
         kind::Value::Timezones(zone) => format!("{id},{zone}"),
-        kind::Value::Stores([name, group]) => format!("{id},{},{}", quoted(name), quoted(group)),
+        kind::Value::Stores(row) => {
+            let number = |number: Option<Option<i64>>| {
+                let number = number.flatten();
+                number.map_or_else(String::new, |hundredths| {
+                    format!("{}.{:02}", hundredths / 100, hundredths % 100)
+                })
+            };
+            let [name, group] = [row.name, row.group].map(quoted);
+            let [rate, target] = [row.sales_per_hour, row.target].map(number);
+            format!("{id},{name},{group},{rate},{target}")
+        }
     }
+}
+
+fn times_of(times: Option<Times>) -> [String; 2] {
+    times
+        .map(|times| times.map(format_local_time))
+        .unwrap_or_default()
 }
 
 fn header_of(kind: Kind) -> String {
     let columns = kind.columns().iter();
-    let names = columns.filter(|column| column.need.is_required());
-    let names = names.map(|column| column.name());
+    // A closed day is one without times.
+    let names = columns.map(|column| column.name());
+    let names = names.filter(|name| !matches!(*name, "is_closed" | "is_open"));
     names.collect::<Vec<_>>().join(",")
 }
 
