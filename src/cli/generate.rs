@@ -48,6 +48,14 @@ pub struct Options {
     )]
     uuid: bool,
 
+    /// Leave out holidays, changes of hours, sales and targets
+    #[arg(
+        long,
+        env = "STORE_MONITOR_PLAIN",
+        value_parser = clap::builder::BoolishValueParser::new()
+    )]
+    plain: bool,
+
     /// The order of the rows of polls
     #[arg(long, env = "STORE_MONITOR_ORDER", value_name = "ORDER", default_value = "time")]
     order: OrderName,
@@ -70,6 +78,7 @@ enum OrderName {
 pub fn run(options: &Options) -> Result<()> {
     let shape = generate::Options {
         uuid: options.uuid,
+        plain: options.plain,
         order: match options.order {
             OrderName::Time => Order::Time,
             OrderName::Store => Order::Store,
@@ -86,10 +95,11 @@ pub fn run(options: &Options) -> Result<()> {
     let written = generate::write(&shape, &options.folder, &mut |done| bar.set_position(done))?;
     bar.finish_and_clear();
     note!(
-        "{}: {} polls, {} rows of business hours, {} time zones, {} stores",
+        "{}: {} polls, {} rows of business hours, {} of special hours, {} time zones, {} stores",
         options.folder.display(),
         written.polls,
         written.business_hours,
+        written.special_hours,
         written.timezones,
         written.stores,
     );

@@ -7,6 +7,7 @@ mod order;
 mod poll;
 mod random;
 mod rows;
+mod season;
 mod store;
 mod week;
 
@@ -18,6 +19,7 @@ use crate::error::{Error, Result};
 use crate::uptime::interval::{DAY, HOUR, Micros};
 pub use order::Order;
 use poll::Polled;
+use season::{Custom, Year};
 use store::Store;
 
 /// 2026-11-08T00:00:00Z: in the week before it, clocks go back in North America.
@@ -47,6 +49,8 @@ pub struct Options {
     pub order: Order,
     /// No poll is at or after this instant, cut to the hour.
     pub end: Micros,
+    /// Without holidays, changes of hours, sales and targets: the three files have only the columns they need.
+    pub plain: bool,
 }
 
 impl Options {
@@ -59,6 +63,7 @@ impl Options {
             uuid: false,
             order: Order::Time,
             end: END,
+            plain: false,
         }
     }
 
@@ -75,13 +80,16 @@ pub struct Summary {
     pub polls: u64,
     /// Rows of `menu_hours.csv`.
     pub business_hours: u64,
+    /// Rows of `special_hours.csv`.
+    pub special_hours: u64,
     /// Rows of `timezones.csv`.
     pub timezones: u64,
     /// Rows of `stores.csv`.
     pub stores: u64,
 }
 
-/// Writes `store_status.csv`, `menu_hours.csv`, `timezones.csv` and `stores.csv` into `dir`.
+/// Writes `store_status.csv`, `menu_hours.csv`, `timezones.csv` and `stores.csv` into `dir`, and `special_hours.csv`
+/// unless the files are plain.
 ///
 /// Creates `dir` if it is missing, and replaces files of these names. `progress` receives the count of finished
 /// [`Options::store_hours`]. Memory: about a hundred bytes a store, however many polls. Orders other than by
@@ -134,52 +142,78 @@ fn start(options: &Options) -> Result<Micros> {
     Ok(start)
 }
 
-/// Writes the three small files, and returns the stores that are polled.
+/// Writes the small files, and returns the stores that are polled.
 fn write_stores(options: &Options, start: Micros, dir: &Path, summary: &mut Summary) -> Result<Vec<Polled>> {
-    let hours_header = if options.uuid {
-        "store_id,dayOfWeek,start_time_local,end_time_local"
-    } else {
-        "store_id,day,start_time_local,end_time_local"
+    let &Options {
+        seed,
+        stores,
+        uuid,
+        plain,
+        ..
+    } = options;
+    let header = |header: &str, more: &str| match plain {
+        true => header.to_owned(),
+        false => format!("{header}{more}"),
     };
-    let mut hours = Csv::create(dir, "menu_hours.csv", hours_header)?;
+    let day = if uuid { "dayOfWeek" } else { "day" };
+    let hours_header = header(
+        &format!("store_id,{day},start_time_local,end_time_local"),
+        ",valid_from",
+    );
+    let mut hours = Csv::create(dir, "menu_hours.csv", &hours_header)?;
     let mut zones = Csv::create(dir, "timezones.csv", "store_id,timezone_str")?;
-    let mut names = Csv::create(dir, "stores.csv", "store_id,name,group")?;
+    let names_header = header("store_id,name,group", ",sales_per_hour,target");
+    let mut names = Csv::create(dir, "stores.csv", &names_header)?;
+    let mut special = match plain {
+        true => None,
+        false => Some(Csv::create(
+            dir,
+            "special_hours.csv",
+            "store_id,date,start_time_local,end_time_local,reason",
+        )?),
+    };
     let weeks = week::weeks();
-    let mut polled = Vec::with_capacity(options.stores as usize);
-    for index in 0..options.stores {
-        let (seed, stores) = (options.seed, options.stores);
-        let store = Store::new(seed, index, stores, options.uuid, &weeks);
+    let year = Year::around(start, options.end);
+    let mut polled = Vec::with_capacity(stores as usize);
+    for index in 0..stores {
+        let store = Store::new(seed, index, stores, uuid, &weeks);
         let id = store.id.as_bytes();
         if let Some(week) = store.week {
-            // Sources list a store's days from any weekday on; so does each store here.
-            let first = index as usize % week.len();
-            for row in week[first..].iter().chain(&week[..first]) {
-                hours.with(|out| {
-                    out.write_all(id)?;
-                    out.write_all(row.as_bytes())
-                })?;
-                summary.business_hours += 1;
+            let versions = match plain {
+                true => vec![week.summer.iter().map(|line| format!("{line}\n")).collect()],
+                false => year.versions(week, season::is_seasonal(seed, index)),
+            };
+            for lines in versions {
+                summary.business_hours += lines.len() as u64;
+                // Sources list a store's days from any weekday on; so does each store here.
+                let first = index as usize % lines.len();
+                hours.lines(id, lines[first..].iter().chain(&lines[..first]))?;
             }
         }
+        // Without weekly hours a store is always open, and keeps no holidays.
+        if let (Some(special), Some(label), Some(_)) = (&mut special, &store.label, store.week) {
+            let lines = year.special_hours(Custom::of(seed, label.owner));
+            summary.special_hours += lines.len() as u64;
+            special.lines(id, &lines)?;
+        }
         if let Some(zone) = store.zone {
-            zones.with(|out| {
-                out.write_all(id)?;
-                writeln!(out, ",{zone}")
-            })?;
+            zones.lines(id, &[format!(",{zone}\n")])?;
             summary.timezones += 1;
         }
-        if let Some((name, group)) = store.label {
-            names.with(|out| {
-                out.write_all(id)?;
-                writeln!(out, ",{name},{group}")
-            })?;
+        if let Some(label) = &store.label {
+            let mut line = format!(",{},{}", label.name, label.group);
+            if !plain {
+                let (sales, target) = (label.sales_per_hour(seed, index), label.target(seed));
+                line += &format!(",{sales},{target}");
+            }
+            names.lines(id, &[line + "\n"])?;
             summary.stores += 1;
         }
         if store.polled {
             polled.push(Polled::new(seed, index, store.id, start));
         }
     }
-    for file in [hours, zones, names] {
+    for file in [hours, zones, names].into_iter().chain(special) {
         file.finish()?;
     }
     Ok(polled)
@@ -203,6 +237,16 @@ impl Csv {
 
     fn with<T>(&mut self, write: impl FnOnce(&mut BufWriter<File>) -> io::Result<T>) -> Result<T> {
         write(&mut self.out).map_err(|cause| Self::error(&self.path, cause))
+    }
+
+    /// Writes lines, each behind the store's id.
+    fn lines<'l>(&mut self, id: &[u8], lines: impl IntoIterator<Item = &'l String>) -> Result<()> {
+        lines.into_iter().try_for_each(|line| {
+            self.with(|out| {
+                out.write_all(id)?;
+                out.write_all(line.as_bytes())
+            })
+        })
     }
 
     fn finish(mut self) -> Result<()> {

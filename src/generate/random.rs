@@ -22,6 +22,13 @@ pub(super) enum Purpose {
     Sweep,
     /// The place of a row in a shuffled file; one stream a store, and one an instant of it.
     Shuffle,
+    /// What an owner does on holidays; one stream an owner.
+    Custom,
+    /// Whether hours change with the seasons; one stream a store.
+    Season,
+    /// What a store sells in an hour, and its target; one stream a store, and one an owner.
+    Sales,
+    Target,
 }
 
 /// A stream of numbers that its seed determines: splitmix64 (Steele, Lea and Flood, 2014).

@@ -60,8 +60,33 @@ pub(super) struct Store<'a, Week> {
     pub(super) zone: Option<&'static str>,
     /// None for one store in five.
     pub(super) week: Option<&'a Week>,
-    /// Name and owner, as CSV fields; none for one store in thirty.
-    pub(super) label: Option<(String, String)>,
+    /// None for one store in thirty.
+    pub(super) label: Option<Label>,
+}
+
+/// What people call a store, as CSV fields.
+pub(super) struct Label {
+    pub(super) name: String,
+    pub(super) group: String,
+    /// The number of the owner.
+    pub(super) owner: u32,
+}
+
+impl Label {
+    /// Sales in an hour: none for some stores, and whole fives for the others.
+    pub(super) fn sales_per_hour(&self, seed: u64, index: u32) -> String {
+        let mut random = Random::stream(seed, Purpose::Sales, u64::from(index));
+        match random.chance(700) {
+            true => format!("{}.00", 40 + 5 * random.below(50)),
+            false => String::new(),
+        }
+    }
+
+    /// The target of its owner, who mostly has none.
+    pub(super) fn target(&self, seed: u64) -> &'static str {
+        let mut random = Random::stream(seed, Purpose::Target, u64::from(self.owner));
+        *random.weighted(&[(85, ""), (8, "99.00"), (4, "98.00"), (3, "99.50")])
+    }
 }
 
 impl<'a, Week> Store<'a, Week> {
@@ -83,7 +108,7 @@ impl<'a, Week> Store<'a, Week> {
 }
 
 /// A name and an owner. An owner has a few brands, and names each store after one of them and its place.
-fn label(random: &mut Random, seed: u64, stores: u32) -> (String, String) {
+fn label(random: &mut Random, seed: u64, stores: u32) -> Label {
     // An owner has 25 stores on average, and a few have far more: the smaller of two numbers favours the first ones.
     let owners = (stores / 25).clamp(3, OWNERS_MAX);
     let owner = random.below(owners).min(random.below(owners));
@@ -103,7 +128,7 @@ fn label(random: &mut Random, seed: u64, stores: u32) -> (String, String) {
     } else {
         format!("{first} {second} {place}")
     };
-    (name, group)
+    Label { name, group, owner }
 }
 
 /// How many owners there can be: every family name with every form.

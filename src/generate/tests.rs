@@ -7,10 +7,20 @@ use chrono::{DateTime, NaiveDateTime, Utc};
 use super::*;
 use crate::error::ErrorKind;
 
-const FILES: [&str; 4] = ["store_status.csv", "menu_hours.csv", "timezones.csv", "stores.csv"];
+const FILES: [&str; 5] = [
+    "store_status.csv",
+    "menu_hours.csv",
+    "timezones.csv",
+    "stores.csv",
+    "special_hours.csv",
+];
 
-/// The four files, and the summary.
-fn generate(options: &Options) -> ([String; 4], Summary) {
+const HOURS: &str = "store_id,day,start_time_local,end_time_local,valid_from";
+const STORES: &str = "store_id,name,group,sales_per_hour,target";
+const SPECIAL: &str = "store_id,date,start_time_local,end_time_local,reason";
+
+/// The files, and the summary; a file that is not there is empty.
+fn generate(options: &Options) -> ([String; 5], Summary) {
     let dir = tempfile::tempdir().unwrap();
     let inner = dir.path().join("not/yet/there");
     let mut last = 0;
@@ -20,7 +30,7 @@ fn generate(options: &Options) -> ([String; 4], Summary) {
     })
     .unwrap();
     assert_eq!(last, options.store_hours());
-    let files = FILES.map(|name| fs::read_to_string(inner.join(name)).unwrap());
+    let files = FILES.map(|name| fs::read_to_string(inner.join(name)).unwrap_or_default());
     (files, summary)
 }
 
@@ -57,39 +67,80 @@ fn another_seed_makes_other_bytes() {
 /// Fixes the bytes of the files, which no machine may change.
 #[test]
 fn the_bytes_are_those_they_always_were() {
-    let (files, _) = generate(&Options::new(300, 8, 1));
-    let digests = files.map(|file| {
-        file.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    let digests = |plain| {
+        let (files, _) = generate(&Options {
+            plain,
+            ..Options::new(300, 8, 1)
+        });
+        files.map(|file| {
+            file.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+                (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+            })
         })
-    });
+    };
+    let [polls, zones] = [10_085_761_628_108_179_499, 11_785_029_429_730_457_257];
+    let nothing = 0xcbf2_9ce4_8422_2325;
     assert_eq!(
-        digests,
+        digests(true),
         [
-            10_085_761_628_108_179_499,
+            polls,
             5_120_653_578_397_261_463,
-            11_785_029_429_730_457_257,
-            10_085_407_425_014_848_426
+            zones,
+            10_085_407_425_014_848_426,
+            nothing
+        ]
+    );
+    assert_eq!(
+        digests(false),
+        [
+            polls,
+            16_747_803_177_831_577_764,
+            zones,
+            16_182_472_021_806_564_872,
+            13_149_689_237_118_489_276
         ]
     );
 }
 
 #[test]
+fn owners_keep_holidays_and_some_hours_change() {
+    let ([_, hours, _, stores, special], _) = generate(&Options::new(1000, 8, 1));
+    let versions = hours.matches(",2026-11-02\n").count();
+    let all = hours.lines().count();
+    assert!((all / 20..all / 8).contains(&versions), "{versions} of {all}");
+    let ids = |reason: &str| special.lines().filter(|line| line.ends_with(reason)).count();
+    assert!((200..400).contains(&ids(",,,Christmas")), "{}", ids(",,,Christmas"));
+    assert!((80..300).contains(&ids("10:00:00,16:00:00,Christmas")));
+    // Holidays of one owner are those of all of its stores, so there are few sets.
+    let mut sets: HashMap<&str, String> = HashMap::new();
+    for line in special.lines().skip(1) {
+        let (id, rest) = line.split_once(',').unwrap();
+        *sets.entry(id).or_default() += rest;
+    }
+    let distinct: HashSet<_> = sets.values().collect();
+    assert_eq!(distinct.len(), 2);
+    let rates = rows(&stores, STORES).iter().filter(|row| !row[3].is_empty()).count();
+    assert!((600..750).contains(&rates), "{rates}");
+}
+
+#[test]
 fn every_row_is_well_formed() {
     let options = Options::new(500, 8, 1);
-    let ([polls, hours, zones, stores], summary) = generate(&options);
+    let ([polls, hours, zones, stores, special], summary) = generate(&options);
     let polls = rows(&polls, "store_id,status,timestamp_utc");
-    let hours = rows(&hours, "store_id,day,start_time_local,end_time_local");
+    let hours = rows(&hours, HOURS);
     let zones = rows(&zones, "store_id,timezone_str");
-    let stores = rows(&stores, "store_id,name,group");
-    let counts = [&polls, &hours, &zones, &stores].map(|rows| rows.len() as u64);
+    let stores = rows(&stores, STORES);
+    let special = rows(&special, SPECIAL);
+    let counts = [&polls, &hours, &special, &zones, &stores].map(|rows| rows.len() as u64);
     let Summary {
         polls: p,
         business_hours: h,
+        special_hours: x,
         timezones: z,
         stores: s,
     } = summary;
-    assert_eq!(counts, [p, h, z, s]);
+    assert_eq!(counts, [p, h, x, z, s]);
     for row in [&polls, &hours, &zones, &stores].into_iter().flatten() {
         assert!(row[0].parse::<u64>().unwrap() >= 100_000_000_000_000);
     }
@@ -103,7 +154,7 @@ fn every_row_is_well_formed() {
     }
     for row in &hours {
         assert!(row[1].parse::<u8>().unwrap() < 7);
-        for time in &row[2..] {
+        for time in &row[2..4] {
             let parts: Vec<u32> = time.split(':').map(|part| part.parse().unwrap()).collect();
             assert!(parts[0] <= 24 && parts[1] < 60 && parts[2] < 60 && time.len() == 8);
         }
@@ -111,7 +162,8 @@ fn every_row_is_well_formed() {
     for rows in [&zones, &stores] {
         let ids: HashSet<&String> = rows.iter().map(|row| &row[0]).collect();
         assert_eq!(ids.len(), rows.len(), "one row a store");
-        assert!(rows.iter().flatten().all(|field| !field.is_empty()));
+        let texts = rows.iter().flat_map(|row| row.iter().take(3));
+        assert!(texts.into_iter().all(|field| !field.is_empty()));
     }
 }
 
@@ -125,7 +177,7 @@ fn a_fleet_has_the_shape_of_a_real_one() {
         let ids = file.lines().skip(1).filter_map(|line| line.split_once(','));
         ids.map(|(id, _)| id.to_owned()).collect()
     };
-    let [polled, open, zoned, _] = files.each_ref().map(|file| ids(file));
+    let [polled, open, zoned, ..] = files.each_ref().map(|file| ids(file));
     assert!((760..840).contains(&open.len()));
     assert!(zoned.difference(&polled).count() > 0, "some are not polled");
     let inactive = files[0].matches(",inactive,").count() as u64;
@@ -156,11 +208,11 @@ fn polls_repeat_contradict_and_come_late() {
 fn uuids_are_ids_and_name_the_day_otherwise() {
     let mut options = Options::new(50, 1, 1);
     options.uuid = true;
-    let ([polls, hours, zones, stores], _) = generate(&options);
+    let ([polls, hours, zones, stores, _], _) = generate(&options);
     let polls = rows(&polls, "store_id,status,timestamp_utc");
-    let hours = rows(&hours, "store_id,dayOfWeek,start_time_local,end_time_local");
+    let hours = rows(&hours, "store_id,dayOfWeek,start_time_local,end_time_local,valid_from");
     let zones = rows(&zones, "store_id,timezone_str");
-    let stores = rows(&stores, "store_id,name,group");
+    let stores = rows(&stores, STORES);
     for row in [polls, hours, zones, stores].iter().flatten() {
         assert_eq!(row[0].len(), 36);
         assert!(uuid::Uuid::parse_str(&row[0]).is_ok());

@@ -17,10 +17,20 @@ struct Row {
 }
 
 impl Row {
-    /// The row without the store's id: `,day,start,end` and a line end.
+    /// The row without the store's id: `,day,start,end`.
     fn line(self) -> String {
         let (start, end) = (wall(self.start_local_s), wall(self.end_local_s));
-        format!(",{},{start},{end}\n", self.day)
+        format!(",{},{start},{end}", self.day)
+    }
+
+    /// The row in winter: an evening ends an hour earlier.
+    fn in_winter(self) -> Self {
+        let evening = 19 * HOUR_SECONDS..MIDNIGHT - 60;
+        let is_evening = evening.contains(&self.end_local_s) && self.end_local_s > self.start_local_s + HOUR_SECONDS;
+        Self {
+            end_local_s: self.end_local_s - if is_evening { HOUR_SECONDS } else { 0 },
+            ..self
+        }
     }
 }
 
@@ -30,11 +40,22 @@ fn wall(seconds: u32) -> String {
     format!("{hours:02}:{minutes:02}:{:02}", seconds % 60)
 }
 
-/// All templates as lines without a store's id, each with its weight.
-pub(super) fn weeks() -> Vec<(u32, Vec<String>)> {
-    let lines = |week: Vec<Row>| week.into_iter().map(Row::line).collect();
+/// A template as lines without a store's id and without a line end.
+pub(super) struct Week {
+    /// The usual hours.
+    pub(super) summer: Vec<String>,
+    /// The hours in winter, of a store that has others then.
+    pub(super) winter: Vec<String>,
+}
+
+/// All templates, each with its weight.
+pub(super) fn weeks() -> Vec<(u32, Week)> {
+    let week = |rows: Vec<Row>| Week {
+        summer: rows.iter().map(|row| row.line()).collect(),
+        winter: rows.iter().map(|row| row.in_winter().line()).collect(),
+    };
     let weeks = templates().into_iter();
-    weeks.map(|(weight, week)| (weight, lines(week))).collect()
+    weeks.map(|(weight, rows)| (weight, week(rows))).collect()
 }
 
 /// All templates, each with its weight: how many of about ten thousand stores have it.
