@@ -32,7 +32,7 @@ macro_rules! guides {
 
 guides! {
     import: "your own files: formats, bad rows, rows over HTTP, forgetting",
-    reports: "the report, by command and over HTTP, and the pages",
+    reports: "the report and the statement, by command and over HTTP, and the pages",
     http: "every route, and the limits for clients",
     numbers: "the definition of every number",
     operate: "install, all flags, stop and restart, exit codes",
