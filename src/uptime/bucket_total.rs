@@ -3,7 +3,8 @@
 use std::ops::AddAssign;
 
 use super::certainty::Certainty;
-use super::interval::{HOUR, Interval, Intervals, Micros};
+use super::interval::{Interval, Intervals, Micros};
+use super::lost_sales::LostSales;
 use super::poll::Poll;
 use super::timeline::{Interpolation, Timeline};
 use super::window::{Coverage, WindowTotal};
@@ -18,7 +19,7 @@ pub struct BucketTotal {
     /// What is known; none without any counted poll in the whole call.
     pub known: Option<Known>,
     /// What the downtime cost; none without a rate.
-    pub lost: Option<Lost>,
+    pub lost: Option<LostSales>,
 }
 
 /// The numbers of stores with a counted poll.
@@ -28,41 +29,10 @@ pub struct Known {
     pub uptime: Micros,
     /// Business time offline.
     pub downtime: Micros,
-    /// The least that the downtime can be.
-    pub least: Micros,
-    /// The most that it can be.
-    pub most: Micros,
+    /// How sure the downtime is.
+    pub certainty: Certainty,
     /// How many runs of downtime, with no uptime in business time between, have downtime in the bucket.
     pub incidents: i64,
-}
-
-/// Lost sales, in microseconds of downtime times hundredths of money an hour; see [`hundredths`](Self::hundredths).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Lost {
-    /// By the least downtime.
-    pub least: i128,
-    /// By the downtime.
-    pub lost: i128,
-    /// By the most downtime.
-    pub most: i128,
-}
-
-impl Lost {
-    /// What downtime costs at so many hundredths an hour.
-    pub fn new(sales_per_hour: i64, known: &Known) -> Self {
-        let lost = |downtime: Micros| i128::from(downtime) * i128::from(sales_per_hour);
-        Self {
-            least: lost(known.least),
-            lost: lost(known.downtime),
-            most: lost(known.most),
-        }
-    }
-
-    /// A loss in hundredths of money, halves rounded up; to be called after all stores are summed.
-    pub fn hundredths(loss: i128) -> i64 {
-        let hour = i128::from(HOUR);
-        i64::try_from((loss + hour / 2) / hour).unwrap_or(i64::MAX)
-    }
 }
 
 impl BucketTotal {
@@ -78,8 +48,7 @@ impl BucketTotal {
             Known {
                 uptime,
                 downtime,
-                least: certainty.least(),
-                most: certainty.most(),
+                certainty,
                 incidents: runs(&timeline.up.intersection(&open), &timeline.down.intersection(&open)),
             }
         });
@@ -95,7 +64,8 @@ impl BucketTotal {
     #[must_use]
     pub fn at_rate(mut self, sales_per_hour: Option<i64>) -> Self {
         let known = self.known.or((self.business == 0).then(Known::default));
-        self.lost = sales_per_hour.zip(known).map(|(rate, known)| Lost::new(rate, &known));
+        let lost = |(rate, known): (i64, Known)| LostSales::new(rate, known.downtime, known.certainty);
+        self.lost = sales_per_hour.zip(known).map(lost);
         self
     }
 }
@@ -123,30 +93,31 @@ impl AddAssign for BucketTotal {
             let known = self.known.get_or_insert_default();
             known.uptime += other.uptime;
             known.downtime += other.downtime;
-            known.least += other.least;
-            known.most += other.most;
+            known.certainty += other.certainty;
             known.incidents += other.incidents;
         }
         if let Some(other) = other.lost {
-            let lost = self.lost.get_or_insert_default();
-            lost.least += other.least;
-            lost.lost += other.lost;
-            lost.most += other.most;
+            *self.lost.get_or_insert_default() += other;
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::interval::HOUR;
     use super::*;
 
     #[test]
     fn a_sum_knows_what_any_store_knows_and_rounds_last() {
+        let certainty = Certainty {
+            business: 8,
+            up: 4,
+            down: 1,
+        };
         let known = Known {
             uptime: 5,
             downtime: 3,
-            least: 1,
-            most: 4,
+            certainty,
             incidents: 1,
         };
         let store = |known| BucketTotal {
@@ -170,10 +141,8 @@ mod tests {
         for _ in 0..3 {
             sum += store(Some(third)).at_rate(Some(1));
         }
-        let lost = sum.lost.unwrap();
-        assert_eq!(Lost::hundredths(lost.lost), 1);
-        assert_eq!(Lost::hundredths(i128::from(HOUR / 3)), 0);
-        assert_eq!(Lost::hundredths(i128::from(HOUR / 2)), 1);
-        assert_eq!(BucketTotal::default().at_rate(Some(1)).lost, Some(Lost::default()));
+        assert_eq!(sum.lost.unwrap().hundredths()[1], 1);
+        let closed = BucketTotal::default().at_rate(Some(1));
+        assert_eq!(closed.lost, Some(LostSales::default()));
     }
 }

@@ -169,10 +169,9 @@ impl<'a> Stretches<'a> {
         self.close(CERTAIN, last, until);
         self.close(STATUS, last, Micros::MAX);
         for total in &mut *self.totals {
-            // Up to here `uptime` is right, and `most` is what is certainly up.
             let known = total.known.get_or_insert_default();
             known.downtime = total.business - known.uptime;
-            known.most = total.business - known.most;
+            known.certainty.business = total.business;
         }
     }
 
@@ -194,8 +193,8 @@ impl<'a> Stretches<'a> {
                         self.down = Some((end, bucket));
                     }
                     (SEEN, _) => total.seen += end - since,
-                    (_, true) => known.most += end - since,
-                    (_, false) => known.least += end - since,
+                    (_, true) => known.certainty.up += end - since,
+                    (_, false) => known.certainty.down += end - since,
                 }
                 since = end;
             }

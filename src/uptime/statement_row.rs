@@ -2,7 +2,7 @@
 //!
 //! Statements are stored as these numbers and rendered from them.
 
-use super::bucket_total::{BucketTotal, Known, Lost};
+use super::bucket_total::{BucketTotal, Known};
 use super::interval::Micros;
 use super::row::hundredths;
 use super::window::{Share, Unit};
@@ -48,19 +48,19 @@ pub fn numbers(total: &BucketTotal) -> Numbers {
     // Without business time everything is zero, whatever is known.
     let known = total.known.or((total.business == 0).then(Known::default));
     let of = |get: fn(&Known) -> Micros| known.as_ref().and_then(|known| hours(get(known)));
-    let lost = |get: fn(&Lost) -> i128| total.lost.as_ref().map(|lost| Lost::hundredths(get(lost)));
+    let [lost_least, lost, lost_most] = total.lost.map_or([None; 3], |lost| lost.hundredths().map(Some));
     [
         hours(total.business),
         of(|known| known.uptime),
         of(|known| known.downtime),
         known.and_then(|known| percent(known.uptime, known.uptime + known.downtime)),
         percent(total.seen, total.business),
-        of(|known| known.least),
-        of(|known| known.most),
+        of(|known| known.certainty.least()),
+        of(|known| known.certainty.most()),
         known.map(|known| known.incidents),
-        lost(|lost| lost.least),
-        lost(|lost| lost.lost),
-        lost(|lost| lost.most),
+        lost_least,
+        lost,
+        lost_most,
     ]
 }
 

@@ -258,10 +258,11 @@ proptest! {
                 if total.known.is_some() {
                     assert_eq!(known.uptime + known.downtime, total.business);
                 }
-                assert!(known.least <= known.downtime && known.downtime <= known.most, "{known:?}");
-                assert!(known.most <= total.business && total.seen <= total.business);
+                let (least, most) = (known.certainty.least(), known.certainty.most());
+                assert!(least <= known.downtime && known.downtime <= most, "{known:?}");
+                assert!(most <= total.business && total.seen <= total.business);
                 assert_eq!(known.incidents > 0, known.downtime > 0);
-                (known.least, known.most, total.seen)
+                (least, most, total.seen)
             }).collect::<Vec<_>>()
         });
         prop_assert_eq!(&bounds[0], &bounds[1], "certainty needs no rule");
