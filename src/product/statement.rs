@@ -209,13 +209,15 @@ impl Product for Statement {
 
     fn bytes(&self, format: Format) -> usize {
         match format {
-            Format::Csv => *self.csv_bytes.get_or_init(|| self.statement_rows().csv_bytes()),
+            Format::Csv => *self
+                .csv_bytes
+                .get_or_init(|| self.statement_rows().csv_bytes(parallel::threads())),
         }
     }
 
     fn render(&self, format: Format) -> Vec<u8> {
         match format {
-            Format::Csv => self.statement_rows().csv().into_bytes(),
+            Format::Csv => self.statement_rows().csv(parallel::threads()),
         }
     }
 }

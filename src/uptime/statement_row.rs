@@ -96,6 +96,19 @@ pub fn decode(stored: &mut &[u8]) -> Option<Numbers> {
     Some(numbers)
 }
 
+/// Takes the stored form of so many rows off that of all, without looking at their numbers; fewer if it is damaged.
+pub fn rows_before<'a>(stored: &mut &'a [u8], rows: usize) -> &'a [u8] {
+    let whole = *stored;
+    let ends = whole.iter().enumerate().filter(|(_, byte)| **byte & 0x80 == 0);
+    let end = match (rows * COLUMNS).checked_sub(1) {
+        Some(last) => ends.map(|(at, _)| at + 1).nth(last).unwrap_or(whole.len()),
+        None => 0,
+    };
+    let (taken, rest) = whole.split_at(end);
+    *stored = rest;
+    taken
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::interval::HOUR;
