@@ -75,7 +75,7 @@ impl InputKind for Stores {
             label(&["group"], &["groupname", "owner", "ownername"]),
             number(
                 &[SALES],
-                &["hourlysales", "sales", "revenueperhour", "hourlyrevenue"],
+                &["hourlysales", "revenueperhour", "hourlyrevenue"],
                 Code::Rate,
             ),
             number(
