@@ -32,11 +32,29 @@ pub struct Moment {
     pub(super) interpolation: Interpolation,
 }
 
+/// The format of a command's file.
+#[derive(Debug, clap::Args)]
+pub struct FileFormat {
+    /// The format: CSV, or a workbook of Excel
+    #[arg(long, env = "STORE_MONITOR_FORMAT", value_name = "FORMAT", default_value = "csv", value_parser = format())]
+    pub(super) format: Format,
+}
+
+/// Parses the name of a format; the help lists all.
+fn format() -> impl clap::builder::TypedValueParser<Value = Format> {
+    use clap::builder::TypedValueParser;
+    let names = Format::ALL.map(Format::as_str);
+    clap::builder::PossibleValuesParser::new(names).map(|name| Format::from_name(&name).unwrap_or_default())
+}
+
 /// The options of `report`.
 #[derive(Debug, clap::Args)]
 pub struct Options {
     #[command(flatten)]
     moment: Moment,
+
+    #[command(flatten)]
+    format: FileFormat,
 
     /// Write to this file in place of stdout; it appears whole or not at all
     #[arg(long, env = "STORE_MONITOR_OUTPUT", value_name = "FILE")]
@@ -88,11 +106,11 @@ pub fn run(options: &Options) -> Result<()> {
         rule: options.moment.interpolation,
     };
     let inputs = read_inputs(&mut db, as_of)?;
-    let csv = FleetReport::new(&inputs, question, threads()).render(Format::Csv);
+    let bytes = FleetReport::new(&inputs, question, threads()).render(options.format.format)?;
     // The process ends next, and the system frees all its memory at once.
     std::mem::forget(inputs);
     let write = |out: &mut dyn std::io::Write| {
-        out.write_all(&csv)
+        out.write_all(&bytes)
             .map_err(|error| Error::failed("the report cannot be written").because(error))
     };
     match &options.output {

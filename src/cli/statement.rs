@@ -4,12 +4,11 @@ use std::path::PathBuf;
 
 use super::Database;
 use super::output::{self, note};
-use super::report::{Moment, newest_poll};
+use super::report::{FileFormat, Moment, newest_poll};
 use crate::civil;
 use crate::error::{Error, Result};
 use crate::product::Product;
 use crate::product::statement::{Parameters, Statement, before_the_oldest_poll};
-use crate::render::Format;
 use crate::render::statement::Per;
 use crate::uptime::calendar::LocalDate;
 use crate::uptime::period::{By, Period};
@@ -44,6 +43,9 @@ pub struct Options {
 
     #[command(flatten)]
     moment: Moment,
+
+    #[command(flatten)]
+    format: FileFormat,
 
     /// Write to this file in place of stdout; it appears whole or not at all
     #[arg(long, env = "STORE_MONITOR_OUTPUT", value_name = "FILE")]
@@ -96,9 +98,9 @@ pub fn run(options: &Options) -> Result<()> {
     if let Some(told) = before_the_oldest_poll(&db, &parameters.period)? {
         note!("note: {told}");
     }
-    let csv = Statement::new(&mut db, parameters, question)?.render(Format::Csv);
+    let bytes = Statement::new(&mut db, parameters, question)?.render(options.format.format)?;
     let write = |out: &mut dyn std::io::Write| {
-        out.write_all(&csv)
+        out.write_all(&bytes)
             .map_err(|error| Error::failed("the statement cannot be written").because(error))
     };
     match &options.output {

@@ -64,12 +64,13 @@ pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
         id => id,
     };
     let id = parse_id(id)?;
-    if let Some(csv) = app.site.jobs.recent(id, Format::Csv) {
-        return Ok(complete(id, csv));
+    let format = accepted(request);
+    if let Some(file) = app.site.jobs.recent(id, format)? {
+        return Ok(complete(id, format, file));
     }
     let report = find(app, id)?;
     match report.state {
-        ReportState::Complete => file(app, id),
+        ReportState::Complete => file(app, id, format),
         ReportState::Running => Ok(with_state(Response::json(200, &json!({"status": "Running"})), &report)),
         ReportState::Failed => {
             let body = json!({"status": "Failed", "error": report.error});
@@ -78,15 +79,34 @@ pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     }
 }
 
+/// The format that the client asks for by its media type: CSV, unless it names another.
+fn accepted(request: &Request<'_>) -> Format {
+    let accept = request.header("Accept").unwrap_or_default().to_ascii_lowercase();
+    let names = accept
+        .split(',')
+        .map(|one| one.split(';').next().unwrap_or_default().trim());
+    let known = |name: &str| Format::ALL.into_iter().find(|format| format.media_type() == name);
+    names.filter_map(known).next().unwrap_or(Format::Csv)
+}
+
 /// `GET /api/reports/ID.csv`: the CSV; 404 with the reason until it is complete.
 pub fn csv(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
+    download(app, request, Format::Csv)
+}
+
+/// `GET /api/reports/ID.xlsx`: the same as a workbook.
+pub fn xlsx(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
+    download(app, request, Format::Xlsx)
+}
+
+fn download(app: &mut App, request: &Request<'_>, format: Format) -> Result<Response> {
     let report = find(app, parse_id(&request.id)?)?;
     if report.state == ReportState::Complete {
-        return file(app, report.id);
+        return file(app, report.id, format);
     }
     let state = report.state.as_str();
     let detail = format!(
-        "report {} has no CSV, it is {state} (GET /api/reports/ID tells more)",
+        "report {} has no file, it is {state} (GET /api/reports/ID tells more)",
         report.id
     );
     Ok(with_state(Response::problem(404, &detail), &report))
@@ -126,19 +146,19 @@ fn find(app: &mut App, id: Uuid) -> Result<Report> {
     jobs.find(app.db()?, id)
 }
 
-/// The CSV of a complete report.
-fn file(app: &mut App, id: Uuid) -> Result<Response> {
+/// The file of a complete report.
+fn file(app: &mut App, id: Uuid, format: Format) -> Result<Response> {
     let jobs = app.site.jobs.clone();
-    let csv = jobs.file(app.db()?, id, Format::Csv)?;
-    let csv = csv.ok_or_else(|| Error::not_found(format!("report {id} was forgotten meanwhile")))?;
-    Ok(complete(id, csv))
+    let file = jobs.file(app.db()?, id, format)?;
+    let file = file.ok_or_else(|| Error::not_found(format!("report {id} was forgotten meanwhile")))?;
+    Ok(complete(id, format, file))
 }
 
-/// The CSV itself, as a download.
-fn complete(id: Uuid, csv: Arc<Vec<u8>>) -> Response {
-    let file = format!("attachment; filename=\"report-{id}.csv\"");
-    Response::new(200, Format::Csv.media_type(), csv)
-        .with("Content-Disposition", file)
+/// The file itself, as a download.
+fn complete(id: Uuid, format: Format, file: Arc<Vec<u8>>) -> Response {
+    let name = format!("attachment; filename=\"report-{id}.{}\"", format.as_str());
+    Response::new(200, format.media_type(), file)
+        .with("Content-Disposition", name)
         .with(STATE, ReportState::Complete.as_str())
 }
 
@@ -165,6 +185,7 @@ fn describe(report: &Report) -> Value {
         "took_us": took_us,
         "csv_bytes": report.csv_bytes,
         "csv": (report.state == ReportState::Complete).then(|| format!("/api/reports/{id}.csv")),
+        "xlsx": (report.state == ReportState::Complete).then(|| format!("/api/reports/{id}.xlsx")),
         "error": report.error,
     })
 }

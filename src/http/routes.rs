@@ -193,9 +193,11 @@ const QUESTION: &[&[Field]] = &[AS_OF, RULE];
 const JSON: &str = "application/json";
 const HTML: &[(&str, &str)] = &[("text/html", "")];
 const CSV: &[(&str, &str)] = &[("text/csv", "")];
+const XLSX: &[(&str, &str)] = &[("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "")];
 const OBJECT: &[(&str, &str)] = &[(JSON, "Object")];
-const PROGRESS: &[(&str, &str)] = &[(JSON, "Progress"), ("text/csv", "")];
-const PROGRESS_ABOUT: &str = "Its state as JSON while it runs or after it failed; the CSV itself once it is complete. \
+const PROGRESS: &[(&str, &str)] = &[(JSON, "Progress"), ("text/csv", ""), XLSX[0]];
+const PROGRESS_ABOUT: &str = "Its state as JSON while it runs or after it failed; the CSV itself once it is complete, or the \
+    workbook to a client that accepts its media type. \
     The header Report-Status says which.";
 const REPORT: &str = "The report's id, a UUID.";
 const STORE: &str = "The store's id.";
@@ -250,6 +252,8 @@ pub const ROUTES: &[Route] = &[
         .problems(&[400, 404]),
     get("reports", "/api/reports/{id}.csv", reports::csv, "reportCsv", "One report's CSV.").needs(Read).id(REPORT)
         .answers(200, "The CSV.", CSV).problems(&[400, 404]),
+    get("reports", "/api/reports/{id}.xlsx", reports::xlsx, "reportXlsx", "One report as a spreadsheet.").needs(Read).id(REPORT)
+        .answers(200, "The workbook.", XLSX).problems(&[400, 404]),
     get("reports", "/api/reports/{id}", reports::facts, "reportFacts", "One report's facts.").needs(Read).id(REPORT)
         .answers(200, "Kind, state, as_of, rule, times, size.", &[(JSON, "Report")]).problems(&[400, 404]),
     rows("/api/polls", intake::post, "addPolls", "Takes polls: store_id, timestamp_utc, status.").needs(Ingest),

@@ -11,7 +11,6 @@ use crate::clock::Clock;
 use crate::db::reports::{self, ReportState, Rows};
 use crate::db::writer::{self, Writer};
 use crate::error::Result;
-use crate::render::Format;
 use crate::uptime::interval::Micros;
 
 /// How a job ended.
@@ -101,7 +100,7 @@ impl Records {
         let queued = self.writer.queue(keep, then)?;
         // Rendered while the rows go to the disk.
         if let Ending::Complete(product) = &ended.ending {
-            product.render(Format::Csv);
+            product.csv();
         }
         Ok(queued)
     }

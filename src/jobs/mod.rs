@@ -308,8 +308,11 @@ impl Jobs {
     }
 
     /// The file of a recent, durable report; none if memory no longer has it.
-    pub fn recent(&self, id: Uuid, format: Format) -> Option<Arc<Vec<u8>>> {
-        self.recent.find(id).map(|recent| recent.render(format))
+    ///
+    /// # Errors
+    /// When it cannot be rendered.
+    pub fn recent(&self, id: Uuid, format: Format) -> Result<Option<Arc<Vec<u8>>>> {
+        self.recent.find(id).map(|recent| recent.render(format)).transpose()
     }
 
     /// The file of a report, from memory or from its stored rows; none unless it is complete.
@@ -317,18 +320,23 @@ impl Jobs {
     /// # Errors
     /// When the database cannot be read, or the report is damaged.
     pub fn file(&self, db: &Connection, id: Uuid, format: Format) -> Result<Option<Arc<Vec<u8>>>> {
-        if let Some(recent) = self.recent(id, format) {
+        if let Some(recent) = self.recent(id, format)? {
             return Ok(Some(recent));
         }
         if let Some(product) = self.volatile.product(id) {
-            return Ok(Some(product.render(format)));
+            return product.render(format).map(Some);
         }
         Ok(match reports::kept(db, id)? {
             None => None,
             Some(Kept::Csv(csv)) => match format {
                 Format::Csv => Some(csv.into()),
+                Format::Xlsx => {
+                    return Err(Error::not_found(format!(
+                        "report {id} was kept as CSV by an older program (GET /api/reports/{id}.csv, or make a new one)"
+                    )));
+                }
             },
-            Some(Kept::Rows(kept)) => Some(restore(id, &kept)?.render(format).into()),
+            Some(Kept::Rows(kept)) => Some(restore(id, &kept)?.render(format)?.into()),
         })
     }
 

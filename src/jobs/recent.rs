@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use uuid::Uuid;
 
+use crate::error::Result;
 use crate::product::Product;
 use crate::render::Format;
 
@@ -23,16 +24,23 @@ pub(super) struct Recent {
 impl Recent {
     pub(super) fn new(product: Arc<dyn Product>) -> Self {
         Self {
-            csv_bytes: product.bytes(Format::Csv),
+            csv_bytes: product.csv_bytes(),
             product,
             csv: OnceLock::new(),
         }
     }
 
-    pub(super) fn render(&self, format: Format) -> Arc<Vec<u8>> {
-        match format {
-            Format::Csv => Arc::clone(self.csv.get_or_init(|| self.product.render(format).into())),
-        }
+    /// Its CSV, which is kept.
+    pub(super) fn csv(&self) -> Arc<Vec<u8>> {
+        Arc::clone(self.csv.get_or_init(|| self.product.csv().into()))
+    }
+
+    /// Its file. A workbook is made for each client: few ask for one.
+    pub(super) fn render(&self, format: Format) -> Result<Arc<Vec<u8>>> {
+        Ok(match format {
+            Format::Csv => self.csv(),
+            Format::Xlsx => self.product.xlsx()?.into(),
+        })
     }
 
     /// The product itself.

@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 
+use crate::error::Result;
 use crate::render::Format;
 use crate::render::store_list::StoreList;
 use crate::uptime::report::Question;
@@ -53,9 +54,26 @@ pub trait Product: Debug + Send + Sync {
     /// Its rows in stored form.
     fn rows(&self) -> &[u8];
 
-    /// Its size in a format, in bytes.
-    fn bytes(&self, format: Format) -> usize;
+    /// The size of its CSV, in bytes.
+    fn csv_bytes(&self) -> usize;
+
+    /// Its CSV.
+    fn csv(&self) -> Vec<u8>;
+
+    /// Its workbook.
+    ///
+    /// # Errors
+    /// When a temporary file cannot be written.
+    fn xlsx(&self) -> Result<Vec<u8>>;
 
     /// The product's file.
-    fn render(&self, format: Format) -> Vec<u8>;
+    ///
+    /// # Errors
+    /// Those of [`xlsx`](Self::xlsx).
+    fn render(&self, format: Format) -> Result<Vec<u8>> {
+        match format {
+            Format::Csv => Ok(self.csv()),
+            Format::Xlsx => self.xlsx(),
+        }
+    }
 }

@@ -48,7 +48,7 @@ pub fn restore(id: Uuid, kept: &KeptRows) -> Result<Arc<dyn Product>> {
     let stores = StoreList::from_json(stores);
     let product = stores.and_then(|stores| -> Option<Arc<dyn Product>> {
         match kind {
-            Kind::Report => Some(Arc::new(FleetReport::restore(stores, rows)?)),
+            Kind::Report => Some(Arc::new(FleetReport::restore(*question, stores, rows)?)),
             Kind::Statement => Some(Arc::new(Statement::restore(parameters, *question, stores, rows)?)),
         }
     });

@@ -8,11 +8,12 @@ use super::kind::{Order, Product};
 use crate::error::Result;
 use crate::hot_window::{HotWindow, Inputs};
 use crate::parallel;
-use crate::render::Format;
-use crate::render::csv::{report, report_bytes};
+use crate::render::csv::{report, report_bytes, report_header};
+use crate::render::definitions::Definitions;
 use crate::render::store_list::StoreList;
+use crate::render::xlsx::{Book, Cell};
 use crate::uptime::report::{Question, rows};
-use crate::uptime::row::Cells;
+use crate::uptime::row::{Cells, UNKNOWN, numbers};
 
 /// The fewest rows for which a thread is worth its start.
 const THREAD_ROWS: usize = 1 << 17;
@@ -22,6 +23,7 @@ const THREAD_ROWS: usize = 1 << 17;
 pub struct FleetReport {
     stores: Arc<StoreList>,
     rows: Vec<Cells>,
+    question: Question,
 }
 
 impl FleetReport {
@@ -37,6 +39,7 @@ impl FleetReport {
         Self {
             stores: Arc::clone(stores),
             rows: rows(fleet, business, history, question, threads),
+            question,
         }
     }
 
@@ -47,11 +50,12 @@ impl FleetReport {
     }
 
     /// Restores a report from its stored rows; none if their number is not that of the stores.
-    pub(super) fn restore(stores: StoreList, rows: &[u8]) -> Option<Self> {
+    pub(super) fn restore(question: Question, stores: StoreList, rows: &[u8]) -> Option<Self> {
         let (rows, rest) = rows.as_chunks();
         (rest.is_empty() && rows.len() == stores.len()).then(|| Self {
             stores: stores.into(),
             rows: rows.to_vec(),
+            question,
         })
     }
 }
@@ -65,16 +69,25 @@ impl Product for FleetReport {
         self.rows.as_flattened()
     }
 
-    fn bytes(&self, format: Format) -> usize {
-        match format {
-            Format::Csv => report_bytes(&self.stores, &self.rows),
-        }
+    fn csv_bytes(&self) -> usize {
+        report_bytes(&self.stores, &self.rows)
     }
 
-    fn render(&self, format: Format) -> Vec<u8> {
+    fn csv(&self) -> Vec<u8> {
         let threads = parallel::threads().min(1 + self.rows.len() / THREAD_ROWS);
-        match format {
-            Format::Csv => report(&self.stores, &self.rows, threads),
+        report(&self.stores, &self.rows, threads)
+    }
+
+    fn xlsx(&self) -> Result<Vec<u8>> {
+        let header = report_header();
+        let mut book = Book::new("Report", header.trim_end().split(',').map(str::to_owned).collect(), 1)?;
+        for (id, row) in self.stores.ids().zip(&self.rows) {
+            let number = |number| match number {
+                UNKNOWN => Cell::Empty,
+                number => Cell::Hundredths(number.into()),
+            };
+            book.add([Cell::Text(id)].into_iter().chain(numbers(row).map(number)))?;
         }
+        book.finish(&Definitions::of_report(self.question))
     }
 }

@@ -14,7 +14,7 @@ use crate::db::fleet::{self, Label};
 use crate::db::polls::{self, ReadLimits};
 use crate::error::{Error, Result, nearest};
 use crate::parallel;
-use crate::render::Format;
+use crate::render::definitions::Definitions;
 use crate::render::statement::{Per, StatementRows};
 use crate::render::store_list::StoreList;
 use crate::uptime::bucket_total::BucketTotal;
@@ -207,18 +207,20 @@ impl Product for Statement {
         &self.rows
     }
 
-    fn bytes(&self, format: Format) -> usize {
-        match format {
-            Format::Csv => *self
-                .csv_bytes
-                .get_or_init(|| self.statement_rows().csv_bytes(parallel::threads())),
-        }
+    fn csv_bytes(&self) -> usize {
+        *self
+            .csv_bytes
+            .get_or_init(|| self.statement_rows().csv_bytes(parallel::threads()))
     }
 
-    fn render(&self, format: Format) -> Vec<u8> {
-        match format {
-            Format::Csv => self.statement_rows().csv(parallel::threads()),
-        }
+    fn csv(&self) -> Vec<u8> {
+        self.statement_rows().csv(parallel::threads())
+    }
+
+    fn xlsx(&self) -> Result<Vec<u8>> {
+        let Parameters { period, per, .. } = &self.parameters;
+        self.statement_rows()
+            .xlsx(&Definitions::of_statement(self.question, period, per.column()))
     }
 }
 

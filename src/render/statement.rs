@@ -1,8 +1,11 @@
-//! The statement as CSV: a line for each store, owner or the fleet, and bucket.
+//! The statement as CSV and as a workbook: a line for each store, owner or the fleet, and bucket.
 
 use std::ops::Range;
 
+use super::definitions::Definitions;
 use super::store_list::StoreList;
+use super::xlsx::{Book, Cell};
+use crate::error::Result;
 use crate::parallel;
 use crate::uptime::period::Period;
 use crate::uptime::statement_row::{COLUMN_NAMES, Measure, Numbers, decode, rows_before};
@@ -142,6 +145,41 @@ impl StatementRows<'_> {
         csv.extend_from_slice(header.as_bytes());
         parts.iter().for_each(|part| csv.extend_from_slice(part));
         csv
+    }
+}
+
+impl StatementRows<'_> {
+    /// The workbook.
+    ///
+    /// # Errors
+    /// When a temporary file cannot be written.
+    pub fn xlsx(&self, definitions: &Definitions) -> Result<Vec<u8>> {
+        let buckets = self.period.buckets();
+        let names: Vec<String> = buckets.iter().map(|bucket| self.period.name_of(bucket)).collect();
+        let labels: Vec<&str> = self.labels.ids().collect();
+        let header = Self::header(self.per);
+        let columns: Vec<String> = header.trim_end().split(',').map(str::to_owned).collect();
+        let texts = columns.len() - COLUMN_NAMES.len();
+        let mut book = Book::new("Statement", columns, texts)?;
+        let mut outcome = Ok(());
+        self.each(|label, bucket, numbers| {
+            if outcome.is_err() {
+                return;
+            }
+            let label = self.per.column().map(|_| Cell::Text(labels[label]));
+            let texts = label.into_iter().chain([Cell::Text(&names[bucket])]);
+            let numbers = numbers
+                .iter()
+                .zip(COLUMN_NAMES)
+                .map(|(&number, (_, measure))| match number {
+                    None => Cell::Empty,
+                    Some(number) if measure == Measure::Count => Cell::Count(number),
+                    Some(number) => Cell::Hundredths(number),
+                });
+            outcome = book.add(texts.chain(numbers));
+        });
+        outcome?;
+        book.finish(definitions)
     }
 }
 

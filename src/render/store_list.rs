@@ -44,6 +44,11 @@ impl StoreList {
         self.len() == 0
     }
 
+    /// The ids, in order.
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        self.ids.from(0)
+    }
+
     /// The ids as CSV fields, quoted where necessary.
     pub fn csv_fields(&self) -> &Texts {
         let quoted = self.fields.get_or_init(|| {

@@ -18,7 +18,7 @@ use crate::parallel;
 const PART_STORES: usize = 8 * BLOCK_STORES;
 
 /// The instant and the rule of a report.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Question {
     /// The instant at which the windows end, in microseconds since 1970 UTC.
     pub as_of: Micros,

@@ -13,8 +13,8 @@ use store_monitor::db::polls;
 use store_monitor::hot_window::{Inputs, read_inputs};
 use store_monitor::product::Product;
 use store_monitor::product::report::FleetReport;
+use store_monitor::render::csv;
 use store_monitor::render::store_list::StoreList;
-use store_monitor::render::{Format, csv};
 use store_monitor::uptime::fleet::{BusinessTime, Store};
 use store_monitor::uptime::interval::HOUR;
 use store_monitor::uptime::report::Question;
@@ -73,7 +73,7 @@ pub(crate) fn floor(database: &Path, runs: usize) -> Result<Floor> {
 }
 
 fn render(inputs: &Inputs, question: Question) -> Vec<u8> {
-    FleetReport::new(inputs, question, THREADS).render(Format::Csv)
+    FleetReport::new(inputs, question, THREADS).csv()
 }
 
 fn time(run: impl FnOnce()) -> Duration {

@@ -17,8 +17,8 @@ use store_monitor::ingest::machine_time::MachineTime;
 use store_monitor::ingest::source::Source;
 use store_monitor::product::Product;
 use store_monitor::product::report::FleetReport;
+use store_monitor::render::csv;
 use store_monitor::render::store_list::StoreList;
-use store_monitor::render::{Format, csv};
 use store_monitor::uptime::interval::{DAY, HOUR, MINUTE, Micros};
 use store_monitor::uptime::poll::Poll;
 use store_monitor::uptime::report::{Question, ReportRow};
@@ -224,8 +224,7 @@ impl History {
         let hot = FleetReport::new(&hot, question, 2);
         let cold = read_inputs(&mut self.reader, as_of).expect("inputs");
         let cold = FleetReport::new(&cold, question, 1);
-        let text =
-            |report: FleetReport| String::from_utf8(report.render(Format::Csv)).expect("text");
+        let text = |report: FleetReport| String::from_utf8(report.csv()).expect("text");
         let (hot, cold, plain) = (text(hot), text(cold), plain(&self.db, question));
         assert_eq!(cold, plain, "afresh, {question:?} after {:#?}", self.log);
         assert_eq!(hot, cold, "from memory, {question:?} after {:#?}", self.log);

@@ -48,4 +48,5 @@ mod store_status;
 mod stress;
 mod tidy;
 mod webdriver;
+mod workbooks;
 mod wrong_clock;

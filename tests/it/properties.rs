@@ -25,8 +25,8 @@ use store_monitor::ingest::machine_time::MachineTime;
 use store_monitor::ingest::source::Source;
 use store_monitor::product::report::FleetReport;
 use store_monitor::product::{self, Product};
+use store_monitor::render::csv;
 use store_monitor::render::store_list::StoreList;
-use store_monitor::render::{Format, csv};
 use store_monitor::uptime::business_hours::{Pattern, ZoneTable};
 use store_monitor::uptime::calendar::WeeklyRow;
 use store_monitor::uptime::certainty::Certainty;
@@ -592,8 +592,8 @@ fn fast_csv(
     let business = Arc::new(BusinessTime::new(fleet, BusinessTime::span_for(as_of)));
     let inputs = Inputs::new(Arc::new(fleet.clone()), business, Arc::new(history.clone()));
     let report = FleetReport::new(&inputs, Question { as_of, rule }, threads);
-    let csv = report.render(Format::Csv);
-    assert_eq!(csv.len(), report.bytes(Format::Csv));
+    let csv = report.csv();
+    assert_eq!(csv.len(), report.csv_bytes());
     // As one that was kept is rendered.
     let kept = KeptRows {
         kind: "report".to_owned(),
@@ -603,7 +603,7 @@ fn fast_csv(
         rows: report.rows().to_vec(),
     };
     let kept = product::restore(Uuid::nil(), &kept).expect("its own rows");
-    assert!(kept.render(Format::Csv) == csv);
+    assert!(kept.csv() == csv);
     // Every second store, by the same business time and flips.
     let mut number = 0;
     let some = inputs.only(|_| {
@@ -769,7 +769,7 @@ proptest! {
             let rule = Interpolation::ALL[usize::from(previous)];
             let inputs = Inputs::new(Arc::clone(&fleet), Arc::clone(business), Arc::new(history.clone()));
             let report = FleetReport::new(&inputs, Question { as_of, rule }, 2);
-            let csv = report.render(Format::Csv);
+            let csv = report.csv();
             prop_assert_eq!(String::from_utf8(csv).expect("text"), plain_csv(&stores, rule));
         }
     }

@@ -57,7 +57,7 @@ const NEVER: [(&str, &[&str]); 11] = [
         "product",
         &["fleet_view", "ingest", "export", "generate", "clock"],
     ),
-    ("render", &["civil", "clock", "error"]),
+    ("render", &["clock"]),
     ("fleet_view", &["ingest", "export", "generate", "clock"]),
     ("hot_window", &["ingest", "export", "generate", "clock"]),
     ("ingest", &["clock"]),
@@ -72,7 +72,7 @@ const NEVER: [(&str, &[&str]); 11] = [
 const CURRENCY: &str = "uptime::interval";
 
 /// Crates, and the only rooms that may name them.
-const CRATES: [(&str, &[&str]); 18] = [
+const CRATES: [(&str, &[&str]); 19] = [
     ("tiny_http", &["http"]),
     ("mio", &["http"]),
     ("socket2", &["http"]),
@@ -89,6 +89,7 @@ const CRATES: [(&str, &[&str]); 18] = [
     ("calamine", &["ingest"]),
     ("quick_xml", &["ingest"]),
     ("zip", &["ingest"]),
+    ("rust_xlsxwriter", &["render"]),
     ("xxhash_rust", &["db"]),
     (
         "rusqlite",
