@@ -31,7 +31,9 @@ pub fn order(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     };
     let rule = query::rule(request)?;
     let view = db::read(app.db()?)?;
-    check_names(&fleet::load(&view)?, &fleet::labels(&view)?, &parameters)?;
+    if parameters.store.is_some() || parameters.group.is_some() {
+        check_names(&fleet::load(&view)?, &fleet::labels(&view)?, &parameters)?;
+    }
     let early = before_the_oldest_poll(&view, &parameters.period)?;
     drop(view);
     let note = doubt.map(|doubt| as_of_the_newest_poll(&doubt)).or(early);
