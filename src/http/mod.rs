@@ -34,6 +34,8 @@ pub mod response_filters;
 pub mod route;
 pub mod routes;
 pub mod server;
+pub mod statement_query;
+pub mod statement_rows;
 pub mod statements;
 pub mod store_query;
 pub mod stores;

@@ -10,6 +10,7 @@ use super::request::Request;
 use crate::civil;
 use crate::db::fleet::{self, Label};
 use crate::db::polls;
+use crate::db::special_hours::{self, Dates};
 use crate::error::{Error, Result};
 use crate::fleet_view::heat::{self, Heat};
 use crate::fleet_view::{FleetView, outages};
@@ -154,6 +155,8 @@ pub struct StoreView {
     pub pattern: Pattern,
     /// Its name and owner; both empty if no input has them.
     pub label: Label,
+    /// Its special days with their reasons.
+    pub special_days: Dates,
     /// Its zone as written; none if no input has one.
     pub zone_written: Option<String>,
     /// Whether its numbers are of now.
@@ -194,12 +197,14 @@ pub fn store(app: &mut App, request: &Request<'_>) -> Result<StoreView> {
     };
     let store = stores[place].clone();
     let (label, zone_written) = fleet::written(db, store.key)?;
+    let special_days = special_hours::of(db, store.key)?;
     let pattern = inputs.fleet.patterns()[store.pattern].clone();
     Ok(StoreView {
         freshness,
         standing: status(&inputs, &store, question),
         outages: outages(&inputs, question.as_of),
         label: label.unwrap_or_default(),
+        special_days,
         store,
         pattern,
         zone_written,

@@ -10,7 +10,7 @@ use super::route::Scope::{Admin, Ingest, Read, Report};
 use super::route::{Body, Captured, Field, Handler, Route};
 use super::{
     assets, badge, fleet, guard, health, hours, incidents, intake, metrics, openapi, outages, pages, reports,
-    response_filters, statements, stores,
+    response_filters, statement_query, statements, stores,
 };
 use crate::error::Result;
 
@@ -104,6 +104,39 @@ const BAD_ROWS: &[Field] = &[
         "The local date from which business hours hold whose rows do not say it. Default: from the beginning.",
     ),
 ];
+const SHOWN: &[Field] = &[
+    field(
+        "period",
+        TEXT,
+        "A month such as 2026-10, or an ISO week such as 2026-W44. Default: the month of as_of.",
+    ),
+    field("from", DATE, "The first local date, in place of a period."),
+    field("to", DATE, "The last local date."),
+    field(
+        "choice",
+        r#"{"type": "string", "enum": ["period", "dates"]}"#,
+        "Which of both holds if there are both. Default: the dates.",
+    ),
+];
+const STATEMENT_PART: &[Field] = &[
+    field(
+        "by",
+        r#"{"type": "string", "enum": ["total", "day", "week", "month"]}"#,
+        "How the period is cut. Default: by day for one store, else not at all.",
+    ),
+    field(
+        "per",
+        r#"{"type": "string", "enum": ["store", "group", "fleet"], "default": "store"}"#,
+        "Whose rows there are.",
+    ),
+    field("store", TEXT, "Only this store."),
+    field("group", TEXT, "Only this owner's stores."),
+];
+const MADE_STATEMENT: &[Field] = &[field(
+    "report",
+    TEXT,
+    "The id of a statement that was made: the page shows it.",
+)];
 const REPORT_ID: &[Field] = &[Field {
     required: true,
     ..field("report_id", TEXT, "The report's id.")
@@ -240,6 +273,10 @@ pub const ROUTES: &[Route] = &[
         .needs(Report).takes(&[PERIOD, AS_OF, RULE]).body(Body::Fields("StatementOrder"))
         .answers(202, "It is in the database and in the queue; it is fetched like a report.", &[(JSON, "Triggered")])
         .problems(&[400, 404, 503, 507]),
+    get("reports", "/api/statements.csv", statement_query::csv, "statementCsv", "A short statement at once, as CSV.").needs(Read)
+        .takes(&[SHOWN, STATEMENT_PART, AS_OF, RULE]).answers(200, "The statement.", CSV).problems(&[400, 404]),
+    get("reports", "/api/statements.xlsx", statement_query::xlsx, "statementXlsx", "The same as a spreadsheet.").needs(Read)
+        .takes(&[SHOWN, STATEMENT_PART, AS_OF, RULE]).answers(200, "The statement.", XLSX).problems(&[400, 404]),
     get("reports", "/get_report", reports::get, "getReport", "A report, or how far it is.").needs(Read)
         .takes(&[REPORT_ID]).answers(200, PROGRESS_ABOUT, PROGRESS).problems(&[400, 404]),
     get("reports", "/get_report/{id}", reports::get, "getReportByPath", "A report, or how far it is.").needs(Read)
@@ -316,6 +353,10 @@ pub const ROUTES: &[Route] = &[
     Route::new("POST", "pages", "/stores/{id}/polls-removal", pages::take_back::post, "takePollsBack", "The form that takes a store's polls of a span back.")
         .needs(Admin).id(STORE).body(Body::Form("TakeBackForm")).answers(200, "Taken back; how many.", HTML)
         .problems(&[403, 404, 503, 507]).pages(&[(400, "Not confirmed, or not a span: it asks again.")]),
+    page("/statements", pages::statements::get, "statementsPage", "The statement of a month, a week or any dates.").needs(Read)
+        .takes(&[SHOWN, STATEMENT_PART, MADE_STATEMENT, OFFSET, AS_OF, RULE]).problems(&[400, 404]),
+    Route::new("POST", "pages", "/statements", pages::statements::post, "statementsForm", "The form of /statements: makes a long statement.")
+        .needs(Report).body(Body::Form("StatementForm")).answers(303, "Made; to its page.", &[]).problems(&[400, 403, 503, 507]),
     page("/reports", pages::reports::get, "reportsPage", "Reports: a button and the history.").needs(Read)
         .takes(&[MADE]),
     Route::new("POST", "pages", "/reports", pages::reports::post, "reportsForm", "The form of /reports.").needs(Report)

@@ -237,6 +237,18 @@ fn describe(shown: &StoreView) -> Value {
     };
     let versions = shown.pattern.calendar.versions.iter();
     let hours = versions.flat_map(|version| version.rows.iter().map(|row| hours(row, version.valid_from)));
+    let special = shown.special_days.iter().flat_map(|(date, rows)| {
+        rows.iter().map(|row| {
+            let times = row.times_us_local.map(|times| times.map(civil::format_local_time));
+            let [start, end] = times.map_or([None, None], |times| times.map(Some));
+            json!({
+                "date": civil::format_day(*date),
+                "start_time_local": start,
+                "end_time_local": end,
+                "reason": row.reason,
+            })
+        })
+    });
     let local = civil::format_rfc3339(standing.zone.wall(standing.question.as_of));
     let id = json::encoded(&shown.store.id);
     json!({
@@ -253,6 +265,7 @@ fn describe(shown: &StoreView) -> Value {
         "offline_since": json::instant(standing.offline_since()),
         "last_poll": json::last_poll(standing),
         "business_hours": hours.collect::<Vec<_>>(),
+        "special_hours": special.collect::<Vec<_>>(),
         "inputs": {
             "sha256": checksum(shown),
             "url": format!("/api/stores/{id}/inputs"),

@@ -54,7 +54,7 @@ fn form_urlencoded(text: &str) -> String {
 }
 
 /// Every page there is.
-fn pages() -> [(&'static str, String); 9] {
+fn pages() -> [(&'static str, String); 11] {
     [
         ("fleet", "/".to_owned()),
         ("owner", "/?group=Rivera+Hospitality".to_owned()),
@@ -67,6 +67,11 @@ fn pages() -> [(&'static str, String); 9] {
         ("hostile", hostile_path()),
         ("incidents", "/incidents".to_owned()),
         ("reports", "/reports".to_owned()),
+        ("statements", "/statements".to_owned()),
+        (
+            "statement",
+            "/statements?period=2026-11&store=seattle-pike-place".to_owned(),
+        ),
         ("load", "/load".to_owned()),
     ]
 }

@@ -196,9 +196,15 @@ fn named(polls: &[Poll], wall: &Wall<'_>) -> String {
     }
 }
 
-/// The day as a timeline bar with its date and its hours online, and `more` below them; if `reachable`, each piece can
-/// be focused.
-pub fn day_bar(day: &Day, standing: &StoreStatus, locale: Locale, reachable: bool, more: &Markup) -> Markup {
+/// The day as a timeline bar with its date and its hours online, and more below each; if `reachable`, each piece can be
+/// focused.
+pub fn day_bar(
+    day: &Day,
+    standing: &StoreStatus,
+    locale: Locale,
+    reachable: bool,
+    [below_date, below_hours]: [&Markup; 2],
+) -> Markup {
     let length = day.stretch.length();
     let midnight = day.date * DAY;
     html! {
@@ -206,6 +212,7 @@ pub fn day_bar(day: &Day, standing: &StoreStatus, locale: Locale, reachable: boo
             p.date {
                 (phrases::date(day.date))
                 @if length != DAY { span.changed { (phrases::length(length)) ", clocks went " (if length > DAY { "back" } else { "forward" }) } }
+                (below_date)
             }
             @if length != DAY {
                 @let at = |hour: Micros| standing.zone.instant(midnight + hour * HOUR);
@@ -213,7 +220,7 @@ pub fn day_bar(day: &Day, standing: &StoreStatus, locale: Locale, reachable: boo
             }
             @let as_of = standing.question.as_of;
             (timeline_bar::bar(day.stretch, as_of, &day.pieces, &standing.polls, &day.summary, reachable))
-            p.number { @match day.online { Some(online) => { (locale.hours(online)) } None => { "unknown" } } (more) }
+            p.number { @match day.online { Some(online) => { (locale.hours(online)) } None => { "unknown" } } (below_hours) }
         }
     }
 }

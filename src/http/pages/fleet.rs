@@ -1,10 +1,12 @@
 //! `/`: the fleet on one screen: which stores need attention now, and is it getting better?
 
+use std::collections::BTreeMap;
+
 use maud::{Markup, html};
 
 use super::layout::{Frame, Section, hatches};
 use super::phrases::{self, Wall};
-use super::{age, area, attention, bounds, controls, heat, load};
+use super::{age, area, attention, bounds, controls, heat, load, statements};
 use crate::civil;
 use crate::error::Result;
 use crate::fleet_view::heat::Heat;
@@ -16,9 +18,10 @@ use crate::http::query;
 use crate::http::request::Request;
 use crate::http::response::Response;
 use crate::uptime::business_hours::ZoneTable;
+use crate::uptime::calendar::LocalDate;
 use crate::uptime::fleet_event::FleetEvent;
 use crate::uptime::freshness::Freshness;
-use crate::uptime::interval::Micros;
+use crate::uptime::interval::{DAY, Micros};
 use crate::uptime::overview::Overview;
 use crate::uptime::store_state::StoreState;
 use crate::uptime::store_summary::{StoreSummary, VOUCHED_FROM};
@@ -43,7 +46,8 @@ pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let own = group.map(|group| view.overview_of(group));
     let overview = own.as_ref().unwrap_or(&view.overview);
     let heat = query::heat(app, &view, group, overview)?;
-    let body = body(&frame, &freshness, &view, &part, overview, &heat, group);
+    let statement = statements::link(app, &frame, question, None)?;
+    let body = body(&frame, &freshness, &view, &part, overview, &heat, group, &statement);
     let title = group.unwrap_or("Fleet");
     Ok(Response::page(200, frame.page(title, None, &body)))
 }
@@ -56,6 +60,7 @@ fn body(
     overview: &Overview,
     heat: &Heat,
     group: Option<&str>,
+    statement: &Markup,
 ) -> Markup {
     let as_of = view.question.as_of;
     let week = Window::Week.before(as_of);
@@ -76,7 +81,8 @@ fn body(
                 p.lead {
                     (locale.count(open)) " of " (locale.stores(part.places.len()))
                     @if open == 1 { " is" } @else { " are" }
-                    " in business hours " (age::when(freshness, frame.zone(), locale)) ", " (phrases::city(frame.zone())) " time."
+                    " in business hours " (age::when(freshness, frame.zone(), locale)) ", " (phrases::city(frame.zone())) " time. "
+                    (statement)
                 }
             }
             (controls::choices(frame, "/", Some(&view.owner_names()), frame.zone()))
@@ -102,6 +108,7 @@ fn body(
                         @if heat.weeks == 1 { "7 days" } @else { (heat.weeks) " weeks" }
                     }
                     (heat::map(locale, &heat.cells))
+                    (special_days(frame, view, part))
                 }
                 (not_sure(frame, view, part))
             }
@@ -124,6 +131,41 @@ fn fleet_event(frame: &Frame, event: &FleetEvent, wall: &Wall<'_>) -> Markup {
             (locale.share(Some(event.share))) " of open stores offline at once (" (locale.count(event.offline)) " of "
             (locale.count(event.open)) "); probably not the stores. "
             a href=(frame.link(&stores)) { "Show them" }
+        }
+    }
+}
+
+/// How many days with special hours are named below the heat map.
+const SPECIAL_DAYS_NAMED_MAX: usize = 4;
+
+/// The days of the week on which stores had special hours: closed then is closed, and no downtime.
+fn special_days(frame: &Frame, view: &FleetView, part: &FleetPart) -> Markup {
+    let week = Window::Week.before(view.question.as_of);
+    let zone = ZoneTable::new(frame.zone(), week);
+    let days = [week.start, week.end].map(|at| zone.wall(at).div_euclid(DAY));
+    let patterns = view.inputs.fleet.patterns();
+    let mut stores = vec![0_usize; patterns.len()];
+    for &place in &part.places {
+        stores[view.store(place).pattern] += 1;
+    }
+    let mut counts: BTreeMap<LocalDate, usize> = BTreeMap::new();
+    for (pattern, stores) in patterns.iter().zip(stores) {
+        for special in &pattern.calendar.special_days {
+            if stores > 0 && (days[0]..=days[1]).contains(&special.date) {
+                *counts.entry(special.date).or_default() += stores;
+            }
+        }
+    }
+    html! {
+        @if !counts.is_empty() {
+            p.note {
+                "Special hours: "
+                @for (number, (&date, &stores)) in counts.iter().take(SPECIAL_DAYS_NAMED_MAX).enumerate() {
+                    @if number > 0 { "; " }
+                    (phrases::date(date)) ", " (frame.locale().stores(stores))
+                }
+                ". A closed holiday is closed time, not downtime."
+            }
         }
     }
 }

@@ -27,6 +27,8 @@ pub enum Section {
     Stores,
     /// The incidents of the fleet.
     Incidents,
+    /// Statements.
+    Statements,
     /// Reports.
     Reports,
     /// Loading data.
@@ -192,6 +194,7 @@ impl Frame {
                             (link(Section::Fleet, "/", "Fleet"))
                             (link(Section::Stores, "/stores", "Stores"))
                             (link(Section::Incidents, "/incidents", "Incidents"))
+                            (link(Section::Statements, "/statements", "Statements"))
                             (link(Section::Reports, "/reports", "Reports"))
                             @if !self.read_only { (link(Section::Load, "/load", "Load data")) }
                         }

@@ -3,8 +3,8 @@
 //! In reading order: [`phrases`] (numbers, lengths and times for people), [`age`] (now, or as of when), [`layout`]
 //! (the frame of every page), [`controls`] (what several pages let people choose), [`timeline_bar`], [`day`], [`area`]
 //! and [`heat`] (one drawing each), [`level`] (good or bad), [`attention`] (who needs it first), then the pages:
-//! [`fleet`], [`stores`], [`incidents`], [`store`] with [`removal`], [`reports`], [`load`] with [`made_up`], [`docs`]
-//! and [`problem`].
+//! [`fleet`], [`stores`], [`incidents`], [`store`] with [`removal`], [`statements`], [`reports`], [`load`] with
+//! [`made_up`], [`docs`] and [`problem`].
 //!
 //! Pages read values; the core computes them.
 
@@ -17,6 +17,7 @@ pub mod day;
 pub mod docs;
 pub mod fleet;
 pub mod heat;
+mod hours;
 pub mod incidents;
 pub mod layout;
 pub mod level;
@@ -28,6 +29,8 @@ pub mod phrases;
 pub mod problem;
 pub mod removal;
 pub mod reports;
+mod statement_table;
+pub mod statements;
 pub mod store;
 pub mod stores;
 pub mod take_back;

@@ -19,6 +19,21 @@ const MONTHS: [&str; 12] = [
     "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
 ];
 
+const MONTH_NAMES: [&str; 12] = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+];
+
 /// The wall clock of a place, written as a locale writes it.
 #[derive(Clone, Copy)]
 pub struct Wall<'a> {
@@ -128,6 +143,18 @@ pub fn date(days: i64) -> String {
 pub fn day_of_month(days: i64) -> String {
     let (_, month, day) = civil_date(days);
     format!("{day} {month}")
+}
+
+/// `October`, of a date counted from 1970-01-01.
+pub fn month(days: i64) -> &'static str {
+    let (_, short, _) = civil_date(days);
+    let index = MONTHS.iter().position(|month| *month == short);
+    MONTH_NAMES[index.unwrap_or_default()]
+}
+
+/// `October 2026`, of a date counted from 1970-01-01.
+pub fn month_and_year(days: i64) -> String {
+    format!("{} {}", month(days), civil_date(days).0)
 }
 
 /// `Sat 7`, for a narrow place.
@@ -350,6 +377,7 @@ mod tests {
         assert_eq!(date(20_758), "Sun 1 Nov");
         assert_eq!(date_with_year(20_758), "Sun 1 Nov 2026");
         assert_eq!(day(0), "Thu 1");
+        assert_eq!(month_and_year(20_758), "November 2026");
     }
 
     fn locale(name: &str) -> Locale {

@@ -12,8 +12,10 @@ use crate::http::page_query::PageQuery;
 use crate::http::query;
 use crate::http::request::Request;
 use crate::http::response::Response;
+use crate::http::statement_query::Asked;
 use crate::jobs::{JobRequest, Report, ReportState};
 use crate::uptime::interval::{MINUTE, Micros, SECOND};
+use crate::uptime::period::By;
 use crate::uptime::timeline::Interpolation;
 
 /// How many reports the page lists.
@@ -55,7 +57,10 @@ fn show(app: &mut App, request: &Request<'_>, status: u16, complaint: Option<&st
         div.head {
             div {
                 h1 { "Reports" }
-                p.lead { "Uptime and downtime of every store, for the last hour, day and week, as CSV." }
+                p.lead {
+                    "Uptime and downtime of every store, for the last hour, day and week. For a month or any dates, see "
+                    a href=(frame.link("/statements")) { "Statements" } "."
+                }
             }
             @if !frame.is_read_only() { (button(&frame)) }
         }
@@ -122,7 +127,7 @@ fn row(frame: &Frame, report: &Report, is_new: bool) -> Markup {
         tr.new[is_new] data-report=(report.id) {
             th scope="row" { (at.stamp(made)) @if is_new { " " span.new { "new" } } }
             td {
-                "all stores as of " (of.full(as_of))
+                (what(report)) " as of " (of.full(as_of))
                 span.why { "gaps filled with the " (controls::rule_words(report.question.rule)) }
             }
             td {
@@ -143,11 +148,34 @@ fn row(frame: &Frame, report: &Report, is_new: bool) -> Markup {
             td {
                 @if report.state == ReportState::Complete {
                     a href={"/api/reports/" (report.id) ".csv"} download={"report-" (report.id) ".csv"} {
-                        "Download" span.aside { " the report of " (of.full(as_of)) }
+                        "CSV" span.aside { " of the report of " (of.full(as_of)) }
+                    }
+                    " "
+                    a href={"/api/reports/" (report.id) ".xlsx"} download={"report-" (report.id) ".xlsx"} {
+                        "Spreadsheet" span.aside { " of the report of " (of.full(as_of)) }
                     }
                 }
             }
         }
+    }
+}
+
+/// What a report is of: all stores, or a statement's period, with a link to its page.
+fn what(report: &Report) -> Markup {
+    let asked = match report.kind.as_str() {
+        "statement" => Asked::of_job(&report.parameters).ok(),
+        _ => None,
+    };
+    let Some(Asked { parameters, .. }) = asked else {
+        return html! { "all stores" };
+    };
+    let dates = [parameters.period.from, parameters.period.to].map(phrases::date_with_year);
+    let whose = parameters.store.or(parameters.group);
+    html! {
+        a href={"/statements?report=" (report.id)} { "statement" } " of " (dates[0]) " – " (dates[1])
+        @match parameters.period.by { By::Total => {} by => { ", by " (by.as_str()) } }
+        @match whose { Some(whose) => { ", " (whose) } None => { ", all stores" } }
+        ","
     }
 }
 

@@ -6,9 +6,9 @@ use maud::{Markup, html};
 
 use super::day::{Day, day_bar};
 use super::layout::{Frame, Section, hatches};
-use super::phrases::{self, WEEKDAYS, Wall};
+use super::phrases::{self, Wall};
 use super::timeline_bar;
-use super::{age, bounds, controls, removal, take_back};
+use super::{age, bounds, controls, hours, removal, statements, take_back};
 use crate::civil;
 use crate::error::Result;
 use crate::http::app::App;
@@ -19,8 +19,6 @@ use crate::http::query::{self, StoreView};
 use crate::http::request::Request;
 use crate::http::response::Response;
 use crate::http::stores::checksum;
-use crate::uptime::business_hours::Pattern;
-use crate::uptime::calendar::LocalDate;
 use crate::uptime::day_total::day_totals;
 use crate::uptime::evidence::Evidence;
 use crate::uptime::incident::Incident;
@@ -54,11 +52,12 @@ pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
         return Ok(Response::see_other(link));
     }
     let frame = Frame::new(app, request, Section::Stores)?;
-    let body = body(&frame, &shown);
+    let statement = statements::link(app, &frame, shown.standing.question, Some(&shown.store.id))?;
+    let body = body(&frame, &shown, &statement);
     Ok(Response::page(200, frame.page(shown.name(), None, &body)))
 }
 
-fn body(frame: &Frame, shown: &StoreView) -> Markup {
+fn body(frame: &Frame, shown: &StoreView, statement: &Markup) -> Markup {
     let (locale, standing) = (frame.locale(), &shown.standing);
     let wall = Wall::new(&standing.zone, locale);
     let path = format!("/stores/{}", encoded(&shown.store.id));
@@ -72,7 +71,8 @@ fn body(frame: &Frame, shown: &StoreView) -> Markup {
             div {
                 h1 { (shown.name()) }
                 (headline(locale, standing))
-                p.lead { (facts(frame, shown, &wall)) }
+                p.lead { (facts(frame, shown, &wall)) " " (statement) }
+                (hours::special_days(shown, locale))
             }
             p.state-now { (phrases::state(standing.state, "")) (since(standing, &wall)) }
             (controls::choices(frame, &path, None, shown.pattern.zone))
@@ -87,7 +87,8 @@ fn body(frame: &Frame, shown: &StoreView) -> Markup {
                 div.axis { span {} (timeline_bar::hours(locale)) span.number { "online" } }
                 @for (day, total_of) in days.iter().zip(day_totals(standing)) {
                     @let lost = LostSales::known(rate, total_of.total.known(), total_of.certainty);
-                    (day_bar(day, standing, locale, total <= PIECES_REACHED_MAX, &lost_on(frame, lost)))
+                    @let mark = hours::mark(shown, day.date, locale);
+                    (day_bar(day, standing, locale, total <= PIECES_REACHED_MAX, [&mark, &lost_on(frame, lost)]))
                 }
                 (controls::told())
             }
@@ -146,7 +147,8 @@ fn facts(frame: &Frame, shown: &StoreView, wall: &Wall<'_>) -> Markup {
         (phrases::city(shown.pattern.zone)) " time"
         @if shown.zone_written.is_none() { " (no time zone was given)" }
         ", " (wall.time(as_of)) " on " (wall.date(as_of)) " · "
-        (opening(&shown.pattern, today, frame.locale())) " · id " span.id { (shown.store.id) }
+        (hours::on(&shown.pattern, today, frame.locale())) (hours::changes(&shown.pattern, today, frame.locale()))
+        " · id " span.id { (shown.store.id) }
     }
 }
 
@@ -164,47 +166,6 @@ fn since(standing: &StoreStatus, wall: &Wall<'_>) -> Markup {
                 None => { ": no check in open hours for 8 days" }
             }
         }
-    }
-}
-
-/// The week that holds on `date` in short form: `Mon–Fri 11:00–23:00, Sat closed`.
-fn opening(pattern: &Pattern, date: LocalDate, locale: Locale) -> String {
-    let Some(version) = pattern.calendar.version_on(date) else {
-        return "always open".to_owned();
-    };
-    let of_day = |day: usize| {
-        let rows = version.rows.iter().filter(|row| usize::from(row.weekday) == day);
-        let told: Vec<String> = rows
-            .filter_map(|row| {
-                // Some sources write a midnight as the second before it.
-                Some(match row.times_us_local? {
-                    [0, end] if end == 0 || end > DAY - 60_000_001 => "24 hours".to_owned(),
-                    [start, end] => locale.span(start, end),
-                })
-            })
-            .collect();
-        if told.is_empty() {
-            "closed".to_owned()
-        } else {
-            told.join(" and ")
-        }
-    };
-    let days: Vec<(usize, String)> = (0..7).map(|day| (day, of_day(day))).collect();
-    let runs = days.chunk_by(|(_, a), (_, b)| a == b);
-    let told: Vec<String> = runs
-        .map(|run| {
-            let (first, last) = (run[0].0, run[run.len() - 1].0);
-            let hours = &run[0].1;
-            match run.len() {
-                7 => format!("{hours} every day"),
-                1 => format!("{} {hours}", WEEKDAYS[first]),
-                _ => format!("{}–{} {hours}", WEEKDAYS[first], WEEKDAYS[last]),
-            }
-        })
-        .collect();
-    match told.as_slice() {
-        [all] if all == "24 hours every day" => "always open".to_owned(),
-        told => told.join(", "),
     }
 }
 
