@@ -5,12 +5,14 @@
 
 pub mod heat;
 pub mod incidents;
+pub mod months;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use heat::{Past, Pasts};
 use incidents::{FleetIncident, Incidents, Source, by_owner};
+use months::{KeptMonths, Months};
 use rusqlite::Connection;
 
 use crate::db::fleet::{self, Label};
@@ -18,7 +20,7 @@ use crate::db::generation::{self, Generation};
 use crate::db::{self, polls};
 use crate::error::{Error, Result, nearest};
 use crate::hot_window::{HotWindow, Inputs};
-use crate::parallel::threads;
+use crate::parallel::{self, threads};
 use crate::uptime::certainty::Certainty;
 use crate::uptime::fleet::{BusinessTime, Fleet, Store, StoreKey};
 use crate::uptime::interval::{DAY, Intervals, Micros};
@@ -27,6 +29,7 @@ use crate::uptime::outage;
 use crate::uptime::overview::Overview;
 use crate::uptime::report::Question;
 use crate::uptime::store_summary::{StoreSummary, VOUCHED_FROM};
+use crate::uptime::target::MonthLeft;
 use crate::uptime::window::{Coverage, Share, Window, WindowTotal, reach};
 
 /// How many views are kept: one for each rule at one instant.
@@ -314,7 +317,13 @@ fn overview_of(inputs: &Inputs, fleet: &Fleet, question: Question) -> Overview {
 pub struct FleetViews {
     kept: Mutex<Vec<Arc<FleetView>>>,
     pasts: Pasts,
+    months: KeptMonths,
+    /// The months of the latest view's stores.
+    left: Mutex<Option<Left>>,
 }
+
+/// The view and the target of all that months are of, and the months, in the order of the fleet.
+type Left = ((Generation, Question, Option<i64>), Arc<Vec<Option<MonthLeft>>>);
 
 impl FleetViews {
     /// The weeks before that of `view`, for its heat map.
@@ -324,6 +333,71 @@ impl FleetViews {
     pub fn past(&self, db: &mut Connection, view: &FleetView) -> Result<Arc<Past>> {
         let FleetView { inputs, labels, .. } = view;
         self.pasts.past(db, view.generation, inputs, labels, view.question)
+    }
+
+    /// The month of each store with a target, in the order of the fleet; `target` is that of stores without their own.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn left(
+        &self,
+        db: &mut Connection,
+        view: &FleetView,
+        target: Option<i64>,
+    ) -> Result<Arc<Vec<Option<MonthLeft>>>> {
+        let key = (view.generation, view.question, target);
+        let mut kept = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((of, left)) = &*kept
+            && *of == key
+        {
+            return Ok(Arc::clone(left));
+        }
+        let targets: Vec<Option<i64>> = view.labels.iter().map(|label| label.target.or(target)).collect();
+        let left = if targets.iter().all(Option::is_none) {
+            targets.iter().map(|_| None).collect()
+        } else {
+            let months = self.months_of(db, view.generation, &view.inputs, view.question, target)?;
+            let stores = view.inputs.fleet.stores().iter().zip(targets);
+            let share = view.labels.len().div_ceil(threads()).max(1);
+            let stores: Vec<_> = stores.collect();
+            let parts = parallel::map(threads(), stores.chunks(share), |part: &[(&Store, Option<i64>)]| {
+                let left = |&(store, target): &(&Store, Option<i64>)| {
+                    Some(months.left(&view.inputs, store, view.question, target?))
+                };
+                part.iter().map(left).collect::<Vec<_>>()
+            });
+            parts.into_iter().flatten().collect()
+        };
+        let left = Arc::new(left);
+        *kept = Some((key, Arc::clone(&left)));
+        Ok(left)
+    }
+
+    /// The past of the months of stores with a target.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn months(
+        &self,
+        db: &mut Connection,
+        inputs: &Inputs,
+        question: Question,
+        target: Option<i64>,
+    ) -> Result<Arc<Months>> {
+        let generation = generation::current(db)?;
+        self.months_of(db, generation, inputs, question, target)
+    }
+
+    fn months_of(
+        &self,
+        db: &mut Connection,
+        generation: Generation,
+        inputs: &Inputs,
+        question: Question,
+        target: Option<i64>,
+    ) -> Result<Arc<Months>> {
+        let all = target.is_some();
+        self.months.months(db, generation, inputs, question, all)
     }
 
     /// Drops views that are no longer current: each keeps the polls of its time in memory.

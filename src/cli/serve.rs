@@ -28,8 +28,10 @@ use crate::http::{self, Capacity, Clock, Server, Site};
 use crate::ingest::machine_time::AHEAD_MINUTES;
 use crate::jobs::{Jobs, Limits, Order};
 use crate::product;
+use crate::uptime::hundredths;
 use crate::uptime::interval::MINUTE;
 use crate::uptime::report::Question;
+use crate::uptime::target::WHOLE;
 use crate::uptime::timeline::Interpolation;
 
 /// How many requests are handled at once, if the system gives as many threads.
@@ -114,6 +116,10 @@ pub struct ServerOptions {
     #[arg(long, env = "STORE_MONITOR_CURRENCY", value_name = "TEXT", value_parser = currency)]
     currency: Option<String>,
 
+    /// The per cent of business time online that stores mean to reach in a month, unless they have their own target
+    #[arg(long, env = "STORE_MONITOR_TARGET", value_name = "PERCENT", value_parser = target)]
+    target: Option<i64>,
+
     /// How many finished reports to keep; the oldest are removed first
     #[arg(long, env = "STORE_MONITOR_KEEP_REPORTS", value_name = "N", default_value_t = Limits::default().keep_reports_max)]
     keep_reports: u32,
@@ -142,6 +148,13 @@ enum ClockName {
     Data,
     /// The machine's
     System,
+}
+
+/// A per cent with at most two decimals, in hundredths.
+fn target(percent: &str) -> std::result::Result<i64, String> {
+    let number = percent.trim().trim_end_matches('%').trim_end();
+    let target = hundredths::parse(number).filter(|target| (0..=WHOLE).contains(target));
+    target.ok_or_else(|| "expected a per cent from 0 to 100 with at most two decimals, such as 99.5".to_owned())
 }
 
 /// How many characters a currency's sign may have.
@@ -232,8 +245,9 @@ pub fn serve(
     }
     let views = Arc::new(FleetViews::default());
     let (memory, pages, path) = (Arc::clone(&hot), Arc::clone(&views), file.to_owned());
+    let target = options.target;
     spawn("warm", move || {
-        if let Err(error) = warm(&memory, &pages, &path) {
+        if let Err(error) = warm(&memory, &pages, &path, target) {
             tracing::error!(%error, "the polls could not be loaded; the first report tries again");
         }
     })?;
@@ -262,6 +276,7 @@ pub fn serve(
         ahead: i64::from(options.ahead) * MINUTE,
         locale: options.locale,
         currency: options.currency.clone(),
+        target: options.target,
         body_bytes_max: options.max_body,
         ..Site::new(file.to_owned(), jobs.clone(), writer.clone())
     };
@@ -360,7 +375,7 @@ pub fn serve(
 }
 
 /// Reads the polls that reports need, then computes the first pages: the weeks of the heat map take longest.
-fn warm(hot: &HotWindow, views: &FleetViews, file: &Path) -> Result<()> {
+fn warm(hot: &HotWindow, views: &FleetViews, file: &Path, target: Option<i64>) -> Result<()> {
     let mut db = open_reader(file)?;
     hot.warm(&mut db)?;
     thread::sleep(PAGE_AFTER);
@@ -368,6 +383,7 @@ fn warm(hot: &HotWindow, views: &FleetViews, file: &Path) -> Result<()> {
         let rule = Interpolation::default();
         let view = views.view(&mut db, hot, Question { as_of, rule })?;
         views.past(&mut db, &view)?;
+        views.left(&mut db, &view, target)?;
         view.incidents();
     }
     Ok(())

@@ -118,11 +118,22 @@ pub fn add(to: &mut Cells, cells: &[[Load; 24]]) {
 
 /// What says that polls are the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Polls {
+pub(super) enum Polls {
     /// The number of changes to polls of the past.
     Settled(u64),
     /// The generation of all: the weeks reach into the present.
     All(i64),
+}
+
+impl Polls {
+    /// Those before `end`, of a view that was made at `generation`.
+    pub(super) fn of(generation: Generation, inputs: &Inputs, end: Micros) -> Self {
+        if end <= inputs.past_until {
+            Self::Settled(inputs.past)
+        } else {
+            Self::All(generation.polls)
+        }
+    }
 }
 
 /// What a past follows from.
@@ -155,11 +166,7 @@ impl Pasts {
         let end = (question.as_of - WEEK).div_euclid(DAY) * DAY;
         let key = Key {
             fleet: generation.fleet,
-            polls: if end <= inputs.past_until {
-                Polls::Settled(inputs.past)
-            } else {
-                Polls::All(generation.polls)
-            },
+            polls: Polls::of(generation, inputs, end),
             end,
             rule: question.rule,
         };

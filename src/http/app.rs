@@ -69,6 +69,8 @@ pub struct Site {
     pub locale: Option<Locale>,
     /// The sign that pages print before amounts of money, if any.
     pub currency: Option<String>,
+    /// The target of stores without their own, in hundredths of a per cent, if any.
+    pub target: Option<i64>,
     /// The longest body of rows, in bytes as sent.
     pub body_bytes_max: u64,
 }
@@ -92,6 +94,7 @@ impl Site {
             ahead: i64::from(AHEAD_MINUTES) * MINUTE,
             locale: None,
             currency: None,
+            target: None,
             body_bytes_max: BODY_BYTES_MAX,
         }
     }

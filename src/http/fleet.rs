@@ -13,6 +13,7 @@ use crate::fleet_view::{FleetPart, FleetView};
 use crate::uptime::interval::HOUR;
 use crate::uptime::load::Load;
 use crate::uptime::store_state::StoreState;
+use crate::uptime::target::MonthLeft;
 use crate::uptime::window::Window;
 
 /// The fleet, or with `group` the stores of one owner.
@@ -24,6 +25,8 @@ pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let own = group.map(|group| view.overview_of(group));
     let overview = own.as_ref().unwrap_or(&view.overview);
     let heat = query::heat(app, &view, group, overview)?;
+    let months = query::months_left(app, &view)?;
+    let months = part.places.iter().filter_map(|&place| months[place]);
     let week = Window::Week.before(question.as_of);
     let mut hours = Vec::new();
     let mut start = week.start;
@@ -55,6 +58,7 @@ pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
             "week_before": json::sum(&part.before),
             "groups": owners.map(owner).collect::<Vec<_>>(),
             "hours": hours,
+            "target": target(&months.collect::<Vec<_>>()),
             "events": view.overview.events.iter().map(json::fleet_event).collect::<Vec<_>>(),
             "weekday_hours_local": cells(&overview.cells),
             "heat": {"weeks": heat.weeks, "weekday_hours_local": cells(&heat.cells)},
@@ -62,6 +66,19 @@ pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
         }),
     )
     .revalidated())
+}
+
+/// How many stores have a target, and how many have missed it this month; null without such a store.
+fn target(months: &[MonthLeft]) -> Value {
+    if months.is_empty() {
+        return Value::Null;
+    }
+    let count = |fits: fn(&MonthLeft) -> bool| months.iter().filter(|month| fits(month)).count();
+    json!({
+        "stores": months.len(),
+        "missed": count(MonthLeft::is_missed),
+        "unknown": count(|month| month.downtime.is_none()),
+    })
 }
 
 /// How many stores are in each state.

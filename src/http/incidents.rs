@@ -12,8 +12,8 @@ use crate::civil;
 use crate::error::{Error, Result};
 use crate::fleet_view::FleetView;
 use crate::fleet_view::incidents::{Cause, FleetIncident};
+use crate::uptime::hundredths::format as amount;
 use crate::uptime::interval::Micros;
-use crate::uptime::lost_sales::amount;
 use crate::uptime::row::hours;
 use crate::uptime::window::Unit;
 

@@ -10,15 +10,17 @@ use crate::uptime::day_total::DayTotal;
 use crate::uptime::evidence::Evidence;
 use crate::uptime::fleet_event::FleetEvent;
 use crate::uptime::freshness::Freshness;
+use crate::uptime::hundredths::format as amount;
 use crate::uptime::incident::Incident;
 use crate::uptime::interval::{Interval, Intervals, MINUTE, Micros};
 use crate::uptime::load::Load;
-use crate::uptime::lost_sales::{LostSales, amount};
+use crate::uptime::lost_sales::LostSales;
 use crate::uptime::poll::Poll;
 use crate::uptime::row::{Figures, figure, hours};
 use crate::uptime::segment::Segment;
 use crate::uptime::store_status::StoreStatus;
 use crate::uptime::store_summary::StoreSummary;
+use crate::uptime::target::MonthLeft;
 use crate::uptime::window::{Coverage, PerWindow, Share, Unit, Window, WindowTotal};
 
 /// A figure as a number, from the text in the report.
@@ -90,6 +92,24 @@ pub fn lost_sales(told: &mut Value, lost: Option<LostSales>) {
     {
         told[name] = amounts.map_or(Value::Null, |amounts| number(&amount(amounts[place])));
     }
+}
+
+/// The month of a store with a target: its downtime so far, and what is left of it; null without a target.
+pub fn month_left(month: Option<&MonthLeft>) -> Value {
+    month.map_or(Value::Null, |month| {
+        let left = month.left();
+        json!({
+            "per_cent": number(&amount(month.target)),
+            "from": civil::format_day(month.month.first),
+            "to": civil::format_day(month.month.last),
+            "business_us": month.business,
+            "downtime_us": month.downtime,
+            "allowed_us": month.allowed(),
+            "left_us": left,
+            "left_minutes": left.map(|left| left.div_euclid(MINUTE)),
+            "missed": left.map(|left| left < 0),
+        })
+    })
 }
 
 /// The windows, in the report's unit and exactly. Without business time they are zero; without a counted poll
@@ -191,7 +211,7 @@ pub fn day(day: &DayTotal, rate: Option<i64>) -> Value {
 }
 
 /// One store of a list.
-pub fn listed(view: &FleetView, place: usize) -> Value {
+pub fn listed(view: &FleetView, place: usize, month: Option<&MonthLeft>) -> Value {
     let (store, label) = (view.store(place), &view.labels[place]);
     let summary: &StoreSummary = &view.overview.summaries[place];
     let told = windows_of(&summary.totals, view.question.as_of, |one, window| {
@@ -211,6 +231,7 @@ pub fn listed(view: &FleetView, place: usize) -> Value {
         "offline_since": instant(summary.offline_since),
         "last_poll": poll(summary.last_poll),
         "vouched": summary.is_vouched(),
+        "target": month_left(month),
         "windows": told,
         "url": format!("/api/stores/{}", encoded(&store.id)),
     })

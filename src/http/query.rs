@@ -23,6 +23,7 @@ use crate::uptime::interval::{Intervals, Micros};
 use crate::uptime::overview::Overview;
 use crate::uptime::report::Question;
 use crate::uptime::store_status::StoreStatus;
+use crate::uptime::target::MonthLeft;
 use crate::uptime::timeline::Interpolation;
 use crate::uptime::window::reach;
 
@@ -209,6 +210,34 @@ pub fn store(app: &mut App, request: &Request<'_>) -> Result<StoreView> {
         pattern,
         zone_written,
     })
+}
+
+/// The month of each store with a target, in the order of the fleet.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn months_left(app: &mut App, view: &FleetView) -> Result<Arc<Vec<Option<MonthLeft>>>> {
+    let (views, target) = (Arc::clone(&app.site.views), app.site.target);
+    views.left(app.db()?, view, target)
+}
+
+/// The month of the store that is shown, if it has a target.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn month_left(app: &mut App, shown: &StoreView) -> Result<Option<MonthLeft>> {
+    let all = app.site.target;
+    let Some(target) = shown.label.target.or(all) else {
+        return Ok(None);
+    };
+    let (views, hot) = (Arc::clone(&app.site.views), Arc::clone(&app.site.hot));
+    let question = shown.standing.question;
+    let db = app.db()?;
+    let inputs = hot.inputs(db, question.as_of)?;
+    let months = views.months(db, &inputs, question, all)?;
+    // The stores may have changed since the page's were read.
+    let store = inputs.fleet.stores().iter().find(|store| store.key == shown.store.key);
+    Ok(store.map(|store| months.left(&inputs, store, question, target)))
 }
 
 /// The status of a store, from its polls.

@@ -12,49 +12,13 @@ use crate::fleet_view::FleetView;
 use crate::jobs::statement::{Parameters, Statement};
 use crate::jobs::{Format, Product};
 use crate::uptime::business_hours::ZoneTable;
-use crate::uptime::calendar::{LocalDate, weekday_of};
+use crate::uptime::calendar::LocalDate;
 use crate::uptime::interval::{DAY, Interval, Micros};
-use crate::uptime::period::{Bucket, By, Period};
+use crate::uptime::period::{Bucket, By, Period, month_of, week_of};
 use crate::uptime::report::Question;
 
 /// How many days of stores a statement that is shown at once may have: those of a month of 600 stores.
 const STORE_DAYS_AT_ONCE_MAX: usize = 20_000;
-
-/// No first of a month is further than this from a date in it.
-const MONTH_DAYS: LocalDate = 31;
-
-/// The whole month of a date.
-pub fn month_of(date: LocalDate) -> Bucket {
-    let (mut from, by) = (date, By::Month);
-    for day in date - MONTH_DAYS..=date {
-        let period = Period {
-            from: day,
-            to: date,
-            by,
-        };
-        if let [_] = period.buckets().as_slice() {
-            from = day;
-            break;
-        }
-    }
-    let to = date + MONTH_DAYS;
-    whole(Period { from, to, by })
-}
-
-/// The whole ISO week of a date.
-pub fn week_of(date: LocalDate) -> Bucket {
-    let from = date - LocalDate::try_from(weekday_of(date)).unwrap_or(0);
-    let (to, by) = (from + 6, By::Week);
-    whole(Period { from, to, by })
-}
-
-fn whole(period: Period) -> Bucket {
-    let first = period.buckets().first().copied();
-    first.unwrap_or(Bucket {
-        first: period.from,
-        last: period.to,
-    })
-}
 
 /// The month or ISO week with a name such as `2026-10` or `2026-W44`.
 ///

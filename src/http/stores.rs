@@ -15,8 +15,8 @@ use crate::error::{Error, Result};
 use crate::uptime::calendar::{LocalDate, WeeklyRow};
 use crate::uptime::certainty::Certainty;
 use crate::uptime::day_total::day_totals;
+use crate::uptime::hundredths::format as amount;
 use crate::uptime::interval::{Interval, Micros};
-use crate::uptime::lost_sales::amount;
 use crate::uptime::row::{Figures, hours};
 use crate::uptime::window::{Share, Window};
 
@@ -33,7 +33,10 @@ pub fn list(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let view = query::fleet(app, question)?;
     let places = asked.places(&view)?;
     let page = places.iter().skip(asked.offset).take(asked.limit);
-    let stores: Vec<Value> = page.map(|&place| json::listed(&view, place)).collect();
+    let months = query::months_left(app, &view)?;
+    let stores: Vec<Value> = page
+        .map(|&place| json::listed(&view, place, months[place].as_ref()))
+        .collect();
     let end = asked.offset.saturating_add(asked.limit);
     let next = (end < places.len()).then(|| {
         let next = StoreQuery {
@@ -144,6 +147,7 @@ pub fn facts(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let rate = shown.label.sales_per_hour;
     let mut facts = describe(&shown);
     facts["sales_per_hour"] = rate.map_or(Value::Null, |rate| json::number(&amount(rate)));
+    facts["target"] = json::month_left(query::month_left(app, &shown)?.as_ref());
     facts["windows"] = json::store_windows(&shown.standing, rate);
     facts["days"] = day_totals(&shown.standing)
         .iter()

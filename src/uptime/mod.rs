@@ -10,7 +10,7 @@
 //!
 //! Pages and JSON read [`store_status`], everything about one store, which is made of [`store_state`],
 //! [`evidence`], [`certainty`], [`incident`] and [`segment`]; [`day_total`] cuts its week into days,
-//! and [`lost_sales`] says what downtime costs.
+//! [`lost_sales`] says what downtime costs, and [`target`] how much more of it a month may have.
 //! [`store_summary`] and [`brief_incident`] are its fast forms for lists, [`overview`] sums up a fleet, and
 //! [`fleet_event`] finds when most of it was offline at once. [`outage`] finds when the poller itself was away, and
 //! [`freshness`] decides whether numbers are of now.
@@ -31,6 +31,7 @@ pub mod flips;
 pub mod freshness;
 pub mod history;
 pub mod history_builder;
+pub mod hundredths;
 pub mod incident;
 pub mod interval;
 pub mod load;
@@ -49,5 +50,6 @@ pub mod statement_row;
 pub mod store_state;
 pub mod store_status;
 pub mod store_summary;
+pub mod target;
 pub mod timeline;
 pub mod window;

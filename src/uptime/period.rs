@@ -128,6 +128,20 @@ impl Period {
     }
 }
 
+/// The whole month of a date.
+pub fn month_of(date: LocalDate) -> Bucket {
+    let day = civil(date);
+    let first = date + 1 - i64::from(day.day());
+    let last = first - 1 + i64::from(day.num_days_in_month());
+    Bucket { first, last }
+}
+
+/// The whole ISO week of a date.
+pub fn week_of(date: LocalDate) -> Bucket {
+    let first = date - i64::try_from(weekday_of(date)).unwrap_or(0);
+    Bucket { first, last: first + 6 }
+}
+
 /// The date as chrono has it.
 fn civil(date: LocalDate) -> NaiveDate {
     let days = i32::try_from(date + EPOCH_FROM_CE).ok();

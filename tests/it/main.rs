@@ -48,6 +48,7 @@ mod statements;
 mod store_page;
 mod store_status;
 mod stress;
+mod targets;
 mod tidy;
 mod webdriver;
 mod workbooks;

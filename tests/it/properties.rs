@@ -39,6 +39,7 @@ use store_monitor::uptime::pass::{self, Known, WindowMarks};
 use store_monitor::uptime::poll::{Poll, Status};
 use store_monitor::uptime::report::{Question, ReportRow};
 use store_monitor::uptime::row::{Cells, cells};
+use store_monitor::uptime::target::{MonthLeft, MonthTime};
 use store_monitor::uptime::timeline::{self, Interpolation, Timeline};
 use store_monitor::uptime::window::{PerWindow, REACH, Window, WindowTotal, reach};
 
@@ -958,6 +959,28 @@ proptest! {
                 prop_assert_eq!(uptime + downtime, certainty.business);
                 prop_assert!(certainty.least() <= downtime && downtime <= certainty.most());
             }
+        }
+    }
+
+    #[test]
+    fn what_is_left_of_a_month_is_the_same_however_its_past_is_carried(
+        case in cases(),
+        older in prop::collection::vec((choice(), any::<bool>()), 0..40),
+        until_days in 0_i64..34,
+        target in 9_000_i64..=10_000,
+    ) {
+        let (as_of, pattern) = (case.as_of, case.pattern());
+        let past = older.iter().map(|&((_, number), active)| poll(as_of - below(number, 34 * DAY), active));
+        let polls = sorted(case.polls.iter().copied().chain(past).collect());
+        let until = as_of - until_days * DAY;
+        let time = MonthTime::new(&pattern, as_of);
+        for rule in Interpolation::ALL {
+            let question = Question { as_of, rule };
+            let mut scratch = Vec::new();
+            let carry = time.carry(&polls, rule, until, &mut scratch);
+            let later = polls.partition_point(|poll| poll.at() <= until);
+            let left = time.left((carry, until), &polls[later..], question, target, &mut scratch);
+            prop_assert_eq!(left, MonthLeft::measure(&polls, &pattern, question, target));
         }
     }
 

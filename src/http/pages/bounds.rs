@@ -5,8 +5,9 @@ use maud::{Markup, html};
 use super::layout::Frame;
 use crate::http::locale::Locale;
 use crate::uptime::certainty::Certainty;
+use crate::uptime::hundredths::format as amount;
 use crate::uptime::interval::Micros;
-use crate::uptime::lost_sales::{LostSales, amount};
+use crate::uptime::lost_sales::LostSales;
 use crate::uptime::row::hours;
 
 /// `at least 8 h 6 min, at most 10 h 7 min`; nothing where the words would repeat `downtime`.

@@ -6,7 +6,7 @@ use maud::{Markup, html};
 
 use super::layout::{Frame, Section, hatches};
 use super::phrases::{self, Wall};
-use super::{age, area, attention, bounds, controls, heat, load, statements};
+use super::{age, area, attention, bounds, controls, heat, load, statements, target};
 use crate::civil;
 use crate::error::Result;
 use crate::fleet_view::heat::Heat;
@@ -47,7 +47,18 @@ pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let overview = own.as_ref().unwrap_or(&view.overview);
     let heat = query::heat(app, &view, group, overview)?;
     let statement = statements::link(app, &frame, question, None)?;
-    let body = body(&frame, &freshness, &view, &part, overview, &heat, group, &statement);
+    let months = query::months_left(app, &view)?;
+    let target = target::section(&frame, &view, &part, &months);
+    let body = body(
+        &frame,
+        &freshness,
+        &view,
+        &part,
+        overview,
+        &heat,
+        group,
+        [&statement, &target],
+    );
     let title = group.unwrap_or("Fleet");
     Ok(Response::page(200, frame.page(title, None, &body)))
 }
@@ -60,7 +71,7 @@ fn body(
     overview: &Overview,
     heat: &Heat,
     group: Option<&str>,
-    statement: &Markup,
+    [statement, target]: [&Markup; 2],
 ) -> Markup {
     let as_of = view.question.as_of;
     let week = Window::Week.before(as_of);
@@ -110,6 +121,7 @@ fn body(
                     (heat::map(locale, &heat.cells))
                     (special_days(frame, view, part))
                 }
+                (target)
                 (not_sure(frame, view, part))
             }
         }

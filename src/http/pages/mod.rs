@@ -34,4 +34,5 @@ pub mod statements;
 pub mod store;
 pub mod stores;
 pub mod take_back;
+mod target;
 pub mod timeline_bar;

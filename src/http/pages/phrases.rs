@@ -7,8 +7,8 @@ use maud::{Markup, html};
 use crate::civil;
 use crate::http::locale::Locale;
 use crate::uptime::business_hours::ZoneTable;
+use crate::uptime::hundredths::format as amount;
 use crate::uptime::interval::{DAY, HOUR, Interval, MINUTE, Micros, SECOND};
-use crate::uptime::lost_sales::amount;
 use crate::uptime::store_state::StoreState;
 use crate::uptime::window::Share;
 

@@ -23,13 +23,13 @@ use crate::http::page_query::PageQuery;
 use crate::http::query;
 use crate::http::request::Request;
 use crate::http::response::Response;
-use crate::http::statement_query::{Asked, month_of, newest_month, usual_month, week_of};
+use crate::http::statement_query::{Asked, newest_month, usual_month};
 use crate::http::statement_rows::{Column, Row, Rows};
 use crate::jobs::statement::{Parameters, Per, Statement, before_the_oldest_poll};
 use crate::jobs::{Format, JobRequest, Product, ReportState};
 use crate::uptime::calendar::LocalDate;
 use crate::uptime::interval::{DAY, Micros};
-use crate::uptime::period::{Bucket, By, Period};
+use crate::uptime::period::{Bucket, By, Period, month_of, week_of};
 use crate::uptime::report::Question;
 
 /// How many rows the page shows.

@@ -8,7 +8,7 @@ use super::day::{Day, day_bar};
 use super::layout::{Frame, Section, hatches};
 use super::phrases::{self, Wall};
 use super::timeline_bar;
-use super::{age, bounds, controls, hours, removal, statements, take_back};
+use super::{age, bounds, controls, hours, removal, statements, take_back, target};
 use crate::civil;
 use crate::error::Result;
 use crate::http::app::App;
@@ -21,9 +21,10 @@ use crate::http::response::Response;
 use crate::http::stores::checksum;
 use crate::uptime::day_total::day_totals;
 use crate::uptime::evidence::Evidence;
+use crate::uptime::hundredths::format as amount;
 use crate::uptime::incident::Incident;
 use crate::uptime::interval::{DAY, Micros};
-use crate::uptime::lost_sales::{LostSales, amount};
+use crate::uptime::lost_sales::LostSales;
 use crate::uptime::poll::Poll;
 use crate::uptime::row::Figures;
 use crate::uptime::store_state::StoreState;
@@ -53,11 +54,13 @@ pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     }
     let frame = Frame::new(app, request, Section::Stores)?;
     let statement = statements::link(app, &frame, shown.standing.question, Some(&shown.store.id))?;
-    let body = body(&frame, &shown, &statement);
+    let month = query::month_left(app, &shown)?;
+    let target = html! { @if let Some(month) = month { (target::of_store(frame.locale(), &month)) } };
+    let body = body(&frame, &shown, [&statement, &target]);
     Ok(Response::page(200, frame.page(shown.name(), None, &body)))
 }
 
-fn body(frame: &Frame, shown: &StoreView, statement: &Markup) -> Markup {
+fn body(frame: &Frame, shown: &StoreView, [statement, target]: [&Markup; 2]) -> Markup {
     let (locale, standing) = (frame.locale(), &shown.standing);
     let wall = Wall::new(&standing.zone, locale);
     let path = format!("/stores/{}", encoded(&shown.store.id));
@@ -73,6 +76,7 @@ fn body(frame: &Frame, shown: &StoreView, statement: &Markup) -> Markup {
                 (headline(locale, standing))
                 p.lead { (facts(frame, shown, &wall)) " " (statement) }
                 (hours::special_days(shown, locale))
+                (target)
             }
             p.state-now { (phrases::state(standing.state, "")) (since(standing, &wall)) }
             (controls::choices(frame, &path, None, shown.pattern.zone))

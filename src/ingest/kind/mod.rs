@@ -7,7 +7,6 @@ mod business_hours;
 mod damage;
 mod date;
 mod field;
-mod hundredths;
 mod input_kind;
 mod opening;
 mod polls;

@@ -7,7 +7,6 @@ use std::collections::HashMap;
 use rusqlite::Connection;
 
 use super::field::{Fault, RowNotes, text};
-use super::hundredths;
 use super::input_kind::{Column, Description, InputKind, Need, Target, Verdict};
 use crate::db::Changed;
 use crate::db::fleet::{self, LabelChange};
@@ -15,6 +14,7 @@ use crate::error::Result;
 use crate::ingest::fields::Fields;
 use crate::ingest::options::ReadOptions;
 use crate::ingest::problem::{Code, Notes, excerpt};
+use crate::uptime::hundredths;
 
 const SALES_SLOT: usize = 3;
 const TARGET_SLOT: usize = 4;

@@ -4,7 +4,7 @@
 const WHOLE_DIGITS_MAX: usize = 10;
 
 /// The hundredths of a number such as `120`, `120.5` or `120.50`; none of any other text.
-pub(super) fn parse(text: &str) -> Option<i64> {
+pub fn parse(text: &str) -> Option<i64> {
     let (whole, fraction) = text
         .split_once('.')
         .map_or((text, None), |(whole, part)| (whole, Some(part)));
@@ -18,7 +18,7 @@ pub(super) fn parse(text: &str) -> Option<i64> {
 }
 
 /// The number with two places: `120.50`.
-pub(super) fn format(hundredths: i64) -> String {
+pub fn format(hundredths: i64) -> String {
     format!("{}.{:02}", hundredths / 100, hundredths % 100)
 }
 
