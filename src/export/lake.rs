@@ -17,9 +17,11 @@ use rusqlite::Connection;
 
 use super::{unwritten, writer};
 use crate::civil;
-use crate::db::{fleet, polls};
+use crate::db::fleet::{self, Label};
+use crate::db::polls;
 use crate::error::{Error, Result};
 use crate::uptime::fleet::{BusinessTime, Fleet, StoreKey};
+use crate::uptime::hundredths;
 use crate::uptime::interval::{DAY, Interval, Micros};
 use crate::uptime::poll::Status;
 
@@ -127,26 +129,30 @@ fn compressed(out: &mut dyn Write, write: impl FnOnce(&mut dyn Write) -> Result<
 /// Every store, ordered by id as bytes.
 fn stores(view: &Connection, fleet: &Fleet, out: &mut dyn Write) -> Result<u64> {
     compressed(out, |out| {
-        let mut csv = writer(out, &["store_id", "name", "group", "timezone"])?;
+        let header = ["store_id", "name", "group", "timezone", "sales_per_hour", "target"];
+        let mut csv = writer(out, &header)?;
         let mut rest = fleet.stores().iter();
-        let mut rows = 0;
-        let mut write = |id: &str, name: &str, group: &str, pattern: usize| {
+        let (mut rows, unlabelled) = (0, Label::default());
+        let mut write = |id: &str, label: &Label, pattern: usize| {
             rows += 1;
             let zone = fleet.patterns()[pattern].zone.name();
-            csv.write_record([id, name, group, zone]).map_err(unwritten)
+            let numbers = [label.sales_per_hour, label.target];
+            let [sales, target] = numbers.map(|number| number.map(hundredths::format).unwrap_or_default());
+            let record = [id, &label.name, &label.group, zone, &sales, &target];
+            csv.write_record(record).map_err(unwritten)
         };
         // Both lists are sorted by id, and every label belongs to a store.
         fleet::for_each_label(view, |id, label| {
             for store in rest.by_ref() {
                 if &*store.id == id {
-                    return write(id, &label.name, &label.group, store.pattern);
+                    return write(id, label, store.pattern);
                 }
-                write(&store.id, "", "", store.pattern)?;
+                write(&store.id, &unlabelled, store.pattern)?;
             }
             Ok(())
         })?;
         for store in rest {
-            write(&store.id, "", "", store.pattern)?;
+            write(&store.id, &unlabelled, store.pattern)?;
         }
         csv.flush().map_err(|error| unwritten(error.into()))?;
         drop(csv);

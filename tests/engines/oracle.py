@@ -56,6 +56,7 @@ RULES = ("nearest", "previous")
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 EPOCH_DAY = date(1970, 1, 1).toordinal()
+FROM_THE_BEGINNING = -EPOCH_DAY
 DAY_S = 86_400
 
 
@@ -128,6 +129,23 @@ def parse_weekday(text):
     return int(text)
 
 
+def parse_stretch(start, end):
+    """Opening and closing in seconds of the day; None where both are empty, which says closed."""
+    if not start and not end:
+        return None
+    return parse_time_of_day(start, DAY_S - 1), parse_time_of_day(end, DAY_S)
+
+
+def parse_date(text):
+    """The days from 1970-01-01 to a date."""
+    return date.fromisoformat(text).toordinal() - EPOCH_DAY
+
+
+def parse_version(text):
+    """The date from which hours hold; long ago where there is none."""
+    return parse_date(text) if text else FROM_THE_BEGINNING
+
+
 @functools.lru_cache(maxsize=None)
 def find_zone(name):
     """The zone of that name, in any case."""
@@ -149,7 +167,8 @@ class Inputs:
     def __init__(self):
         self.stores = set()
         self.polls = {}  # store -> {instant: active}
-        self.hours = {}  # store -> [(weekday, start, end)], seconds of the day
+        self.hours = {}  # store -> {version: [(weekday, (start, end) or None)]}, seconds of the day
+        self.special = {}  # store -> {date: [(start, end) or None]}; None is closed
         self.zones = {}  # store -> name
 
     def newest_poll(self):
@@ -159,13 +178,20 @@ class Inputs:
     def row_of_polls(self, store, timestamp, status):
         self.polls.setdefault(store, {})[parse_timestamp(timestamp)] = parse_status(status)
 
-    def row_of_hours(self, store, weekday, start, end):
-        row = (
-            parse_weekday(weekday),
-            parse_time_of_day(start, DAY_S - 1),
-            parse_time_of_day(end, DAY_S),
-        )
-        self.hours.setdefault(store, []).append(row)
+    def row_of_hours(self, store, weekday, start, end, valid_from=""):
+        row = (parse_weekday(weekday), parse_stretch(start, end))
+        self.hours.setdefault(store, {}).setdefault(parse_version(valid_from), []).append(row)
+
+    def row_of_special(self, store, day, start, end):
+        self.special.setdefault(store, {}).setdefault(parse_date(day), []).append(parse_stretch(start, end))
+
+    def replaced_by(self, kind, store, values):
+        """What a file's first row of that kind replaces: a table of a store's, and the key in it."""
+        if kind == "hours":
+            return self.hours.get(store, {}), parse_version(values[3] if len(values) > 3 else "")
+        if kind == "special":
+            return self.special.get(store, {}), parse_date(values[0])
+        return {}, None
 
     def row_of_zones(self, store, name):
         find_zone(name)
@@ -185,7 +211,7 @@ class Inputs:
             if kind is None:
                 return
             take, columns = getattr(self, "row_of_" + kind[0]), kind[1]
-            seen = set()  # stores whose hours this file has begun to replace
+            seen = set()  # the versions and dates of stores that this file has begun to replace
             for row in rows:
                 if not row:
                     continue
@@ -195,9 +221,10 @@ class Inputs:
                     store, *values = [row[column].strip(" \t") for column in columns]
                     if not store:
                         raise ValueError("the store id is empty")
-                    if kind[0] == "hours" and store not in seen:
-                        seen.add(store)
-                        self.hours.pop(store, None)
+                    table, key = self.replaced_by(kind[0], store, values)
+                    if (store, key) not in seen:
+                        seen.add((store, key))
+                        table.pop(key, None)
                     take(store, *values)
                 except (ValueError, KeyError) as error:
                     raise BadInput(f"{path} line {rows.line_num}: {error}") from error
@@ -209,7 +236,9 @@ def kind_of(header):
     day = next((name for name in ("day", "dayofweek", "day_of_week") if name in header), "day")
     for kind, *names in (
         ("polls", "store_id", "timestamp_utc", "status"),
+        ("hours", "store_id", day, "start_time_local", "end_time_local", "valid_from"),
         ("hours", "store_id", day, "start_time_local", "end_time_local"),
+        ("special", "store_id", "date", "start_time_local", "end_time_local"),
         ("zones", "store_id", "timezone_str"),
         ("stores", "store_id", "name"),
     ):
@@ -280,21 +309,33 @@ def instant_of_wall_time(zone, wall_s):
     return after
 
 
+def stretches_of(day, versions, special):
+    """Opening and closing of each stretch that begins on a date."""
+    if day in special:
+        rows = special[day]
+    elif versions:
+        # The latest that has begun; before the first, the first.
+        begun = [rows for start, rows in versions if start <= day]
+        weekday = date.fromordinal(EPOCH_DAY + day).weekday()
+        rows = [stretch for row_weekday, stretch in (begun or [versions[0][1]])[-1] if row_weekday == weekday]
+    else:
+        rows = [(0, DAY_S)]
+    return sorted({stretch for stretch in rows if stretch is not None})
+
+
 @functools.lru_cache(maxsize=None)
-def business_time(zone_name, rows, since, until):
+def business_time(zone_name, versions, special, since, until):
     """Sorted, disjoint, half-open intervals of business time in [since, until)."""
-    if rows is None:
+    if not versions and not special:
         return [(since, until)]
+    special = dict(special)
 
     # Every date that could touch [since, until), and some to spare: a seam at
     # either end is only seen with the stretch on its far side.
     zone = find_zone(zone_name)
     stretches = []
     for day in range(since // DAY - 3, until // DAY + 4):
-        weekday = date.fromordinal(EPOCH_DAY + day).weekday()
-        for row_weekday, start_s, end_s in rows:
-            if row_weekday != weekday:
-                continue
+        for start_s, end_s in stretches_of(day, versions, special):
             end_day = day if end_s > start_s else day + 1
             start = instant_of_wall_time(zone, day * DAY_S + start_s) * SECOND
             end = instant_of_wall_time(zone, end_day * DAY_S + end_s) * SECOND
@@ -315,9 +356,9 @@ def business_time(zone_name, rows, since, until):
 def business_time_of(store, inputs, as_of):
     """A store's business time at the instants from as_of - 8 days to as_of, both included."""
     zone_name = inputs.zones.get(store, DEFAULT_ZONE)
-    rows = inputs.hours.get(store)
-    rows = None if rows is None else tuple(sorted(set(rows)))
-    return business_time(zone_name, rows, as_of - REACH, as_of + 1)
+    versions = tuple(sorted((start, tuple(rows)) for start, rows in inputs.hours.get(store, {}).items()))
+    special = tuple(sorted((day, tuple(rows)) for day, rows in inputs.special.get(store, {}).items()))
+    return business_time(zone_name, versions, special, as_of - REACH, as_of + 1)
 
 
 def length_within(intervals, lo, hi):

@@ -62,7 +62,7 @@ fn two_stores() -> Home {
     home.write("zones.csv", "store_id,timezone_str\nlate,Etc/UTC\n");
     home.write(
         "stores.csv",
-        "store_id,name,group\n\"all,day\",All Day,Us\n",
+        "store_id,name,group,sales_per_hour\n\"all,day\",All Day,Us,120.5\n",
     );
     home.import(&["polls.csv", "hours.csv", "zones.csv", "stores.csv"]);
     home
@@ -115,7 +115,47 @@ fn a_lake_has_files_by_utc_day_with_both_ends_included() {
     );
     assert_eq!(
         texts[4],
-        "store_id,name,group,timezone\n\"all,day\",All Day,Us,America/Chicago\nlate,,,Etc/UTC\n"
+        "store_id,name,group,timezone,sales_per_hour,target\n\
+         \"all,day\",All Day,Us,America/Chicago,120.50,\nlate,,,Etc/UTC,,\n"
+    );
+}
+
+#[test]
+fn open_intervals_follow_special_days_and_the_version_of_their_date() {
+    let home = two_stores();
+    home.write(
+        "special.csv",
+        "store_id,date,start_time_local,end_time_local\n\
+         late,2026-11-01,18:00:00,19:00:00\n\"all,day\",2026-11-02,,\n",
+    );
+    home.write(
+        "monday.csv",
+        "store_id,day,start_time_local,end_time_local,valid_from\nlate,0,06:00:00,07:00:00,2026-11-02\n",
+    );
+    home.import(&["special.csv", "monday.csv"]);
+    export(&home, "2026-11-01", "2026-11-02").exits(0);
+    let opened = |day: &str| {
+        let file = format!("lake/open_intervals/day={day}/open_intervals.csv.gz");
+        let text = text(&home.path(&file));
+        let rows = text.lines().skip(1).filter(|row| row.starts_with("late"));
+        let rows = rows.map(|row| {
+            row.split(',')
+                .skip(1)
+                .take(2)
+                .collect::<Vec<_>>()
+                .join(" to ")
+        });
+        rows.collect::<Vec<_>>()
+    };
+    let sunday = "2026-11-01 18:00:00 UTC to 2026-11-01 19:00:00 UTC";
+    assert_eq!(opened("2026-11-01"), [sunday]);
+    let monday = "2026-11-02 06:00:00 UTC to 2026-11-02 07:00:00 UTC";
+    assert_eq!(opened("2026-11-02"), [monday], "in place of Sunday's night");
+    // Monday in Chicago begins six hours later.
+    let file = "lake/open_intervals/day=2026-11-02/open_intervals.csv.gz";
+    assert!(
+        text(&home.path(file))
+            .contains("\"all,day\",2026-11-02 00:00:00 UTC,2026-11-02 06:00:00 UTC,")
     );
 }
 

@@ -47,6 +47,7 @@ WITH question AS (
     SELECT store_id
     FROM file(
         concat({lake:String}, '/stores/stores.csv.gz'), 'CSVWithNames',
-        'store_id String, name String, "group" String, timezone String'
+        'store_id String, name String, "group" String, timezone String,
+         sales_per_hour Nullable(Decimal(12, 2)), target Nullable(Decimal(5, 2))'
     )
 )

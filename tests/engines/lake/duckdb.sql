@@ -47,6 +47,9 @@ WITH question AS (
     FROM read_csv(
         getvariable('lake') || '/stores/stores.csv.gz',
         auto_detect = false, header = true, delim = ',', quote = '"', escape = '"',
-        columns = {'store_id': 'VARCHAR', 'name': 'VARCHAR', 'group': 'VARCHAR', 'timezone': 'VARCHAR'}
+        columns = {
+            'store_id': 'VARCHAR', 'name': 'VARCHAR', 'group': 'VARCHAR', 'timezone': 'VARCHAR',
+            'sales_per_hour': 'DECIMAL(12, 2)', 'target': 'DECIMAL(5, 2)'
+        }
     )
 )

@@ -23,7 +23,8 @@ CREATE OR REPLACE TEMPORARY VIEW lake_open_intervals (
 ) USING csv OPTIONS (path '${lake}/open_intervals', header 'true', multiLine 'true', escape '"');
 
 CREATE OR REPLACE TEMPORARY VIEW lake_stores (
-    store_id STRING, name STRING, `group` STRING, timezone STRING
+    store_id STRING, name STRING, `group` STRING, timezone STRING,
+    sales_per_hour DECIMAL(12, 2), target DECIMAL(5, 2)
 ) USING csv OPTIONS (path '${lake}/stores', header 'true', multiLine 'true', escape '"');
 
 WITH question AS (
