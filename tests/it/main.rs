@@ -6,6 +6,7 @@ mod bad_input;
 mod blocks;
 mod bounds;
 mod browsing;
+mod calendars;
 mod catalogue;
 mod choices;
 mod clocks;
