@@ -62,7 +62,7 @@ enum Command {
     Demo(demo::Options),
     /// Serve a database over HTTP
     Serve(serve::Options),
-    /// Load CSV files of polls, business hours, time zones or stores; the header says which
+    /// Load CSV files of polls, business hours, special hours, time zones or stores; the header says which
     Import(import::Options),
     /// Print the report as CSV
     Report(report::Options),

@@ -13,7 +13,7 @@ const KNOWN_DAYS_BEFORE: LocalDate = 2;
 const KNOWN_DAYS_AFTER: LocalDate = 60;
 
 /// How many stores in a thousand have other hours in winter.
-const SEASONAL_PER_MILLE: u32 = 150;
+const SEASONAL_PER_MILLE: u32 = 60;
 
 /// The hours of a shortened day.
 const SHORT: &str = "10:00:00,16:00:00";

@@ -69,13 +69,19 @@ fn steps(frame: &Frame) -> Markup {
                 p { "Each begins with its header; columns may come in any order." }
                 dl.files {
                     @for kind in Kind::ALL.map(Kind::description) {
+                        @let header = kind.sample.lines().next().unwrap_or_default();
+                        @let known = |column: &&&str| header.split(',').any(|name| name == **column);
+                        @let more: Vec<_> = kind.exported.iter().filter(|column| !known(column)).copied().collect();
                         dt {
                             (kind.title) " "
                             a href={"/samples/" (kind.sample_file)} download=(kind.sample_file) {
                                 "sample" span.aside { " of " (kind.title) }
                             }
                         }
-                        dd { (kind.about) ". " code { (kind.sample.lines().next().unwrap_or_default()) } }
+                        dd {
+                            (kind.about) ". " code { (header) }
+                            @if !more.is_empty() { " You may add: " (more.join(", ")) "." }
+                        }
                     }
                 }
             }

@@ -64,8 +64,8 @@ impl InputKind for BusinessHours {
         name: "business hours",
         slug: "business-hours",
         title: "Business hours",
-        about: "When a store means to be open, by its own clock; day 0 is Monday. Without any it is always open. A \
-                column valid_from says from which date on they hold",
+        about: "When a store means to be open, by its own clock, and from which date on; day 0 is Monday. Without any it \
+                is always open",
         export_about: "Print every row of weekly hours",
         sample_file: "business_hours.csv",
         sample: include_str!("samples/business_hours.csv"),

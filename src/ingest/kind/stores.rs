@@ -65,7 +65,7 @@ impl InputKind for Stores {
         name: "stores",
         slug: "stores",
         title: "Stores",
-        about: "What people call a store, who owns it, and what it sells in an hour (optional)",
+        about: "What people call a store, who owns it, what it sells in an hour, and its target in per cent (optional)",
         export_about: "Print every store's name, owner, sales an hour and target",
         sample_file: "stores.csv",
         sample: include_str!("samples/stores.csv"),
