@@ -64,12 +64,9 @@ pub fn run(options: &Options) -> Result<()> {
     let folder = folder.map_err(|error| Error::failed("no temporary folder can be made").because(error))?;
     let file = folder.path().join("demo.db");
     let mut db = open_writer(&file)?;
-    load_all(
-        &mut db,
-        seed::FILES.map(|(name, text)| Source::new(name, text.as_bytes())),
-    )?;
     let simulation = if options.as_recorded {
-        load_all(&mut db, [Source::new(seed::POLLS.0, seed::POLLS.1.as_bytes())])?;
+        let files = seed::FILES.into_iter().chain([seed::POLLS]);
+        load_all(&mut db, files.map(|(name, text)| Source::new(name, text.as_bytes())))?;
         None
     } else {
         Some(simulate(&mut db, folder.path(), options.speed)?)
@@ -104,6 +101,11 @@ fn seconds(speed: u32) -> String {
 fn simulate(db: &mut Connection, folder: &Path, speed: u32) -> Result<Simulation> {
     // A machine that cannot know the time shows the chain as of this program's day.
     let now = clock::machine_us().max(clock::BUILT_US);
+    let files = seed::moved_files(now);
+    load_all(
+        db,
+        files.each_ref().map(|(name, text)| Source::new(*name, text.as_bytes())),
+    )?;
     let mut rows = seed::recorded(now);
     rows.sort_by_key(|row| row.at);
     let first = rows.first().map_or(now, |row| row.at);
@@ -293,11 +295,6 @@ mod tests {
     fn the_past_reaches_back_four_weeks_and_has_nothing_of_the_future() {
         let (folder, file) = home();
         let mut db = open_writer(&file).unwrap();
-        load_all(
-            &mut db,
-            seed::FILES.map(|(name, text)| Source::new(name, text.as_bytes())),
-        )
-        .unwrap();
         let before = clock::machine_us().max(clock::BUILT_US);
         let simulation = simulate(&mut db, folder.path(), 900).unwrap();
         let (oldest, newest, stores): (Micros, Micros, u64) = db

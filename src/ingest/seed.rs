@@ -10,11 +10,12 @@ use crate::civil;
 use crate::uptime::business_hours::{ZONE_DEFAULT, ZoneTable};
 use crate::uptime::interval::{DAY, HOUR, Interval, Micros};
 
-/// The files but for the polls: names and owners, time zones, business hours.
-pub const FILES: [(&str, &str); 3] = [
+/// The files but for the polls: names and owners, time zones, business hours, special hours.
+pub const FILES: [(&str, &str); 4] = [
     ("stores.csv", include_str!("../../seed/stores.csv")),
     ("timezones.csv", TIMEZONES),
     ("menu_hours.csv", include_str!("../../seed/menu_hours.csv")),
+    ("special_hours.csv", include_str!("../../seed/special_hours.csv")),
 ];
 
 /// The polls, recorded over nine days.
@@ -38,6 +39,34 @@ pub struct Recorded {
     pub is_active: bool,
 }
 
+/// The files with their dates moved as far as [`recorded`] moves the polls for `now`.
+pub fn moved_files(now: Micros) -> [(&'static str, String); 4] {
+    let days = weeks_ahead(now) / DAY;
+    FILES.map(|(name, text)| {
+        let moved = |line: &str| {
+            let date = |field: &str| match civil::parse_day(field) {
+                Ok(day) => civil::format_day(day + days),
+                Err(_) => field.to_owned(),
+            };
+            line.split(',').map(date).collect::<Vec<_>>().join(",") + "\n"
+        };
+        (name, text.lines().map(moved).collect())
+    })
+}
+
+/// How far the record is moved, in whole weeks, so that it ends less than a week after `now`.
+fn weeks_ahead(now: Micros) -> Micros {
+    let last = instants().max().unwrap_or(now);
+    // One week more than fits: summer time may move a poll by an hour.
+    ((now - last + HOUR).div_euclid(WEEK) + 1) * WEEK
+}
+
+/// The instants of the record.
+fn instants() -> impl Iterator<Item = Micros> {
+    let lines = POLLS.1.lines().skip(1);
+    lines.filter_map(|line| Some(civil::parse_timestamp(line.rsplit_once(',')?.1).ok()?.at))
+}
+
 /// The recorded polls, moved by whole weeks of each store's wall clock, so that the last are less than a week after
 /// `now`. They come in the record's order.
 pub fn recorded(now: Micros) -> Vec<Recorded> {
@@ -49,9 +78,8 @@ pub fn recorded(now: Micros) -> Vec<Recorded> {
         Some(Recorded { id, at, is_active })
     });
     let mut rows: Vec<Recorded> = rows.collect();
-    let last = rows.iter().map(|row| row.at).max().unwrap_or(now);
-    // One week more than fits: summer time may move a poll by an hour.
-    let shift = ((now - last + HOUR).div_euclid(WEEK) + 1) * WEEK;
+    let last = instants().max().unwrap_or(now);
+    let shift = weeks_ahead(now);
     let zones: HashMap<&str, Tz> = TIMEZONES
         .lines()
         .skip(1)
@@ -83,7 +111,7 @@ pub fn sources(prefix: &str, now: Micros) -> Vec<Source<'static>> {
         // Writing to a string cannot fail.
         let _ = writeln!(polls, "{prefix}{},{status},{}", row.id, civil::format_utc(row.at));
     }
-    let files = FILES.map(|(name, text)| (name, named(text)));
+    let files = moved_files(now).map(|(name, text)| (name, named(&text)));
     let files = files.into_iter().chain([(POLLS.0, polls)]);
     files
         .map(|(name, text)| Source::new(name, std::io::Cursor::new(text.into_bytes())))
@@ -118,7 +146,19 @@ mod tests {
         let now = civil::parse_timestamp("2027-02-03 04:05:06 UTC")
             .expect("an instant")
             .at;
-        assert_eq!(sources("x:", now).len(), 4);
+        assert_eq!(sources("x:", now).len(), 5);
         assert!(recorded(now).iter().any(|row| row.at > now));
+    }
+
+    #[test]
+    fn dates_move_with_the_polls() {
+        let at = |text: &str| civil::parse_timestamp(text).expect("an instant").at;
+        let [.., (_, hours), (_, special)] = moved_files(at("2027-02-03 04:05:06 UTC"));
+        // Thirteen weeks.
+        assert!(special.contains(",2027-01-31,,,Family day\n") && !special.contains("2026-11-01"));
+        assert!(hours.contains("boise-downtown,0,11:00:00,20:00:00,2027-02-01\n"));
+        assert!(hours.contains("boise-downtown,0,11:00:00,22:00:00,\n"));
+        let [.., (_, same)] = moved_files(at("2026-11-07 19:00:00 UTC"));
+        assert_eq!(same, FILES[3].1);
     }
 }

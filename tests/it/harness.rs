@@ -45,12 +45,13 @@ pub(crate) fn seed(file: &str) -> String {
     project().join("seed").join(file).display().to_string()
 }
 
-/// The demo's four input files.
-pub(crate) fn seeds() -> [String; 4] {
+/// The demo's input files.
+pub(crate) fn seeds() -> [String; 5] {
     [
         "stores.csv",
         "timezones.csv",
         "menu_hours.csv",
+        "special_hours.csv",
         "store_status.csv",
     ]
     .map(seed)
