@@ -178,8 +178,14 @@ fn measure(stores: u32, days: u32) -> Result<Point> {
     let polls = generate(&folder.0, stores, days)?;
     eprintln!("importing {polls} polls …");
     let database = folder.0.join("all.db");
-    let files = ["store_status", "menu_hours", "timezones", "stores"]
-        .map(|name| folder.0.join(format!("{name}.csv")));
+    let files = [
+        "store_status",
+        "menu_hours",
+        "special_hours",
+        "timezones",
+        "stores",
+    ]
+    .map(|name| folder.0.join(format!("{name}.csv")));
     let paths: Vec<&Path> = files.iter().map(PathBuf::as_path).collect();
     let (_, import) = program::timed(program::import_command(&paths, &database))?;
     // What follows may need their room.

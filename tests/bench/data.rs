@@ -67,8 +67,14 @@ fn make(folder: &Path, database: &Path, stores: u32, days: u32) -> Result<()> {
         fs::remove_dir_all(folder)?;
     }
     program::generate(folder, stores, days, "time")?;
-    let files = ["store_status", "menu_hours", "timezones", "stores"]
-        .map(|name| folder.join(format!("{name}.csv")));
+    let files = [
+        "store_status",
+        "menu_hours",
+        "special_hours",
+        "timezones",
+        "stores",
+    ]
+    .map(|name| folder.join(format!("{name}.csv")));
     let part = folder.join("part.db");
     let files: Vec<&Path> = files.iter().map(PathBuf::as_path).collect();
     program::finish(program::import_command(&files, &part))?;

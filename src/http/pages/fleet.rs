@@ -330,7 +330,7 @@ fn worst(frame: &Frame, view: &FleetView, part: &FleetPart) -> Markup {
                     thead { tr {
                         th scope="col" { "Store" }
                         th.number scope="col" { "Offline" }
-                        @if part.week.lost.is_some() { th.number scope="col" { "Lost sales" } }
+                        @if part.week.lost.is_some() { th.number.least scope="col" { "Lost sales" } }
                         th.number scope="col" { "Online" }
                         th.number.least scope="col" { "Covered" }
                     } }
@@ -341,7 +341,7 @@ fn worst(frame: &Frame, view: &FleetView, part: &FleetPart) -> Markup {
                                 th scope="row" { a href=(frame.store_link(&view.store(place).id)) { (view.name(place)) } }
                                 td.number { (frame.locale().hours(downtime(&place))) }
                                 @if part.week.lost.is_some() {
-                                    td.number { (bounds::lost_cell(frame, view.lost(place))) }
+                                    td.number.least { (bounds::lost_cell(frame, view.lost(place))) }
                                 }
                                 td.number { (online(frame.locale(), summary)) }
                                 td.number.least { (frame.locale().share(summary.seen())) }
@@ -422,7 +422,7 @@ fn by_owner(frame: &Frame, mut owners: Vec<(&str, FleetPart)>) -> Markup {
                     th scope="col" { "Owner" }
                     th.number.least scope="col" { "Stores" }
                     th.number scope="col" { "Offline" }
-                    @if has_lost { th.number scope="col" { "Lost sales" } }
+                    @if has_lost { th.number.least scope="col" { "Lost sales" } }
                     th.number.least scope="col" { "Week before" }
                     th.number scope="col" { "Online" }
                     th.number.least scope="col" { "Covered" }
@@ -433,7 +433,7 @@ fn by_owner(frame: &Frame, mut owners: Vec<(&str, FleetPart)>) -> Markup {
                             th scope="row" { a href=(frame.query().owned_by(Some(owner)).link("/")) { (owner) } }
                             td.number.least { (locale.count(part.week.stores)) }
                             td.number { (downtime_of(locale, &part.week)) }
-                            @if has_lost { td.number { (bounds::lost_cell(frame, part.week.lost)) } }
+                            @if has_lost { td.number.least { (bounds::lost_cell(frame, part.week.lost)) } }
                             td.number.least { (downtime_of(locale, &part.before)) }
                             td.number {
                                 @if part.week.is_vouched() { (locale.share(part.week.online())) }
