@@ -46,9 +46,25 @@ pub(super) fn lost_cell(frame: &Frame, lost: Option<LostSales>) -> Markup {
     html! {
         data.lost value=(amount(number)) { (frame.money(number)) }
         @if least != number || most != number {
-            span.part { (frame.money(least)) "–" (frame.money(most)) }
+            span.part { (range(frame, [least, most])) }
         }
     }
+}
+
+/// The same in few words, for a narrow cell: `lost $1,094.54 ($976.05–$1,219.08)`; none where nothing can be lost.
+pub(super) fn lost_short(frame: &Frame, lost: LostSales) -> Option<Markup> {
+    let [least, number, most] = lost.hundredths();
+    (most > 0).then(|| {
+        html! {
+            "lost " data.lost value=(amount(number)) { (frame.money(number)) }
+            @if least != number || most != number { " (" (range(frame, [least, most])) ")" }
+        }
+    })
+}
+
+/// The least and the most of an amount.
+fn range(frame: &Frame, [least, most]: [i64; 2]) -> String {
+    format!("{}–{}", frame.money(least), frame.money(most))
 }
 
 /// The formula of one store's lost sales: `downtime × $120.50 an hour`.

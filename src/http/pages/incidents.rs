@@ -213,7 +213,7 @@ fn downtime(frame: &Frame, offline: &Offline) -> Markup {
     html! {
         (locale.hours(offline.downtime))
         @if let Some(bounds) = bounds::bounds(locale, offline.downtime, offline.certainty) { span.part { (bounds) } }
-        @if let Some(lost) = offline.lost.and_then(|lost| bounds::lost(frame, lost)) { span.part { "lost " (lost) } }
+        @if let Some(lost) = offline.lost.and_then(|lost| bounds::lost_short(frame, lost)) { span.part { (lost) } }
         @if offline.unconfirmed > 0 { span.unconfirmed { (locale.hours(offline.unconfirmed)) " not confirmed" } }
     }
 }

@@ -313,11 +313,13 @@ fn incidents(frame: &Frame, shown: &StoreView, wall: &Wall<'_>, path: &str) -> M
                                     @if unconfirmed.length() > 0 {
                                         span.part.unconfirmed { (locale.hours(unconfirmed.length())) " not confirmed" }
                                     }
+                                }
+                                td.least {
+                                    (evidence_of(incident, wall))
                                     @if let Some(lost) = lost_in(incident).and_then(|lost| bounds::lost(frame, lost)) {
                                         span.part { "lost " (lost) }
                                     }
                                 }
-                                td.least { (evidence_of(incident, wall)) }
                             }
                         }
                     }
