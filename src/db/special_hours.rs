@@ -207,6 +207,8 @@ pub(super) fn decode(days: &str) -> Result<Dates> {
 
 #[cfg(test)]
 mod tests {
+    use std::slice;
+
     use super::*;
 
     fn row(times_us_local: Option<Times>, reason: &str) -> SpecialRow {
@@ -247,12 +249,13 @@ mod tests {
             let changed = replace(&db, [(store, dates)]).unwrap();
             (changed.new, changed.replaced, changed.unchanged, changed.removed)
         };
-        let both: [(LocalDate, &[SpecialRow]); 2] = [(8, &[closed.clone()]), (7, &[short.clone(), short.clone()])];
+        let both: [(LocalDate, &[SpecialRow]); 2] =
+            [(8, slice::from_ref(&closed)), (7, &[short.clone(), short.clone()])];
         assert_eq!(write(1, &both), (2, 0, 0, 0));
         assert_eq!(write(2, &both), (2, 0, 0, 0));
         assert_eq!(sets(), 1, "both stores share the set");
         assert_eq!(write(1, &both), (0, 0, 2, 0));
-        assert_eq!(write(2, &[(8, &[short.clone()])]), (0, 1, 0, 0));
+        assert_eq!(write(2, &[(8, slice::from_ref(&short))]), (0, 1, 0, 0));
         assert_eq!(sets(), 2);
         let expected = [(1, 7, &short), (1, 8, &closed), (2, 7, &short), (2, 8, &short)];
         assert_eq!(

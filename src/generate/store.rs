@@ -64,6 +64,9 @@ pub(super) struct Store<'a, Week> {
     pub(super) label: Option<Label>,
 }
 
+/// The targets of owners by weight.
+const TARGETS: [(u32, &str); 4] = [(85, ""), (8, "99.00"), (4, "98.00"), (3, "99.50")];
+
 /// What people call a store, as CSV fields.
 pub(super) struct Label {
     pub(super) name: String,
@@ -85,7 +88,8 @@ impl Label {
     /// The target of its owner, who mostly has none.
     pub(super) fn target(&self, seed: u64) -> &'static str {
         let mut random = Random::stream(seed, Purpose::Target, u64::from(self.owner));
-        *random.weighted(&[(85, ""), (8, "99.00"), (4, "98.00"), (3, "99.50")])
+        let target: &&str = random.weighted(&TARGETS);
+        target
     }
 }
 

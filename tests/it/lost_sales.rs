@@ -77,7 +77,7 @@ fn downtime_and_lost_sales_have_their_least_and_most_everywhere() {
     let home = home();
     label(
         &home,
-        &[("a", "Ann", Some(120_50), None), ("b", "Ann", None, None)],
+        &[("a", "Ann", Some(12_050), None), ("b", "Ann", None, None)],
     );
     let server = Server::start_with(&home, &["serve", "--currency", "$"]);
     // Down between the halves of 10–11 and 13–14; certain between the polls of 11 and 13.
@@ -160,7 +160,7 @@ fn without_a_currency_money_is_a_bare_number_and_without_sales_there_is_none() {
         );
     }
     drop(server);
-    label(&home, &[("a", "Ann", Some(120_50), None)]);
+    label(&home, &[("a", "Ann", Some(12_050), None)]);
     let server = Server::start(&home);
     assert!(server.get("/stores/a").text().contains(">361.50</data>"));
     drop(server);

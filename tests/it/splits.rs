@@ -75,10 +75,11 @@ type Key = (u8, usize, Micros);
 
 impl Word {
     fn key(&self) -> Key {
+        let number = |place: usize| Micros::try_from(place).expect("a few");
         match *self {
             Self::Poll(store, at, _) => (0, store, at),
-            Self::Hours(store, version, _) => (1, store, version as Micros),
-            Self::Special(store, date, _) => (4, store, date as Micros),
+            Self::Hours(store, version, _) => (1, store, number(version)),
+            Self::Special(store, date, _) => (4, store, number(date)),
             Self::Zone(store, _) => (2, store, 0),
             Self::Label(store, ..) => (3, store, 0),
         }

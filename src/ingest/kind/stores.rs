@@ -15,15 +15,13 @@ use crate::ingest::fields::Fields;
 use crate::ingest::options::ReadOptions;
 use crate::ingest::problem::{Code, Notes, excerpt};
 use crate::uptime::hundredths;
+use crate::uptime::target::WHOLE;
 
 const SALES_SLOT: usize = 3;
 const TARGET_SLOT: usize = 4;
 
 const SALES: &str = "sales_per_hour";
 const TARGET: &str = "target";
-
-/// 100 %, in hundredths of a per cent.
-const WHOLE: i64 = 100_00;
 
 /// A column with a text that may be empty.
 const fn label(names: &'static [&'static str], synonyms: &'static [&'static str]) -> Column {
