@@ -46,6 +46,23 @@ impl Data {
         self.folder.join("store_status.csv")
     }
 
+    /// Imports all of it but special days and versions of hours into a new database.
+    pub(crate) fn import_plain_hours(&self, into: &Path) -> Result<()> {
+        let hours = fs::read_to_string(self.folder.join("menu_hours.csv"))?;
+        let plain = tempfile::Builder::new().suffix(".csv").tempfile()?;
+        fs::write(plain.path(), without_versions(&hours))?;
+        let mut files = vec![plain.path().to_owned()];
+        for file in csv_files(&self.folder)? {
+            let name = file.file_name().unwrap_or_default();
+            if name != "menu_hours.csv" && name != "special_hours.csv" {
+                files.push(file);
+            }
+        }
+        remove_database(into)?;
+        let files: Vec<&Path> = files.iter().map(PathBuf::as_path).collect();
+        program::finish(program::import_command(&files, into))
+    }
+
     /// The same rows in another order.
     pub(crate) fn polls_by(&self, order: &str) -> Result<PathBuf> {
         if order == "time" {
@@ -67,18 +84,35 @@ fn make(folder: &Path, database: &Path, stores: u32, days: u32) -> Result<()> {
         fs::remove_dir_all(folder)?;
     }
     program::generate(folder, stores, days, "time")?;
-    let files = [
-        "store_status",
-        "menu_hours",
-        "special_hours",
-        "timezones",
-        "stores",
-    ]
-    .map(|name| folder.join(format!("{name}.csv")));
+    let files = csv_files(folder)?;
     let part = folder.join("part.db");
     let files: Vec<&Path> = files.iter().map(PathBuf::as_path).collect();
     program::finish(program::import_command(&files, &part))?;
     Ok(fs::rename(part, database)?)
+}
+
+/// The CSV files of a folder, in the order of their names.
+fn csv_files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "csv") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// Business hours without the rows that have a `valid_from`, and without that column, which is the last.
+fn without_versions(hours: &str) -> String {
+    let header = hours.lines().next().unwrap_or_default();
+    if !header.ends_with(",valid_from") {
+        return hours.to_owned();
+    }
+    let rows = hours.lines().filter_map(|row| row.rsplit_once(','));
+    let plain = rows.filter(|(_, valid_from)| valid_from.is_empty() || *valid_from == "valid_from");
+    plain.map(|(row, _)| format!("{row}\n")).collect()
 }
 
 fn is_newer(file: &Path, than: &Path) -> bool {

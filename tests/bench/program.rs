@@ -18,10 +18,14 @@ pub(crate) struct Report {
 }
 
 pub(crate) fn report(database: &Path) -> Result<Report> {
-    let mut command = report_command(database);
-    command.stdout(Stdio::piped());
-    let (csv, took) = timed(command)?;
+    let (csv, took) = timed_stdout(report_command(database))?;
     Ok(Report { took, csv })
+}
+
+pub(crate) fn statement_command(database: &Path, options: &[&str]) -> Command {
+    let mut command = program("statement");
+    command.args(options).arg("--database").arg(database);
+    command
 }
 
 pub(crate) fn report_command(database: &Path) -> Command {
@@ -67,6 +71,12 @@ pub(crate) fn program(command: &str) -> Command {
 /// Runs a command, which must do well.
 pub(crate) fn finish(command: Command) -> Result<()> {
     timed(command).map(drop)
+}
+
+/// What a command prints, and how long it takes.
+pub(crate) fn timed_stdout(mut command: Command) -> Result<(Vec<u8>, Duration)> {
+    command.stdout(Stdio::piped());
+    timed(command)
 }
 
 /// What a command printed on a stdout that is a pipe, and how long it took.

@@ -20,11 +20,23 @@ pub(crate) struct DuckDb {
 
 /// DuckDB's report by one of the queries that `duckdb_report.sql` names.
 pub(crate) fn duckdb(folder: &Path, query: &str) -> Result<DuckDb> {
+    timed_query("duckdb_report.py", folder, query, &[])
+}
+
+/// DuckDB's statement by one of the queries that `duckdb_statement.sql` names.
+pub(crate) fn duckdb_statement(folder: &Path, query: &str, options: &[&str]) -> Result<DuckDb> {
+    timed_query("duckdb_statement.py", folder, query, options)
+}
+
+fn timed_query(script: &str, folder: &Path, query: &str, options: &[&str]) -> Result<DuckDb> {
     let python = python().ok_or("DuckDB is missing, see README.md")?;
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/engines/duckdb_report.py");
+    let engines = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/engines");
     let mut command = Command::new(python);
-    command.arg(script).arg(folder);
-    command.args(["--repeat", DUCKDB_RUNS, "--query", query]);
+    command
+        .arg(engines.join(script))
+        .arg(folder)
+        .args(options)
+        .args(["--repeat", DUCKDB_RUNS, "--query", query]);
     let output = command.output()?;
     let said = String::from_utf8_lossy(&output.stderr);
     if !output.status.success() {

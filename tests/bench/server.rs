@@ -76,8 +76,13 @@ impl Server {
 
     /// Triggers a report and asks for it until it is there.
     pub(crate) fn report(&self) -> Result<Report> {
+        self.job("/trigger_report")
+    }
+
+    /// Orders what a job makes, by `POST`, and asks for it until it is there.
+    pub(crate) fn job(&self, order: &str) -> Result<Report> {
         let start = Instant::now();
-        let trigger = format!("{}/trigger_report", self.address);
+        let trigger = format!("{}{order}", self.address);
         let mut answer = self.agent.post(trigger).send_empty()?;
         let id = json(&answer.body_mut().read_to_vec()?)?["report_id"].clone();
         let id = id.as_str().ok_or("the trigger gave no report_id")?;

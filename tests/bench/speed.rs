@@ -9,6 +9,7 @@ mod intake;
 mod program;
 mod reference;
 mod server;
+mod statement;
 mod table;
 mod under_load;
 
@@ -88,6 +89,15 @@ fn main() -> Result<()> {
     }
     if wants("history") {
         history(&mut table)?;
+    }
+    if wants("statements") {
+        statement::by_day(&mut table)?;
+    }
+    if wants("months") {
+        statement::twelve_months(&mut table)?;
+    }
+    if wants("calendars") {
+        statement::calendars(&data, &mut table)?;
     }
     table.print(&data);
     Ok(())
