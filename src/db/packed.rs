@@ -127,7 +127,7 @@ fn rows_of(db: &Connection, hour: i64) -> Result<Vec<(StoreKey, Poll)>> {
 }
 
 /// The packed polls within `span` of the stores in `blocks`. `rows` receives each stretch that is not packed, or
-/// whose packed form is damaged.
+/// whose packed form is damaged. The memory is that of `spare`.
 ///
 /// # Errors
 /// When the database cannot be read, and those of `rows`.
@@ -135,6 +135,7 @@ pub(super) fn read(
     view: &Connection,
     span: Interval,
     blocks: &Range<usize>,
+    spare: PackedHours,
     mut rows: impl FnMut(Interval) -> Result<()>,
 ) -> Result<PackedHours> {
     let range = [hour_of(span.start), hour_of(span.end)];
@@ -142,7 +143,7 @@ pub(super) fn read(
     // One piece of memory, which the system takes back as a whole.
     let mut bytes =
         view.prepare_cached("SELECT coalesce(sum(length(polls)), 0) FROM packed_hour WHERE hour BETWEEN ?1 AND ?2")?;
-    let mut packed = PackedHours::with_capacity(span, bytes.query_row(range, |row| row.get(0))?);
+    let mut packed = spare.cleared(span, bytes.query_row(range, |row| row.get(0))?);
     let mut select =
         view.prepare_cached("SELECT hour, polls FROM packed_hour WHERE hour BETWEEN ?1 AND ?2 ORDER BY hour")?;
     let mut hours = select.query(range)?;
@@ -293,7 +294,7 @@ pub fn wrong(db: &Connection) -> Result<Vec<i64>> {
     while let Some(row) = hours.next()? {
         let hour = row.get(0)?;
         let mut digests = HourDigests::default();
-        let mut hour_alone = PackedHours::with_capacity(span_of(hour), 0);
+        let mut hour_alone = PackedHours::default().cleared(span_of(hour), 0);
         let bytes = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
         let whole = hour_alone.add(hour, bytes, &ALL_BLOCKS);
         hour_alone.each(|store, poll| digests.add(poll.at(), store, poll.status()));
@@ -311,7 +312,7 @@ pub fn wrong(db: &Connection) -> Result<Vec<i64>> {
 pub(super) fn polls_of(db: &Connection, hour: i64) -> Result<Option<Vec<(StoreKey, Poll)>>> {
     let mut select = db.prepare_cached("SELECT polls FROM packed_hour WHERE hour = ?1")?;
     let bytes: Option<Vec<u8>> = select.query_row([hour], |row| row.get(0)).optional()?;
-    let mut packed = PackedHours::with_capacity(span_of(hour), 0);
+    let mut packed = PackedHours::default().cleared(span_of(hour), 0);
     let mut polls = Vec::new();
     if !bytes.is_some_and(|bytes| packed.add(hour, &bytes, &ALL_BLOCKS)) {
         return Ok(None);

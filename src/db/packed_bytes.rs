@@ -86,23 +86,27 @@ pub(super) fn pack(start: Micros, polls: &[(StoreKey, Poll)]) -> Vec<u8> {
 /// The blocks of every store.
 pub(super) const ALL_BLOCKS: Range<usize> = 0..usize::MAX;
 
-/// The packed hours within a span, end to end in their stored form, or what they have of some blocks.
+/// The polls of packed hours within a span, or what they have of some blocks: the polls lie end to end in their stored
+/// form, and for each block there is a list of its groups.
 #[derive(Debug)]
 pub(super) struct PackedHours {
     span: Interval,
+    /// The first hour that has polls.
+    first: Option<i64>,
     bytes: Vec<u8>,
-    hours: Vec<PackedHour>,
+    /// By block, in order of time. A list of each hour would have to be searched for each block.
+    blocks: Vec<Vec<Place>>,
 }
 
-/// The place of one hour.
+/// The place of one group.
 #[derive(Clone, Copy, Debug)]
-struct PackedHour {
-    hour: i64,
-    /// The start of its list of groups, and of its polls.
-    listed: usize,
-    polls: usize,
-    /// How many polls were left out before its first group.
-    before: usize,
+struct Place {
+    /// Where its bytes begin.
+    from: usize,
+    /// How many polls it has.
+    polls: u32,
+    /// Its hour, counted from the first, and whether its polls are active: twice the one, plus one if so.
+    hour: u32,
 }
 
 /// One entry of the list of groups: its number, and the end of its polls.
@@ -127,18 +131,31 @@ pub(super) fn weigh(list: &[u8], mut each: impl FnMut(usize, usize, usize)) {
     let mut before = 0;
     for (group, end) in list.iter().map(listed) {
         let polls = end.saturating_sub(before);
-        each(group as usize / 2, polls, size_of::<Listed>() + polls * POLL_BYTES);
+        each(group as usize / 2, polls, size_of::<Place>() + polls * POLL_BYTES);
         before = end;
     }
 }
 
-impl PackedHours {
-    pub(super) fn with_capacity(span: Interval, bytes: usize) -> Self {
+impl Default for PackedHours {
+    fn default() -> Self {
         Self {
-            span,
-            bytes: Vec::with_capacity(bytes),
-            hours: Vec::new(),
+            span: Interval::new(0, 0),
+            first: None,
+            bytes: Vec::new(),
+            blocks: Vec::new(),
         }
+    }
+}
+
+impl PackedHours {
+    /// No hours of `span`, in the same memory, with room for so many bytes.
+    pub(super) fn cleared(mut self, span: Interval, bytes: usize) -> Self {
+        self.span = span;
+        self.first = None;
+        self.bytes.clear();
+        self.bytes.reserve_exact(bytes);
+        self.blocks.iter_mut().for_each(Vec::clear);
+        self
     }
 
     /// Adds what an hour has of `blocks`; returns false if any of its bytes are damaged.
@@ -171,53 +188,52 @@ impl PackedHours {
         let end = |groups: usize| groups.checked_sub(1).map_or(0, |last| listed(&list[last]).1);
         let (before, own) = (end(from), &list[from..to]);
         let polls_bytes = &rest[list.as_flattened().len()..];
-        if own.is_empty() {
-            return true;
+        let Ok(hour) = u32::try_from((hour - *self.first.get_or_insert(hour)) * 2) else {
+            // Hours come in order, and no database has so many.
+            return false;
+        };
+        let last = own.last().map_or(0, |entry| listed(entry).0 as usize / 2 + 1);
+        if self.blocks.len() < last {
+            self.blocks.resize_with(last, Vec::new);
         }
-        let listed = self.bytes.len();
-        self.bytes.extend_from_slice(own.as_flattened());
-        let polls = self.bytes.len();
+        let mut from = self.bytes.len();
+        let mut start = before;
+        for (group, end) in own.iter().map(listed) {
+            let polls = end - start;
+            self.blocks[group as usize / 2].push(Place {
+                from,
+                // An end has four bytes.
+                polls: u32::try_from(polls).unwrap_or(0),
+                hour: hour + group % 2,
+            });
+            from += polls * POLL_BYTES;
+            start = end;
+        }
         self.bytes
             .extend_from_slice(&polls_bytes[before * POLL_BYTES..end(to) * POLL_BYTES]);
-        self.hours.push(PackedHour {
-            hour,
-            listed,
-            polls,
-            before,
-        });
         true
     }
 
-    fn list(&self, hour: PackedHour) -> &[Listed] {
-        self.bytes[hour.listed..hour.polls].as_chunks().0
-    }
-
-    /// The group at `index` of an hour's list.
-    fn group(&self, hour: PackedHour, index: usize) -> Group<'_> {
-        let list = self.list(hour);
-        let (number, end) = listed(&list[index]);
-        let first = index
-            .checked_sub(1)
-            .map_or(hour.before, |before| listed(&list[before]).1);
-        let from = hour.polls + (first - hour.before) * POLL_BYTES;
-        let polls = &self.bytes[from..from + (end - first) * POLL_BYTES];
-        let (slots, since) = polls.split_at(end - first);
-        let whole = span_of(hour.hour);
+    fn group(&self, place: Place) -> Group<'_> {
+        let polls = place.polls as usize;
+        let (slots, since) = self.bytes[place.from..place.from + polls * POLL_BYTES].split_at(polls);
+        let whole = span_of(self.first.unwrap_or(0) + i64::from(place.hour / 2));
         Group {
             slots,
             since: since.as_chunks().0,
             start: whole.start,
-            status: Poll::from_row(0, number % 2 == 1).status(),
+            status: Poll::from_row(0, place.hour % 2 == 1).status(),
             within: (whole.intersection(self.span) != whole).then_some(self.span),
         }
     }
 
     /// Calls `each` with every poll and its store.
     pub(super) fn each(&self, mut each: impl FnMut(StoreKey, Poll)) {
-        for &hour in &self.hours {
-            for (index, entry) in self.list(hour).iter().enumerate() {
-                let first = listed(entry).0 / 2 * BLOCK_KEYS;
-                self.group(hour, index)
+        for (block, places) in self.blocks.iter().enumerate() {
+            // The list of an hour has no larger block than stores have.
+            let first = StoreKey::try_from(block).unwrap_or(0) * BLOCK_KEYS;
+            for &place in places {
+                self.group(place)
                     .each(|slot, poll| each(first + StoreKey::from(slot), poll));
             }
         }
@@ -226,19 +242,12 @@ impl PackedHours {
 
 impl ByBlock for PackedHours {
     fn blocks(&self) -> usize {
-        let last = |&hour: &PackedHour| self.list(hour).last().map(listed);
-        let last = self.hours.iter().filter_map(last).map(|(group, _)| group);
-        last.max().map_or(0, |group| group as usize / 2 + 1)
+        self.blocks.len()
     }
 
     fn groups(&self, block: usize) -> impl Iterator<Item = Group<'_>> {
-        self.hours.iter().flat_map(move |&hour| {
-            let list = self.list(hour);
-            let from = list.partition_point(|entry| (listed(entry).0 as usize) < block * 2);
-            let own = |entry: &&Listed| listed(entry).0 as usize / 2 == block;
-            let count = list[from..].iter().take_while(own).count();
-            (from..from + count).map(move |index| self.group(hour, index))
-        })
+        let places = self.blocks.get(block);
+        places.into_iter().flatten().map(|&place| self.group(place))
     }
 }
 
@@ -277,7 +286,7 @@ mod tests {
             Interval::new(whole.start + HOUR / 3, whole.end + HOUR),
             Interval::new(whole.start - HOUR, whole.end - HOUR / 3),
         ] {
-            let mut hours = PackedHours::with_capacity(span, 0);
+            let mut hours = PackedHours::default().cleared(span, 0);
             assert!(hours.add(HOUR_PACKED, &bytes, &ALL_BLOCKS));
             let mut read = Vec::new();
             hours.each(|store, poll| read.push((store, poll)));
@@ -298,8 +307,11 @@ mod tests {
     #[test]
     fn bytes_that_are_no_hour_are_refused() {
         let bytes = pack(span_of(HOUR_PACKED).start, &polls_of_an_hour());
-        let taken =
-            |bytes: &[u8]| PackedHours::with_capacity(span_of(HOUR_PACKED), 0).add(HOUR_PACKED, bytes, &ALL_BLOCKS);
+        let taken = |bytes: &[u8]| {
+            PackedHours::default()
+                .cleared(span_of(HOUR_PACKED), 0)
+                .add(HOUR_PACKED, bytes, &ALL_BLOCKS)
+        };
         assert!(taken(&bytes));
         assert!((0..bytes.len()).all(|length| !taken(&bytes[..length])));
         for place in 0..bytes.len() {
@@ -312,7 +324,7 @@ mod tests {
             let mut bytes = bytes[..bytes.len() - 8].to_vec();
             bytes[place] ^= 0x80;
             bytes.extend_from_slice(&checksum(&bytes).to_le_bytes());
-            let mut hours = PackedHours::with_capacity(span_of(HOUR_PACKED), 0);
+            let mut hours = PackedHours::default().cleared(span_of(HOUR_PACKED), 0);
             if hours.add(HOUR_PACKED, &bytes, &ALL_BLOCKS) {
                 hours.each(|_, _| {});
             }

@@ -37,7 +37,7 @@ const ROW_BYTES: usize = POLL_BYTES + 1;
 /// # Errors
 /// When the database cannot be read.
 pub fn history(view: &Connection, span: Interval, threads: usize) -> Result<History> {
-    let Read { packed, rows } = read(view, span, &ALL_BLOCKS, threads)?;
+    let Read { packed, rows } = read(view, span, &ALL_BLOCKS, threads, Vec::new())?;
     Ok(Builder::finish(&packed, &rows, threads))
 }
 
@@ -72,13 +72,22 @@ pub fn by_blocks<T: Send>(
         false => Weights::new(view, span, &blocks)?.passes(&blocks, limits),
     };
     let mut answers = Vec::with_capacity(blocks.len());
+    // Each pass and each block takes the memory of one before: the first touch of new memory takes long.
+    let mut spare = Vec::new();
+    let spare_blocks = Pool::default();
     for pass in passes {
         let (Some(first), Some(last)) = (pass.first(), pass.last()) else {
             continue;
         };
-        let Read { packed, rows } = read(view, span, &(*first..*last + 1), limits.threads)?;
-        let each = |&number| each(&lay_out(&packed, &rows, number));
+        let Read { packed, rows } = read(view, span, &(*first..*last + 1), limits.threads, spare)?;
+        let each = |&number| {
+            let block = lay_out(&packed, &rows, number, spare_blocks.take());
+            let answer = each(&block);
+            spare_blocks.give(block);
+            answer
+        };
         answers.extend(parallel::map(limits.threads, pass, each));
+        spare = packed;
     }
     Ok(answers)
 }
@@ -186,21 +195,61 @@ struct Read {
     rows: Vec<Builder>,
 }
 
-/// The polls within `span` of the stores in `blocks`.
-fn read(view: &Connection, span: Interval, blocks: &Range<usize>, threads: usize) -> Result<Read> {
+/// Values whose memory can be used again.
+struct Pool<T>(Mutex<Vec<T>>);
+
+impl<T> Default for Pool<T> {
+    fn default() -> Self {
+        Self::new(Vec::new())
+    }
+}
+
+impl<T> Pool<T> {
+    fn new(values: Vec<T>) -> Self {
+        Self(Mutex::new(values))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<T>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take(&self) -> T
+    where
+        T: Default,
+    {
+        self.lock().pop().unwrap_or_default()
+    }
+
+    fn give(&self, value: T) {
+        self.lock().push(value);
+    }
+}
+
+/// The polls within `span` of the stores in `blocks`; it takes the memory of `spare`.
+fn read(
+    view: &Connection,
+    span: Interval,
+    blocks: &Range<usize>,
+    threads: usize,
+    spare: Vec<PackedHours>,
+) -> Result<Read> {
+    let wanted = Wanted {
+        blocks,
+        spare: &Pool::new(spare),
+    };
     let parts = split(view, span, threads)?;
     let Some((last, others)) = parts.split_last() else {
         return Ok(Read::default());
     };
     let file = view.path().filter(|file| !file.is_empty()); // Memory has no second view.
     let parts = match file.map(Path::new) {
-        Some(file) if !others.is_empty() => read_side_by_side(view, file, *last, others, blocks)?,
+        Some(file) if !others.is_empty() => read_side_by_side(view, file, *last, others, wanted)?,
         _ => None,
     };
     // Another process wrote between the two views: only this view is consistent.
     let parts = match parts {
         Some(parts) => parts,
-        None => vec![read_part(view, span, blocks)?],
+        None => vec![read_part(view, span, wanted)?],
     };
     let (packed, rows) = parts.into_iter().unzip();
     Ok(Read { packed, rows })
@@ -225,18 +274,18 @@ fn read_side_by_side(
     file: &Path,
     last: Interval,
     others: &[Interval],
-    blocks: &Range<usize>,
+    wanted: Wanted<'_>,
 ) -> Result<Option<Vec<ReadPart>>> {
     let generation = generation::current(view)?.polls;
     let read_other = |part: Interval| -> Result<Option<ReadPart>> {
         let mut db = open_reader(file)?;
         let view = super::read(&mut db)?;
         let same = generation::current(&view)?.polls == generation;
-        same.then(|| read_part(&view, part, blocks)).transpose()
+        same.then(|| read_part(&view, part, wanted)).transpose()
     };
     let (others, last) = parallel::join(
         || parallel::map(others.len(), others, |&part| read_other(part)),
-        || read_part(view, last, blocks),
+        || read_part(view, last, wanted),
     );
     let mut parts: Option<Vec<_>> = others.into_iter().collect::<Result<_>>()?;
     if let Some(parts) = &mut parts {
@@ -248,15 +297,22 @@ fn read_side_by_side(
 /// The polls of a part of a span: packed hours as stored, and polls gathered from rows.
 type ReadPart = (PackedHours, Builder);
 
-/// The polls within `span` of the stores in `blocks`: from packed hours where they exist, else from rows.
+/// What a part of a reading keeps, and where.
+#[derive(Clone, Copy)]
+struct Wanted<'a> {
+    blocks: &'a Range<usize>,
+    spare: &'a Pool<PackedHours>,
+}
+
+/// The wanted polls within `span`: from packed hours where they exist, else from rows.
 ///
 /// An own aggregate function gathers rows inside SQLite's loop: stepping through them from outside takes half
 /// as long again.
-fn read_part(view: &Connection, span: Interval, blocks: &Range<usize>) -> Result<ReadPart> {
+fn read_part(view: &Connection, span: Interval, Wanted { blocks, spare }: Wanted<'_>) -> Result<ReadPart> {
     let gathered = Gathered::default();
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DIRECTONLY;
     view.create_aggregate_function("gather_polls", 3, flags, gathered.clone())?;
-    let packed = packed::read(view, span, blocks, |part| {
+    let packed = packed::read(view, span, blocks, spare.take(), |part| {
         let whole = whole_hours(part);
         let mut select =
             view.prepare_cached("SELECT gather_polls(at, store, active) FROM poll WHERE at >= ?1 AND at < ?2")?;

@@ -164,9 +164,8 @@ impl Builder {
         let blocks = parts.iter().map(|part| part.blocks.len());
         let blocks = blocks.chain(by_block.iter().map(ByBlock::blocks)).max();
         let blocks = 0..blocks.unwrap_or(0);
-        History::from_blocks(parallel::map(threads, blocks, |number| {
-            lay_out(by_block, parts, number)
-        }))
+        let lay_out = |number| lay_out(by_block, parts, number, StoreBlock::default());
+        History::from_blocks(parallel::map(threads, blocks, lay_out))
     }
 }
 
@@ -182,11 +181,14 @@ pub fn history_of(polls: impl IntoIterator<Item = (StoreKey, Poll)>) -> History 
 /// One block of all polls of `by_block` and `parts`. No poll may be in two of them.
 ///
 /// It is a counting sort of the block's polls by store, which keeps each store's order. That is mostly the order of
-/// time: pushed polls are newer than those that were grouped by block.
-pub fn lay_out(by_block: &[impl ByBlock], parts: &[Builder], number: usize) -> StoreBlock {
+/// time: pushed polls are newer than those that were grouped by block. The block takes the memory of `spare`, whose
+/// polls it forgets: the first touch of new memory would cost as much as the sort.
+pub fn lay_out(by_block: &[impl ByBlock], parts: &[Builder], number: usize, spare: StoreBlock) -> StoreBlock {
     let groups = || by_block.iter().flat_map(|part| part.groups(number));
     let chunks = || parts.iter().flat_map(|part| part.chunks(number));
-    let mut ends = vec![0_u32; BLOCK_STORES];
+    let LaidOut { mut ends, mut polls } = spare.laid;
+    ends.clear();
+    ends.resize(BLOCK_STORES, 0);
     for group in groups() {
         group.each_slot(|slot| ends[usize::from(slot)] += 1);
     }
@@ -201,9 +203,15 @@ pub fn lay_out(by_block: &[impl ByBlock], parts: &[Builder], number: usize) -> S
         *end = total;
         total += count;
     }
-    let mut polls = vec![Poll::new(0, Status::Inactive); total as usize];
+    polls.resize(total as usize, Poll::new(0, Status::Inactive));
+    // Most polls come in order. Those that did would have to be read once more to see it.
+    let mut latest = [Poll::new(Micros::MIN >> 1, Status::Inactive); BLOCK_STORES];
+    let mut in_order = true;
     let mut put = |slot: u8, poll| {
-        let end = &mut ends[usize::from(slot)];
+        let slot = usize::from(slot);
+        in_order &= latest[slot] <= poll;
+        latest[slot] = poll;
+        let end = &mut ends[slot];
         polls[*end as usize] = poll;
         *end += 1;
     };
@@ -215,14 +223,13 @@ pub fn lay_out(by_block: &[impl ByBlock], parts: &[Builder], number: usize) -> S
             put(slot, poll);
         }
     }
-    let mut start = 0;
-    for &end in &ends {
-        let store = &mut polls[start as usize..end as usize];
-        if !store.is_sorted() {
+    if !in_order {
+        let mut start = 0;
+        for &end in &ends {
             // Most are a few sorted runs, which this sort merges.
-            store.sort();
+            polls[start as usize..end as usize].sort();
+            start = end;
         }
-        start = end;
     }
     StoreBlock {
         number,
