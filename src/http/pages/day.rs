@@ -207,6 +207,10 @@ pub fn day_bar(
 ) -> Markup {
     let length = day.stretch.length();
     let midnight = day.date * DAY;
+    let is_closed = day
+        .pieces
+        .iter()
+        .all(|piece| piece.segment.condition == Condition::Closed);
     html! {
         div.day {
             p.date {
@@ -220,7 +224,11 @@ pub fn day_bar(
             }
             @let as_of = standing.question.as_of;
             (timeline_bar::bar(day.stretch, as_of, &day.pieces, &standing.polls, &day.summary, reachable))
-            p.number { @match day.online { Some(online) => { (locale.hours(online)) } None => { "unknown" } } (below_hours) }
+            p.number { @match day.online {
+                _ if is_closed => { "closed" }
+                Some(online) => { (locale.hours(online)) }
+                None => { "unknown" }
+            } (below_hours) }
         }
     }
 }

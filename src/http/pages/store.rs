@@ -195,7 +195,7 @@ fn window_card(frame: &Frame, shown: &StoreView, window: Window) -> Markup {
                         @let told = html! { data.down value=(figures.downtime) { (locale.hours(downtime)) } " offline" };
                         @if downtime > 0 && sure { (phrases::marked(StoreState::Offline, &told)) } @else { (told) }
                         @if let Some(bounds) = certainty.and_then(|sure| bounds::bounds(locale, downtime, sure)) {
-                            "; " (bounds)
+                            span.sure { "; " (bounds) }
                         }
                         " · " data.up value=(figures.uptime) { (locale.hours(uptime)) } " online"
                     }

@@ -70,23 +70,18 @@ pub(super) fn section(frame: &Frame, view: &FleetView, part: &FleetPart, months:
                     thead { tr {
                         th scope="col" { "Store" }
                         th.number scope="col" { "Left" }
-                        th.number.least scope="col" { "Offline" }
-                        th.number.least scope="col" { "Target" }
                     } }
                     tbody {
                         @for (place, month) in own.iter().take(ROWS_MAX) {
                             tr {
                                 th scope="row" {
                                     a href=(frame.store_link(&view.store(*place).id)) { (view.name(*place)) }
-                                }
-                                td.number { (left(locale, month)) }
-                                td.number.least {
-                                    @match month.downtime {
-                                        Some(downtime) => { (locale.hours(downtime)) }
-                                        None => { "unknown" }
+                                    span.part {
+                                        (percent(locale, month.target)) " wanted"
+                                        @if let Some(down) = month.downtime { ", " (locale.hours(down)) " offline" }
                                     }
                                 }
-                                td.number.least { (percent(locale, month.target)) }
+                                td.number { (left(locale, month)) }
                             }
                         }
                     }
