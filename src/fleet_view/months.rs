@@ -102,9 +102,12 @@ struct Key {
     all: bool,
 }
 
+/// A past, and what it follows from.
+type Kept = Mutex<Option<(Key, Arc<Months>)>>;
+
 /// The latest past of each rule.
 #[derive(Debug, Default)]
-pub(super) struct KeptMonths([Mutex<Option<(Key, Arc<Months>)>>; Interpolation::ALL.len()]);
+pub(super) struct KeptMonths([Kept; Interpolation::ALL.len()]);
 
 impl KeptMonths {
     /// The past at `question`: the kept one, or a new one, for which concurrent callers wait. With `all`, every store

@@ -156,13 +156,13 @@ pub fn newest_month(zone: chrono_tz::Tz, question: Question) -> Bucket {
     month_of(table.wall(question.as_of).div_euclid(DAY))
 }
 
-/// The month before the newest one, or the newest one if polls begin in it: whose statement is asked for most.
+/// The month before the newest one, or the newest one if polls have less than half of that: whose statement is asked
+/// for most.
 pub fn usual_month(zone: chrono_tz::Tz, question: Question, oldest: Option<Micros>) -> Bucket {
     let newest = newest_month(zone, question);
     let before = month_of(newest.first - 1);
-    // A day is enough to tell, whatever the zone.
-    let begins = (before.last + 1) * DAY;
-    if oldest.is_some_and(|oldest| oldest < begins) {
+    let middle = (before.first + before.last + 1) / 2 * DAY;
+    if oldest.is_some_and(|oldest| oldest < middle) {
         before
     } else {
         newest

@@ -327,13 +327,53 @@ fn a_store_prints_to_one_page_of_a4_or_letter() {
         return;
     };
     let home = seeded();
-    let server = Server::start(&home);
-    for store in ["seattle-pike-place", "newark-penn-station", "chicago-ohare"] {
+    // With all that a page can say of a store.
+    let own = ["seattle-pike-place", "newark-penn-station", "chicago-ohare"];
+    let (mut stores, mut days) = (
+        "store_id,name,group,sales_per_hour,target\n".to_owned(),
+        "store_id,date,start_time_local,end_time_local,reason\n".to_owned(),
+    );
+    for id in own {
+        stores += &format!("{id},{id},Somebody,120.50,99.5\n");
+        days += &format!("{id},2026-11-04,,,Staff day\n{id},2026-11-26,,,Thanksgiving\n");
+    }
+    home.write("stores.csv", stores);
+    home.write("special.csv", days);
+    home.import(&["stores.csv", "special.csv"]);
+    let server = Server::start_with(&home, &["serve", "--currency", "$"]);
+    for store in own {
         browser.open(&format!("http://{}/stores/{store}", server.address));
         for (width, height) in [(21.0, 29.7), (21.59, 27.94)] {
             let pdf = browser.print(width, height);
             let pages = memchr_count(&pdf, b"/Type /Page\n") + memchr_count(&pdf, b"/Type /Page ");
             assert_eq!(pages, 1, "{store} on {width} × {height} cm");
+        }
+    }
+}
+
+#[test]
+fn a_statement_prints_to_one_page_a_store() {
+    let Some(browser) = Browser::start("the print of a statement") else {
+        return;
+    };
+    let home = Home::seeded();
+    let server = Server::start(&home);
+    let owner = server.get("/api/stores?group=Rivera+Hospitality").json();
+    let stores = owner["total"].as_u64().expect("a number");
+    let dates = "from=2026-10-08&to=2026-11-07&by=day";
+    for (query, expected) in [
+        (format!("{dates}&store=seattle-pike-place"), 1),
+        (format!("{dates}&group=Rivera+Hospitality"), stores.min(6)),
+    ] {
+        browser.open(&format!("http://{}/statements?{query}", server.address));
+        for (width, height) in [(21.0, 29.7), (21.59, 27.94)] {
+            let pdf = browser.print(width, height);
+            let pages = memchr_count(&pdf, b"/Type /Page\n") + memchr_count(&pdf, b"/Type /Page ");
+            assert_eq!(
+                u64::try_from(pages),
+                Ok(expected),
+                "{query} on {width} × {height} cm"
+            );
         }
     }
 }

@@ -49,16 +49,8 @@ pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let statement = statements::link(app, &frame, question, None)?;
     let months = query::months_left(app, &view)?;
     let target = target::section(&frame, &view, &part, &months);
-    let body = body(
-        &frame,
-        &freshness,
-        &view,
-        &part,
-        overview,
-        &heat,
-        group,
-        [&statement, &target],
-    );
+    let parts = [&statement, &target];
+    let body = body(&frame, &freshness, (&view, &part), (overview, &heat), group, parts);
     let title = group.unwrap_or("Fleet");
     Ok(Response::page(200, frame.page(title, None, &body)))
 }
@@ -66,10 +58,8 @@ pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
 fn body(
     frame: &Frame,
     freshness: &Freshness,
-    view: &FleetView,
-    part: &FleetPart,
-    overview: &Overview,
-    heat: &Heat,
+    (view, part): (&FleetView, &FleetPart),
+    (overview, heat): (&Overview, &Heat),
     group: Option<&str>,
     [statement, target]: [&Markup; 2],
 ) -> Markup {

@@ -27,8 +27,7 @@ pub(super) fn table(
         table.rows.buckets {
             thead { tr {
                 th scope="col" { (title) }
-                th.bar scope="col" { span.aside { "Online and offline" } }
-                th.number scope="col" { "Online" }
+                th.number.least[has_lost] scope="col" { "Online" }
                 th.number scope="col" { "Offline" }
                 th.number.least scope="col" { "Open" }
                 th.number.least scope="col" { "Covered" }
@@ -50,9 +49,16 @@ fn line(frame: &Frame, row: &Row, head: &Markup, longest: Micros, has_lost: bool
     let bounds = (row.length(Column::Least), row.length(Column::Most));
     html! {
         tr {
-            th scope="row" { (head) }
-            td.bar { @if longest > 0 { (bar(row, longest)) } }
-            td.number {
+            th scope="row" {
+                div.bucket {
+                    span { (head) }
+                    @if longest > 0 { (bar(row, longest)) }
+                    @if has_lost && !is_closed && downtime.is_some() {
+                        span.part.phone { (locale.share(row.share(Column::Online))) " online" }
+                    }
+                }
+            }
+            td.number.least[has_lost] {
                 @if is_closed { "closed" }
                 @else if downtime.is_none() { (phrases::marked(StoreState::NotSure, &html! { "unknown" })) }
                 @else { (locale.share(row.share(Column::Online))) }

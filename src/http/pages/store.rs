@@ -41,7 +41,7 @@ const PIECES_REACHED_MAX: usize = 300;
 
 /// How many incidents the page lists on a screen, and how many on paper.
 const INCIDENTS_MAX: usize = 40;
-const INCIDENTS_PRINTED_MAX: usize = 6;
+const INCIDENTS_PRINTED_MAX: usize = 5;
 
 /// How many polls a sentence names.
 const POLLS_NAMED_MAX: usize = 4;
@@ -316,8 +316,9 @@ fn incidents(frame: &Frame, shown: &StoreView, wall: &Wall<'_>, path: &str) -> M
                                 }
                                 td.least {
                                     (evidence_of(incident, wall))
-                                    @if let Some(lost) = lost_in(incident).and_then(|lost| bounds::lost(frame, lost)) {
-                                        span.part { "lost " (lost) }
+                                    @let lost = lost_in(incident).and_then(|lost| bounds::lost_short(frame, lost));
+                                    @if let Some(lost) = lost {
+                                        span.part { (lost) }
                                     }
                                 }
                             }
