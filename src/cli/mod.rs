@@ -11,6 +11,7 @@ pub mod export;
 pub mod generate;
 pub mod import;
 pub mod lake;
+pub mod numbers;
 pub mod output;
 pub mod report;
 pub mod restore;

@@ -1,18 +1,13 @@
 //! `statement`: prints the statement of any period, computed in this process.
 
-use std::path::PathBuf;
-
-use super::Database;
-use super::output::{self, note};
-use super::report::{FileFormat, Moment, newest_poll};
+use super::numbers::{Numbers, names};
+use super::output::note;
 use crate::civil;
-use crate::error::{Error, Result};
-use crate::product::Product;
+use crate::error::Result;
 use crate::product::statement::{Parameters, Statement, before_the_oldest_poll};
 use crate::render::statement::Per;
 use crate::uptime::calendar::LocalDate;
 use crate::uptime::period::{By, Period};
-use crate::uptime::report::Question;
 
 /// The options of `statement`.
 #[derive(Debug, clap::Args)]
@@ -26,11 +21,13 @@ pub struct Options {
     to: LocalDate,
 
     /// How the period is cut; weeks are ISO weeks, and the period cuts its first and its last
-    #[arg(long, env = "STORE_MONITOR_BY", value_name = "BUCKET", default_value = "total", value_parser = by())]
+    #[arg(long, env = "STORE_MONITOR_BY", value_name = "BUCKET", default_value = "total",
+          value_parser = names(By::ALL.map(By::as_str), By::from_name))]
     by: By,
 
     /// Whose rows to print: of each store, of all stores of each owner, or of all
-    #[arg(long, env = "STORE_MONITOR_PER", value_name = "WHOM", default_value = "store", value_parser = per())]
+    #[arg(long, env = "STORE_MONITOR_PER", value_name = "WHOM", default_value = "store",
+          value_parser = names(Per::ALL.map(Per::as_str), Per::from_name))]
     per: Per,
 
     /// Only this store
@@ -42,31 +39,7 @@ pub struct Options {
     group: Option<String>,
 
     #[command(flatten)]
-    moment: Moment,
-
-    #[command(flatten)]
-    format: FileFormat,
-
-    /// Write to this file in place of stdout; it appears whole or not at all
-    #[arg(long, env = "STORE_MONITOR_OUTPUT", value_name = "FILE")]
-    output: Option<PathBuf>,
-
-    #[command(flatten)]
-    database: Database,
-}
-
-/// Parses the name of a bucket; the help lists all.
-fn by() -> impl clap::builder::TypedValueParser<Value = By> {
-    use clap::builder::TypedValueParser;
-    let names = By::ALL.map(By::as_str);
-    clap::builder::PossibleValuesParser::new(names).map(|name| By::from_name(&name).unwrap_or_default())
-}
-
-/// Parses the name of whose rows are wanted; the help lists all.
-fn per() -> impl clap::builder::TypedValueParser<Value = Per> {
-    use clap::builder::TypedValueParser;
-    let names = Per::ALL.map(Per::as_str);
-    clap::builder::PossibleValuesParser::new(names).map(|name| Per::from_name(&name).unwrap_or_default())
+    numbers: Numbers,
 }
 
 /// Prints the statement.
@@ -86,25 +59,9 @@ pub fn run(options: &Options) -> Result<()> {
         group: options.group.clone(),
     };
     let parameters = parameters.checked()?;
-    let (_held, mut db) = options.database.reader()?;
-    let as_of = match options.moment.as_of {
-        Some(as_of) => as_of,
-        None => newest_poll(&db)?,
-    };
-    let question = Question {
-        as_of,
-        rule: options.moment.interpolation,
-    };
+    let (_held, mut db, question) = options.numbers.open()?;
     if let Some(told) = before_the_oldest_poll(&db, &parameters.period)? {
         note!("note: {told}");
     }
-    let bytes = Statement::new(&mut db, parameters, question)?.render(options.format.format)?;
-    let write = |out: &mut dyn std::io::Write| {
-        out.write_all(&bytes)
-            .map_err(|error| Error::failed("the statement cannot be written").because(error))
-    };
-    match &options.output {
-        Some(file) => output::to_file(file, write),
-        None => output::to_stdout(write),
-    }
+    options.numbers.print(&Statement::new(&mut db, parameters, question)?)
 }
