@@ -399,6 +399,9 @@ fn pages_fit_a_phone_and_follow_the_systems_colours() {
             browser.open(&format!("http://{}{page}", server.address));
             let beyond = browser.run("return document.documentElement.scrollWidth");
             let row = browser.run("return Math.max(0, ...[...document.querySelectorAll('tr')].map(row => row.offsetHeight))");
+            let covered = browser.run("const bars = [...document.querySelectorAll('.bucket svg')];
+                return bars.some(bar => bar.getBoundingClientRect().right > bar.closest('th').getBoundingClientRect().right)");
+            assert_eq!(covered, false, "{name} has a bar over numbers at {width}");
             assert!(
                 row.as_i64() < Some(200),
                 "{name} has a row of {row} px at {width}"

@@ -183,6 +183,7 @@ impl<'a> Page<'a> {
         let is_early = before_the_oldest_poll(&db, &asked.parameters.period)?.is_some();
         let oldest = polls::first(&db, polls::ALL_TIME)?.unwrap_or(question.as_of);
         drop(db);
+        let from = asked.parameters.period.from;
         let date = |at: Micros| phrases::zone_near(frame.zone(), at).wall(at).div_euclid(DAY);
         Ok(Self {
             frame,
@@ -191,7 +192,7 @@ impl<'a> Page<'a> {
             question,
             newest: date(question.as_of),
             oldest: date(oldest),
-            is_early,
+            is_early: is_early && date(oldest) >= from,
         })
     }
 
