@@ -56,6 +56,14 @@ fn a_month_is_shown_with_the_numbers_of_its_csv() {
     let workbook = server.get(&format!("/api/statements.xlsx?{query}"));
     assert!(workbook.status == 200 && workbook.body.starts_with(b"PK"));
 
+    // As many rows as a page has, with all that a row can have.
+    let long = server.get("/statements?from=2025-11-08&to=2026-11-07&store=boston-fenway");
+    let known = server.get("/statements?from=2026-10-30&to=2026-11-07&by=day");
+    for page in [long, known] {
+        let bytes = page.text().len();
+        assert!((50_000..150_000).contains(&bytes), "{bytes} bytes");
+    }
+
     // A week, and dates that the form sends beside it.
     let week = server.get("/statements?period=2026-W45&by=total&per=fleet");
     assert!(week.text().contains("All stores together"));
@@ -131,12 +139,12 @@ fn a_long_statement_is_a_job_that_the_page_shows_and_reports_list() {
     });
     let page = page.text();
     assert!(
-        page.contains("store 000") && page.contains("1–186 of 21,700") && page.contains("Next →")
+        page.contains("store 000") && page.contains("1–155 of 21,700") && page.contains("Next →")
     );
     assert!(page.contains(&format!("/api/reports/{id}.csv")) && page.contains("unknown"));
     assert!(page.len() < 150_000, "{} bytes", page.len());
-    let later = server.get(&format!("/statements?report={id}&offset=186"));
-    assert!(later.text().contains("store 007") && later.text().contains("187–372"));
+    let later = server.get(&format!("/statements?report={id}&offset=155"));
+    assert!(later.text().contains("store 007") && later.text().contains("156–310"));
     let reports = server.get("/reports");
     let reports = reports.text();
     assert!(reports.contains(&format!("/statements?report={id}")) && reports.contains("by day"));

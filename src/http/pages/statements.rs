@@ -33,7 +33,7 @@ use crate::uptime::period::{Bucket, By, Period, month_of, week_of};
 use crate::uptime::report::Question;
 
 /// How many rows the page shows.
-const PAGE_ROWS: usize = 186;
+const PAGE_ROWS: usize = 155;
 
 /// How many months and weeks the page offers; any other can be chosen by its dates.
 const MONTHS_OFFERED_MAX: usize = 24;
