@@ -89,9 +89,11 @@ fn measured(time: &PeriodTime, polls: &[Poll], rule: Interpolation) -> Vec<Bucke
     totals
 }
 
+/// Weeks, each with a number or a choice that becomes its date.
+type Dated<T> = Vec<(T, Vec<WeeklyRow>)>;
+
 /// Versions of a week and special days, within `DATES` of `from`.
-fn calendars() -> impl Strategy<Value = (Vec<(u8, Vec<WeeklyRow>)>, Vec<(Choice, Vec<WeeklyRow>)>)>
-{
+fn calendars() -> impl Strategy<Value = (Dated<u8>, Dated<Choice>)> {
     let versions = prop_oneof![
         4 => prop::collection::vec((any::<u8>(), weekly_rows()), 0..=1),
         3 => prop::collection::vec((any::<u8>(), weekly_rows()), 2..=3),
