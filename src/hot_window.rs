@@ -199,6 +199,24 @@ impl HotWindow {
         std::mem::take(&mut *waiting).changes
     }
 
+    /// Every store as `view` sees it, and the list of their ids: the kept ones while they are current.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn fleet(&self, view: &Connection) -> Result<(Arc<Fleet>, Arc<StoreList>)> {
+        let now = generation::current(view)?.fleet;
+        let loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(kept) = &loaded.fleet
+            && loaded.generation.fleet == now
+        {
+            return Ok(kept.clone());
+        }
+        drop(loaded);
+        let fleet = fleet::load(view)?;
+        let stores = list(&fleet);
+        Ok((Arc::new(fleet), stores))
+    }
+
     /// The inputs of a report at `as_of`, as the database has them now.
     ///
     /// Stale parts are read again first, by one caller while others wait. A report that ends before the window

@@ -4,6 +4,7 @@ use super::numbers::{Numbers, names};
 use super::output::note;
 use crate::civil;
 use crate::error::Result;
+use crate::hot_window::HotWindow;
 use crate::product::statement::{Parameters, Statement, before_the_oldest_poll};
 use crate::render::statement::Per;
 use crate::uptime::calendar::LocalDate;
@@ -63,5 +64,7 @@ pub fn run(options: &Options) -> Result<()> {
     if let Some(told) = before_the_oldest_poll(&db, &parameters.period)? {
         note!("note: {told}");
     }
-    options.numbers.print(&Statement::new(&mut db, parameters, question)?)
+    options
+        .numbers
+        .print(&Statement::new(&mut db, &HotWindow::default(), parameters, question)?)
 }

@@ -2,6 +2,8 @@
 //!
 //! The page `/statements` and `GET /api/statements.csv` both use it. A longer statement is a job.
 
+use std::sync::Arc;
+
 use super::app::App;
 use super::query;
 use super::request::Request;
@@ -194,7 +196,8 @@ fn file(app: &mut App, request: &Request<'_>, format: Format) -> Result<Response
         file_name(&asked),
         format.as_str()
     );
-    let statement = Statement::new(app.db()?, asked.parameters, question)?;
+    let hot = Arc::clone(&app.site.hot);
+    let statement = Statement::new(app.db()?, &hot, asked.parameters, question)?;
     let bytes = statement.render(format)?;
     Ok(Response::new(200, format.media_type(), bytes)
         .with("Content-Disposition", name)

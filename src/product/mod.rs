@@ -27,7 +27,7 @@ use statement::Statement;
 pub fn make(db: &mut Connection, hot: &HotWindow, order: &Order) -> Result<Arc<dyn Product>> {
     Ok(match order.kind {
         Kind::Report => Arc::new(FleetReport::make(db, hot, order)?),
-        Kind::Statement => Arc::new(Statement::make(db, order)?),
+        Kind::Statement => Arc::new(Statement::make(db, hot, order)?),
     })
 }
 

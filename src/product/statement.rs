@@ -1,7 +1,7 @@
 //! The statement of any period: the rows of every store, owner or the fleet, bucket by bucket.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use chrono_tz::Tz;
 use rusqlite::Connection;
@@ -13,6 +13,7 @@ use crate::db;
 use crate::db::fleet::{self, Label};
 use crate::db::polls::{self, ReadLimits};
 use crate::error::{Error, Result, nearest};
+use crate::hot_window::HotWindow;
 use crate::parallel;
 use crate::render::definitions::Definitions;
 pub use crate::render::statement::Per;
@@ -138,7 +139,7 @@ impl Parameters {
 pub struct Statement {
     parameters: Parameters,
     question: Question,
-    labels: StoreList,
+    labels: Arc<StoreList>,
     /// The rows in stored form: those of each label, bucket by bucket.
     rows: Vec<u8>,
     csv_bytes: OnceLock<usize>,
@@ -146,17 +147,17 @@ pub struct Statement {
 
 impl Statement {
     /// The statement that `order` asks for.
-    pub(super) fn make(db: &mut Connection, order: &Order) -> Result<Self> {
-        Self::new(db, Parameters::from_json(&order.parameters)?, order.question)
+    pub(super) fn make(db: &mut Connection, hot: &HotWindow, order: &Order) -> Result<Self> {
+        Self::new(db, hot, Parameters::from_json(&order.parameters)?, order.question)
     }
 
-    /// The statement of the polls and hours in the database.
+    /// The statement of the polls and hours in the database; `hot` may have its stores in memory.
     ///
     /// # Errors
     /// When the database cannot be read, there is no such store or owner, or the rows are too many.
-    pub fn new(db: &mut Connection, parameters: Parameters, question: Question) -> Result<Self> {
+    pub fn new(db: &mut Connection, hot: &HotWindow, parameters: Parameters, question: Question) -> Result<Self> {
         let view = db::read(db)?;
-        let (labels, rows) = Call::new(&view, &parameters, question)?.rows(&view)?;
+        let (labels, rows) = Call::new(&view, hot, &parameters, question)?.rows(&view)?;
         Ok(Self {
             parameters,
             question,
@@ -171,7 +172,7 @@ impl Statement {
         let statement = Self {
             parameters: Parameters::from_json(parameters).ok()?,
             question,
-            labels,
+            labels: labels.into(),
             rows: rows.to_vec(),
             csv_bytes: OnceLock::new(),
         };
@@ -246,7 +247,8 @@ struct Call<'a> {
     parameters: &'a Parameters,
     question: Question,
     buckets: Vec<Bucket>,
-    fleet: Fleet,
+    fleet: Arc<Fleet>,
+    stores: Arc<StoreList>,
     /// For each store of the fleet its key and its place in it, in order of the keys.
     places: Vec<(StoreKey, usize)>,
     labels: HashMap<StoreKey, Label>,
@@ -262,10 +264,13 @@ type StoreRows = (Vec<u8>, Vec<(usize, usize)>);
 type GroupTotals<'a> = BTreeMap<&'a str, Vec<BucketTotal>>;
 
 impl<'a> Call<'a> {
-    fn new(view: &Connection, parameters: &'a Parameters, question: Question) -> Result<Self> {
-        let whole = fleet::load(view)?;
+    fn new(view: &Connection, hot: &HotWindow, parameters: &'a Parameters, question: Question) -> Result<Self> {
+        let (mut fleet, mut stores) = hot.fleet(view)?;
         let labels = fleet::labels(view)?;
-        let fleet = chosen(&whole, &labels, parameters)?;
+        if parameters.store.is_some() || parameters.group.is_some() {
+            fleet = chosen(&fleet, &labels, parameters)?.into();
+            stores = StoreList::new(fleet.stores().iter().map(|store| &*store.id)).into();
+        }
         let mut places: Vec<_> = (0..)
             .zip(fleet.stores())
             .map(|(place, store)| (store.key, place))
@@ -295,6 +300,7 @@ impl<'a> Call<'a> {
             question,
             buckets,
             fleet,
+            stores,
             places,
             labels,
             zones,
@@ -303,7 +309,7 @@ impl<'a> Call<'a> {
     }
 
     /// The labels and the rows of the statement.
-    fn rows(&self, view: &Connection) -> Result<(StoreList, Vec<u8>)> {
+    fn rows(&self, view: &Connection) -> Result<(Arc<StoreList>, Vec<u8>)> {
         match self.parameters.per {
             Per::Store => {
                 let parts = self.by_blocks(view, |block| self.store_rows(block))?;
@@ -319,8 +325,7 @@ impl<'a> Call<'a> {
                 for (part, range) in places {
                     rows.extend_from_slice(&parts[part].0[range]);
                 }
-                let ids = self.fleet.stores().iter().map(|store| &*store.id);
-                Ok((StoreList::new(ids), rows))
+                Ok((Arc::clone(&self.stores), rows))
             }
             Per::Group | Per::Fleet => {
                 let parts = self.by_blocks(view, |block| self.group_totals(block))?;
@@ -339,7 +344,7 @@ impl<'a> Call<'a> {
                 for total in groups.values().flatten() {
                     encode(&numbers(total), &mut rows);
                 }
-                Ok((StoreList::new(groups.into_keys()), rows))
+                Ok((StoreList::new(groups.into_keys()).into(), rows))
             }
         }
     }

@@ -294,7 +294,7 @@ impl Share {
             return None;
         }
         let of = |all: Micros| {
-            // Weeks of thousands of stores times 20,000 do not fit 64 bits. All else does, and divides ten times as fast.
+            // Weeks of thousands of stores times 20,000 do not fit 64 bits. All else does, and divides faster.
             let twice = part.checked_mul(2 * all).and_then(|twice| twice.checked_add(whole));
             let rounded = match (twice, whole.checked_mul(2)) {
                 (Some(twice), Some(whole)) => twice / whole,

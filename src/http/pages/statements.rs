@@ -82,7 +82,8 @@ fn at_once(app: &mut App, request: &Request<'_>) -> Result<Response> {
         return Ok(Response::page(200, frame.page(&page.title(), None, &body)));
     }
     let Parameters { period, .. } = &page.asked.parameters;
-    let statement = Statement::new(app.db()?, page.asked.parameters.clone(), question)?;
+    let hot = Arc::clone(&app.site.hot);
+    let statement = Statement::new(app.db()?, &hot, page.asked.parameters.clone(), question)?;
     let per = page.asked.parameters.per;
     let rows = Rows::parse(&statement.csv(), per, offset..offset.saturating_add(PAGE_ROWS))?;
     let total = match period.by {
@@ -90,7 +91,7 @@ fn at_once(app: &mut App, request: &Request<'_>) -> Result<Response> {
         _ => {
             let mut whole = page.asked.parameters.clone();
             whole.period.by = By::Total;
-            let statement = Statement::new(app.db()?, whole, question)?;
+            let statement = Statement::new(app.db()?, &hot, whole, question)?;
             Some(Rows::parse(&statement.csv(), per, 0..usize::MAX)?)
         }
     };
