@@ -288,3 +288,17 @@ fn a_period_that_begins_before_the_oldest_poll_says_so() {
         .json();
     assert!(answer["note"].is_null(), "{answer}");
 }
+
+#[test]
+fn the_guide_shows_a_row_that_the_command_prints() {
+    let home = Home::seeded();
+    let csv = home.print(&["statement", "--from=2026-11-01", "--to=2026-11-07"]);
+    let csv = String::from_utf8(csv).expect("text");
+    let row = csv
+        .lines()
+        .find(|line| line.starts_with("atlanta-midtown,"))
+        .expect("a row");
+    let guide = fs::read_to_string(project().join("src/docs/reports.md")).expect("the guide");
+    let shown = format!("{}\n{row}\n", csv.lines().next().expect("a header"));
+    assert!(guide.contains(&shown), "{shown}");
+}
