@@ -5,16 +5,18 @@ use std::collections::HashMap;
 use foldhash::fast::RandomState;
 use rusqlite::{Connection, OptionalExtension};
 
-use super::generation;
+use super::{digest, generation};
 use crate::error::Result;
 use crate::uptime::fleet::StoreKey;
 
-/// Every store's id by its key.
+/// Every store's id by its key, for a reader of stores, hours or polls: the fleet is the stored one.
 ///
 /// # Errors
-/// When the database cannot be read.
+/// When it is not, or the database cannot be read.
 pub fn ids(db: &Connection) -> Result<HashMap<StoreKey, String>> {
-    let mut select = db.prepare("SELECT key, store_id FROM store")?;
+    digest::verify_fleet(db)?;
+    // Without the index, which has all of it, but no digest covers it.
+    let mut select = db.prepare("SELECT key, store_id FROM store NOT INDEXED")?;
     let rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }

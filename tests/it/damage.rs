@@ -205,10 +205,20 @@ fn stores_and_hours_that_changed_without_a_write_are_refused_and_named() {
         "UPDATE store SET store_id = 'other' WHERE key = (SELECT min(key) FROM store)",
         "UPDATE schedule SET week = replace(week, '\"11:00:00\"', '\"11:01:00\"')",
         "DELETE FROM store_hours WHERE store = (SELECT min(store) FROM store_hours)",
+        "UPDATE special_days SET days = replace(days, 'Family', 'Famine')",
     ] {
         let home = Home::seeded();
         rot(&home, change);
-        for command in [&["report"][..], &["export", "stores"], &["serve"]] {
+        for command in [
+            &["report"][..],
+            &["export", "stores"],
+            &["export", "timezones"],
+            &["export", "business-hours"],
+            &["export", "special-hours"],
+            &["export", "polls"],
+            &["statement", "--from=2026-11-01", "--to=2026-11-02"],
+            &["serve"],
+        ] {
             home.run(command)
                 .exits(1)
                 .says(&["are not those that were stored"]);
