@@ -168,7 +168,7 @@ impl Weights {
             let (mut read, mut longest, mut to) = (0, 0, from);
             let mut next = place(from);
             while to < blocks.len() {
-                // Those that nobody asked for are read with those around them.
+                // A pass reads a range of blocks, also blocks between them that were not asked for.
                 let between = &self.blocks[next..=place(to)];
                 read += between.iter().map(|(bytes, _)| bytes + chunks).sum::<usize>();
                 next = place(to) + 1;

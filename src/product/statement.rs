@@ -179,16 +179,6 @@ impl Statement {
         statement.statement_rows().each(|_, _, _| ()).then_some(statement)
     }
 
-    /// Its parameters.
-    pub fn parameters(&self) -> &Parameters {
-        &self.parameters
-    }
-
-    /// The instant up to which polls are known, and the rule.
-    pub fn question(&self) -> Question {
-        self.question
-    }
-
     /// Its rows, to be rendered.
     pub fn statement_rows(&self) -> StatementRows<'_> {
         StatementRows {

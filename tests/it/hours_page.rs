@@ -8,7 +8,7 @@ fn special_days_and_versions_near_are_told_and_no_others() {
     let mut polls = String::from("store_id,status,timestamp_utc\n");
     for day in 1..=8 {
         for hour in 9..17 {
-            // Nobody answers on Thursday the 5th: a holiday.
+            // No poll came on Thursday the 5th, a holiday.
             let status = if day == 5 { "inactive" } else { "active" };
             polls += &format!("a,{status},2026-11-{day:02} {hour:02}:30:00 UTC\n");
         }

@@ -1,5 +1,5 @@
-//! `/statements`: how long was each store online in a month, in a week, or between two dates? For whom is paid, fined
-//! or argued with by it: it prints on one page a store.
+//! `/statements`: how long was each store online in a month, in a week, or between two dates? Owners are paid and fined
+//! by it, so it prints on one page a store.
 //!
 //! A short one is computed for the page. A long one is a job, whose rows the page shows once they are there.
 
