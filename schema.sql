@@ -12,7 +12,7 @@
 -- table. src/db/migrate.rs does the rest.
 
 PRAGMA application_id = 0x53746F72; -- "Stor"
-PRAGMA user_version = 9;
+PRAGMA user_version = 10;
 
 -- A store exists once any input names it.
 CREATE TABLE IF NOT EXISTS store (
@@ -105,6 +105,9 @@ CREATE TABLE IF NOT EXISTS report (
     stores        TEXT,    -- store_list.hash: the stores that it has rows of, once Complete
     rows          BLOB,    -- once Complete; src/uptime/row.rs explains those of a report
     checksum      INTEGER, -- of `rows`, or of `csv`, once Complete
+    credential    INTEGER, -- credential.key of who triggered it; NULL: the server was open
+    audience      TEXT,    -- the stores that it is about, as in `credential`; NULL: all
+    asked_at      INTEGER, -- when it was last asked for once it was Complete or Failed; NULL: never
     -- How many times in a row the server ended without a stop while this report was being made.
     attempts      INTEGER NOT NULL DEFAULT 0
 ) STRICT;
@@ -117,21 +120,60 @@ CREATE TABLE IF NOT EXISTS store_list (
 
 -- Answers to requests with an Idempotency-Key; the oldest are deleted.
 CREATE TABLE IF NOT EXISTS idempotency (
-    number      INTEGER PRIMARY KEY,  -- the order of arrival
-    key         TEXT NOT NULL UNIQUE,
-    fingerprint TEXT NOT NULL,        -- of the request: its kind, length and checksum
+    number      INTEGER PRIMARY KEY, -- the order of arrival
+    credential  INTEGER NOT NULL,    -- credential.key of the client; 0: the server was open
+    key         TEXT NOT NULL,
+    fingerprint TEXT NOT NULL,       -- of the request: its kind, its choices and the SHA-256 of its body
     answer      TEXT NOT NULL,
-    answered_at INTEGER NOT NULL
+    answered_at INTEGER NOT NULL,
+    UNIQUE (credential, key)
 ) STRICT;
+
+-- Tokens and share links. Of a secret only its hash is here. A row is one that src/db/credentials.rs wrote: its
+-- checksum says so, since a damaged disk must give nobody more than they had.
+CREATE TABLE IF NOT EXISTS credential (
+    key          INTEGER PRIMARY KEY AUTOINCREMENT, -- none is used twice
+    kind         TEXT NOT NULL CHECK (kind IN ('token', 'link')),
+    name         TEXT NOT NULL,
+    scope        TEXT NOT NULL CHECK (scope IN ('ingest', 'read', 'report', 'admin')),
+    audience     TEXT,                 -- a JSON object with `groups` or `store`; NULL: all stores
+    known_stores INTEGER NOT NULL CHECK (known_stores IN (0, 1)), -- whether it may name no new store
+    hash         BLOB NOT NULL UNIQUE, -- SHA-256 of the secret's text
+    created_at   INTEGER NOT NULL,
+    expires_at   INTEGER,              -- NULL: never
+    last_used_at INTEGER,              -- at most once a minute; NULL: never
+    checksum     INTEGER NOT NULL,     -- of all but `last_used_at`
+    UNIQUE (kind, name)
+) STRICT;
+
+-- The browsers that have logged in.
+CREATE TABLE IF NOT EXISTS session (
+    hash         BLOB PRIMARY KEY, -- SHA-256 of the cookie's value
+    credential   INTEGER NOT NULL, -- credential.key: it ends with its token
+    created_at   INTEGER NOT NULL,
+    last_used_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Who changed what: a row for each write, trigger, deletion, token and link.
+CREATE TABLE IF NOT EXISTS audit (
+    number     INTEGER PRIMARY KEY AUTOINCREMENT,
+    at         INTEGER NOT NULL,
+    credential TEXT NOT NULL, -- its name; empty: the server was open, or it was a command on this machine
+    action     TEXT NOT NULL,
+    subject    TEXT NOT NULL, -- a store, a report, a token, a kind of rows; may be empty
+    count      INTEGER NOT NULL,
+    address    TEXT NOT NULL  -- where it came from: an address, `unix`, or `command`
+) STRICT;
+
 
 -- Counters of changes: each transaction that changes polls, or stores and hours, adds one. A server's memory
 -- is valid while they stay the same.
 CREATE TABLE IF NOT EXISTS generation (
-    what  TEXT PRIMARY KEY CHECK (what IN ('polls', 'fleet')),
+    what  TEXT PRIMARY KEY CHECK (what IN ('polls', 'fleet', 'access')),
     value INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
-INSERT OR IGNORE INTO generation VALUES ('polls', 0), ('fleet', 0);
+INSERT OR IGNORE INTO generation VALUES ('polls', 0), ('fleet', 0), ('access', 0);
 
 DROP VIEW IF EXISTS polls_readable;
 CREATE VIEW polls_readable AS

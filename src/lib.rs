@@ -17,6 +17,7 @@
 //! | [`render`] | products as files, one renderer a format |
 //! | [`civil`], [`clock`] | instants as text; the machine's clock |
 //! | [`uptime`] | the pure core: what every number means |
+//! | [`access`] | who may do what, and the secrets that prove it |
 //! | [`error`], [`health`], [`parallel`], [`docs`] | errors and remedies; what is wrong now; fork and join; the guides |
 //!
 //! # A poll's way, from the line to the report
@@ -51,6 +52,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod access;
 pub mod civil;
 pub mod cli;
 pub mod clock;

@@ -13,6 +13,8 @@ pub enum Kind {
     Polls,
     /// The stores with their zones, hours and names.
     Fleet,
+    /// The credentials and sessions.
+    Access,
 }
 
 impl Kind {
@@ -20,6 +22,7 @@ impl Kind {
         match self {
             Self::Polls => "polls",
             Self::Fleet => "fleet",
+            Self::Access => "access",
         }
     }
 }
@@ -44,6 +47,15 @@ pub fn current(db: &Connection) -> Result<Generation> {
         polls: value(Kind::Polls)?,
         fleet: value(Kind::Fleet)?,
     })
+}
+
+/// The counter of credentials and sessions.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn of_access(db: &Connection) -> Result<i64> {
+    let mut select = db.prepare_cached("SELECT value FROM generation WHERE what = ?1")?;
+    Ok(select.query_row([Kind::Access.as_str()], |row| row.get(0))?)
 }
 
 /// Counts one more change of `kind`.

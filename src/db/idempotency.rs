@@ -39,7 +39,8 @@ pub enum Earlier {
 /// # Errors
 /// When the database cannot be read.
 pub fn find(db: &Connection, key: &str, fingerprint: &str) -> Result<Earlier> {
-    let mut select = db.prepare_cached("SELECT fingerprint, answer FROM idempotency WHERE key = ?1")?;
+    let mut select =
+        db.prepare_cached("SELECT fingerprint, answer FROM idempotency WHERE credential = 0 AND key = ?1")?;
     let found: Option<(String, String)> = select
         .query_row([key], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
@@ -57,7 +58,8 @@ pub fn find(db: &Connection, key: &str, fingerprint: &str) -> Result<Earlier> {
 /// When the database cannot be written.
 pub fn keep(db: &Connection, key: &str, fingerprint: &str, answer: &str, at: Micros) -> Result<()> {
     let mut insert = db.prepare_cached(
-        "INSERT INTO idempotency (key, fingerprint, answer, answered_at) VALUES (?1, ?2, ?3, ?4) RETURNING number",
+        "INSERT INTO idempotency (credential, key, fingerprint, answer, answered_at)
+         VALUES (0, ?1, ?2, ?3, ?4) RETURNING number",
     )?;
     let number: i64 = insert.query_row((key, fingerprint, answer, at), |row| row.get(0))?;
     let mut delete = db.prepare_cached("DELETE FROM idempotency WHERE number <= ?1")?;

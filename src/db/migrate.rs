@@ -13,7 +13,7 @@ use crate::error::Result;
 const SCHEMA: &str = include_str!("../../schema.sql");
 
 /// The version of the schema that this program writes and reads.
-pub(super) const SCHEMA_VERSION: i32 = 9;
+pub(super) const SCHEMA_VERSION: i32 = 10;
 
 /// Changes of version 4. The packed format is new, so hours are packed again.
 const TO_4: &str = "
@@ -55,15 +55,12 @@ const TO_7: &str = "
     ALTER TABLE store ADD COLUMN polled INTEGER NOT NULL DEFAULT 0 CHECK (polled IN (0, 1));
     UPDATE store SET polled = 1 WHERE key IN (SELECT DISTINCT store FROM poll);";
 
-/// Before version 8 reports and kept answers were in the order of clocks, and nothing had a checksum. Views would
-/// follow the renamed tables.
+/// Before version 8 reports were in the order of clocks, and nothing had a checksum. Views would follow the renamed
+/// tables.
 const BEFORE_8: &str = "
     DROP VIEW IF EXISTS reports_readable;
     DROP INDEX IF EXISTS report_by_age;
-    DROP INDEX IF EXISTS idempotency_by_age;
-    CREATE TABLE IF NOT EXISTS idempotency (key, fingerprint, answer, answered_at);
     ALTER TABLE report RENAME TO report_7;
-    ALTER TABLE idempotency RENAME TO idempotency_7;
     DROP TABLE IF EXISTS packed_hour;";
 
 /// Changes of version 8.
@@ -73,16 +70,30 @@ const TO_8: &str = "
         SELECT id, state, kind, parameters, as_of, interpolation, triggered_at,
                finished_at, error, csv, csv_bytes, stores, rows, checksum(coalesce(csv, rows))
         FROM report_7 ORDER BY triggered_at, id;
-    DROP TABLE report_7;
-    INSERT INTO idempotency (key, fingerprint, answer, answered_at)
-        SELECT key, fingerprint, answer, answered_at FROM idempotency_7 ORDER BY answered_at;
-    DROP TABLE idempotency_7;";
+    DROP TABLE report_7;";
 
 /// Changes of version 9: hours may have versions and special days, stores a rate and a target.
 const TO_9: &str = "
     ALTER TABLE store ADD COLUMN special_days INTEGER;
     ALTER TABLE store ADD COLUMN sales_per_hour INTEGER;
     ALTER TABLE store ADD COLUMN target INTEGER;";
+
+/// Before version 10 kept answers had a checksum that can be forged. They go: at worst a request that was answered
+/// before the upgrade is loaded a second time, which changes nothing.
+const BEFORE_10: &str = "
+    DROP TABLE IF EXISTS idempotency;
+    ALTER TABLE generation RENAME TO generation_9;";
+
+/// Changes of version 10: who may do what.
+const TO_10: &str = "
+    INSERT OR REPLACE INTO generation SELECT what, value FROM generation_9;
+    DROP TABLE generation_9;";
+
+/// Before version 8 the table of reports is made anew.
+const REPORTS_TO_10: &str = "
+    ALTER TABLE report ADD COLUMN credential INTEGER;
+    ALTER TABLE report ADD COLUMN audience TEXT;
+    ALTER TABLE report ADD COLUMN asked_at INTEGER;";
 
 /// Upgrades a database of `version`; 0 means an empty one.
 ///
@@ -102,7 +113,16 @@ pub(super) fn migrate(db: &Connection, version: i32) -> Result<()> {
     if is_older(8) {
         db.execute_batch(BEFORE_8)?;
     }
+    if is_older(10) {
+        db.execute_batch(BEFORE_10)?;
+    }
     db.execute_batch(SCHEMA)?;
+    if is_older(10) {
+        db.execute_batch(TO_10)?;
+    }
+    if (8..10).contains(&version) {
+        db.execute_batch(REPORTS_TO_10)?;
+    }
     if is_older(6) {
         if version >= 2 {
             db.execute_batch(LANDED)?;

@@ -25,7 +25,7 @@ const HOUSE: [&[&str]; 14] = [
     &["render"],
     &["civil", "clock"],
     &["uptime"],
-    &["error", "health", "parallel", "docs"],
+    &["access", "error", "health", "parallel", "docs"],
 ];
 
 /// Rooms and files that a room must not import although they stand below it.
@@ -72,13 +72,15 @@ const NEVER: [(&str, &[&str]); 11] = [
 const CURRENCY: &str = "uptime::interval";
 
 /// Crates, and the only rooms that may name them.
-const CRATES: [(&str, &[&str]); 19] = [
+const CRATES: [(&str, &[&str]); 21] = [
     ("tiny_http", &["http"]),
     ("mio", &["http"]),
     ("socket2", &["http"]),
     ("httparse", &["http"]),
     ("maud", &["http"]),
-    ("sha2", &["http", "render"]),
+    ("sha2", &["access", "http", "render"]),
+    ("subtle", &["access"]),
+    ("getrandom", &["access"]),
     ("pulldown_cmark", &["http"]),
     ("clap", &["cli"]),
     ("indicatif", &["cli"]),
