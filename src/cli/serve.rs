@@ -323,6 +323,14 @@ pub fn serve(
         periodic.push(upkeep.back_up(backups, file.to_owned(), Arc::clone(&health))?);
     }
 
+    // Started now: at the end the system may refuse it.
+    let (last, work) = bounded::<Box<dyn FnOnce() + Send>>(1);
+    spawn("stop", move || {
+        if let Ok(work) = work.recv() {
+            work();
+        }
+    })?;
+
     for signal in signals.forever() {
         if matches!(signal, SIGINT | SIGTERM) {
             tracing::info!(signal, "stopping");
@@ -333,7 +341,7 @@ pub fn serve(
     }
     let (stopped, done) = bounded(1);
     let watch = Arc::clone(writer.watch());
-    let stop = spawn("stop", move || {
+    let stop = move || {
         server.stop();
         drop((writer, periodic));
         jobs.stop();
@@ -361,8 +369,8 @@ pub fn serve(
         }
         // The send fails only if the wait below has ended.
         let _ = stopped.send(());
-    });
-    if stop.is_err() || done.recv_timeout(STOP_WITHIN).is_err() {
+    };
+    if last.send(Box::new(stop)).is_err() || done.recv_timeout(STOP_WITHIN).is_err() {
         tracing::warn!("the stop took too long and was cut; all that was acknowledged is on disk");
     }
     held.end_cleanly();

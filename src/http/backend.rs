@@ -3,6 +3,9 @@
 //! Each request is well-formed, bounded and complete, so no client can hold a thread. Its first line goes to
 //! tiny_http over a socket in a private folder, and tiny_http gives it to the next free handler. The rest of the
 //! request, and the answer, may be long: both stay in this process and are found by the request's number.
+//!
+//! The connections to tiny_http are made at the start, when there are threads for them. A request whose connection
+//! broke goes to a handler without one, so a server that can get neither threads nor connections still answers.
 
 use std::collections::{HashMap, VecDeque};
 use std::io::{self, Read, Write};
@@ -10,6 +13,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use super::app::{App, Readers, Site};
 use super::frontend::exchange::{Exchange, WholeRequest};
@@ -29,24 +33,33 @@ const NUMBER: &str = "Exchange";
 /// How many connections lead to tiny_http, which keeps one thread for each.
 const LINKS_MAX: usize = 4;
 
+/// How long tiny_http may take to answer on a new connection.
+const LINK_WITHIN: Duration = Duration::from_secs(2);
+
+/// How often broken connections are looked for, threads are asked for after a refusal, and either is logged.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
 /// A pool of handlers behind tiny_http.
 pub struct Backend {
-    server: Arc<tiny_http::Server>,
     in_hand: Arc<InHand>,
     handlers_max: usize,
     site: Site,
     readers: Readers,
     threads: Vec<JoinHandle<()>>,
+    /// When the system last refused a thread.
+    refused: Option<Instant>,
 }
 
 /// The requests in progress, and the connections to tiny_http.
 struct InHand {
+    server: tiny_http::Server,
     socket: Socket,
     state: Mutex<State>,
 }
 
 #[derive(Default)]
 struct State {
+    is_stopping: bool,
     /// How many requests are queued or running.
     busy: usize,
     last_number: u64,
@@ -54,8 +67,13 @@ struct State {
     waiting: VecDeque<(u64, Exchange)>,
     /// Requests whose line is with tiny_http, and the connection of that line.
     sent: HashMap<u64, (Exchange, Link)>,
+    /// Requests that go to a handler without a connection.
+    unlinked: VecDeque<Exchange>,
     idle: Vec<Link>,
     links: usize,
+    /// When connections were last looked at, and when a broken one was last logged.
+    looked: Option<Instant>,
+    logged: Option<Instant>,
 }
 
 impl Backend {
@@ -65,17 +83,13 @@ impl Backend {
     /// When the system gives no thread or no socket.
     pub fn start(handlers_max: usize, site: Site) -> Result<Self> {
         let failed = |error: io::Error| Error::failed("cannot start the server").because(error);
-        let (server, socket) = Socket::listen(site.folder()).map_err(failed)?;
         let mut backend = Self {
-            server: Arc::new(server),
-            in_hand: Arc::new(InHand {
-                socket,
-                state: Mutex::default(),
-            }),
+            in_hand: Arc::new(InHand::start(site.folder()).map_err(failed)?),
             handlers_max,
             site,
             readers: Readers::default(),
             threads: Vec::new(),
+            refused: None,
         };
         backend.start_handler().map_err(failed)?;
         Ok(backend)
@@ -83,13 +97,10 @@ impl Backend {
 
     fn start_handler(&mut self) -> io::Result<()> {
         let mut app = App::new(self.site.clone(), Arc::clone(&self.readers));
-        let (server, in_hand) = (Arc::clone(&self.server), Arc::clone(&self.in_hand));
-        // `unblock` ends this loop.
+        let in_hand = Arc::clone(&self.in_hand);
         let serve = move || {
-            while let Ok(line) = server.recv() {
-                if let Some(exchange) = in_hand.take(line) {
-                    handle(&mut app, exchange, &in_hand);
-                }
+            while let Some(exchange) = in_hand.next() {
+                handle(&mut app, exchange, &in_hand);
             }
         };
         let name = format!("http-{}", self.threads.len());
@@ -110,21 +121,30 @@ impl Backend {
             self.in_hand.send(&mut state);
             state.busy
         };
-        if busy > handlers
-            && handlers < self.handlers_max
-            && let Err(error) = self.start_handler()
-        {
-            tracing::warn!(%error, handlers, "there is no thread for another handler");
-            self.handlers_max = handlers;
+        if busy > handlers && handlers < self.handlers_max && is_due(&mut self.refused) {
+            match self.start_handler() {
+                Ok(()) => self.refused = None,
+                Err(error) => tracing::warn!(%error, handlers, "there is no thread for another handler"),
+            }
         }
     }
+}
+
+/// Whether the last time is [`LOOK_EVERY`] ago; if so, this time is the last.
+fn is_due(last: &mut Option<Instant>) -> bool {
+    let is_due = last.is_none_or(|last| last.elapsed() >= LOOK_EVERY);
+    if is_due {
+        *last = Some(Instant::now());
+    }
+    is_due
 }
 
 impl Drop for Backend {
     /// Returns once all requests in progress are answered.
     fn drop(&mut self) {
+        self.in_hand.state().is_stopping = true;
         for _ in &self.threads {
-            self.server.unblock();
+            self.in_hand.server.unblock();
         }
         for thread in self.threads.drain(..) {
             // A handler's panic was answered and logged in its thread.
@@ -138,8 +158,52 @@ impl InHand {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Starts tiny_http and connects to it.
+    fn start(data: &Path) -> io::Result<Self> {
+        let (server, socket) = Socket::listen(data)?;
+        let mut state = State::default();
+        for _ in 0..LINKS_MAX {
+            match connect(&server, &socket) {
+                Ok(link) => state.idle.push(link),
+                Err(error) => {
+                    tracing::warn!(%error, links = state.idle.len(), "there is no further connection to tiny_http");
+                    break;
+                }
+            }
+        }
+        state.links = state.idle.len();
+        Ok(Self {
+            server,
+            socket,
+            state: Mutex::new(state),
+        })
+    }
+
+    /// The next request for a free handler; none after a stop.
+    fn next(&self) -> Option<Exchange> {
+        loop {
+            // Nothing comes from a connection that broke, so the wait is bounded.
+            let line = self.server.recv_timeout(LOOK_EVERY);
+            if let Ok(Some(line)) = line {
+                match self.take(line) {
+                    Some(exchange) => return Some(exchange),
+                    None => continue,
+                }
+            }
+            let mut state = self.state();
+            self.take_back(&mut state);
+            if let Some(exchange) = state.unlinked.pop_front() {
+                return Some(exchange);
+            }
+            if state.is_stopping {
+                return None;
+            }
+        }
+    }
+
     /// Sends waiting lines while there are free connections.
     fn send(&self, state: &mut State) {
+        self.take_back(state);
         while let Some((number, exchange)) = state.waiting.pop_front() {
             let link = match state.idle.pop() {
                 Some(link) => Ok(link),
@@ -152,12 +216,33 @@ impl InHand {
             match link.and_then(|mut link| link.write_all(line.as_bytes()).map(|()| link)) {
                 Ok(link) => drop(state.sent.insert(number, (exchange, link))),
                 Err(error) => {
-                    tracing::error!(%error, "a connection to tiny_http broke");
                     state.links = state.idle.len() + state.sent.len();
-                    state.busy -= 1;
-                    let error = Error::unavailable("the server is short of resources (try again in a second)");
-                    exchange.reply_to.answer(Response::from(error));
+                    self.bypass(state, exchange, &error);
                 }
+            }
+        }
+    }
+
+    /// Gives a request to a handler without a connection.
+    fn bypass(&self, state: &mut State, exchange: Exchange, error: &io::Error) {
+        if is_due(&mut state.logged) {
+            tracing::error!(%error, "a connection to tiny_http broke; requests go to handlers without it");
+        }
+        state.unlinked.push_back(exchange);
+        self.server.unblock();
+    }
+
+    /// Takes back the requests whose connection broke with their line on it.
+    fn take_back(&self, state: &mut State) {
+        if state.sent.is_empty() || !is_due(&mut state.looked) {
+            return;
+        }
+        let broken = |(number, (_, link)): (&u64, &(Exchange, Link))| Some((*number, broken(link)?));
+        let broken: Vec<_> = state.sent.iter().filter_map(broken).collect();
+        for (number, error) in broken {
+            if let Some((exchange, _)) = state.sent.remove(&number) {
+                state.links -= 1;
+                self.bypass(state, exchange, &error);
             }
         }
     }
@@ -167,19 +252,50 @@ impl InHand {
         let field = |header: &&tiny_http::Header| header.field.equiv(NUMBER);
         let number = line.headers().iter().find(field)?.value.as_str().parse().ok()?;
         let (exchange, mut link) = self.state().sent.remove(&number)?;
-        let freed = line
-            .respond(tiny_http::Response::empty(204))
-            .and_then(|()| read_head(&mut link));
+        let freed = answer(line, &mut link);
         let mut state = self.state();
         match freed {
             Ok(()) => state.idle.push(link),
             Err(error) => {
-                tracing::error!(%error, "a connection to tiny_http broke");
                 state.links -= 1;
+                if is_due(&mut state.logged) {
+                    tracing::error!(%error, "a connection to tiny_http broke");
+                }
             }
         }
         self.send(&mut state);
         Some(exchange)
+    }
+}
+
+/// A connection to tiny_http on which a line came through, so that it has its thread.
+fn connect(server: &tiny_http::Server, socket: &Socket) -> io::Result<Link> {
+    let mut link = socket.connect()?;
+    link.set_read_timeout(Some(LINK_WITHIN))?;
+    link.write_all(b"GET / HTTP/1.1\r\n\r\n")?;
+    let line = server.recv_timeout(LINK_WITHIN)?;
+    answer(line.ok_or(io::ErrorKind::TimedOut)?, &mut link)?;
+    Ok(link)
+}
+
+/// Answers a line, and reads that answer.
+fn answer(line: tiny_http::Request, link: &mut Link) -> io::Result<()> {
+    line.respond(tiny_http::Response::empty(204))?;
+    read_head(link)
+}
+
+/// Why no answer will come on a connection, if that is so.
+fn broken(link: &Link) -> Option<io::Error> {
+    let look = || {
+        link.set_nonblocking(true)?;
+        let looked = socket2::SockRef::from(link).peek(&mut [std::mem::MaybeUninit::uninit()]);
+        link.set_nonblocking(false)?;
+        looked
+    };
+    match look() {
+        Ok(0) => Some(io::ErrorKind::UnexpectedEof.into()),
+        Err(error) if error.kind() != io::ErrorKind::WouldBlock => Some(error),
+        _ => None,
     }
 }
 

@@ -28,7 +28,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mio::Waker;
 
@@ -40,6 +40,8 @@ use crate::error::{Error, Result};
 
 /// How long to wait before a failed event loop starts again.
 const PAUSE: Duration = Duration::from_millis(100);
+/// How often its failures are logged.
+const LOG_EVERY: Duration = Duration::from_secs(1);
 
 /// A frontend that serves until it is closed.
 pub struct Frontend {
@@ -56,16 +58,24 @@ impl Frontend {
     pub fn open(listener: TcpListener, limits: Limits, admit: Box<Admit>, dispatch: Box<Dispatch>) -> Result<Self> {
         let failed = |error: io::Error| Error::failed("cannot start the server").because(error);
         let stopping = Arc::new(AtomicBool::new(false));
-        let stop = Arc::clone(&stopping);
+        let (stop, ends) = (Arc::clone(&stopping), Arc::clone(&stopping));
         let mut events = EventLoop::new(listener, limits, admit, dispatch, stop).map_err(failed)?;
         let waker = events.waker();
         let run = move || {
             // No input may end it, not even through a bug.
+            let mut logged: Option<Instant> = None;
             loop {
-                match catch_unwind(AssertUnwindSafe(|| events.run())) {
+                let error = match catch_unwind(AssertUnwindSafe(|| events.run())) {
                     Ok(Ok(())) => return,
-                    Ok(Err(error)) => tracing::error!(%error, "the event loop begins anew"),
-                    Err(_) => tracing::error!("the event loop panicked and begins anew"),
+                    Ok(Err(error)) => error.to_string(),
+                    Err(_) => "it panicked".to_owned(),
+                };
+                if logged.is_none_or(|logged| logged.elapsed() >= LOG_EVERY) {
+                    logged = Some(Instant::now());
+                    tracing::error!(error, "the event loop begins anew");
+                }
+                if ends.load(Ordering::SeqCst) {
+                    return;
                 }
                 thread::sleep(PAUSE);
                 events.reset();

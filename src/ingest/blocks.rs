@@ -75,6 +75,8 @@ pub(super) struct ParserPool<'scope, 'env> {
     scope: &'scope Scope<'scope, 'env>,
     pub(super) division: Division,
     queue: Option<Sender<Unparsed>>,
+    /// The ids that were met, if there is no thread.
+    here: Option<Interner>,
 }
 
 impl<'scope, 'env> ParserPool<'scope, 'env> {
@@ -83,6 +85,7 @@ impl<'scope, 'env> ParserPool<'scope, 'env> {
             scope,
             division,
             queue: None,
+            here: None,
         }
     }
 
@@ -107,34 +110,42 @@ impl<'scope, 'env> ParserPool<'scope, 'env> {
             answer,
         };
         let queue = self.queue.take().unwrap_or_else(|| self.start());
-        // The send fails only after the thread has panicked; then no block comes either.
-        let _ = queue.send(unparsed);
+        match (&queue, &mut self.here) {
+            (_, Some(ids)) => unparsed.parse(0, ids),
+            // The send fails only after the thread has panicked; then no block comes either.
+            (queue, None) => drop(queue.send(unparsed)),
+        }
         self.queue = Some(queue);
         block
     }
 
-    fn start(&self) -> Sender<Unparsed> {
+    /// Starts the threads; if the system gives none, blocks are parsed here.
+    fn start(&mut self) -> Sender<Unparsed> {
         let (send, queue) = bounded::<Unparsed>(self.blocks_max());
-        for thread in 0..self.division.threads {
-            let queue = queue.clone();
-            self.scope.spawn(move || {
+        let start = |thread| {
+            parallel::start(self.scope, queue.clone(), move |queue| {
                 let mut ids = Interner::default();
-                for Unparsed {
-                    lines,
-                    bytes,
-                    layout,
-                    answer,
-                } in queue
-                {
-                    let layout = layout.as_ref().clone();
-                    let rows = Rows::of_lines(lines, bytes, layout);
-                    let block = rows.and_then(|rows| parse(rows, bytes, thread, &mut ids));
-                    // A failed call has dropped the receiver.
-                    let _ = answer.send(block);
+                for unparsed in queue {
+                    unparsed.parse(thread, &mut ids);
                 }
-            });
+            })
+        };
+        let threads = (0..self.division.threads).map_while(|thread| start(thread).ok());
+        if threads.count() == 0 {
+            self.here = Some(Interner::default());
         }
         send
+    }
+}
+
+impl Unparsed {
+    /// Parses the lines on the pool's thread of this number, which has met `ids`.
+    fn parse(self, thread: usize, ids: &mut Interner) {
+        let layout = self.layout.as_ref().clone();
+        let rows = Rows::of_lines(self.lines, self.bytes, layout);
+        let block = rows.and_then(|rows| parse(rows, self.bytes, thread, ids));
+        // A failed call has dropped the receiver.
+        let _ = self.answer.send(block);
     }
 }
 

@@ -1,9 +1,11 @@
 //! Prefetch: makes an iterator's items on another thread, while the caller uses the earlier ones.
 
-use std::thread::{Scope, ScopedJoinHandle};
+use std::thread::Scope;
 use std::vec;
 
 use crossbeam_channel::{Receiver, bounded};
+
+use crate::parallel::{self, Beside};
 
 /// How many items are sent at once; one send costs as much as some hundred rows.
 const CHUNK_ITEMS: usize = 4096;
@@ -17,7 +19,7 @@ pub(super) enum Prefetch<'scope, I: Iterator> {
     There {
         chunks: Receiver<Vec<I::Item>>,
         chunk: vec::IntoIter<I::Item>,
-        thread: ScopedJoinHandle<'scope, I>,
+        thread: Beside<'scope, I>,
     },
 }
 
@@ -26,10 +28,10 @@ where
     I: Iterator + Send + 'scope,
     I::Item: Send + 'scope,
 {
-    /// Starts a thread that runs `items`.
-    pub(super) fn spawn(scope: &'scope Scope<'scope, '_>, mut items: I) -> Self {
+    /// Starts a thread that runs `items`; without a thread they run here.
+    pub(super) fn spawn(scope: &'scope Scope<'scope, '_>, items: I) -> Self {
         let (send, chunks) = bounded(CHUNKS_MAX);
-        let thread = scope.spawn(move || {
+        let thread = parallel::start(scope, items, move |mut items| {
             loop {
                 let mut chunk = Vec::with_capacity(CHUNK_ITEMS);
                 chunk.extend(items.by_ref().take(CHUNK_ITEMS));
@@ -40,10 +42,13 @@ where
                 }
             }
         });
-        Self::There {
-            chunks,
-            chunk: Vec::new().into_iter(),
-            thread,
+        match thread {
+            Ok(thread) => Self::There {
+                chunks,
+                chunk: Vec::new().into_iter(),
+                thread,
+            },
+            Err(items) => Self::Here(items),
         }
     }
 
@@ -53,7 +58,7 @@ where
             Self::Here(items) => items,
             Self::There { chunks, thread, .. } => {
                 drop(chunks);
-                thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+                thread.join()
             }
         }
     }

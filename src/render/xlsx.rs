@@ -130,7 +130,8 @@ impl Book {
         };
         self.book.set_properties(&properties);
         let bold = self.bold.clone();
-        let sheet = self.book.add_worksheet();
+        // Another kind of sheet would be packed by a thread, which the system may refuse.
+        let sheet = self.book.add_worksheet_with_constant_memory().map_err(failed)?;
         explain(sheet, definitions, &bold).map_err(failed)?;
         self.book.save_to_buffer().map_err(failed)
     }

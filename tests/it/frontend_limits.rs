@@ -4,7 +4,7 @@
 
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::PermissionsExt;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::harness::{Client, Home, Raw, Server, eventually};
@@ -130,43 +130,161 @@ fn with_few_descriptors_it_serves_few_and_goes_on_when_they_leave() {
     }
 }
 
-#[test]
-fn with_few_threads_it_has_few_handlers_and_serves_as_many_connections() {
-    let home = Home::seeded();
-    // Its user's own limit, which root does not have: so it must be somebody else.
+/// Who runs a server that threads may be refused to: root is never refused any.
+const SOMEBODY: [&str; 4] = [
+    "setpriv",
+    "--reuid=64873",
+    "--regid=64873",
+    "--clear-groups",
+];
+
+/// Starts a server as somebody without privileges, and under `limit`; none where the machine cannot.
+fn as_somebody(home: &Home, limit: &[&str]) -> Option<Server> {
     let copy = home.path("program");
     let program = home.command(&["serve"]);
     std::fs::copy(program.get_program(), &copy).expect("a copy");
     std::fs::set_permissions(home.path("."), std::fs::Permissions::from_mode(0o777)).unwrap();
     let mode = std::fs::Permissions::from_mode(0o666);
     std::fs::set_permissions(home.database(), mode).expect("a mode");
-    let somebody = [
-        "setpriv",
-        "--reuid=64873",
-        "--regid=64873",
-        "--clear-groups",
-    ];
-    let limit = ["prlimit", "--nproc=40:40"];
-    let able = Command::new(somebody[0])
-        .args(&somebody[1..])
-        .args(["true"])
+    let able = Command::new(SOMEBODY[0])
+        .args(&SOMEBODY[1..])
+        .args(["prlimit", "--version"])
+        .stdout(Stdio::null())
         .status();
     if !able.is_ok_and(|status| status.success()) {
         eprintln!(
             "skipped: setpriv or prlimit, or root for them, is missing, so nobody ran with few threads"
         );
-        return;
+        return None;
     }
-    let mut command = Command::new(somebody[0]);
-    command.args(&somebody[1..]).args(limit).arg(&copy);
+    let mut command = Command::new(SOMEBODY[0]);
+    command.args(&SOMEBODY[1..]).args(limit).arg(&copy);
     command.args(program.get_args()).current_dir(home.path("."));
-    let server = Server::start_as(&home, command);
+    Some(Server::start_as(home, command))
+}
+
+#[test]
+fn with_few_threads_it_has_few_handlers_and_serves_as_many_connections() {
+    let home = Home::seeded();
+    let Some(server) = as_somebody(&home, &["prlimit", "--nproc=40:40"]) else {
+        return;
+    };
     let mut many = connections(&server, 200);
     for raw in &mut many {
         assert_eq!(raw.send(GET).reply().expect("a reply").0, 200);
     }
     assert!(server.status("Threads").is_none_or(|threads| threads < 40));
     assert!(server.report("").len() > 100, "reports have their threads");
+}
+
+/// More polls than one thread reads and sorts.
+fn many_polls() -> Vec<u8> {
+    let mut csv = b"store_id,timestamp_utc,status\n".to_vec();
+    for row in 0..100_000 {
+        let (day, hour, minute) = (1 + row % 9, row / 9 % 24, row / 216 % 60);
+        writeln!(
+            csv,
+            "many-{},2026-11-0{day} {hour:02}:{minute:02}:00 UTC,active",
+            row % 700
+        )
+        .expect("a line");
+    }
+    csv
+}
+
+#[test]
+fn without_a_further_thread_it_does_all_of_its_work_on_those_it_has() {
+    let home = Home::seeded();
+    let Some(server) = as_somebody(&home, &[]) else {
+        return;
+    };
+    assert_eq!(server.get("/health").status, 200);
+    refuse_threads(&server);
+    let as_of = "as_of=2026-11-05T12:00:00Z";
+    for target in [
+        "/",
+        "/incidents",
+        "/api/stores.csv",
+        &format!("/api/stores.csv?{as_of}"),
+    ] {
+        assert_eq!(server.get(target).status, 200, "{target}");
+    }
+    let posted = server.post("/api/polls", "text/csv", &[], &many_polls());
+    assert_eq!(posted.status, 200, "{}", posted.text());
+    assert!(server.report(&format!("?{as_of}")).len() > 100);
+    let statement = server.post(
+        "/api/statements?from=2026-11-01&to=2026-11-05",
+        "application/json",
+        &[],
+        b"",
+    );
+    let id = statement.json()["report_id"]
+        .as_str()
+        .expect("an id")
+        .to_owned();
+    server.wait_for_report(&id);
+    let sheet = server.get(&format!("/api/reports/{id}.xlsx"));
+    assert_eq!(sheet.status, 200, "{}", sheet.text());
+
+    if let Err(error) = cut_backend(&server) {
+        eprintln!("skipped: the connections behind the frontend cannot be cut here: {error}");
+        return;
+    }
+    let before = home.text("server.log").lines().count();
+    let began = Instant::now();
+    for _ in 0..50 {
+        assert_eq!(server.get("/health").status, 200);
+        assert_eq!(server.get("/").status, 200);
+    }
+    let lines = home.text("server.log").lines().count() - before;
+    let seconds = usize::try_from(began.elapsed().as_secs()).expect("few");
+    assert!(lines <= seconds + 2, "{}", home.text("server.log"));
+    let began = Instant::now();
+    assert!(server.terminate().success());
+    assert!(began.elapsed() < Duration::from_secs(5));
+}
+
+/// Has every further thread of the server refused.
+fn refuse_threads(server: &Server) {
+    let limited = Command::new(SOMEBODY[0])
+        .args(&SOMEBODY[1..])
+        .args(["prlimit", "--nproc=1:1", "--pid", &server.id().to_string()])
+        .status();
+    assert!(limited.expect("prlimit").success());
+}
+
+/// Cuts all connections between frontend and backend, and the socket on which others could be made.
+#[cfg(target_os = "linux")]
+fn cut_backend(server: &Server) -> std::io::Result<()> {
+    use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
+
+    let pid = i32::try_from(server.id()).expect("a number");
+    let process = pidfd_open(Pid::from_raw(pid).expect("a number"), PidfdFlags::empty())?;
+    for entry in std::fs::read_dir(format!("/proc/{pid}/fd"))? {
+        let entry = entry?;
+        let target = std::fs::read_link(entry.path())?;
+        if !target.to_string_lossy().starts_with("socket:") {
+            continue;
+        }
+        let number = entry.file_name().to_string_lossy().parse();
+        let number = number.expect("a number");
+        let socket = pidfd_getfd(&process, number, PidfdGetfdFlags::empty())?;
+        let socket = socket2::Socket::from(socket);
+        let ends = [socket.local_addr(), socket.peer_addr()];
+        let is_backend = |end: &std::io::Result<socket2::SockAddr>| {
+            let path = end.as_ref().ok().and_then(|end| end.as_pathname());
+            path.is_some_and(|path| path.ends_with("backend"))
+        };
+        if ends.iter().any(is_backend) {
+            socket.shutdown(std::net::Shutdown::Both)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn cut_backend(_: &Server) -> std::io::Result<()> {
+    Err(ErrorKind::Unsupported.into())
 }
 
 fn health(client: &Client) -> Option<()> {
