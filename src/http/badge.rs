@@ -54,7 +54,7 @@ pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
 fn badge(store: &str, label: &str, value: &str, colour: &str) -> Markup {
     let width = |text: &str| text.chars().count() * CHARACTER_WIDTH / 100 + 12;
     let (left, right) = (width(label), width(value));
-    let text = format!("{store}: {label}: {value}");
+    let text: String = format!("{store}: {label}: {value}").chars().map(of_xml).collect();
     html! {
         (PreEscaped("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"))
         svg xmlns="http://www.w3.org/2000/svg" width=(left + right) height="20" role="img" aria-label=(text) {
@@ -66,5 +66,13 @@ fn badge(store: &str, label: &str, value: &str, colour: &str) -> Markup {
                 text x=(left + right / 2) y="14" { (value) }
             }
         }
+    }
+}
+
+/// The character, or the replacement character for one that no XML may contain, not even escaped.
+fn of_xml(character: char) -> char {
+    match character {
+        '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'.. => character,
+        _ => char::REPLACEMENT_CHARACTER,
     }
 }

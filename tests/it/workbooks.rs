@@ -154,3 +154,44 @@ fn a_statement_as_a_workbook_says_what_its_csv_says() {
     home.print(&["report", "--format", "xlsx", "--output", "report.xlsx"]);
     assert_eq!(sheets(&home.read("report.xlsx"))[0].0, "Report");
 }
+
+/// Whether XML 1.0 may contain all characters of this text.
+fn is_of_xml(text: &str) -> bool {
+    text.chars()
+        .all(|character| matches!(character, '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'..))
+}
+
+#[test]
+fn whatever_a_store_is_called_badges_and_workbooks_are_xml() {
+    let home = Home::seeded();
+    home.write(
+        "odd.csv",
+        "store_id,name,group\nodd\u{fffe}id,\"Bean\u{ffff} <&\"\"'>\u{1fffe}\",Owner\u{fffe}\n",
+    );
+    home.import(&["odd.csv"]);
+    let server = Server::start(&home);
+    let badge = server.get("/api/stores/odd%EF%BF%BEid/badge.svg");
+    assert!(is_of_xml(badge.text()), "{}", badge.text());
+    let shown = "Bean\u{fffd} &lt;&amp;&quot;'&gt;\u{1fffe}";
+    assert!(badge.text().contains(shown), "{}", badge.text());
+    let statement = [
+        "statement",
+        "--from",
+        "2026-11-01",
+        "--to",
+        "2026-11-05",
+        "--format",
+        "xlsx",
+    ];
+    let mut groups = statement.to_vec();
+    groups.extend(["--group", "Owner\u{fffe}", "--per", "group"]);
+    for arguments in [&["report", "--format", "xlsx"][..], &statement, &groups] {
+        let mut archive = zip::ZipArchive::new(Cursor::new(home.print(arguments))).expect("a zip");
+        for index in 0..archive.len() {
+            let mut part = archive.by_index(index).expect("a part");
+            let mut text = String::new();
+            part.read_to_string(&mut text).expect("UTF-8");
+            assert!(is_of_xml(&text), "{:?} of {arguments:?}", part.name());
+        }
+    }
+}

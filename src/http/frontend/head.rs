@@ -38,6 +38,24 @@ const OWN: [&str; 11] = [
     "HTTP2-Settings",
 ];
 
+/// Fields with one value, with the refusal of a second one: two programs in a row may each believe another one.
+const SINGLE: [(&str, &str); 9] = {
+    macro_rules! single {
+        ($($name:literal),*) => { [$(($name, concat!($name, " is there twice (send one)"))),*] };
+    }
+    single!(
+        "Authorization",
+        "Content-Encoding",
+        "Content-Type",
+        "Cookie",
+        "Idempotency-Key",
+        "Origin",
+        "Sec-Fetch-Dest",
+        "Sec-Fetch-Mode",
+        "Sec-Fetch-Site"
+    )
+};
+
 /// How a body is framed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Framing {
@@ -160,6 +178,15 @@ pub fn judge(head: &[u8]) -> Result<Head, Refusal> {
     }
     let host = connection.host(is_1_1)?;
     let framing = connection.framing(is_1_1)?;
+    for (name, twice) in SINGLE {
+        let same = request
+            .headers
+            .iter()
+            .filter(|field| field.name.eq_ignore_ascii_case(name));
+        if same.count() > 1 {
+            return Err(Refusal::malformed(twice));
+        }
+    }
     if method == "TRACE" && framing != Framing::Length(0) {
         return Err(Refusal::malformed("TRACE must have no body"));
     }
