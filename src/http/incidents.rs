@@ -6,6 +6,7 @@ use super::app::App;
 use super::json::{self, number};
 use super::page_query::PageQuery;
 use super::query;
+use super::query_fields::{OFFSET_MAX, PAGE_LINES_MAX};
 use super::request::Request;
 use super::response::Response;
 use crate::civil;
@@ -17,9 +18,8 @@ use crate::uptime::interval::Micros;
 use crate::uptime::row::hours;
 use crate::uptime::window::Unit;
 
-/// How many incidents an answer has by default, and at most.
+/// How many incidents an answer has by default.
 const PAGE_INCIDENTS: usize = 100;
-const PAGE_INCIDENTS_MAX: usize = 1000;
 
 /// The filters and the page of a list of incidents.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -55,7 +55,7 @@ impl IncidentQuery {
             group: request.field("group")?.map(str::to_owned),
             open,
             cause: request.field("cause")?.map(civil::parse_query_instant).transpose()?,
-            offset: query::number(request, "offset", 0..=usize::MAX / 2, 0)?,
+            offset: query::number(request, "offset", 0..=OFFSET_MAX, 0)?,
             limit: query::number(request, "limit", 1..=limit_max, limit_default)?,
         })
     }
@@ -103,7 +103,7 @@ impl IncidentQuery {
 
 /// `GET /api/incidents`: a page of them, and the causes that they share.
 pub fn list(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
-    let asked = IncidentQuery::read(request, PAGE_INCIDENTS, PAGE_INCIDENTS_MAX)?;
+    let asked = IncidentQuery::read(request, PAGE_INCIDENTS, PAGE_LINES_MAX)?;
     let (question, freshness) = query::question(app, request)?;
     let view = query::fleet(app, question)?;
     let selected = asked.select(&view)?;
@@ -172,7 +172,7 @@ fn cause(cause: &Cause) -> Value {
 
 /// `GET /api/incidents.csv`: all of the list, without pages.
 pub fn csv(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
-    let asked = IncidentQuery::read(request, PAGE_INCIDENTS, PAGE_INCIDENTS_MAX)?;
+    let asked = IncidentQuery::read(request, PAGE_INCIDENTS, PAGE_LINES_MAX)?;
     let (question, _) = query::question(app, request)?;
     let view = query::fleet(app, question)?;
     let mut rows = csv::Writer::from_writer(Vec::new());

@@ -41,7 +41,7 @@ const GZIP: [u8; 2] = [0x1f, 0x8b];
 const DOUBT_RETRY_SECONDS: &str = "60";
 
 /// The longest `Idempotency-Key`.
-const KEY_BYTES_MAX: usize = 255;
+pub(super) const KEY_BYTES_MAX: usize = 255;
 
 /// `POST /api/polls` and the routes of the other kinds: loads the body's rows, and answers 200 once they are
 /// durable.

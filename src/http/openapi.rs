@@ -2,14 +2,18 @@
 
 use serde_json::{Map, Value, json};
 
-use super::intake::ARCHIVES;
-use super::route::{Body, Field, Route};
+use super::field::Field;
+use super::intake::{ARCHIVES, KEY_BYTES_MAX};
+use super::route::{Body, Route};
 
 /// The description without paths; `VERSION` stands for the program's version.
 const BASE: &str = include_str!("assets/openapi.json");
 
 /// The media types of rows.
 const ROWS: [&str; 3] = ["text/csv", "application/x-ndjson", "application/json"];
+
+/// The media types of a problem: for programs, and for a browser.
+const PROBLEM: &[(&str, &str)] = &[("application/problem+json", "Problem"), ("text/html", "")];
 
 /// The document.
 pub fn document(routes: &[Route]) -> Value {
@@ -29,26 +33,17 @@ fn operation(route: &Route) -> Value {
         "tags": [route.tag],
         "responses": responses(route),
     });
-    let id = (!route.id.is_empty()).then(|| {
-        json!({
-            "name": "id",
-            "in": "path",
-            "required": true,
-            "description": route.id,
-            "schema": {"type": "string"},
-        })
+    let path = [route.id, route.date].into_iter().flatten();
+    let path = path.map(|field| parameter("path", &field, field.schema()));
+    let query = route.query().map(|field| match route.is_page() {
+        true => parameter(
+            "query",
+            field,
+            json!({"anyOf": [field.schema(), {"type": "string", "maxLength": 0}]}),
+        ),
+        false => parameter("query", field, field.schema()),
     });
-    let date = route.path.contains("{date}").then(|| {
-        json!({
-            "name": "date",
-            "in": "path",
-            "required": true,
-            "description": "A local date, such as 2026-12-25.",
-            "schema": {"type": "string", "format": "date"},
-        })
-    });
-    let fields = route.fields.iter().copied().flatten().map(parameter);
-    let parameters: Vec<Value> = id.into_iter().chain(date).chain(fields).collect();
+    let parameters: Vec<Value> = path.chain(query).chain(key(route)).collect();
     if !parameters.is_empty() {
         operation["parameters"] = parameters.into();
     }
@@ -77,11 +72,10 @@ fn operation(route: &Route) -> Value {
     operation
 }
 
-fn parameter(field: &Field) -> Value {
-    let schema: Value = serde_json::from_str(field.schema).unwrap_or_default();
+fn parameter(place: &str, field: &Field, schema: Value) -> Value {
     let mut parameter = json!({
         "name": field.name,
-        "in": "query",
+        "in": place,
         "description": field.about,
         "schema": schema,
     });
@@ -91,24 +85,70 @@ fn parameter(field: &Field) -> Value {
     parameter
 }
 
+/// The `Idempotency-Key` of rows.
+fn key(route: &Route) -> Option<Value> {
+    (route.body == Body::Rows).then(|| {
+        json!({
+            "name": "Idempotency-Key",
+            "in": "header",
+            "description": "A text of the client's own: the same rows under the same key get the same answer for a day.",
+            "schema": {"type": "string", "minLength": 1, "maxLength": KEY_BYTES_MAX},
+        })
+    })
+}
+
 fn responses(route: &Route) -> Value {
     let mut responses = Map::new();
     let mut success = json!({"description": route.about});
     if !route.content.is_empty() {
         success["content"] = content(route.content);
     }
+    if route.status == 303 {
+        success["headers"] = header("Location", "The page.");
+    }
     responses.insert(route.status.to_string(), success);
-    for status in route.problems {
-        let problem = json!({
-            "description": "A problem (RFC 9457); its detail says what to do.",
-            "content": content(&[("application/problem+json", "Problem")]),
-        });
+    if route.tagged {
+        let known = json!({"description": "If-None-Match names this answer's ETag."});
+        responses.insert("304".to_owned(), known);
+    }
+    for status in route.refusals() {
+        let mut problem = json!({"description": refusal(status), "content": content(PROBLEM)});
+        match status {
+            401 => problem["headers"] = header("WWW-Authenticate", "Bearer."),
+            429 | 503 | 507 => problem["headers"] = header("Retry-After", "In how many seconds to try again."),
+            _ => {}
+        }
         responses.insert(status.to_string(), problem);
     }
     for (status, about) in route.pages {
-        responses.insert(status.to_string(), json!({"description": about}));
+        responses.insert(
+            status.to_string(),
+            json!({"description": about, "content": content(PROBLEM)}),
+        );
     }
     responses.into()
+}
+
+fn header(name: &str, about: &str) -> Value {
+    json!({name: {"description": about, "required": true, "schema": {"type": "string"}}})
+}
+
+/// The meaning of a status that follows from a route's line.
+const fn refusal(status: u16) -> &'static str {
+    match status {
+        400 => "A value that the field does not take, or a field twice; detail says what it takes.",
+        401 => "No token, or one that is not good (any more).",
+        403 => "The token may not, or a page of another site asks.",
+        404 => "Unknown here: the store, the owner or the report.",
+        413 => "The body is too long.",
+        415 => "The type of the body is not taken.",
+        421 => "The Host is not this server's.",
+        422 => "Bad rows; errors lists the first.",
+        429 => "Too many wrong tokens from this address.",
+        503 => "Busy, or the database cannot be used; the same request may succeed later.",
+        507 => "The disk is full.",
+        _ => "A problem; detail says what to do.",
+    }
 }
 
 /// Media types with their components; without a component, a string.
@@ -150,12 +190,9 @@ mod tests {
         assert!(names.windows(2).all(|pair| pair[0] != pair[1]), "{names:?}");
         for route in ROUTES {
             let path = route.path;
-            assert_eq!(path.contains("{id}"), !route.id.is_empty(), "{path}");
+            assert_eq!(path.contains("{id}"), route.id.is_some(), "{path}");
+            assert_eq!(path.contains("{date}"), route.date.is_some(), "{path}");
             assert!(!route.about.is_empty(), "{path}");
-            for field in route.fields.iter().copied().flatten() {
-                let schema: Value = serde_json::from_str(field.schema).expect(field.name);
-                assert!(schema["type"].is_string(), "{path} {}", field.name);
-            }
         }
     }
 }

@@ -6,6 +6,8 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use super::app::{App, Clock};
+use super::field;
+pub use super::field::unknown;
 use super::request::Request;
 use crate::civil;
 use crate::db::fleet::{self, Label};
@@ -43,12 +45,6 @@ pub fn rule(request: &Request<'_>) -> Result<Interpolation> {
     }
 }
 
-/// The refusal of an unknown value of a field.
-pub fn unknown(field: &str, value: &str, expected: &str) -> Error {
-    let value = value.escape_debug();
-    Error::invalid(format!("unknown {field} `{value}` (expected {expected})"))
-}
-
 /// The number in a field of the query, or the default.
 ///
 /// # Errors
@@ -57,9 +53,7 @@ pub fn number(request: &Request<'_>, name: &str, range: RangeInclusive<usize>, d
     let Some(text) = request.field(name)? else {
         return Ok(default);
     };
-    let number = text.parse().ok().filter(|number| range.contains(number));
-    let (from, to) = range.into_inner();
-    number.ok_or_else(|| unknown(name, text, &format!("a number from {from} to {to}")))
+    field::number(name, text, *range.start(), *range.end())
 }
 
 /// The instant in the query, or the machine's on a server that follows its clock; none if the newest poll's is

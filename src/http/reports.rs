@@ -6,7 +6,9 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::app::App;
+use super::field::report_id;
 use super::query;
+use super::query_fields::PAGE_REPORTS_MAX;
 use super::request::Request;
 use super::response::Response;
 use crate::civil;
@@ -15,9 +17,6 @@ use crate::jobs::{Format, JobRequest, Report, ReportState};
 
 /// The header field with a report's state.
 const STATE: &str = "Report-Status";
-
-/// How many reports one page of the history has, at most.
-const PAGE_REPORTS_MAX: u32 = 100;
 
 /// `POST /trigger_report`: 202 with the id of a report that is in the database, complete or queued.
 pub fn trigger(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
@@ -63,7 +62,7 @@ pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
         })?,
         id => id,
     };
-    let id = parse_id(id)?;
+    let id = report_id(id)?;
     let format = accepted(request);
     if let Some(file) = app.site.jobs.recent(id, format)? {
         return Ok(complete(id, format, file));
@@ -100,7 +99,7 @@ pub fn xlsx(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
 }
 
 fn download(app: &mut App, request: &Request<'_>, format: Format) -> Result<Response> {
-    let report = find(app, parse_id(&request.id)?)?;
+    let report = find(app, report_id(&request.id)?)?;
     if report.state == ReportState::Complete {
         return file(app, report.id, format);
     }
@@ -114,25 +113,18 @@ fn download(app: &mut App, request: &Request<'_>, format: Format) -> Result<Resp
 
 /// `GET /api/reports/ID`: one report's facts.
 pub fn facts(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
-    let report = find(app, parse_id(&request.id)?)?;
+    let report = find(app, report_id(&request.id)?)?;
     Ok(with_state(Response::json(200, &describe(&report)), &report))
 }
 
 /// `GET /api/reports`: the history, newest first; `limit` is the page's size, `before` the last id of the
 /// previous page.
 pub fn list(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
-    let limit = match request.field("limit")? {
-        Some(text) => text
-            .parse()
-            .ok()
-            .filter(|limit| (1..=PAGE_REPORTS_MAX).contains(limit))
-            .ok_or_else(|| Error::invalid(format!("limit `{text}` is not a number from 1 to {PAGE_REPORTS_MAX}")))?,
-        None => PAGE_REPORTS_MAX,
-    };
-    let before = request.field("before")?.map(parse_id).transpose()?;
+    let limit = query::number(request, "limit", 1..=PAGE_REPORTS_MAX, PAGE_REPORTS_MAX)?;
+    let before = request.field("before")?.map(report_id).transpose()?;
     let jobs = app.site.jobs.clone();
-    let page = jobs.list(app.db()?, before, limit)?;
-    let full = page.len() == usize::try_from(limit).unwrap_or(usize::MAX);
+    let page = jobs.list(app.db()?, before, u32::try_from(limit).unwrap_or(u32::MAX))?;
+    let full = page.len() == limit;
     let next = page
         .last()
         .filter(|_| full)
@@ -187,14 +179,5 @@ fn describe(report: &Report) -> Value {
         "csv": (report.state == ReportState::Complete).then(|| format!("/api/reports/{id}.csv")),
         "xlsx": (report.state == ReportState::Complete).then(|| format!("/api/reports/{id}.xlsx")),
         "error": report.error,
-    })
-}
-
-fn parse_id(text: &str) -> Result<Uuid> {
-    Uuid::try_parse(text).map_err(|_| {
-        Error::invalid(format!(
-            "`{}` is not a report id (expected a UUID)",
-            text.escape_debug()
-        ))
     })
 }

@@ -62,10 +62,15 @@ impl<'a> Request<'a> {
             .map(|(_, value)| value.as_str())
             .filter(|value| !value.is_empty());
         match values.next() {
-            Some(_) => Err(Error::invalid(format!("the query names {name} twice (give it once)"))),
+            Some(_) => Err(twice(name)),
             None => Ok(value),
         }
     }
+}
+
+/// The refusal of a query that has a field twice.
+pub(super) fn twice(name: &str) -> Error {
+    Error::invalid(format!("the query names {name} twice (give it once)"))
 }
 
 #[cfg(test)]

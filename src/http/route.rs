@@ -2,8 +2,11 @@
 //!
 //! [`super::routes`] is the only table of them; the router, the 405s and `/openapi.json` are derived from it.
 
+use std::collections::BTreeSet;
+
 use super::app::App;
-use super::request::Request;
+use super::field::Field;
+use super::request::{Request, twice};
 use super::response::Response;
 use crate::error::Result;
 
@@ -23,19 +26,6 @@ pub enum Scope {
     Report,
     /// A token that may do everything.
     Admin,
-}
-
-/// A field of the query.
-#[derive(Debug)]
-pub struct Field {
-    /// Its name.
-    pub name: &'static str,
-    /// Its type, as a JSON schema.
-    pub schema: &'static str,
-    /// Its meaning.
-    pub about: &'static str,
-    /// Whether it is required.
-    pub required: bool,
 }
 
 /// The body of a request.
@@ -69,8 +59,10 @@ pub struct Route {
     pub summary: &'static str,
     /// Its part of the API.
     pub tag: &'static str,
-    /// The meaning of `{id}`; empty if the path has none.
-    pub id: &'static str,
+    /// Its `{id}`, if the path has one.
+    pub id: Option<Field>,
+    /// Its `{date}`, if the path has one.
+    pub date: Option<Field>,
     /// The fields of the query, in groups that routes share.
     pub fields: &'static [&'static [Field]],
     /// The body of its requests.
@@ -81,7 +73,9 @@ pub struct Route {
     pub about: &'static str,
     /// The media types of success, each with its component; empty for a plain string.
     pub content: &'static [(&'static str, &'static str)],
-    /// The statuses of its problems, which share one description.
+    /// Whether success has an `ETag`, so that a client that knows the answer gets 304.
+    pub tagged: bool,
+    /// The statuses of its problems that do not follow from the rest of the line.
     pub problems: &'static [u16],
     /// The statuses that it answers with a page, and their meanings.
     pub pages: &'static [(u16, &'static str)],
@@ -114,12 +108,14 @@ impl Route {
             name,
             summary,
             tag,
-            id: "",
+            id: None,
+            date: None,
             fields: &[],
             body: Body::Empty,
             status: 200,
             about: "",
             content: &[],
+            tagged: false,
             problems: &[],
             pages: &[],
         }
@@ -131,9 +127,15 @@ impl Route {
         self
     }
 
-    /// The same route with the meaning of its `{id}`.
-    pub const fn id(mut self, about: &'static str) -> Self {
-        self.id = about;
+    /// The same route with its `{id}`.
+    pub const fn id(mut self, id: Field) -> Self {
+        self.id = Some(id);
+        self
+    }
+
+    /// The same route with its `{date}`.
+    pub const fn date(mut self, date: Field) -> Self {
+        self.date = Some(date);
         self
     }
 
@@ -160,7 +162,13 @@ impl Route {
         self
     }
 
-    /// The same route with the statuses of its problems.
+    /// The same route, whose success has an `ETag`.
+    pub const fn tagged(mut self) -> Self {
+        self.tagged = true;
+        self
+    }
+
+    /// The same route with the statuses of problems that do not follow from the rest of its line.
     pub const fn problems(mut self, statuses: &'static [u16]) -> Self {
         self.problems = statuses;
         self
@@ -170,6 +178,71 @@ impl Route {
     pub const fn pages(mut self, pages: &'static [(u16, &'static str)]) -> Self {
         self.pages = pages;
         self
+    }
+
+    /// The fields of its query.
+    pub fn query(&self) -> impl Iterator<Item = &'static Field> {
+        self.fields.iter().copied().flatten()
+    }
+
+    /// Whether it changes something.
+    pub fn writes(&self) -> bool {
+        self.method != "GET"
+    }
+
+    /// Whether it is a page. Forms without a script send every field, so an empty one says nothing there.
+    pub fn is_page(&self) -> bool {
+        !self.writes() && self.content.iter().any(|(media_type, _)| *media_type == "text/html")
+    }
+
+    /// Checks the fields of a request's path and query.
+    ///
+    /// # Errors
+    /// When a value is not one that the field takes, or the query has a field twice.
+    pub fn check(&self, request: &Request<'_>) -> Result<()> {
+        let path = [(self.id, &request.id), (self.date, &request.date)];
+        for (field, value) in path.into_iter().filter_map(|(field, value)| Some((field?, value))) {
+            field.check(value)?;
+        }
+        for field in self.query() {
+            let mut values = request.query.iter().filter(|(name, _)| name == field.name);
+            if let Some((_, value)) = values.next()
+                && !(value.is_empty() && self.is_page())
+            {
+                field.check(value)?;
+            }
+            if values.next().is_some() {
+                return Err(twice(field.name));
+            }
+        }
+        Ok(())
+    }
+
+    /// The statuses of its problems, in order. `Allow`'s 405 and those of malformed requests belong to no route.
+    pub fn refusals(&self) -> BTreeSet<u16> {
+        let path = [self.id, self.date].into_iter().flatten();
+        let fields: Vec<Field> = path.chain(self.query().copied()).collect();
+        let has_query = self.query().next().is_some();
+        let (takes_body, takes_files) = match self.body {
+            Body::Empty => (false, false),
+            Body::Form(_) | Body::Fields(_) => (true, false),
+            Body::Files(_) | Body::Rows => (true, true),
+        };
+        let may_be_malformed = takes_body || has_query || fields.iter().any(|field| !field.takes_any_value());
+        let rules: [(bool, &[u16]); 7] = [
+            // A foreign host.
+            (true, &[421]),
+            // Another site's page, or any page while pages are read-only; a long body; a busy writer; a full disk.
+            (self.writes(), &[403, 413, 503, 507]),
+            // No token, one that may not, too many wrong ones; a database that cannot be read.
+            (self.scope != Scope::Public, &[401, 403, 429, 503]),
+            (may_be_malformed, &[400]),
+            (fields.iter().any(Field::names_something), &[404]),
+            (takes_files, &[415, 422]),
+            (true, self.problems),
+        ];
+        let rules = rules.into_iter().filter(|(applies, _)| *applies);
+        rules.flat_map(|(_, statuses)| statuses).copied().collect()
     }
 
     /// The parts of `path` at `{id}` and `{date}`; none if the path does not match.

@@ -3,11 +3,13 @@
 use percent_encoding::percent_decode_str;
 
 use super::app::App;
+use super::field::Field;
 use super::frontend::limits::Admission;
+use super::query_fields::*;
 use super::request::Request;
 use super::response::Response;
 use super::route::Scope::{Admin, Ingest, Read, Report};
-use super::route::{Body, Captured, Field, Handler, Route};
+use super::route::{Body, Captured, Handler, Route};
 use super::{
     assets, badge, fleet, guard, health, hours, incidents, intake, metrics, openapi, outages, pages, reports,
     response_filters, statement_query, statements, stores,
@@ -16,211 +18,6 @@ use crate::error::Result;
 
 /// The longest body that is neither rows nor files, in bytes.
 const BODY_BYTES_MAX: u64 = 1 << 20;
-
-const fn field(name: &'static str, schema: &'static str, about: &'static str) -> Field {
-    Field {
-        name,
-        schema,
-        about,
-        required: false,
-    }
-}
-
-const TEXT: &str = r#"{"type": "string"}"#;
-const INSTANT: &str = r#"{"type": "string", "format": "date-time"}"#;
-const DATE: &str = r#"{"type": "string", "format": "date"}"#;
-const AS_OF: &[Field] = &[field(
-    "as_of",
-    INSTANT,
-    "An instant, such as 2026-11-01T12:00:00Z. Default: the newest poll, or the machine's clock with --clock system.",
-)];
-const LOCAL: &[Field] = &[field(
-    "as_of_local",
-    TEXT,
-    "An instant by the page's clock, such as 2026-11-01T12:00; the answer is a redirect to the page with as_of.",
-)];
-const MADE: &[Field] = &[field(
-    "made",
-    TEXT,
-    "The id of a report that was just made: the page marks it.",
-)];
-const REMOVED: &[Field] = &[field(
-    "removed",
-    TEXT,
-    "The id of a store that was just removed: the page says so.",
-)];
-const RULE: &[Field] = &[field(
-    "interpolation",
-    r#"{"type": "string", "enum": ["nearest", "previous"], "default": "nearest"}"#,
-    "How the time between polls is filled in.",
-)];
-const PERIOD: &[Field] = &[
-    Field {
-        required: true,
-        ..field("from", DATE, "The first date, by each store's own clock.")
-    },
-    Field {
-        required: true,
-        ..field("to", DATE, "The last date.")
-    },
-    field(
-        "by",
-        r#"{"type": "string", "enum": ["total", "day", "week", "month"], "default": "total"}"#,
-        "How the period is cut; weeks are ISO weeks.",
-    ),
-    field(
-        "per",
-        r#"{"type": "string", "enum": ["store", "group", "fleet"], "default": "store"}"#,
-        "Whose rows it has: each store's, each owner's, or those of all.",
-    ),
-    field("store", TEXT, "Only this store."),
-    field("group", TEXT, "Only this owner's stores."),
-];
-const OWNER: &[Field] = &[field("group", TEXT, "Only this owner's stores.")];
-const BAD_ROWS: &[Field] = &[
-    field(
-        "on_bad_row",
-        r#"{"type": "string", "enum": ["refuse", "skip"], "default": "refuse"}"#,
-        "Whether one bad row refuses all.",
-    ),
-    field(
-        "ids_as_written",
-        r#"{"type": "boolean", "default": false}"#,
-        "Take store ids that look damaged by a spreadsheet.",
-    ),
-    field(
-        "days",
-        r#"{"type": "string", "enum": ["monday=0", "monday=1", "sunday=0", "sunday=1"], "default": "monday=0"}"#,
-        "How the days of business hours are numbered.",
-    ),
-    field(
-        "hours",
-        r#"{"type": "string", "enum": ["replace", "merge"], "default": "replace"}"#,
-        "What new business hours replace: all of the store's version, or those of the weekdays named.",
-    ),
-    field(
-        "valid_from",
-        DATE,
-        "The local date from which business hours hold whose rows do not say it. Default: from the beginning.",
-    ),
-];
-const SHOWN: &[Field] = &[
-    field(
-        "period",
-        TEXT,
-        "A month such as 2026-10, or an ISO week such as 2026-W44. Default: the month of as_of.",
-    ),
-    field("from", DATE, "The first local date, in place of a period."),
-    field("to", DATE, "The last local date."),
-    field(
-        "choice",
-        r#"{"type": "string", "enum": ["period", "dates"]}"#,
-        "Which of both holds if there are both. Default: the dates.",
-    ),
-];
-const STATEMENT_PART: &[Field] = &[
-    field(
-        "by",
-        r#"{"type": "string", "enum": ["total", "day", "week", "month"]}"#,
-        "How the period is cut. Default: by day for one store, else not at all.",
-    ),
-    field(
-        "per",
-        r#"{"type": "string", "enum": ["store", "group", "fleet"], "default": "store"}"#,
-        "Whose rows there are.",
-    ),
-    field("store", TEXT, "Only this store."),
-    field("group", TEXT, "Only this owner's stores."),
-];
-const MADE_STATEMENT: &[Field] = &[field(
-    "report",
-    TEXT,
-    "The id of a statement that was made: the page shows it.",
-)];
-const REPORT_ID: &[Field] = &[Field {
-    required: true,
-    ..field("report_id", TEXT, "The report's id.")
-}];
-const SPAN: &[Field] = &[
-    Field {
-        required: true,
-        ..field("from", INSTANT, "The first instant, such as 2026-11-01T12:00:00Z.")
-    },
-    Field {
-        required: true,
-        ..field("to", INSTANT, "The instant after the last one.")
-    },
-];
-const VERSION: &[Field] = &[field(
-    "valid_from",
-    DATE,
-    "The local date from which the hours hold. Without one: those that hold from the beginning.",
-)];
-const HISTORY: &[Field] = &[
-    field(
-        "limit",
-        r#"{"type": "integer", "minimum": 1, "maximum": 100}"#,
-        "At most 100.",
-    ),
-    field("before", TEXT, "The last id of the page before."),
-];
-const LIST: &[Field] = &[
-    field(
-        "q",
-        TEXT,
-        "Words of the name, the owner or the id, in any order and any case.",
-    ),
-    field("group", TEXT, "The owner."),
-    field(
-        "state",
-        r#"{"type": "string", "enum": ["online", "offline", "closed", "not-sure", "unvouched"]}"#,
-        "The store's state now; unvouched: too few polls in its week to be sure.",
-    ),
-    field(
-        "sort",
-        r#"{"type": "string", "default": "name",
-            "enum": ["name", "owner", "state", "downtime", "lost_sales", "online", "coverage", "last_poll"]}"#,
-        "The column that the list is sorted by.",
-    ),
-    field(
-        "order",
-        r#"{"type": "string", "enum": ["asc", "desc"]}"#,
-        "The direction.",
-    ),
-    field(
-        "offset",
-        r#"{"type": "integer", "minimum": 0}"#,
-        "How many are passed over.",
-    ),
-];
-const INCIDENTS: &[Field] = &[
-    field(
-        "q",
-        TEXT,
-        "Words of the store's name, owner or id, in any order and any case.",
-    ),
-    field("group", TEXT, "The owner."),
-    field(
-        "state",
-        r#"{"type": "string", "enum": ["ongoing", "ended"]}"#,
-        "Only those that go on, or only those that ended.",
-    ),
-    field(
-        "cause",
-        r#"{"type": "string", "format": "date-time"}"#,
-        "Only those of the shared cause that begins at this instant.",
-    ),
-];
-const OFFSET: &[Field] = &[field(
-    "offset",
-    r#"{"type": "integer", "minimum": 0}"#,
-    "How many are passed over.",
-)];
-const LIMIT: &[Field] = &[field(
-    "limit",
-    r#"{"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}"#,
-    "How many, at most 1000.",
-)];
 
 const QUESTION: &[&[Field]] = &[AS_OF, RULE];
 const JSON: &str = "application/json";
@@ -232,8 +29,6 @@ const PROGRESS: &[(&str, &str)] = &[(JSON, "Progress"), ("text/csv", ""), XLSX[0
 const PROGRESS_ABOUT: &str = "Its state as JSON while it runs or after it failed; the CSV itself once it is complete, or the \
     workbook to a client that accepts its media type. \
     The header Report-Status says which.";
-const REPORT: &str = "The report's id, a UUID.";
-const STORE: &str = "The store's id.";
 
 const HOURS_SUMMARY: &str = "Takes business hours: store_id, day, start_time_local, end_time_local, optionally \
     valid_from; they replace all rows of each store and valid_from that is named.";
@@ -256,43 +51,41 @@ const fn rows(path: &'static str, handler: Handler, name: &'static str, summary:
         .takes(&[BAD_ROWS])
         .body(Body::Rows)
         .answers(200, "The rows are on disk.", &[(JSON, "Accepted")])
-        .problems(&[400, 413, 415, 422, 503, 507])
 }
 
 const fn page(path: &'static str, handler: Handler, name: &'static str, summary: &'static str) -> Route {
-    get("pages", path, handler, name, summary).answers(200, "The page.", HTML)
+    get("pages", path, handler, name, summary)
+        .answers(200, "The page.", HTML)
+        .tagged()
 }
 
 /// Every route; the first match answers. Two lines a route, which rustfmt would make ten.
 #[rustfmt::skip]
 pub const ROUTES: &[Route] = &[
     Route::new("POST", "reports", "/trigger_report", reports::trigger, "triggerReport", "Makes a report.").needs(Report)
-        .takes(QUESTION).answers(202, "It is in the database and in the queue.", &[(JSON, "Triggered")])
-        .problems(&[400, 503, 507]),
+        .takes(QUESTION).answers(202, "It is in the database and in the queue.", &[(JSON, "Triggered")]),
     Route::new("POST", "reports", "/api/statements", statements::order, "orderStatement", "Makes a statement of any period.")
         .needs(Report).takes(&[PERIOD, AS_OF, RULE]).body(Body::Fields("StatementOrder"))
-        .answers(202, "It is in the database and in the queue; it is fetched like a report.", &[(JSON, "Triggered")])
-        .problems(&[400, 404, 503, 507]),
+        .answers(202, "It is in the database and in the queue; it is fetched like a report.", &[(JSON, "Triggered")]),
     get("reports", "/api/statements.csv", statement_query::csv, "statementCsv", "A short statement at once, as CSV.").needs(Read)
-        .takes(&[SHOWN, STATEMENT_PART, AS_OF, RULE]).answers(200, "The statement.", CSV).problems(&[400, 404]),
+        .takes(&[SHOWN, STATEMENT_PART, AS_OF, RULE]).answers(200, "The statement.", CSV).tagged(),
     get("reports", "/api/statements.xlsx", statement_query::xlsx, "statementXlsx", "The same as a spreadsheet.").needs(Read)
-        .takes(&[SHOWN, STATEMENT_PART, AS_OF, RULE]).answers(200, "The statement.", XLSX).problems(&[400, 404]),
+        .takes(&[SHOWN, STATEMENT_PART, AS_OF, RULE]).answers(200, "The statement.", XLSX).tagged(),
     get("reports", "/get_report", reports::get, "getReport", "A report, or how far it is.").needs(Read)
-        .takes(&[REPORT_ID]).answers(200, PROGRESS_ABOUT, PROGRESS).problems(&[400, 404]),
+        .takes(&[REPORT_ID]).answers(200, PROGRESS_ABOUT, PROGRESS),
     get("reports", "/get_report/{id}", reports::get, "getReportByPath", "A report, or how far it is.").needs(Read)
-        .id(REPORT).answers(200, PROGRESS_ABOUT, PROGRESS).problems(&[400, 404]),
+        .id(REPORT).answers(200, PROGRESS_ABOUT, PROGRESS),
     get("operation", "/health", health::get, "health", "Whether the database can be read.")
         .answers(200, "It can.", OBJECT).problems(&[503]),
     get("reports", "/api/reports", reports::list, "listReports", "The history of reports, newest first.")
         .needs(Read).takes(&[HISTORY])
-        .answers(200, "A page of reports; next is the path of the one after, or null.", &[(JSON, "Reports")])
-        .problems(&[400, 404]),
+        .answers(200, "A page of reports; next is the path of the one after, or null.", &[(JSON, "Reports")]),
     get("reports", "/api/reports/{id}.csv", reports::csv, "reportCsv", "One report's CSV.").needs(Read).id(REPORT)
-        .answers(200, "The CSV.", CSV).problems(&[400, 404]),
+        .answers(200, "The CSV.", CSV),
     get("reports", "/api/reports/{id}.xlsx", reports::xlsx, "reportXlsx", "One report as a spreadsheet.").needs(Read).id(REPORT)
-        .answers(200, "The workbook.", XLSX).problems(&[400, 404]),
+        .answers(200, "The workbook.", XLSX),
     get("reports", "/api/reports/{id}", reports::facts, "reportFacts", "One report's facts.").needs(Read).id(REPORT)
-        .answers(200, "Kind, state, as_of, rule, times, size.", &[(JSON, "Report")]).problems(&[400, 404]),
+        .answers(200, "Kind, state, as_of, rule, times, size.", &[(JSON, "Report")]),
     rows("/api/polls", intake::post, "addPolls", "Takes polls: store_id, timestamp_utc, status.").needs(Ingest),
     rows("/api/business-hours", intake::post, "replaceBusinessHours", HOURS_SUMMARY).needs(Admin),
     rows("/api/special-hours", intake::post, "replaceSpecialHours", SPECIAL_SUMMARY).needs(Admin),
@@ -300,85 +93,79 @@ pub const ROUTES: &[Route] = &[
         .needs(Admin),
     rows("/api/stores", intake::post, "replaceStores", STORES_SUMMARY).needs(Admin),
     get("facts", "/api/fleet", fleet::get, "fleet", "The fleet: states, the week and the one before, by owner, by hour, by weekday and hour.")
-        .needs(Read).takes(&[AS_OF, RULE, OWNER]).answers(200, "The fleet.", OBJECT).problems(&[400, 404]),
+        .needs(Read).takes(&[AS_OF, RULE, OWNER]).answers(200, "The fleet.", OBJECT).tagged(),
     get("facts", "/api/incidents", incidents::list, "listIncidents", "The week's incidents of all stores, the newest first, and the causes that they share.")
         .needs(Read).takes(&[INCIDENTS, OFFSET, LIMIT, AS_OF, RULE])
-        .answers(200, "A page of incidents; next is the path of the one after, or null.", OBJECT)
-        .problems(&[400, 404]),
+        .answers(200, "A page of incidents; next is the path of the one after, or null.", OBJECT).tagged(),
     get("facts", "/api/incidents.csv", incidents::csv, "incidentsCsv", "The same incidents as CSV, all of them.")
-        .needs(Read).takes(&[INCIDENTS, AS_OF, RULE]).answers(200, "The CSV.", CSV).problems(&[400, 404]),
+        .needs(Read).takes(&[INCIDENTS, AS_OF, RULE]).answers(200, "The CSV.", CSV).tagged(),
     get("facts", "/api/stores", stores::list, "listStores", "Every store at a glance, a page at a time.")
         .needs(Read).takes(&[LIST, LIMIT, AS_OF, RULE])
-        .answers(200, "A page of stores; next is the path of the one after, or null.", &[(JSON, "Stores")])
-        .problems(&[400, 404]),
+        .answers(200, "A page of stores; next is the path of the one after, or null.", &[(JSON, "Stores")]).tagged(),
     get("facts", "/api/stores.csv", stores::csv, "storesCsv", "The list of stores as CSV, whole.")
-        .needs(Read).takes(&[LIST, AS_OF, RULE]).answers(200, "The list.", CSV).problems(&[400, 404]),
+        .needs(Read).takes(&[LIST, AS_OF, RULE]).answers(200, "The list.", CSV).tagged(),
     get("facts", "/api/stores/{id}", stores::facts, "storeFacts", "One store: state, windows with coverage and evidence, incidents.")
-        .needs(Read).id(STORE).takes(QUESTION).answers(200, "The store.", &[(JSON, "Store")]).problems(&[400, 404]),
+        .needs(Read).id(STORE).takes(QUESTION).answers(200, "The store.", &[(JSON, "Store")]).tagged(),
     get("facts", "/api/stores/{id}/timeline", stores::timeline, "storeTimeline", "The week before as_of, piece after piece, and every poll of eight days.")
         .needs(Read).id(STORE).takes(QUESTION)
-        .answers(200, "Segments without a gap: those of a state sum to the week's number.", &[(JSON, "Timeline")])
-        .problems(&[400, 404]),
+        .answers(200, "Segments without a gap: those of a state sum to the week's number.", &[(JSON, "Timeline")]).tagged(),
     get("facts", "/api/stores/{id}/inputs", stores::inputs, "storeInputs", "All inputs of the store's numbers, as text; its SHA-256 is the checksum on the page.")
-        .needs(Read).id(STORE).takes(QUESTION).answers(200, "The inputs.", &[("text/plain", "")])
-        .problems(&[400, 404]),
+        .needs(Read).id(STORE).takes(QUESTION).answers(200, "The inputs.", &[("text/plain", "")]).tagged(),
     get("facts", "/api/stores/{id}/badge.svg", badge::get, "storeBadge", "The week's share of business time online, as a badge.")
-        .needs(Read).id(STORE).takes(QUESTION).answers(200, "The badge.", &[("image/svg+xml", "")])
-        .problems(&[400, 404]),
+        .needs(Read).id(STORE).takes(QUESTION).answers(200, "The badge.", &[("image/svg+xml", "")]).tagged(),
     Route::new("DELETE", "rows", "/api/stores/{id}", stores::delete, "deleteStore", "Forgets a store and all about it.")
-        .needs(Admin).id(STORE).answers(200, "How many polls went.", OBJECT).problems(&[404, 503, 507]),
+        .needs(Admin).id(STORE).answers(200, "How many polls went.", OBJECT),
     Route::new("DELETE", "rows", "/api/stores/{id}/polls", stores::delete_polls, "deletePolls", "Takes a store's polls within a span back.")
-        .needs(Admin).id(STORE).takes(&[SPAN]).answers(200, "How many polls went.", OBJECT).problems(&[400, 404, 503, 507]),
+        .needs(Admin).id(STORE).takes(&[SPAN]).answers(200, "How many polls went.", OBJECT),
     Route::new("DELETE", "rows", "/api/stores/{id}/business-hours", hours::delete_version, "deleteBusinessHours", "Takes one version of a store's business hours back.")
-        .needs(Admin).id(STORE).takes(&[VERSION]).answers(200, "How many rows went.", OBJECT).problems(&[400, 404, 503, 507]),
+        .needs(Admin).id(STORE).takes(&[VERSION]).answers(200, "How many rows went.", OBJECT),
     Route::new("DELETE", "rows", "/api/stores/{id}/special-hours/{date}", hours::delete_special_day, "deleteSpecialHours", "Takes a store's special hours of a date back.")
-        .needs(Admin).id(STORE).answers(200, "How many rows went.", OBJECT).problems(&[400, 404, 503, 507]),
+        .needs(Admin).id(STORE).date(DATE).answers(200, "How many rows went.", OBJECT),
     get("facts", "/api/poller-outages", outages::list, "pollerOutages", "When the poller was out, in the eight days before as_of.")
-        .needs(Read).takes(&[AS_OF]).answers(200, "The outages.", OBJECT).problems(&[400]),
-    get("operation", "/openapi.json", describe, "openapi", "This document.").answers(200, "It.", OBJECT),
+        .needs(Read).takes(&[AS_OF]).answers(200, "The outages.", OBJECT),
+    get("operation", "/openapi.json", describe, "openapi", "This document.").answers(200, "It.", OBJECT).tagged(),
     get("operation", "/metrics", metrics::get, "metrics", "The server's numbers as Prometheus text.").needs(Report)
         .answers(200, "The numbers.", &[("text/plain", "")]),
     page("/", pages::fleet::get, "fleetPage", "The fleet on one screen.").needs(Read)
-        .takes(&[OWNER, AS_OF, LOCAL, RULE]).problems(&[400, 404]),
+        .takes(&[OWNER, AS_OF, LOCAL, RULE]),
     page("/stores", pages::stores::get, "storesPage", "Every store.").needs(Read)
-        .takes(&[LIST, AS_OF, LOCAL, RULE, REMOVED])
-        .problems(&[400, 404]),
+        .takes(&[LIST, AS_OF, LOCAL, RULE, REMOVED]),
     page("/incidents", pages::incidents::get, "incidentsPage", "The incidents of the fleet.").needs(Read)
-        .takes(&[INCIDENTS, OFFSET, AS_OF, LOCAL, RULE]).problems(&[400, 404]),
+        .takes(&[INCIDENTS, OFFSET, AS_OF, LOCAL, RULE]),
     page("/stores/{id}", pages::store::get, "storePage", "One store.").needs(Read).id(STORE)
-        .takes(&[AS_OF, LOCAL, RULE, OWNER]).problems(&[400, 404]),
+        .takes(&[AS_OF, LOCAL, RULE, OWNER]),
     Route::new("POST", "pages", "/stores/{id}/removal", pages::removal::post, "removeStore", "The form that removes a store from its page.")
         .needs(Admin).id(STORE).body(Body::Form("RemovalForm")).answers(303, "Removed; to the list.", &[])
-        .problems(&[403, 404, 503, 507]).pages(&[(400, "Not confirmed: it asks again.")]),
+        .pages(&[(400, "Not confirmed: it asks again.")]),
     Route::new("POST", "pages", "/stores/{id}/polls-removal", pages::take_back::post, "takePollsBack", "The form that takes a store's polls of a span back.")
         .needs(Admin).id(STORE).body(Body::Form("TakeBackForm")).answers(200, "Taken back; how many.", HTML)
-        .problems(&[403, 404, 503, 507]).pages(&[(400, "Not confirmed, or not a span: it asks again.")]),
+        .pages(&[(400, "Not confirmed, or not a span: it asks again.")]),
     page("/statements", pages::statements::get, "statementsPage", "The statement of a month, a week or any dates.").needs(Read)
-        .takes(&[SHOWN, STATEMENT_PART, MADE_STATEMENT, OFFSET, AS_OF, RULE]).problems(&[400, 404]),
+        .takes(&[SHOWN, STATEMENT_PART, MADE_STATEMENT, OFFSET, AS_OF, RULE]),
     Route::new("POST", "pages", "/statements", pages::statements::post, "statementsForm", "The form of /statements: makes a long statement.")
-        .needs(Report).body(Body::Form("StatementForm")).answers(303, "Made; to its page.", &[]).problems(&[400, 403, 503, 507]),
+        .needs(Report).body(Body::Form("StatementForm")).answers(303, "Made; to its page.", &[]),
     page("/reports", pages::reports::get, "reportsPage", "Reports: a button and the history.").needs(Read)
         .takes(&[MADE]),
     Route::new("POST", "pages", "/reports", pages::reports::post, "reportsForm", "The form of /reports.").needs(Report)
-        .body(Body::Form("ReportForm")).answers(303, "Made; back to the page.", &[]).problems(&[403])
+        .body(Body::Form("ReportForm")).answers(303, "Made; back to the page.", &[])
         .pages(&[(503, "The queue is full.")]),
     page("/load", pages::load::get, "loadPage", "Files into the database.").needs(Admin),
     Route::new("POST", "pages", "/load", pages::load::post, "loadForm", "The form of /load: files, whole or not at all.")
-        .needs(Admin).body(Body::Files("LoadForm")).answers(200, "Loaded.", &[]).problems(&[400, 403, 413, 415, 507])
+        .needs(Admin).body(Body::Files("LoadForm")).answers(200, "Loaded.", HTML)
         .pages(&[(422, "Bad rows, to be corrected.")]),
     Route::new("POST", "pages", "/load/mend", pages::load::mend, "mendForm", "Corrected rows of refused files.")
-        .needs(Admin).body(Body::Form("MendForm")).answers(200, "Loaded.", &[]).problems(&[403])
+        .needs(Admin).body(Body::Form("MendForm")).answers(200, "Loaded.", HTML)
         .pages(&[(400, "The files are not kept any more."), (422, "Rows that are still bad.")]),
     Route::new("POST", "pages", "/made-up", pages::made_up::post, "tryMadeUp", "The button of the first page: made-up stores into an empty database.")
-        .needs(Admin).answers(303, "Filled; to the fleet.", &[]).problems(&[400, 403, 503, 507]),
+        .needs(Admin).answers(303, "Filled; to the fleet.", &[]).problems(&[400]),
     Route::new("POST", "pages", "/made-up/removal", pages::made_up::remove, "removeMadeUp", "Takes the made-up stores out again.")
-        .needs(Admin).answers(303, "Gone; to the first page.", &[]).problems(&[403, 503, 507]),
+        .needs(Admin).answers(303, "Gone; to the first page.", &[]),
     page("/docs", pages::docs::list, "guidesPage", "The list of guides."),
-    page("/docs/{id}", pages::docs::get, "guidePage", "One guide.").id("Its name.").problems(&[404]),
+    page("/docs/{id}", pages::docs::get, "guidePage", "One guide.").id(file("Its name.")),
     get("pages", "/assets/{id}", assets::get, "asset", "A file that pages load.")
-        .id("Its name, with a hash of its contents.").answers(200, "The asset.", &[("*/*", "")]).problems(&[404]),
-    get("pages", "/samples/{id}", assets::sample, "sample", "A sample of an input file.").id("Its name.")
-        .answers(200, "The sample.", CSV).problems(&[404]),
+        .id(file("Its name, with a hash of its contents.")).answers(200, "The asset.", &[("*/*", "")]).tagged(),
+    get("pages", "/samples/{id}", assets::sample, "sample", "A sample of an input file.").id(file("Its name."))
+        .answers(200, "The sample.", CSV).tagged(),
 ];
 
 /// `GET /openapi.json`.
@@ -401,7 +188,8 @@ fn by_the_table(app: &mut App, request: &mut Request<'_>) -> Response {
             // Decoded only after the match: an encoded slash is part of an id, not of the path.
             let decoded = |text| percent_decode_str(text).decode_utf8_lossy().into_owned();
             (request.id, request.date) = (decoded(captured.id), decoded(captured.date));
-            (route.handler)(app, request).unwrap_or_else(|error| {
+            let answer = route.check(request).and_then(|()| (route.handler)(app, request));
+            answer.unwrap_or_else(|error| {
                 app.site.note(&error);
                 Response::from(error)
             })

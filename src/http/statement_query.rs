@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use super::app::App;
+use super::field::PERIODS;
 use super::query;
 use super::request::Request;
 use super::response::Response;
@@ -27,13 +28,7 @@ const STORE_DAYS_AT_ONCE_MAX: usize = 20_000;
 /// # Errors
 /// When there is none.
 pub fn named(name: &str) -> Result<Bucket> {
-    let unknown = || {
-        query::unknown(
-            "period",
-            name,
-            "a month such as 2026-10, or an ISO week such as 2026-W44",
-        )
-    };
+    let unknown = || query::unknown("period", name, PERIODS);
     let (year, rest) = name.split_once('-').ok_or_else(unknown)?;
     let by = if rest.starts_with('W') { By::Week } else { By::Month };
     let found = match rest.strip_prefix('W') {

@@ -5,6 +5,7 @@
 use std::cmp::Ordering;
 
 use super::query::{number, unknown};
+use super::query_fields::OFFSET_MAX;
 use super::request::Request;
 use crate::error::Result;
 use crate::fleet_view::FleetView;
@@ -127,7 +128,7 @@ impl StoreQuery {
             sort,
             sort_default,
             descending,
-            offset: number(request, "offset", 0..=usize::MAX / 2, 0)?,
+            offset: number(request, "offset", 0..=OFFSET_MAX, 0)?,
             limit: number(request, "limit", 1..=limit_max, limit_default)?,
         })
     }

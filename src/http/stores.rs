@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 use super::app::App;
 use super::json;
 use super::query::{self, StoreView};
+use super::query_fields::PAGE_LINES_MAX;
 use super::request::Request;
 use super::response::Response;
 use super::store_query::{Sort, StoreQuery};
@@ -23,12 +24,9 @@ use crate::uptime::window::{Share, Window};
 /// How many stores a page of the list has by default.
 const PAGE_STORES: usize = 100;
 
-/// How many stores a page of the list may have, at most.
-const PAGE_STORES_MAX: usize = 1000;
-
 /// `GET /api/stores`: the fleet, a page at a time.
 pub fn list(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
-    let asked = StoreQuery::read(request, Sort::Name, PAGE_STORES, PAGE_STORES_MAX)?;
+    let asked = StoreQuery::read(request, Sort::Name, PAGE_STORES, PAGE_LINES_MAX)?;
     let (question, freshness) = query::question(app, request)?;
     let view = query::fleet(app, question)?;
     let places = asked.places(&view)?;
@@ -93,7 +91,7 @@ const CSV_COLUMNS: [&str; 20] = [
 /// `GET /api/stores.csv`: every store of the list in one file, in the list's order. The numbers have two decimals, and
 /// unknown ones are empty.
 pub fn csv(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
-    let asked = StoreQuery::read(request, Sort::Name, PAGE_STORES, PAGE_STORES_MAX)?;
+    let asked = StoreQuery::read(request, Sort::Name, PAGE_STORES, PAGE_LINES_MAX)?;
     let (question, freshness) = query::question(app, request)?;
     let view = query::fleet(app, question)?;
     let failed = |error| Error::failed("the list could not be written").because(error);

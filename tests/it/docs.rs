@@ -41,7 +41,7 @@ const LIMITS: [(&str, &str, &str, u64); 60] = [
     ("http", "where {} wait already", "PATIENT_CHANGES_MAX", 1),
     ("http", "already, {} seconds", "PATIENCE_OF_MANY", 1),
     ("http", "`limit` (at most {}), `before=ID`", "PAGE_REPORTS_MAX", 1),
-    ("http", "`limit` (at most {}), `offset`", "PAGE_STORES_MAX", 1),
+    ("http", "`limit` (at most {}), `offset`", "PAGE_LINES_MAX", 1),
     ("import", "at most {} characters", "STORE_ID_CHARS_MAX", 1),
     ("import", "A row has at most {} KiB", "RECORD_BYTES_MAX", 1024),
     ("import", "of the first {} bad rows", "BAD_ROWS_TOLD", 1),

@@ -649,6 +649,10 @@ fn every_route_answers_a_plain_request_as_the_api_document_says() {
                 let fits = types.contains_key(media_type) || types.contains_key("*/*");
                 assert!(fits, "{place} is {media_type}");
             }
+            if answer.status == 200 && method == "get" {
+                let is_tagged = answer.headers.contains_key("ETag");
+                assert_eq!(is_tagged, responses["304"].is_object(), "{place}: ETag");
+            }
             asked += 1;
         }
     }

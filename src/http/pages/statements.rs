@@ -6,7 +6,6 @@
 use std::sync::Arc;
 
 use maud::{Markup, html};
-use uuid::Uuid;
 
 use super::layout::{Frame, Section, hatches};
 use super::load::form_fields;
@@ -18,9 +17,11 @@ use crate::db::polls;
 use crate::error::{Error, Result};
 use crate::fleet_view::FleetView;
 use crate::http::app::App;
+use crate::http::field::report_id;
 use crate::http::json::encoded;
 use crate::http::page_query::PageQuery;
 use crate::http::query;
+use crate::http::query_fields::OFFSET_MAX;
 use crate::http::request::Request;
 use crate::http::response::Response;
 use crate::http::statement_query::{Asked, newest_month, usual_month};
@@ -76,7 +77,7 @@ fn at_once(app: &mut App, request: &Request<'_>) -> Result<Response> {
     let frame = Frame::new(app, request, Section::Statements)?;
     let asked = Asked::read(request, &newest_month(frame.zone(), question))?;
     let page = Page::new(app, &frame, question, asked)?;
-    let offset = query::number(request, "offset", 0..=usize::MAX / 2, 0)?;
+    let offset = query::number(request, "offset", 0..=OFFSET_MAX, 0)?;
     if !page.asked.is_quick(&page.view) {
         let body = page.body(&page.too_long());
         return Ok(Response::page(200, frame.page(&page.title(), None, &body)));
@@ -104,7 +105,7 @@ fn at_once(app: &mut App, request: &Request<'_>) -> Result<Response> {
 
 /// The page of a statement that is a job.
 fn of_job(app: &mut App, request: &Request<'_>, id: &str) -> Result<Response> {
-    let id = Uuid::try_parse(id).map_err(|_| query::unknown("report", id, "a UUID"))?;
+    let id = report_id(id)?;
     let jobs = app.site.jobs.clone();
     let report = jobs.find(app.db()?, id)?;
     if report.kind != "statement" {
@@ -130,7 +131,7 @@ fn of_job(app: &mut App, request: &Request<'_>, id: &str) -> Result<Response> {
             (None, html! { p.complaint role="alert" { "It failed: " (reason) } })
         }
         ReportState::Complete => {
-            let offset = query::number(request, "offset", 0..=usize::MAX / 2, 0)?;
+            let offset = query::number(request, "offset", 0..=OFFSET_MAX, 0)?;
             let csv = jobs.file(app.db()?, id, Format::Csv)?;
             let csv = csv.ok_or_else(|| Error::not_found(format!("statement {id} was forgotten meanwhile")))?;
             let range = offset..offset.saturating_add(PAGE_ROWS);
