@@ -25,7 +25,7 @@ use crate::ingest::batch::Batch;
 use crate::ingest::import::{self, Choices, OnBadRow};
 use crate::ingest::load::{self, Summary};
 use crate::ingest::machine_time::{AHEAD_MINUTES, MachineTime};
-use crate::ingest::options::{DayNumbers, ReadOptions, valid_from};
+use crate::ingest::options::{DayNumbers, NewStores, ReadOptions, STORES_MAX, valid_from};
 use crate::ingest::problem::BadRow;
 use crate::ingest::source::{BAD_ROWS_TOLD, Refusal, Source, SourceNote};
 use crate::uptime::calendar::LocalDate;
@@ -61,6 +61,10 @@ pub struct Options {
     /// How many minutes polls may be ahead of this machine's clock
     #[arg(long, env = "STORE_MONITOR_AHEAD", value_name = "MINUTES", default_value_t = AHEAD_MINUTES)]
     ahead: u32,
+
+    /// How many stores the database may have; files that name more are refused
+    #[arg(long, env = "STORE_MONITOR_MAX_STORES", value_name = "N", default_value_t = STORES_MAX)]
+    max_stores: u64,
 
     /// Then forget all polls before this instant
     #[arg(long, env = "STORE_MONITOR_PRUNE_BEFORE", value_name = "TIME", value_parser = civil::parse_instant)]
@@ -213,6 +217,7 @@ fn load(
             days: options.days,
             ids_as_written: options.ids_as_written,
             valid_from: options.valid_from,
+            new_stores: NewStores::UpTo(options.max_stores),
             ..ReadOptions::until(Micros::MAX)
         },
         ..Source::new(input.name, bar.wrap_read(input.bytes))

@@ -26,6 +26,7 @@ use crate::http::guard::Hosts;
 use crate::http::locale::{LOCALES, Locale};
 use crate::http::{self, Capacity, Clock, Server, Site};
 use crate::ingest::machine_time::AHEAD_MINUTES;
+use crate::ingest::options::STORES_MAX;
 use crate::jobs::{Jobs, Limits, Order};
 use crate::product;
 use crate::uptime::hundredths;
@@ -136,6 +137,10 @@ pub struct ServerOptions {
     /// How many bytes a request with rows may have, as it is sent
     #[arg(long, env = "STORE_MONITOR_MAX_BODY", value_name = "BYTES", default_value_t = http::BODY_BYTES_MAX)]
     max_body: u64,
+
+    /// How many stores the database may have; a body that names more is refused
+    #[arg(long, env = "STORE_MONITOR_MAX_STORES", value_name = "N", default_value_t = STORES_MAX)]
+    max_stores: u64,
 
     /// How many connections are served at once; the next is answered 503
     #[arg(long, env = "STORE_MONITOR_MAX_CONNECTIONS", value_name = "N", default_value_t = 512, value_parser = clap::value_parser!(u16).range(1..))]
@@ -278,6 +283,7 @@ pub fn serve(
         currency: options.currency.clone(),
         target: options.target,
         body_bytes_max: options.max_body,
+        stores_max: options.max_stores,
         ..Site::new(file.to_owned(), jobs.clone(), writer.clone())
     };
     let capacity = Capacity {

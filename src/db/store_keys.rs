@@ -96,6 +96,37 @@ pub fn keys(db: &Connection, ids: &[Box<str>]) -> Result<Keys> {
     Ok(Keys { keys, polled, new })
 }
 
+/// How many stores may be added where there may be `stores_max`; none if `named` more are surely not too many.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn room(db: &Connection, stores_max: u64, named: u64) -> Result<Option<u64>> {
+    // No fewer than there are, and known at once.
+    let last: Option<u64> = db.query_row("SELECT max(key) FROM store", [], |row| row.get(0))?;
+    if last.unwrap_or_default().saturating_add(named) <= stores_max {
+        return Ok(None);
+    }
+    let stores: u64 = db.query_row("SELECT count(*) FROM store", [], |row| row.get(0))?;
+    Ok(Some(stores_max.saturating_sub(stores)))
+}
+
+/// The place of the first of `ids` that is new, after `new_max` others that are.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn new_beyond(db: &Connection, ids: &[Box<str>], mut new_max: u64) -> Result<Option<usize>> {
+    let mut select = db.prepare_cached("SELECT 1 FROM store WHERE store_id = ?1")?;
+    for (place, id) in ids.iter().enumerate() {
+        if !select.exists([id])? {
+            match new_max.checked_sub(1) {
+                None => return Ok(Some(place)),
+                Some(left) => new_max = left,
+            }
+        }
+    }
+    Ok(None)
+}
+
 /// Pairs of ids that differ in letter case or leading zeros alone, of which `new` has the first. They are
 /// different stores; a spreadsheet may have changed one of them.
 ///

@@ -20,6 +20,7 @@ use crate::fleet_view::FleetViews;
 use crate::health::{Condition, Health};
 use crate::hot_window::HotWindow;
 use crate::ingest::machine_time::{AHEAD_MINUTES, MachineTime};
+use crate::ingest::options::STORES_MAX;
 use crate::jobs::Jobs;
 use crate::uptime::interval::{MINUTE, Micros};
 
@@ -73,6 +74,8 @@ pub struct Site {
     pub target: Option<i64>,
     /// The longest body of rows, in bytes as sent.
     pub body_bytes_max: u64,
+    /// How many stores the database may have.
+    pub stores_max: u64,
 }
 
 impl Site {
@@ -96,6 +99,7 @@ impl Site {
             currency: None,
             target: None,
             body_bytes_max: BODY_BYTES_MAX,
+            stores_max: STORES_MAX,
         }
     }
 

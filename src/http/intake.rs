@@ -18,8 +18,8 @@ use crate::ingest::batch::Batch;
 use crate::ingest::import::{self, Choices, OnBadRow};
 use crate::ingest::kind::Kind;
 use crate::ingest::load::{self, Summary};
-use crate::ingest::options::{DayNumbers, HoursMode, ReadOptions, valid_from};
-use crate::ingest::problem::{BadFile, Code, excerpt};
+use crate::ingest::options::{DayNumbers, HoursMode, NewStores, ReadOptions, valid_from};
+use crate::ingest::problem::{BadFile, BadRow, Code, excerpt};
 use crate::ingest::rows::Format;
 use crate::ingest::source::{Refusal, Source, SourceBadRow, SourceNote};
 use crate::uptime::interval::Micros;
@@ -73,6 +73,7 @@ pub fn post(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let options = ReadOptions {
         days: DayNumbers::parse(request.field("days")?)?,
         ids_as_written: flag(request, "ids_as_written")?,
+        new_stores: NewStores::UpTo(app.site.stores_max),
         valid_from: valid_from(request.field("valid_from")?)?,
         ..ReadOptions::until(Micros::MAX)
     };
@@ -131,6 +132,7 @@ pub fn post(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
         _ if is_too_large => Ok(too_large(bytes_max)),
         Refusal::Rows { count, told, .. } => Ok(refused_rows(count, &told, choices.on_bad_row)),
         Refusal::File { source, file } => Ok(refused_file(&source, &file)),
+        Refusal::Store { source, bad } => Ok(refused_store(&source, *bad)),
         // A person has to set the clock first.
         Refusal::Failed(error) if time.doubt.is_some() && error.kind() == ErrorKind::Unavailable => {
             Ok(Response::problem(503, error.message()).with("Retry-After", DOUBT_RETRY_SECONDS))
@@ -168,11 +170,14 @@ impl Identity {
 /// answer.
 fn write(app: &mut App, batch: Batch, identity: Option<Identity>) -> Result<Response> {
     let fits = Arc::clone(&app.site.fits);
-    let (kept, loaded) = app.site.writer.try_load(move |db| {
+    let (kept, loaded) = match app.site.writer.try_load(move |db| {
         if let Some(identity) = &identity
             && let Some(answer) = identity.earlier(db)?
         {
-            return Ok(((Some(answer), None), None));
+            return Ok((Ok((Some(answer), None)), None));
+        }
+        if let Some(refusal) = load::refuse(db, &batch)? {
+            return Ok((Err(refusal), None));
         }
         let mut summary = load::write(db, batch)?;
         let change = summary.change.take();
@@ -186,8 +191,12 @@ fn write(app: &mut App, batch: Batch, identity: Option<Identity>) -> Result<Resp
             }
             None => None,
         };
-        Ok(((kept, Some((summary, fit))), change))
-    })?;
+        Ok((Ok((kept, Some((summary, fit)))), change))
+    })? {
+        Ok(loaded) => loaded,
+        Err(Refusal::Store { source, bad }) => return Ok(refused_store(&source, *bad)),
+        Err(refusal) => return Err(refusal.into()),
+    };
     let is_earlier = loaded.is_none();
     let answer = match (kept, &loaded) {
         (None, Some((summary, fit))) => accepted(summary, &fit.1).to_string(),
@@ -291,6 +300,17 @@ fn refused_file(source: &str, file: &BadFile) -> Response {
         0,
         vec![in_part(source, error)],
     )
+}
+
+/// The refusal of a body for a store that it may not add.
+fn refused_store(source: &str, bad: BadRow) -> Response {
+    let detail = format!("{}; nothing was written", bad.in_file(source));
+    let row = SourceBadRow {
+        source: source.to_owned(),
+        bad,
+        columns: Arc::default(),
+    };
+    problem(422, &detail, 0, vec![describe(&row)])
 }
 
 /// The refusal of a body that is declared as gzip and is not, even if it looks like text.

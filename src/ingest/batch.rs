@@ -16,8 +16,8 @@ use super::header::Layout;
 use super::interner::Interner;
 use super::kind::{Collected, Kind, Sibling, Siblings, Value, Verdict};
 use super::machine_time::MachineTime;
-use super::options::ReadOptions;
-use super::problem::{BadRow, Code, Note, Notes};
+use super::options::{NewStores, ReadOptions};
+use super::problem::{BadRow, Code, Note, Notes, excerpt};
 use super::rows::{Corrections, Format, Row, Rows};
 use super::runs::{PollRow, Runs};
 use super::sorter::Sorter;
@@ -44,6 +44,10 @@ struct InputRead {
 pub struct Batch {
     /// The ids that rows name; a store is an index into this list.
     pub(super) ids: Vec<Box<str>>,
+    /// For each of them the input and the line that named it first.
+    pub(super) named: Vec<(u32, u32)>,
+    /// Which of them may be new.
+    pub(super) new_stores: NewStores,
     pub(super) polls: Runs,
     pub(super) collected: Collected,
     /// The inputs, in order.
@@ -74,6 +78,42 @@ impl Batch {
     /// The name of the last input.
     pub(super) fn source_last(&self) -> &str {
         self.inputs.last().map_or("", |input| &input.name)
+    }
+
+    /// The refusal of the id at `place`, which is new and may not be.
+    pub(super) fn refuse_store(&self, place: usize, id: &str) -> Refusal {
+        let (input, line) = self.named.get(place).copied().unwrap_or_default();
+        let source = self.inputs.get(input as usize).map_or("", |input| &input.name);
+        let value = excerpt(id.as_bytes());
+        let (code, reason) = match self.new_stores {
+            NewStores::UpTo(stores) => (
+                Code::TooManyStores,
+                format!(
+                    "the store `{value}` is one more than the {stores} that the database may have (correct the ids, \
+                     delete stores that are gone, or start with --max-stores for more)"
+                ),
+            ),
+            NewStores::None => (
+                Code::StoreUnknown,
+                format!(
+                    "there is no store `{value}`, and this token may name no new one (correct the id, or have the \
+                     store loaded first by someone who may)"
+                ),
+            ),
+        };
+        Refusal::Store {
+            source: source.to_owned(),
+            bad: Box::new(BadRow {
+                line: line.into(),
+                column: Some("store_id"),
+                field: None,
+                code,
+                value,
+                reason,
+                raw: Vec::new(),
+                store_id: Some(id.into()),
+            }),
+        }
     }
 
     /// Refuses the good rows of every store that has a bad row of a kind that is taken whole; `reject` receives them.
@@ -193,6 +233,7 @@ impl<S: FnMut(Vec<PollRow>) -> Result<()>> Reader<'_, '_, '_, S> {
         let Source {
             name, bytes, bytes_max, ..
         } = source;
+        self.batch.new_stores = source.options.new_stores;
         let terms = Terms {
             expected: source.expected,
             format: source.format,
@@ -326,11 +367,13 @@ impl<S: FnMut(Vec<PollRow>) -> Result<()>> Reader<'_, '_, '_, S> {
     /// Adds the rows of a block, and returns the buffer of its lines.
     fn block(&mut self, mut block: Block, input: &mut Rows<impl Read>) -> Result<Vec<u8>, Refusal> {
         let before = input.pass(&block.counts);
-        let places = &mut self.places[block.thread];
-        for id in block.ids {
-            places.push(self.ids.place(&id)?);
-        }
         let line_before = u32::try_from(before).unwrap_or(u32::MAX);
+        let mut named = Vec::with_capacity(block.ids.len());
+        for (id, line) in block.ids.iter().zip(block.id_lines) {
+            named.push(self.store(id, line.saturating_add(line_before).into())?);
+        }
+        let places = &mut self.places[block.thread];
+        places.extend(named);
         self.batch.rows_good += block.polls.len() as u64;
         for row in &mut block.polls {
             row.store = places[row.store as usize];
@@ -357,9 +400,26 @@ impl<S: FnMut(Vec<PollRow>) -> Result<()>> Reader<'_, '_, '_, S> {
         self.batch.span = Some((first.min(from), last.max(to)));
     }
 
+    /// The place of a store among the ids of the call; `line` names it. More ids than the database may have stores are
+    /// refused at once: they would fill the memory first.
+    fn store(&mut self, id: &str, line: u64) -> Result<u32, Refusal> {
+        let place = self.ids.place(id)?;
+        let batch = &mut self.batch;
+        if self.ids.len() > batch.named.len() {
+            let input = batch.inputs.len().saturating_sub(1);
+            let input = u32::try_from(input).unwrap_or(u32::MAX);
+            batch.named.push((input, u32::try_from(line).unwrap_or(u32::MAX)));
+            let is_one_more = matches!(batch.new_stores, NewStores::UpTo(stores) if self.ids.len() as u64 > stores);
+            if is_one_more {
+                return Err(batch.refuse_store(place as usize, id));
+            }
+        }
+        Ok(place)
+    }
+
     /// Adds one good row; returns it as a bad row if it contradicts another one of the same call.
-    fn row(&mut self, row: Row<'_>, notes: &mut Notes) -> Result<Option<Box<BadRow>>> {
-        let store = self.ids.place(row.store_id)?;
+    fn row(&mut self, row: Row<'_>, notes: &mut Notes) -> Result<Option<Box<BadRow>>, Refusal> {
+        let store = self.store(row.store_id, row.line)?;
         match self.batch.collected.take(store, row.line, row.value) {
             Verdict::New => {}
             Verdict::Repeat => {
@@ -386,9 +446,9 @@ impl<S: FnMut(Vec<PollRow>) -> Result<()>> Reader<'_, '_, '_, S> {
     }
 
     /// Refuses a row of the current input.
-    fn bad(&mut self, kind: Kind, bad: BadRow) -> Result<()> {
+    fn bad(&mut self, kind: Kind, bad: BadRow) -> Result<(), Refusal> {
         let store = match (&bad.store_id, kind) {
-            (Some(id), kind) if kind.description().is_whole => Some(self.ids.place(id)?),
+            (Some(id), kind) if kind.description().is_whole => Some(self.store(id, bad.line)?),
             _ => None,
         };
         self.batch.collected.refuse(kind, store, &bad);
@@ -396,6 +456,6 @@ impl<S: FnMut(Vec<PollRow>) -> Result<()>> Reader<'_, '_, '_, S> {
             return Ok(());
         };
         self.batch.refuse(&name, layout.written(), &bad);
-        (self.reject)(&name, bad)
+        Ok((self.reject)(&name, bad)?)
     }
 }

@@ -53,6 +53,8 @@ pub(super) struct Block {
     pub(super) polls: Vec<PollRow>,
     /// The ids that the thread had not met before.
     pub(super) ids: Vec<Box<str>>,
+    /// The line of each of them.
+    pub(super) id_lines: Vec<u32>,
     /// The number of the thread.
     pub(super) thread: usize,
     /// The rows that were refused, in their order.
@@ -152,12 +154,15 @@ impl Unparsed {
 /// Reads every row of a block.
 fn parse(mut rows: Rows<io::Empty>, bytes: usize, thread: usize, ids: &mut Interner) -> Result<Block, InputError> {
     let mut polls = Vec::with_capacity(bytes / ROW_BYTES);
-    let mut bad = Vec::new();
+    let (mut bad, mut id_lines, ids_before) = (Vec::new(), Vec::new(), ids.len());
     while let Some(row) = rows.next_row()? {
         match row {
             Ok(row) => {
                 if let Value::Polls(poll) = row.value {
                     let store = ids.place(row.store_id).map_err(io::Error::other)?;
+                    if ids.len() > ids_before + id_lines.len() {
+                        id_lines.push(u32::try_from(row.line).unwrap_or(u32::MAX));
+                    }
                     polls.push(PollRow::new(store, row.line, poll));
                 }
             }
@@ -171,6 +176,7 @@ fn parse(mut rows: Rows<io::Empty>, bytes: usize, thread: usize, ids: &mut Inter
     Ok(Block {
         polls,
         ids: ids.take_new(),
+        id_lines,
         thread,
         bad,
         counts,

@@ -33,7 +33,7 @@ impl Interner {
         if let Some(&place) = known {
             return Ok(place);
         }
-        let place = u32::try_from(self.taken + self.ids.len())
+        let place = u32::try_from(self.len())
             .map_err(|_| Error::invalid("more than four billion store ids in one call (split it)"))?;
         match number {
             Some(number) => self.numbers.insert(number, place),
@@ -41,6 +41,11 @@ impl Interner {
         };
         self.ids.push(id.into());
         Ok(place)
+    }
+
+    /// How many ids were ever added.
+    pub(super) fn len(&self) -> usize {
+        self.taken + self.ids.len()
     }
 
     /// The ids added since the last call, in the order of first appearance; their indexes stay.

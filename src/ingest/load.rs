@@ -7,10 +7,11 @@ use rusqlite::Connection;
 use super::batch::Batch;
 use super::dedup::Dedup;
 use super::kind::Target;
+use super::options::NewStores;
 use super::prefetch::Prefetch;
 use super::problem::{Code, Note, Notes};
 use super::runs::Runs;
-use super::source::{SourceBadRow, SourceNote};
+use super::source::{Refusal, SourceBadRow, SourceNote};
 use crate::db::Changed;
 use crate::db::polls::{self, PollChange};
 use crate::db::store_keys::Keys;
@@ -69,12 +70,31 @@ impl Summary {
     }
 }
 
+/// Why a batch may not be written: it names a store that may not be added.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn refuse(db: &Connection, batch: &Batch) -> Result<Option<Refusal>> {
+    let may_add = match batch.new_stores {
+        NewStores::None => 0,
+        NewStores::UpTo(stores) => match store_keys::room(db, stores, batch.ids.len() as u64)? {
+            None => return Ok(None),
+            Some(room) => room,
+        },
+    };
+    let beyond = store_keys::new_beyond(db, &batch.ids, may_add)?;
+    Ok(beyond.map(|place| batch.refuse_store(place, &batch.ids[place])))
+}
+
 /// Writes a batch; the caller holds the transaction.
 ///
 /// # Errors
-/// When the disk has too little room for the polls, or the database cannot be written. The caller must then
-/// roll the transaction back.
+/// When the batch may not be written ([`refuse`] says so), the disk has too little room for the polls, or the database
+/// cannot be written. The caller must then roll the transaction back.
 pub fn write(db: &Connection, mut batch: Batch) -> Result<Summary> {
+    if let Some(refusal) = refuse(db, &batch)? {
+        return Err(refusal.into());
+    }
     // The first real row takes out what was made up to try the pages with.
     if batch.ids.iter().any(|id| !id.starts_with(made_up::PREFIX)) {
         forget::made_up(db)?;

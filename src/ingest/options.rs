@@ -11,6 +11,24 @@ use crate::uptime::interval::Micros;
 /// 1900-01-01 to 2199-12-31: a date outside is a slip of the pen.
 pub const DATES: RangeInclusive<LocalDate> = -25_567..=84_005;
 
+/// How many stores a database may have, unless the caller says otherwise.
+pub const STORES_MAX: u64 = 2_000_000;
+
+/// Which stores an input may name that the database does not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NewStores {
+    /// As many as make the database have this many stores.
+    UpTo(u64),
+    /// None.
+    None,
+}
+
+impl Default for NewStores {
+    fn default() -> Self {
+        Self::UpTo(STORES_MAX)
+    }
+}
+
 /// How the rows of an input are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReadOptions {
@@ -24,6 +42,8 @@ pub struct ReadOptions {
     pub ids_as_written: bool,
     /// The date from which business hours hold whose input does not say it; none: from the beginning.
     pub valid_from: Option<LocalDate>,
+    /// Which new stores it may name.
+    pub new_stores: NewStores,
 }
 
 impl ReadOptions {
@@ -35,6 +55,7 @@ impl ReadOptions {
             days: DayNumbers::default(),
             ids_as_written: false,
             valid_from: None,
+            new_stores: NewStores::default(),
         }
     }
 }

@@ -83,6 +83,10 @@ codes! {
     File UnclosedQuote "unclosed_quote";
     /// More bytes than the caller takes.
     File TooLarge "too_large";
+    /// More stores than the database may have.
+    File TooManyStores "too_many_stores";
+    /// A store that the database does not have, from a client that may name no new one.
+    File StoreUnknown "store_unknown";
 
     /// Bytes that are not UTF-8.
     Row NotUtf8 "not_utf8";

@@ -82,6 +82,13 @@ pub enum Refusal {
         /// The problem.
         file: BadFile,
     },
+    /// A row names a store that the call may not add. Nothing is taken, whatever is done with bad rows.
+    Store {
+        /// The input's name.
+        source: String,
+        /// The row.
+        bad: Box<BadRow>,
+    },
     /// Some rows are bad, and the call allows none.
     Rows {
         /// How many.
@@ -123,6 +130,7 @@ impl From<Refusal> for Error {
     fn from(refusal: Refusal) -> Self {
         match refusal {
             Refusal::File { source, file } => InputError::Refused(file).in_file(&source),
+            Refusal::Store { source, bad } => Self::invalid(format!("{}; nothing was written", bad.in_file(&source))),
             Refusal::Rows { count, told, .. } => {
                 let first = told.first();
                 let first = first.map(|row| row.bad.in_file(&row.source));

@@ -35,6 +35,7 @@ mod lake;
 mod live;
 mod lost_sales;
 mod made_up;
+mod new_stores;
 mod outages;
 mod pages;
 mod process;

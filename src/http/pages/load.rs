@@ -26,7 +26,7 @@ use crate::ingest::import::{self, Choices, OnBadRow};
 use crate::ingest::kind::Kind;
 use crate::ingest::load;
 use crate::ingest::machine_time::MachineTime;
-use crate::ingest::options::{DayNumbers, HoursMode, ReadOptions, valid_from};
+use crate::ingest::options::{DayNumbers, HoursMode, NewStores, ReadOptions, valid_from};
 use crate::ingest::problem::Code;
 use crate::ingest::source::{Refusal, Source};
 use crate::uptime::interval::Micros;
@@ -260,11 +260,12 @@ impl FormChoices {
         })
     }
 
-    fn options(&self) -> Result<ReadOptions> {
+    fn options(&self, new_stores: NewStores) -> Result<ReadOptions> {
         Ok(ReadOptions {
             days: DayNumbers::parse(self.days.as_deref())?,
             ids_as_written: self.ids_as_written,
             valid_from: valid_from(self.valid_from.as_deref())?,
+            new_stores,
             ..ReadOptions::until(Micros::MAX)
         })
     }
@@ -273,7 +274,7 @@ impl FormChoices {
 /// Reads, judges and writes the files of a form. Files with bad rows are kept for corrections.
 fn take(app: &App, time: MachineTime, form: Form<'_>, bytes_max: u64) -> Result<Loaded> {
     let form = Mutex::new(form);
-    let folder = app.site.folder();
+    let (folder, new_stores) = (app.site.folder(), NewStores::UpTo(app.site.stores_max));
     let (chosen, files) = (RefCell::new(FormChoices::default()), RefCell::new(Vec::new()));
     let broken = Cell::new(None);
     let next_file = || -> Result<Option<Source<'_>>> {
@@ -295,7 +296,7 @@ fn take(app: &App, time: MachineTime, form: Form<'_>, bytes_max: u64) -> Result<
                     let copy = tempfile::tempfile_in(folder).and_then(|copy| Ok((copy.try_clone()?, copy)));
                     let (kept, copy) = copy.map_or((None, None), |(kept, copy)| (Some(kept), Some(copy)));
                     files.borrow_mut().push((name.clone(), kept));
-                    let options = chosen.borrow().options()?;
+                    let options = chosen.borrow().options(new_stores)?;
                     let bytes = FilePart { form: &form, copy };
                     return Ok(Some(Source {
                         options,
@@ -328,7 +329,7 @@ fn take(app: &App, time: MachineTime, form: Form<'_>, bytes_max: u64) -> Result<
             let kept = kept.map(|(name, bytes)| Some(UploadedFile { name, bytes: bytes? }));
             let kept: Option<Vec<_>> = kept.collect();
             let kept = kept.filter(|_| matches!(refusal, Refusal::Rows { .. }));
-            let (options, choices) = (chosen.borrow().options()?, chosen.borrow().choices()?);
+            let (options, choices) = (chosen.borrow().options(new_stores)?, chosen.borrow().choices()?);
             let keep = |files| {
                 app.site.uploads.keep(Upload {
                     files,
@@ -347,13 +348,21 @@ fn take(app: &App, time: MachineTime, form: Form<'_>, bytes_max: u64) -> Result<
 
 fn write(app: &App, batch: Batch) -> Result<Loaded> {
     let fits = Arc::clone(&app.site.fits);
-    let (summary, fit) = app.site.writer.try_load(move |db| {
+    let loaded = app.site.writer.try_load(move |db| {
+        if let Some(refusal) = load::refuse(db, &batch)? {
+            return Ok((Err(refusal), None));
+        }
         let mut summary = load::write(db, batch)?;
         let change = summary.change.take();
-        Ok(((summary, fits.get(db)?), change))
+        Ok((Ok((summary, fits.get(db)?)), change))
     })?;
-    app.site.fits.keep(fit.clone());
-    Ok(Loaded::Done(summary, fit.1))
+    match loaded {
+        Ok((summary, fit)) => {
+            app.site.fits.keep(fit.clone());
+            Ok(Loaded::Done(summary, fit.1))
+        }
+        Err(refusal) => Ok(Loaded::Refused { refusal, upload: None }),
+    }
 }
 
 /// The bytes of the form's current part, and a copy of them.

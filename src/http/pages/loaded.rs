@@ -58,6 +58,7 @@ fn outcome(loaded: &Loaded, frame: &Frame) -> Markup {
                             }
                         }
                         Refusal::File { source, file } => { p { (file.in_file(source)) } }
+                        Refusal::Store { source, bad } => { p { (bad.in_file(source)) } }
                         Refusal::Failed(error) => { p { (error.message()) } }
                     }
                 }
