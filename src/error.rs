@@ -85,12 +85,17 @@ impl Error {
         }
     }
 
-    /// The same error with a cause. A full disk makes it [`ErrorKind::NoSpace`], wherever it was met.
+    /// The same error with a cause. A full disk makes it [`ErrorKind::NoSpace`], wherever it was met, and temporary
+    /// files of others that take all room make it [`ErrorKind::Unavailable`].
     #[must_use]
     pub fn because(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         let source = source.into();
-        if is_full_disk(&*source) {
+        if is_caused_by(&*source, &[io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded]) {
             self.kind = ErrorKind::NoSpace;
+        }
+        if is_caused_by(&*source, &[io::ErrorKind::ResourceBusy]) {
+            self.kind = ErrorKind::Unavailable;
+            "too many temporary bytes wait at the moment (try again in a second)".clone_into(&mut self.message);
         }
         self.source = Some(source);
         self
@@ -107,14 +112,13 @@ impl Error {
     }
 }
 
-/// Whether a full disk, or the end of a quota, is among the causes.
-fn is_full_disk(error: &(dyn StdError + 'static)) -> bool {
-    let full = [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded];
+/// Whether one of these kinds is among the causes.
+fn is_caused_by(error: &(dyn StdError + 'static), kinds: &[io::ErrorKind]) -> bool {
     let mut cause = Some(error);
     while let Some(error) = cause {
         if error
             .downcast_ref::<io::Error>()
-            .is_some_and(|error| full.contains(&error.kind()))
+            .is_some_and(|error| kinds.contains(&error.kind()))
         {
             return true;
         }

@@ -18,7 +18,7 @@
 //! | [`civil`], [`clock`] | instants as text; the machine's clock |
 //! | [`uptime`] | the pure core: what every number means |
 //! | [`access`] | who may do what, and the secrets that prove it |
-//! | [`error`], [`health`], [`parallel`], [`docs`] | errors and remedies; what is wrong now; fork and join; the guides |
+//! | [`error`], [`health`], [`parallel`], [`scratch`], [`docs`] | errors and remedies; what is wrong now; fork and join; temporary files; the guides |
 //!
 //! # A poll's way, from the line to the report
 //! 1. [`ingest::import`] takes the inputs of a call, whichever front end has them.
@@ -70,4 +70,5 @@ pub mod jobs;
 pub mod parallel;
 pub mod product;
 pub mod render;
+pub mod scratch;
 pub mod uptime;

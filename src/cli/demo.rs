@@ -23,6 +23,7 @@ use crate::ingest::load;
 use crate::ingest::machine_time::MachineTime;
 use crate::ingest::seed::{self, Recorded};
 use crate::ingest::source::Source;
+use crate::scratch::Scratch;
 use crate::uptime::business_hours::{Pattern, ZoneTable};
 use crate::uptime::interval::{DAY, HOUR, Interval, Micros};
 
@@ -175,7 +176,7 @@ impl Poller {
         let batch = import::read(
             [source],
             MachineTime::until(span.end),
-            &self.folder,
+            &Scratch::unbounded(&self.folder),
             refuse,
             &mut |_, _| Ok(()),
         )?;

@@ -28,6 +28,7 @@ use crate::ingest::machine_time::{AHEAD_MINUTES, MachineTime};
 use crate::ingest::options::{DayNumbers, NewStores, ReadOptions, STORES_MAX, valid_from};
 use crate::ingest::problem::BadRow;
 use crate::ingest::source::{BAD_ROWS_TOLD, Refusal, Source, SourceNote};
+use crate::scratch::Scratch;
 use crate::uptime::calendar::LocalDate;
 use crate::uptime::interval::{MINUTE, Micros};
 
@@ -226,8 +227,8 @@ fn load(
         on_bad_row,
         hours: options.hours,
     };
-    let folder = folder_of(file);
-    let read = import::read(sources, time, folder, || Ok(choices), reject);
+    let scratch = Scratch::unbounded(folder_of(file));
+    let read = import::read(sources, time, &scratch, || Ok(choices), reject);
     tracing::debug!(elapsed = ?began.elapsed(), "read and sorted");
     bar.set_style(style("{spinner} {msg} {elapsed}"));
     bar.set_message("writing");
@@ -287,11 +288,11 @@ fn refused(refusal: Refusal) -> Error {
 /// # Errors
 /// When one is bad, or the database cannot be written.
 pub fn load_all<'a>(db: &mut Connection, sources: impl IntoIterator<Item = Source<'a>>) -> Result<Summary> {
-    let folder = std::env::temp_dir();
+    let scratch = Scratch::unbounded(&std::env::temp_dir());
     let batch = import::read(
         sources,
         MachineTime::until(Micros::MAX),
-        &folder,
+        &scratch,
         || Ok(Choices::default()),
         &mut |_, _| Ok(()),
     )?;

@@ -283,6 +283,7 @@ pub fn serve(
         currency: options.currency.clone(),
         target: options.target,
         body_bytes_max: options.max_body,
+        scratch: http::app::room_beside(file, options.max_body),
         stores_max: options.max_stores,
         ..Site::new(file.to_owned(), jobs.clone(), writer.clone())
     };

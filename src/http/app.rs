@@ -22,10 +22,17 @@ use crate::hot_window::HotWindow;
 use crate::ingest::machine_time::{AHEAD_MINUTES, MachineTime};
 use crate::ingest::options::STORES_MAX;
 use crate::jobs::Jobs;
+use crate::scratch::Scratch;
 use crate::uptime::interval::{MINUTE, Micros};
 
 /// The default limit of a body of rows, in bytes.
 pub const BODY_BYTES_MAX: u64 = 1 << 30;
+
+/// How many bodies of the greatest length may wait on the disk at once, with what is made of them.
+const BODIES_ON_DISK_MAX: u64 = 4;
+
+/// How many bytes may wait on the disk at least; replies wait there, too.
+const DISK_BYTES: u64 = 1 << 30;
 
 /// The clock of reports whose caller names no instant.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -72,8 +79,10 @@ pub struct Site {
     pub currency: Option<String>,
     /// The target of stores without their own, in hundredths of a per cent, if any.
     pub target: Option<i64>,
-    /// The longest body of rows, in bytes as sent.
+    /// The longest body of rows, in bytes as sent and as unpacked.
     pub body_bytes_max: u64,
+    /// The room for temporary files of all requests together.
+    pub scratch: Scratch,
     /// How many stores the database may have.
     pub stores_max: u64,
 }
@@ -82,6 +91,7 @@ impl Site {
     /// A site with an empty memory, which serves this machine only, with the defaults of `serve`.
     pub fn new(file: PathBuf, jobs: Jobs, writer: Writer) -> Self {
         Self {
+            scratch: room_beside(&file, BODY_BYTES_MAX),
             file,
             jobs,
             writer,
@@ -132,6 +142,12 @@ impl Site {
     pub(super) fn folder(&self) -> &Path {
         folder_of(&self.file)
     }
+}
+
+/// The room for temporary files beside a database, where bodies have at most `body_bytes_max` bytes.
+pub fn room_beside(file: &Path, body_bytes_max: u64) -> Scratch {
+    let bytes_max = body_bytes_max.saturating_mul(BODIES_ON_DISK_MAX);
+    Scratch::bounded(folder_of(file), bytes_max.max(DISK_BYTES))
 }
 
 /// Idle readers: as many as were ever in use at once, far fewer than handlers.

@@ -101,7 +101,7 @@ pub fn post(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
         options,
         ..import::upload(BODY, &mut body, bytes_max)
     };
-    let read = import::read([source], time, app.site.folder(), || Ok(choices), &mut |_, _| Ok(()));
+    let read = import::read([source], time, &app.site.scratch, || Ok(choices), &mut |_, _| Ok(()));
     let identity = key.map(|key| {
         // A body that was refused half-way is read to its end: the fingerprint is of all of it.
         let _ = io::copy(&mut body, &mut io::sink());

@@ -12,10 +12,6 @@ use crate::error::{Error, Result};
 
 /// How many connections may wait to be accepted; the system may allow fewer.
 const BACKLOG: i32 = 1024;
-/// How many bodies of the greatest length may wait on the disk at once.
-const BODIES_ON_DISK_MAX: u64 = 4;
-/// How many bytes may wait on the disk at least; replies wait there, too.
-const DISK_BYTES: u64 = 1 << 30;
 
 /// Binds the address, before anything starts that would have to be undone.
 ///
@@ -62,12 +58,10 @@ impl Server {
             .map_err(|error| Error::failed("cannot start the server").because(error))?;
         let (handlers, connections_max) = frontend::plan(&listener, capacity.handlers, capacity.connections_max);
         let rows_bytes_max = site.body_bytes_max;
-        let bodies_bytes_max = rows_bytes_max.saturating_mul(BODIES_ON_DISK_MAX);
         let limits = Limits {
             handlers,
             connections_max,
-            folder: site.folder().to_owned(),
-            disk_bytes_max: bodies_bytes_max.max(DISK_BYTES),
+            scratch: site.scratch.clone(),
         };
         let admit = move |method: &str, target: &str| routes::admit(method, target, rows_bytes_max);
         let mut backend = Backend::start(handlers, site)?;

@@ -3,7 +3,6 @@
 //! They lie in temporary files without a name, so they are gone when the server stops, however it stops.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::io::{self, Seek, SeekFrom};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -14,9 +13,13 @@ use crate::ingest::import::{self, Choices};
 use crate::ingest::options::ReadOptions;
 use crate::ingest::rows::Corrections;
 use crate::ingest::source::Source;
+use crate::scratch::ScratchFile;
 
 /// How many uploads are kept; the oldest goes first.
 const UPLOADS_MAX: usize = 8;
+
+/// How many bytes the files of all of them have together; the last one is kept whatever its length.
+const UPLOADS_BYTES_MAX: u64 = 512 << 20;
 
 /// How long an upload is kept after its last use.
 const KEPT_FOR: Duration = Duration::from_secs(3600);
@@ -27,7 +30,7 @@ pub struct UploadedFile {
     /// Its name.
     pub name: String,
     /// Its bytes, as sent.
-    pub bytes: File,
+    pub bytes: ScratchFile,
 }
 
 /// The files of one form, and what was corrected since.
@@ -62,8 +65,16 @@ impl Upload {
     }
 }
 
-/// An upload that is kept: its id, when it was last used, and itself.
-type Kept = (Uuid, Instant, Arc<Mutex<Upload>>);
+/// An upload that is kept.
+#[derive(Debug)]
+struct Kept {
+    id: Uuid,
+    /// When it was last used.
+    used: Instant,
+    /// How long its files are.
+    bytes: u64,
+    upload: Arc<Mutex<Upload>>,
+}
 
 /// The uploads that are kept, the latest last.
 #[derive(Debug, Default)]
@@ -72,7 +83,7 @@ pub struct Uploads(Mutex<Vec<Kept>>);
 impl Uploads {
     fn kept(&self) -> MutexGuard<'_, Vec<Kept>> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.retain(|(_, used, _)| used.elapsed() < KEPT_FOR);
+        kept.retain(|kept| kept.used.elapsed() < KEPT_FOR);
         kept
     }
 
@@ -80,25 +91,38 @@ impl Uploads {
     pub fn keep(&self, upload: Upload) -> Uuid {
         let id = Uuid::new_v4();
         let mut kept = self.kept();
-        if kept.len() >= UPLOADS_MAX {
-            kept.remove(0);
-        }
-        kept.push((id, Instant::now(), Arc::new(Mutex::new(upload))));
+        let bytes = upload.files.iter().map(|file| file.bytes.written()).sum();
+        let mut all = bytes;
+        let fits = |kept: &&Kept| {
+            all += kept.bytes;
+            all <= UPLOADS_BYTES_MAX
+        };
+        let stay = kept.iter().rev().take(UPLOADS_MAX - 1).take_while(fits).count();
+        let gone = kept.len() - stay;
+        kept.drain(..gone);
+        kept.push(Kept {
+            id,
+            used: Instant::now(),
+            bytes,
+            upload: Arc::new(Mutex::new(upload)),
+        });
         id
     }
 
     /// The upload with that id, if it is still kept.
     pub fn find(&self, id: Uuid) -> Option<Arc<Mutex<Upload>>> {
         let mut kept = self.kept();
-        let place = kept.iter().position(|(known, ..)| *known == id)?;
-        let (_, _, upload) = kept.remove(place);
-        kept.push((id, Instant::now(), Arc::clone(&upload)));
+        let place = kept.iter().position(|kept| kept.id == id)?;
+        let mut found = kept.remove(place);
+        found.used = Instant::now();
+        let upload = Arc::clone(&found.upload);
+        kept.push(found);
         Some(upload)
     }
 
     /// Lets go of the upload with that id.
     pub fn forget(&self, id: Uuid) {
-        self.kept().retain(|(known, ..)| *known != id);
+        self.kept().retain(|kept| kept.id != id);
     }
 }
 

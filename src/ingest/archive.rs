@@ -4,18 +4,18 @@
 //! limit. The parts of a workbook that are held in memory have a limit of their own, [`PART_BYTES_MAX`].
 
 use std::cell::Cell;
-use std::fs::File;
 use std::io::{self, BufReader, Cursor, Read};
-use std::path::Path;
 
 use memchr::memmem;
 use zip::ZipArchive;
 use zip::result::ZipError;
 
+use super::input::unpacked_max;
 use super::ods;
 use super::problem::{BadFile, Code, InputError, excerpt};
 use super::sheet::{Rows, SheetText};
 use super::xlsx;
+use crate::scratch::{Scratch, ScratchFile};
 
 /// The most unpacked bytes of one part of a workbook. Memory holds up to twice as many.
 pub const PART_BYTES_MAX: u64 = 256 << 20;
@@ -51,8 +51,8 @@ pub(super) enum Opened<R> {
     Archive(Archive),
 }
 
-/// Tells by its first bytes what the source is; an archive is copied to a file without a name in `folder`.
-pub(super) fn open<R: Read>(mut source: R, folder: &Path, bytes_max: u64) -> Result<Opened<R>, InputError> {
+/// Tells by its first bytes what the source is; an archive is copied to a file without a name.
+pub(super) fn open<R: Read>(mut source: R, scratch: &Scratch, bytes_max: u64) -> Result<Opened<R>, InputError> {
     let mut head = Vec::with_capacity(ZIP.len());
     (&mut source).take(ZIP.len() as u64).read_to_end(&mut head)?;
     let is_archive = head == ZIP;
@@ -60,10 +60,12 @@ pub(super) fn open<R: Read>(mut source: R, folder: &Path, bytes_max: u64) -> Res
     if !is_archive {
         return Ok(Opened::Single(whole));
     }
-    let mut file = tempfile::tempfile_in(folder)?;
-    if io::copy(&mut whole.take(bytes_max.saturating_add(1)), &mut file)? > bytes_max {
+    let mut file = scratch.file()?;
+    let packed = io::copy(&mut whole.take(bytes_max.saturating_add(1)), &mut file)?;
+    if packed > bytes_max {
         return Err(too_large(bytes_max).into());
     }
+    let bytes_max = unpacked_max(packed, bytes_max);
     let zip = ZipArchive::new(BufReader::new(file)).map_err(refused)?;
     let budget = Budget::new(bytes_max);
     Ok(Opened::Archive(Archive { zip, budget }))
@@ -81,7 +83,7 @@ type Visit<'a, E> = &'a mut dyn FnMut(&str, Option<&mut dyn Read>) -> Result<(),
 
 /// An archive in a temporary file.
 pub(super) struct Archive {
-    zip: ZipArchive<BufReader<File>>,
+    zip: ZipArchive<BufReader<ScratchFile>>,
     budget: Budget,
 }
 
@@ -129,7 +131,7 @@ impl Archive {
     }
 }
 
-type Zip = ZipArchive<BufReader<File>>;
+type Zip = ZipArchive<BufReader<ScratchFile>>;
 
 /// Tells what the archive holds.
 fn content(zip: &mut Zip) -> Result<Content, InputError> {
@@ -293,6 +295,7 @@ fn locked(what: &str) -> BadFile {
 }
 
 fn too_large(bytes_max: u64) -> BadFile {
-    let reason = format!("more than {bytes_max} bytes unpacked; split it into several files");
+    let reason =
+        format!("more than {bytes_max} bytes unpacked (split it into several files, or send them as they are)");
     BadFile::new(None, Code::TooLarge, reason)
 }

@@ -5,7 +5,6 @@
 use std::collections::{HashMap, VecDeque};
 use std::io::Read;
 use std::mem;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -24,6 +23,7 @@ use super::sorter::Sorter;
 use super::source::{BAD_ROWS_TOLD, Refusal, Source, SourceBadRow, SourceNote};
 use crate::db::schedules::HoursMode;
 use crate::error::{Error, Result};
+use crate::scratch::Scratch;
 use crate::uptime::interval::Micros;
 
 /// How many polls a chunk has that the sorter takes while the parser goes on.
@@ -158,17 +158,17 @@ impl Batch {
 /// Reads and judges every row of the inputs.
 ///
 /// Bad rows are counted and go to `reject` with the input's name; the caller decides whether they refuse the
-/// call. `time` says which polls are in the future. Polls that memory should not hold are spooled to `folder`.
+/// call. `time` says which polls are in the future. Polls that memory should not hold are spooled to `scratch`.
 ///
 /// # Errors
 /// An input that has no rows of a known kind or cannot be read; those of `reject`.
 pub fn read<'a>(
     sources: impl IntoIterator<Item = Source<'a>>,
     time: MachineTime,
-    folder: &Path,
+    scratch: &Scratch,
     reject: &mut dyn FnMut(&str, BadRow) -> Result<()>,
 ) -> Result<Batch, Refusal> {
-    read_by(Division::default(), sources, time, folder, reject)
+    read_by(Division::default(), sources, time, scratch, reject)
 }
 
 /// [`read`] with a given division of long inputs, which does not change the result.
@@ -179,18 +179,18 @@ pub fn read_by<'a>(
     division: Division,
     sources: impl IntoIterator<Item = Source<'a>>,
     time: MachineTime,
-    folder: &Path,
+    scratch: &Scratch,
     reject: &mut dyn FnMut(&str, BadRow) -> Result<()>,
 ) -> Result<Batch, Refusal> {
     thread::scope(|scope| {
-        let mut sorter = Sorter::new(scope, Runs::new(folder));
+        let mut sorter = Sorter::new(scope, Runs::new(scratch));
         let mut reader = Reader {
             places: vec![Vec::new(); division.threads],
             pool: ParserPool::new(scope, division),
             ids: Interner::default(),
             send: |chunk| sorter.push(chunk),
             time,
-            folder,
+            scratch,
             reject,
             batch: Batch::default(),
         };
@@ -222,7 +222,7 @@ struct Reader<'r, 'scope, 'env, S> {
     /// Sends a chunk of polls to the sorter.
     send: S,
     time: MachineTime,
-    folder: &'r Path,
+    scratch: &'r Scratch,
     reject: &'r mut dyn FnMut(&str, BadRow) -> Result<()>,
     batch: Batch,
 }
@@ -250,7 +250,7 @@ impl<S: FnMut(Vec<PollRow>) -> Result<()>> Reader<'_, '_, '_, S> {
         if terms.format != Format::Csv {
             return self.input(&name, bytes, &terms);
         }
-        let opened = archive::open(bytes, self.folder, bytes_max).map_err(|error| Refusal::new(&name, error))?;
+        let opened = archive::open(bytes, self.scratch, bytes_max).map_err(|error| Refusal::new(&name, error))?;
         match opened {
             Opened::Single(bytes) => self.input(&name, bytes, &terms),
             Opened::Archive(archive) => archive.each(&name, &mut |member, text| match text {

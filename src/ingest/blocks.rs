@@ -199,6 +199,7 @@ mod tests {
     use super::super::trickle::Trickle;
     use super::*;
     use crate::error::Result;
+    use crate::scratch::Scratch;
     use crate::uptime::interval::Micros;
 
     /// 2026-01-01T00:00:00Z.
@@ -236,7 +237,7 @@ mod tests {
             division,
             sources,
             MachineTime::until(LATEST_US),
-            Path::new("."),
+            &Scratch::unbounded(Path::new(".")),
             &mut reject,
         );
         match batch {

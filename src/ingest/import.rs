@@ -4,7 +4,6 @@
 //! it in one transaction and returns the [`Summary`](super::load::Summary).
 
 use std::io::Read;
-use std::path::Path;
 
 use super::batch::{self, Batch};
 use super::machine_time::MachineTime;
@@ -12,9 +11,7 @@ use super::problem::BadRow;
 use super::source::{Refusal, Source};
 use crate::db::schedules::HoursMode;
 use crate::error::{Error, Result};
-
-/// How many times its sent length an upload may have when unpacked.
-const UNPACKED_FACTOR: u64 = 8;
+use crate::scratch::Scratch;
 
 /// How a call with bad rows is treated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -61,16 +58,16 @@ pub struct Choices {
     pub hours: HoursMode,
 }
 
-/// An input that came over HTTP, where a body may have at most `bytes_max` bytes.
+/// An input that came over HTTP, where a body may have at most `bytes_max` bytes, also when it is unpacked.
 pub fn upload<'a>(name: &str, bytes: impl Read + Send + 'a, bytes_max: u64) -> Source<'a> {
     Source {
-        bytes_max: bytes_max.saturating_mul(UNPACKED_FACTOR),
+        bytes_max,
         ..Source::new(name, bytes)
     }
 }
 
 /// Reads and judges every row of the inputs. `time` is the machine's: it says which polls are in the future. Polls that
-/// memory should not hold are spooled to `folder`. `reject` receives every bad row, with the name of its input;
+/// memory should not hold are spooled to `scratch`. `reject` receives every bad row, with the name of its input;
 /// `choices` is called after all inputs were read.
 ///
 /// # Errors
@@ -79,11 +76,11 @@ pub fn upload<'a>(name: &str, bytes: impl Read + Send + 'a, bytes_max: u64) -> S
 pub fn read<'a>(
     sources: impl IntoIterator<Item = Source<'a>>,
     time: MachineTime,
-    folder: &Path,
+    scratch: &Scratch,
     choices: impl FnOnce() -> Result<Choices>,
     reject: &mut dyn FnMut(&str, BadRow) -> Result<()>,
 ) -> Result<Batch, Refusal> {
-    let mut batch = batch::read(sources, time, folder, reject)?;
+    let mut batch = batch::read(sources, time, scratch, reject)?;
     time.judge(batch.span.map(|(_, last)| last))?;
     let choices = choices()?;
     batch.hours = choices.hours;

@@ -12,6 +12,20 @@ use super::problem::{BadFile, Code, InputError};
 /// How many bytes at the beginning are examined.
 const HEAD_BYTES: usize = 4096;
 
+/// So much text any archive may hold that came over HTTP, however short it is.
+const ANY_BYTES_MAX: u64 = 16 << 20;
+
+/// Beyond that, how many times its packed length. Real files reach 3 to 10.
+const UNPACKED_FACTOR_MAX: u64 = 100;
+
+/// How many bytes may come of `packed` ones, where text may have `bytes_max`: without a bound there is none for these.
+pub(super) fn unpacked_max(packed: u64, bytes_max: u64) -> u64 {
+    match bytes_max {
+        u64::MAX => u64::MAX,
+        bytes_max => bytes_max.min(packed.saturating_mul(UNPACKED_FACTOR_MAX).max(ANY_BYTES_MAX)),
+    }
+}
+
 const GZIP: &[u8] = b"\x1f\x8b";
 const UTF8_MARK: &[u8] = b"\xef\xbb\xbf";
 const UTF16_MARKS: [&[u8]; 3] = [b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff"];
@@ -130,8 +144,8 @@ pub struct Input<R> {
     source: Source<R>,
     head: Vec<u8>,
     head_at: usize,
-    left: u64,
-    limit: u64,
+    bytes: u64,
+    bytes_max: u64,
 }
 
 enum Source<R> {
@@ -150,6 +164,7 @@ impl<R: Read> Input<R> {
             inner: reader,
             again: Vec::new(),
             again_at: 0,
+            bytes: 0,
             failed: false,
         };
         let mut head = read_head(&mut tracked)?;
@@ -173,8 +188,8 @@ impl<R: Read> Input<R> {
             source,
             head,
             head_at,
-            left: bytes_max,
-            limit: bytes_max,
+            bytes: 0,
+            bytes_max,
         })
     }
 
@@ -195,13 +210,19 @@ impl<R: Read> Read for Input<R> {
             self.head_at += count;
             count
         };
-        self.left = self.left.checked_sub(count as u64).ok_or_else(|| {
-            io::Error::other(BadFile::new(
-                None,
-                Code::TooLarge,
-                format!("more than {} bytes of text; split it into several files", self.limit),
-            ))
-        })?;
+        self.bytes += count as u64;
+        let bytes_max = match &self.source {
+            Source::Plain(_) => self.bytes_max,
+            Source::Gzip(gzip) => unpacked_max(gzip.get_ref().bytes, self.bytes_max),
+        };
+        if self.bytes > bytes_max {
+            let remedy = match bytes_max == self.bytes_max {
+                true => "split it into several files",
+                false => "its packed form is suspiciously short; send it unpacked",
+            };
+            let reason = format!("more than {bytes_max} bytes of text ({remedy})");
+            return Err(io::Error::other(BadFile::new(None, Code::TooLarge, reason)));
+        }
         Ok(count)
     }
 }
@@ -235,6 +256,8 @@ struct Tracked<R> {
     inner: R,
     again: Vec<u8>,
     again_at: usize,
+    /// How many bytes were read.
+    bytes: u64,
     failed: bool,
 }
 
@@ -251,6 +274,7 @@ impl<R: Read> Read for Tracked<R> {
             .inner
             .read(buffer)
             .inspect_err(|error| self.failed |= error.kind() != io::ErrorKind::Interrupted)?;
+        self.bytes += count as u64;
         Ok(count)
     }
 }

@@ -5,12 +5,11 @@
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;
-use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Seek, Write};
-use std::path::{Path, PathBuf};
 use std::vec;
 
 use crate::error::{Error, Result};
+use crate::scratch::{Scratch, ScratchFile};
 use crate::uptime::interval::Micros;
 use crate::uptime::poll::{Poll, Status};
 
@@ -116,21 +115,21 @@ pub(super) fn sorted(mut rows: Vec<PollRow>) -> Vec<PollRow> {
 /// Collects rows, spools them to disk when memory is full, and sorts them.
 #[derive(Debug, Default)]
 pub struct Runs {
-    /// The folder of the spooled runs: that of the database, whose disk needs the room anyway.
-    folder: PathBuf,
+    /// The room for spooled runs: beside the database, whose disk needs the room anyway.
+    scratch: Scratch,
     /// Sorted runs, in the order they came.
     memory: Vec<Vec<PollRow>>,
     memory_rows: usize,
     memory_rows_max: usize,
-    spooled: Vec<File>,
+    spooled: Vec<ScratchFile>,
     rows: u64,
 }
 
 impl Runs {
-    /// An empty collection; rows that memory should not hold are spooled to `folder`.
-    pub fn new(folder: &Path) -> Self {
+    /// An empty collection; rows that memory should not hold are spooled to `scratch`.
+    pub fn new(scratch: &Scratch) -> Self {
         Self {
-            folder: folder.to_owned(),
+            scratch: scratch.clone(),
             memory: Vec::new(),
             memory_rows: 0,
             memory_rows_max: MEMORY_ROWS_MAX,
@@ -179,7 +178,7 @@ impl Runs {
 
     /// Moves the rows in memory to a run on disk: an unnamed file that is deleted when closed.
     fn spool(&mut self) -> io::Result<()> {
-        let mut file = BufWriter::with_capacity(READ_BYTES, tempfile::tempfile_in(&self.folder)?);
+        let mut file = BufWriter::with_capacity(READ_BYTES, self.scratch.file()?);
         let mut merge = Merge::new(self.memory.drain(..).map(Run::memory))?;
         while let Some(row) = merge.next_row()? {
             file.write_all(&row.to_bytes())?;
@@ -200,7 +199,7 @@ fn unspooled(error: io::Error) -> Error {
 #[derive(Debug)]
 enum Run {
     Memory(vec::IntoIter<PollRow>),
-    Spooled(BufReader<File>),
+    Spooled(BufReader<ScratchFile>),
 }
 
 impl Run {
@@ -208,7 +207,7 @@ impl Run {
         Self::Memory(rows.into_iter())
     }
 
-    fn spooled(file: File) -> Self {
+    fn spooled(file: ScratchFile) -> Self {
         Self::Spooled(BufReader::with_capacity(READ_BYTES, file))
     }
 
@@ -337,7 +336,7 @@ mod tests {
             let folder = tempfile::tempdir().expect("a folder");
             let mut runs = Runs {
                 memory_rows_max,
-                ..Runs::new(folder.path())
+                ..Runs::new(&Scratch::unbounded(folder.path()))
             };
             for chunk in rows.chunks(33) {
                 runs.push(chunk.to_vec()).expect("room");

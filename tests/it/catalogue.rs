@@ -20,6 +20,7 @@ use store_monitor::ingest::machine_time::MachineTime;
 use store_monitor::ingest::problem::{BadRow, Code};
 use store_monitor::ingest::rows::Format;
 use store_monitor::ingest::source::Source;
+use store_monitor::scratch::Scratch;
 
 use crate::harness::{Home, Server, project};
 
@@ -91,7 +92,7 @@ impl Case {
         let batch = batch::read(
             [source],
             MachineTime::until(latest),
-            &std::env::temp_dir(),
+            &Scratch::unbounded(&std::env::temp_dir()),
             &mut |name, bad| {
                 assert_eq!(name, self.file);
                 bad_rows.push(bad);
@@ -349,7 +350,7 @@ fn a_note_is_told_once_with_its_count_and_its_first_line() {
     let batch = batch::read(
         [source],
         MachineTime::until(latest),
-        &home.path(""),
+        &Scratch::unbounded(&home.path("")),
         &mut |_, bad| panic!("{bad}"),
     );
     let batch = batch.expect("good rows");

@@ -13,7 +13,7 @@ use crate::webdriver::Browser;
 /// The limits that guides name: the guide, its words with `{}` for the number, the constant (with a part of its
 /// file's path where others have its name), and the unit in which the words count it.
 #[rustfmt::skip]
-const LIMITS: [(&str, &str, &str, u64); 60] = [
+const LIMITS: [(&str, &str, &str, u64); 61] = [
     ("http", "request line {} KiB", "LINE_BYTES_MAX", 1024),
     ("http", "head {} KiB and", "HEAD_BYTES_MAX", 1024),
     ("http", "and {} fields", "head::FIELDS_MAX", 1),
@@ -27,9 +27,10 @@ const LIMITS: [(&str, &str, &str, u64); 60] = [
     ("http", "at a stop: {} seconds", "http::STOP_WITHIN", 1),
     ("http", "wait: {} MiB in memory", "ALL_MEMORY_BYTES_MAX", 1 << 20),
     ("http", "made them: {} MiB", "SHARED_BYTES_MAX", 1 << 20),
-    ("http", "files: {} times `--max-body`", "BODIES_ON_DISK_MAX", 1),
+    ("http", "together: {} times `--max-body`", "BODIES_ON_DISK_MAX", 1),
     ("http", "at least {} GiB", "DISK_BYTES", 1 << 30),
-    ("http", "archive: {} times `--max-body` unpacked", "UNPACKED_FACTOR", 1),
+    ("http", "after the first {} MiB", "ANY_BYTES_MAX", 1 << 20),
+    ("http", "{} times its packed length", "UNPACKED_FACTOR_MAX", 1),
     ("http", "`Idempotency-Key` of {} bytes", "KEY_BYTES_MAX", 1),
     ("http", "| {} kept answers", "ANSWERS_MAX", 1),
     ("http", "answers, {} MiB together", "ANSWERS_BYTES_MAX", 1 << 20),

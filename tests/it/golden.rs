@@ -12,6 +12,7 @@ use store_monitor::ingest::machine_time::MachineTime;
 use store_monitor::ingest::source::Source;
 use store_monitor::render::csv;
 use store_monitor::render::store_list::StoreList;
+use store_monitor::scratch::Scratch;
 use store_monitor::uptime::interval::{DAY, Micros};
 use store_monitor::uptime::report::{Question, ReportRow};
 use store_monitor::uptime::row::cells;
@@ -136,7 +137,7 @@ fn every_example_gets_its_report_from_the_plain_form() {
         let batch = batch::read(
             sources,
             MachineTime::until(latest),
-            &home.path(""),
+            &Scratch::unbounded(&home.path("")),
             &mut |name, bad| panic!("{}", bad.in_file(name)),
         );
         let batch = batch.expect("good inputs");

@@ -19,6 +19,7 @@ use store_monitor::product::Product;
 use store_monitor::product::report::FleetReport;
 use store_monitor::render::csv;
 use store_monitor::render::store_list::StoreList;
+use store_monitor::scratch::Scratch;
 use store_monitor::uptime::interval::{DAY, HOUR, MINUTE, Micros};
 use store_monitor::uptime::poll::Poll;
 use store_monitor::uptime::report::{Question, ReportRow};
@@ -75,7 +76,7 @@ impl History {
         let batch = batch::read(
             sources,
             MachineTime::until(Micros::MAX / 4),
-            &folder,
+            &Scratch::unbounded(&folder),
             &mut |_, bad| panic!("a bad row: {}", bad.reason),
         );
         let batch = batch.expect("good rows");

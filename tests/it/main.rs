@@ -53,6 +53,7 @@ mod store_status;
 mod stress;
 mod targets;
 mod tidy;
+mod unpacking;
 mod webdriver;
 mod workbooks;
 mod wrong_clock;

@@ -13,6 +13,7 @@ use store_monitor::ingest::batch;
 use store_monitor::ingest::load;
 use store_monitor::ingest::machine_time::MachineTime;
 use store_monitor::ingest::source::Source;
+use store_monitor::scratch::Scratch;
 use store_monitor::uptime::business_hours::Pattern;
 use store_monitor::uptime::fleet::{BusinessTime, Fleet, StoreKey};
 use store_monitor::uptime::history_builder::history_of;
@@ -122,7 +123,7 @@ fn generated(stores: u32, days: u32, seed: u64) -> (Fleet, Vec<(StoreKey, Poll)>
     let read = batch::read(
         names.map(source),
         MachineTime::until(options.end),
-        &folder,
+        &Scratch::unbounded(&folder),
         &mut |_, bad| panic!("{bad}"),
     );
     let mut db = Connection::open_in_memory().expect("memory");

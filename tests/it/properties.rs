@@ -27,6 +27,7 @@ use store_monitor::product::report::FleetReport;
 use store_monitor::product::{self, Product};
 use store_monitor::render::csv;
 use store_monitor::render::store_list::StoreList;
+use store_monitor::scratch::Scratch;
 use store_monitor::uptime::business_hours::{Pattern, ZoneTable};
 use store_monitor::uptime::calendar::WeeklyRow;
 use store_monitor::uptime::certainty::Certainty;
@@ -1167,7 +1168,7 @@ fn load(db: &mut Connection, latest: Micros, texts: &[String]) {
     let batch = batch::read(
         sources,
         MachineTime::until(latest),
-        &folder,
+        &Scratch::unbounded(&folder),
         &mut |_, bad| panic!("line {}: {}", bad.line, bad.reason),
     );
     let batch = batch.expect("good input");

@@ -19,6 +19,7 @@ use store_monitor::ingest::load::{self, Summary};
 use store_monitor::ingest::machine_time::MachineTime;
 use store_monitor::ingest::rows::Format;
 use store_monitor::ingest::source::Source;
+use store_monitor::scratch::Scratch;
 use store_monitor::uptime::interval::{DAY, HOUR, MINUTE, Micros};
 
 use crate::harness::exports_of;
@@ -374,7 +375,7 @@ fn load(db: &mut Connection, inputs: &[Input]) -> Summary {
     let batch = batch::read(
         sources,
         MachineTime::until(FIRST + DAY),
-        &folder,
+        &Scratch::unbounded(&folder),
         &mut |_, bad| panic!("{bad}"),
     );
     let batch = batch.expect("good input");

@@ -25,7 +25,7 @@ const HOUSE: [&[&str]; 14] = [
     &["render"],
     &["civil", "clock"],
     &["uptime"],
-    &["access", "error", "health", "parallel", "docs"],
+    &["access", "error", "health", "parallel", "scratch", "docs"],
 ];
 
 /// Rooms and files that a room must not import although they stand below it.

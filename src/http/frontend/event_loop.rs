@@ -92,7 +92,7 @@ impl EventLoop {
             poll,
             waker,
             listener: Some(listener),
-            budget: SpoolBudget::new(limits.folder.clone(), limits.disk_bytes_max),
+            budget: SpoolBudget::new(limits.scratch.clone()),
             limits,
             admit,
             dispatch,

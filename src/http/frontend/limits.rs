@@ -1,8 +1,7 @@
 //! Limits: how much the frontend may use, and how long the body of a route may be.
 
-use std::path::PathBuf;
-
 use crate::http::response::Response;
+use crate::scratch::Scratch;
 
 /// How much the frontend may use.
 #[derive(Clone, Debug)]
@@ -11,10 +10,8 @@ pub struct Limits {
     pub handlers: usize,
     /// How many connections are served at once.
     pub connections_max: usize,
-    /// The folder for bodies and replies that are too long for memory.
-    pub folder: PathBuf,
-    /// How many bytes may wait there.
-    pub disk_bytes_max: u64,
+    /// The room for bodies and replies that are too long for memory.
+    pub scratch: Scratch,
 }
 
 impl Limits {

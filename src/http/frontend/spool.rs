@@ -2,11 +2,11 @@
 //!
 //! All spools together stay within their `SpoolBudget`, in memory and on disk.
 
-use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::scratch::{Scratch, ScratchFile};
 
 /// How many bytes of one spool stay in memory.
 const MEMORY_BYTES_MAX: usize = 1 << 20;
@@ -19,27 +19,23 @@ const SHARED_BYTES_MAX: u64 = 256 << 20;
 /// The bytes that all spools may hold together.
 #[derive(Debug)]
 pub(super) struct SpoolBudget {
-    /// The folder of the files: that of the database, which needs room for rows anyway.
-    folder: PathBuf,
+    scratch: Scratch,
     memory_bytes_left: AtomicU64,
-    disk_bytes_left: AtomicU64,
     shared_bytes_left: AtomicU64,
 }
 
 impl SpoolBudget {
-    pub(super) fn new(folder: PathBuf, disk_bytes_max: u64) -> Arc<Self> {
+    pub(super) fn new(scratch: Scratch) -> Arc<Self> {
         Arc::new(Self {
-            folder,
+            scratch,
             memory_bytes_left: AtomicU64::new(ALL_MEMORY_BYTES_MAX),
-            disk_bytes_left: AtomicU64::new(disk_bytes_max),
             shared_bytes_left: AtomicU64::new(SHARED_BYTES_MAX),
         })
     }
 
     /// Whether a body of this length fits.
     pub(super) fn has(&self, bytes: u64) -> bool {
-        let left = |left: &AtomicU64| left.load(Ordering::SeqCst);
-        bytes <= left(&self.memory_bytes_left).max(left(&self.disk_bytes_left))
+        bytes <= self.memory_bytes_left.load(Ordering::SeqCst) || self.scratch.has(bytes)
     }
 }
 
@@ -75,7 +71,7 @@ struct SharedBytes {
 
 #[derive(Debug)]
 struct Overflow {
-    file: File,
+    file: ScratchFile,
     written: u64,
     taken: u64,
 }
@@ -125,20 +121,15 @@ impl Spool {
         let file = match &mut self.file {
             Some(file) => file,
             none => none.insert(Overflow {
-                file: tempfile::tempfile_in(&self.budget.folder)?,
+                file: self.budget.scratch.file()?,
                 written: 0,
                 taken: 0,
             }),
         };
-        if !take(&self.budget.disk_bytes_left, bytes.len() as u64) {
-            // Another kind than that of a full disk.
-            return Err(io::Error::from(io::ErrorKind::QuotaExceeded));
-        }
-        // Counted first: counted bytes are given back, written or not.
-        let at = file.written;
+        file.file.seek(SeekFrom::Start(file.written))?;
+        file.file.write_all(bytes)?;
         file.written += bytes.len() as u64;
-        file.file.seek(SeekFrom::Start(at))?;
-        file.file.write_all(bytes)
+        Ok(())
     }
 
     /// Adds shared bytes without a copy, or as a copy if too many are shared.
@@ -201,9 +192,7 @@ impl Spool {
         self.memory.clear();
         self.memory.shrink_to(4096);
         self.taken = 0;
-        if let Some(file) = self.file.take() {
-            give(&self.budget.disk_bytes_left, file.written);
-        }
+        self.file = None;
         if let Some(shared) = self.shared.take() {
             give(&self.budget.shared_bytes_left, shared.bytes.len() as u64);
         }
@@ -236,7 +225,7 @@ mod tests {
     #[test]
     fn bytes_come_out_as_they_went_in_from_memory_and_file_and_give_their_room_back() {
         let folder = tempfile::tempdir().unwrap();
-        let budget = SpoolBudget::new(folder.path().to_owned(), 8 << 20);
+        let budget = SpoolBudget::new(Scratch::bounded(folder.path(), 8 << 20));
         let mut spool = Spool::new(&budget);
         let bytes: Vec<u8> = (0..6_u32 << 20).map(|i| i.to_le_bytes()[1]).collect();
         for piece in bytes.chunks(70_000) {
@@ -266,7 +255,7 @@ mod tests {
         assert_eq!(spool.peek(&mut buffer).unwrap(), b"!");
         spool.consume(1);
         assert!(spool.is_empty());
-        let full = io::ErrorKind::QuotaExceeded;
+        let full = io::ErrorKind::ResourceBusy;
         for _ in 0..9 {
             let _ = spool.push(&vec![0; MEMORY_BYTES_MAX]);
         }
@@ -274,7 +263,7 @@ mod tests {
         drop(spool);
         let left = |left: &AtomicU64| left.load(Ordering::SeqCst);
         assert_eq!(left(&budget.memory_bytes_left), ALL_MEMORY_BYTES_MAX);
-        assert_eq!(left(&budget.disk_bytes_left), 8 << 20);
+        assert!(budget.scratch.has(8 << 20));
         assert_eq!(left(&budget.shared_bytes_left), SHARED_BYTES_MAX);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }

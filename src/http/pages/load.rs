@@ -3,7 +3,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::fs::File;
 use std::io::{self, Read, Write};
 use std::iter;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -29,6 +28,7 @@ use crate::ingest::machine_time::MachineTime;
 use crate::ingest::options::{DayNumbers, HoursMode, NewStores, ReadOptions, valid_from};
 use crate::ingest::problem::Code;
 use crate::ingest::source::{Refusal, Source};
+use crate::scratch::ScratchFile;
 use crate::uptime::interval::Micros;
 
 /// The longest form without files.
@@ -195,8 +195,7 @@ pub fn mend(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
         };
         let sources = upload.sources(app.site.body_bytes_max);
         let sources = sources.map_err(|error| Error::failed("the files cannot be read again").because(error))?;
-        let folder = app.site.folder();
-        match import::read(sources, time, folder, || Ok(choices), &mut |_, _| Ok(())) {
+        match import::read(sources, time, &app.site.scratch, || Ok(choices), &mut |_, _| Ok(())) {
             Ok(batch) => write(app, batch)?,
             Err(Refusal::Failed(error)) => return Err(error),
             Err(refusal) => Loaded::Refused {
@@ -274,7 +273,7 @@ impl FormChoices {
 /// Reads, judges and writes the files of a form. Files with bad rows are kept for corrections.
 fn take(app: &App, time: MachineTime, form: Form<'_>, bytes_max: u64) -> Result<Loaded> {
     let form = Mutex::new(form);
-    let (folder, new_stores) = (app.site.folder(), NewStores::UpTo(app.site.stores_max));
+    let (scratch, new_stores) = (&app.site.scratch, NewStores::UpTo(app.site.stores_max));
     let (chosen, files) = (RefCell::new(FormChoices::default()), RefCell::new(Vec::new()));
     let broken = Cell::new(None);
     let next_file = || -> Result<Option<Source<'_>>> {
@@ -293,7 +292,7 @@ fn take(app: &App, time: MachineTime, form: Form<'_>, bytes_max: u64) -> Result<
                 // An empty picker sends a file without a name.
                 Some(name) if !name.is_empty() => {
                     // Without room for a copy the rows can be loaded, but not corrected in place.
-                    let copy = tempfile::tempfile_in(folder).and_then(|copy| Ok((copy.try_clone()?, copy)));
+                    let copy = scratch.file().and_then(|copy| Ok((copy.try_clone()?, copy)));
                     let (kept, copy) = copy.map_or((None, None), |(kept, copy)| (Some(kept), Some(copy)));
                     files.borrow_mut().push((name.clone(), kept));
                     let options = chosen.borrow().options(new_stores)?;
@@ -314,7 +313,7 @@ fn take(app: &App, time: MachineTime, form: Form<'_>, bytes_max: u64) -> Result<
         })
     });
     let choices = || chosen.borrow().choices();
-    let read = import::read(sources, time, folder, choices, &mut |_, _| Ok(()));
+    let read = import::read(sources, time, scratch, choices, &mut |_, _| Ok(()));
     if let Some(error) = broken.take().or_else(|| lock(&form).cut()) {
         return Err(error);
     }
@@ -368,7 +367,7 @@ fn write(app: &App, batch: Batch) -> Result<Loaded> {
 /// The bytes of the form's current part, and a copy of them.
 struct FilePart<'f, 'a> {
     form: &'f Mutex<Form<'a>>,
-    copy: Option<File>,
+    copy: Option<ScratchFile>,
 }
 
 impl Read for FilePart<'_, '_> {

@@ -33,12 +33,11 @@ pub fn post(app: &mut App, _request: &mut Request<'_>) -> Result<Response> {
             "{doubt} (set the machine's clock, then try again)"
         )));
     }
-    let folder = app.site.folder();
     let choices = || Ok(Choices::default());
     let read = import::read(
         seed::sources(made_up::PREFIX, time.at),
         time,
-        folder,
+        &app.site.scratch,
         choices,
         &mut |_, _| Ok(()),
     );
