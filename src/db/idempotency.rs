@@ -1,27 +1,37 @@
 //! Answers by `Idempotency-Key`: a repeated request gets the same answer and changes nothing.
 //!
-//! An answer is opaque text, written in the same transaction as its change. The oldest go first, by their order of
-//! arrival: no clock decides, because one that jumps would forget answers, or keep them for ever.
+//! An answer is opaque text, written in the same transaction as its change. Each credential has keys of its own, and
+//! its oldest answers go first, by their order of arrival: no clock decides, because one that jumps would forget
+//! answers, or keep them for ever.
+
+use std::collections::HashMap;
 
 use rusqlite::{Connection, OptionalExtension};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::uptime::interval::Micros;
 
-/// How many answers are kept.
-const ANSWERS_MAX: i64 = 10_000;
+/// The longest answer.
+pub const ANSWER_BYTES_MAX: usize = 64 << 10;
 
-/// How many bytes the answers have together, with their keys; the newest is kept whatever its size.
+/// How many answers each credential has.
+const ANSWERS_MAX: u64 = 10_000;
+
+/// How many bytes the answers of a credential have together, with their keys.
 const ANSWERS_BYTES_MAX: u64 = 16 << 20;
 
-/// An answer up to this length is short. Between two looks at the sizes come at most [`LOOK_EVERY`] short ones.
-const SHORT_BYTES_MAX: usize = 64 << 10;
+/// How many answers all credentials have together.
+const ALL_ANSWERS_MAX: u64 = 100_000;
 
-/// How many answers are stored between two looks at the sizes.
-const LOOK_EVERY: i64 = 64;
+/// How many bytes they have together.
+const ALL_ANSWERS_BYTES_MAX: u64 = 160 << 20;
 
-/// How many bytes a look leaves: short answers that come before the next look fit into the rest.
-const LEFT_BYTES: u64 = ANSWERS_BYTES_MAX - LOOK_EVERY as u64 * SHORT_BYTES_MAX as u64;
+/// How many answers are stored between two looks at their sizes.
+const LOOK_EVERY: u64 = 64;
+
+/// How many bytes a look leaves free: the answers that come before the next look fit into them. An answer has a key and
+/// a fingerprint, of less than 2 KiB together.
+const FREE_BYTES: u64 = LOOK_EVERY * (ANSWER_BYTES_MAX as u64 + 2048);
 
 /// The earlier request with a key.
 #[derive(Debug, PartialEq, Eq)]
@@ -34,15 +44,15 @@ pub enum Earlier {
     Other,
 }
 
-/// Looks for an earlier request with `key`.
+/// Looks for an earlier request of `credential` with `key`.
 ///
 /// # Errors
 /// When the database cannot be read.
-pub fn find(db: &Connection, key: &str, fingerprint: &str) -> Result<Earlier> {
+pub fn find(db: &Connection, credential: i64, key: &str, fingerprint: &str) -> Result<Earlier> {
     let mut select =
-        db.prepare_cached("SELECT fingerprint, answer FROM idempotency WHERE credential = 0 AND key = ?1")?;
+        db.prepare_cached("SELECT fingerprint, answer FROM idempotency WHERE credential = ?1 AND key = ?2")?;
     let found: Option<(String, String)> = select
-        .query_row([key], |row| Ok((row.get(0)?, row.get(1)?)))
+        .query_row((credential, key), |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
     Ok(match found {
         None => Earlier::None,
@@ -51,43 +61,67 @@ pub fn find(db: &Connection, key: &str, fingerprint: &str) -> Result<Earlier> {
     })
 }
 
-/// Stores an answer, and deletes the oldest of those that are too many or too long together. `at` is for people who
-/// look at the table.
+/// Stores an answer to `credential`, and deletes the oldest of those that are too many or too long together. `at` is
+/// for people who look at the table.
 ///
 /// # Errors
-/// When the database cannot be written.
-pub fn keep(db: &Connection, key: &str, fingerprint: &str, answer: &str, at: Micros) -> Result<()> {
+/// When the answer is too long, or the database cannot be written.
+pub fn keep(db: &Connection, credential: i64, key: &str, fingerprint: &str, answer: &str, at: Micros) -> Result<()> {
+    if answer.len() > ANSWER_BYTES_MAX {
+        return Err(Error::failed("an answer is too long to be kept"));
+    }
     let mut insert = db.prepare_cached(
         "INSERT INTO idempotency (credential, key, fingerprint, answer, answered_at)
-         VALUES (0, ?1, ?2, ?3, ?4) RETURNING number",
+         VALUES (?1, ?2, ?3, ?4, ?5) RETURNING number",
     )?;
-    let number: i64 = insert.query_row((key, fingerprint, answer, at), |row| row.get(0))?;
-    let mut delete = db.prepare_cached("DELETE FROM idempotency WHERE number <= ?1")?;
-    delete.execute([number - ANSWERS_MAX])?;
-    let is_long = key.len() + fingerprint.len() + answer.len() > SHORT_BYTES_MAX;
-    if is_long || number % LOOK_EVERY == 0 {
-        delete.execute([last_beyond(db, number)?])?;
+    let number: i64 = insert.query_row((credential, key, fingerprint, answer, at), |row| row.get(0))?;
+    if number.cast_unsigned() % LOOK_EVERY == 0 {
+        forget_old(db)?;
     }
     Ok(())
 }
 
-/// The last answer before which, and with which, all must go, so that the newer ones have [`LEFT_BYTES`] together.
-fn last_beyond(db: &Connection, newest: i64) -> Result<i64> {
+/// Deletes answers so that each credential, and all together, have room for those before the next look.
+fn forget_old(db: &Connection) -> Result<()> {
     // The lengths are in the heads of the rows: long answers are not read.
     let mut select = db.prepare_cached(
-        "SELECT number, octet_length(key) + octet_length(fingerprint) + octet_length(answer)
+        "SELECT number, credential, octet_length(key) + octet_length(fingerprint) + octet_length(answer)
          FROM idempotency ORDER BY number DESC",
     )?;
+    let mut delete = db.prepare_cached("DELETE FROM idempotency WHERE number = ?1")?;
+    let (mut own, mut all): (HashMap<i64, Held>, _) = (HashMap::new(), Held::default());
+    let mut gone = Vec::new();
     let mut rows = select.query([])?;
-    let mut bytes = 0;
     while let Some(row) = rows.next()? {
-        let number = row.get(0)?;
-        bytes += row.get::<_, u64>(1)?;
-        if bytes > LEFT_BYTES && number != newest {
-            return Ok(number);
+        let (number, credential, bytes): (i64, i64, u64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let fits = own
+            .entry(credential)
+            .or_default()
+            .add(bytes, ANSWERS_MAX, ANSWERS_BYTES_MAX)
+            && all.add(bytes, ALL_ANSWERS_MAX, ALL_ANSWERS_BYTES_MAX);
+        if !fits {
+            gone.push(number);
         }
     }
-    Ok(i64::MIN)
+    for number in gone {
+        delete.execute([number])?;
+    }
+    Ok(())
+}
+
+/// How many answers are held, from the newest on.
+#[derive(Default)]
+struct Held {
+    answers: u64,
+    bytes: u64,
+}
+
+impl Held {
+    /// Adds an answer; returns whether it may stay.
+    fn add(&mut self, bytes: u64, answers_max: u64, bytes_max: u64) -> bool {
+        (self.answers, self.bytes) = (self.answers + 1, self.bytes + bytes);
+        self.answers <= answers_max - LOOK_EVERY && self.bytes <= bytes_max - FREE_BYTES
+    }
 }
 
 #[cfg(test)]
@@ -96,49 +130,75 @@ mod tests {
     use super::super::write;
     use super::*;
 
-    fn held(db: &Connection) -> (i64, u64) {
+    fn held(db: &Connection, credential: i64) -> (u64, u64) {
         let sql =
             "SELECT count(*), coalesce(sum(octet_length(key) + octet_length(fingerprint) + octet_length(answer)), 0)
-                   FROM idempotency";
-        db.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap()
+                   FROM idempotency WHERE credential = ?1";
+        db.query_row(sql, [credential], |row| Ok((row.get(0)?, row.get(1)?)))
+            .unwrap()
     }
 
     #[test]
-    fn the_newest_answers_are_kept_whatever_any_clock_says() {
+    fn the_newest_answers_of_each_credential_are_kept_whatever_any_clock_says() {
         let folder = tempfile::tempdir().unwrap();
         let mut db = open_writer(&folder.path().join("a.db")).unwrap();
-        let more = 100;
+        write(&mut db, |db| keep(db, 7, "0", "same", "{}", 0)).unwrap();
+        let last = 10_200;
         write(&mut db, |db| {
             // A clock that runs backwards.
-            (0..ANSWERS_MAX + more).try_for_each(|number| keep(db, &number.to_string(), "same", "{}", -number))
+            (0..=last).try_for_each(|number| keep(db, 0, &number.to_string(), "same", "{}", -number))
         })
         .unwrap();
-        assert_eq!(held(&db).0, ANSWERS_MAX);
-        assert_eq!(find(&db, &(more - 1).to_string(), "same").unwrap(), Earlier::None);
+        let (answers, _) = held(&db, 0);
+        assert!(
+            (ANSWERS_MAX - 2 * LOOK_EVERY..=ANSWERS_MAX).contains(&answers),
+            "{answers}"
+        );
+        assert_eq!(find(&db, 0, "0", "same").unwrap(), Earlier::None);
         let same = Earlier::Same("{}".to_owned());
-        assert_eq!(find(&db, &more.to_string(), "same").unwrap(), same);
-        assert_eq!(find(&db, &more.to_string(), "other").unwrap(), Earlier::Other);
+        let key = last.to_string();
+        assert_eq!(find(&db, 0, &key, "same").unwrap(), same);
+        assert_eq!(find(&db, 0, &key, "other").unwrap(), Earlier::Other);
+        // Another's flood forgets nobody's, and nobody's key is another's.
+        assert_eq!(find(&db, 7, "0", "same").unwrap(), same);
+        assert_eq!(find(&db, 7, &key, "same").unwrap(), Earlier::None);
     }
 
     #[test]
-    fn long_answers_push_the_oldest_out_and_never_themselves() {
+    fn long_answers_push_the_oldest_out_and_never_the_newest() {
         let folder = tempfile::tempdir().unwrap();
         let mut db = open_writer(&folder.path().join("a.db")).unwrap();
         let mut most = 0;
-        for (round, bytes) in [60 << 10, 1 << 10, 5 << 20, 64 << 10, 20 << 20, 10]
-            .into_iter()
-            .enumerate()
-        {
+        for (round, bytes) in [60 << 10, 1 << 10, ANSWER_BYTES_MAX, 10].into_iter().enumerate() {
             let answer = "x".repeat(bytes);
-            for number in 0..400_usize.min((64 << 20) / bytes) {
+            for number in 0..600 {
                 let key = format!("{round} {number}");
-                write(&mut db, |db| keep(db, &key, "same", &answer, 0)).unwrap();
-                let (count, held) = held(&db);
-                assert!(held <= ANSWERS_BYTES_MAX || count == 1, "{held} bytes of {count}");
-                assert!(matches!(find(&db, &key, "same").unwrap(), Earlier::Same(_)));
-                most = most.max(held.min(ANSWERS_BYTES_MAX));
+                write(&mut db, |db| keep(db, 3, &key, "same", &answer, 0)).unwrap();
+                let (_, bytes) = held(&db, 3);
+                assert!(bytes <= ANSWERS_BYTES_MAX, "{bytes}");
+                assert!(matches!(find(&db, 3, &key, "same").unwrap(), Earlier::Same(_)));
+                most = most.max(bytes);
             }
         }
         assert!(most > ANSWERS_BYTES_MAX / 2, "{most}");
+        let too_long = "x".repeat(ANSWER_BYTES_MAX + 1);
+        assert!(write(&mut db, |db| keep(db, 3, "k", "same", &too_long, 0)).is_err());
+    }
+
+    #[test]
+    fn many_credentials_have_a_bound_together() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut db = open_writer(&folder.path().join("a.db")).unwrap();
+        let answer = "x".repeat(ANSWER_BYTES_MAX);
+        write(&mut db, |db| {
+            (0..3000).try_for_each(|number| keep(db, number % 20, &number.to_string(), "same", &answer, 0))
+        })
+        .unwrap();
+        let bytes: u64 = (0..20).map(|credential| held(&db, credential).1).sum();
+        assert!(
+            bytes <= ALL_ANSWERS_BYTES_MAX && bytes > ALL_ANSWERS_BYTES_MAX / 2,
+            "{bytes}"
+        );
+        assert!(matches!(find(&db, 19, "2999", "same").unwrap(), Earlier::Same(_)));
     }
 }

@@ -3,16 +3,16 @@
 use std::io::{self, Read};
 use std::sync::Arc;
 
-use flate2::Crc;
 use rusqlite::Connection;
 use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
 
 use super::app::App;
 use super::request::Request;
 use super::response::Response;
 use crate::civil::format_day;
 use crate::db::fit::{Fit, Lacking, NEXT_HOURS, NEXT_POLLS};
-use crate::db::idempotency::{self, Earlier};
+use crate::db::idempotency::{self, ANSWER_BYTES_MAX, Earlier};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ingest::batch::Batch;
 use crate::ingest::import::{self, Choices, OnBadRow};
@@ -91,7 +91,7 @@ pub fn post(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     }
     let mut body = Measured {
         body: &mut head.chain(&mut *request.body),
-        crc: Crc::new(),
+        hash: key.is_some().then(Sha256::new),
         bytes: 0,
         bytes_max,
     };
@@ -112,10 +112,15 @@ pub fn post(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
             if options.ids_as_written { "as written" } else { "" },
             &options.valid_from.map(format_day).unwrap_or_default(),
         ];
-        let (bytes, crc) = (body.bytes, body.crc.sum());
-        let fingerprint = format!("{} {} {bytes} {crc:08x}", kind.as_str(), chosen.join(" "));
+        let hash = body.hash.take().unwrap_or_default().finalize();
+        let fingerprint = format!("{} {} {}", kind.as_str(), chosen.join(" "), hexadecimal(&hash));
         let at = time.at;
-        Identity { key, fingerprint, at }
+        Identity {
+            credential: 0,
+            key,
+            fingerprint,
+            at,
+        }
     });
     let is_too_large = body.bytes > bytes_max;
     let refusal = match read {
@@ -144,6 +149,8 @@ pub fn post(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
 /// The identity of a request: its `Idempotency-Key`, and a fingerprint of its contents.
 #[derive(Clone)]
 struct Identity {
+    /// The key of the client's credential; 0 for an open server.
+    credential: i64,
     key: String,
     fingerprint: String,
     at: Micros,
@@ -152,7 +159,7 @@ struct Identity {
 impl Identity {
     /// The answer to the same request before.
     fn earlier(&self, db: &Connection) -> Result<Option<String>> {
-        match idempotency::find(db, &self.key, &self.fingerprint)? {
+        match idempotency::find(db, self.credential, &self.key, &self.fingerprint)? {
             Earlier::None => Ok(None),
             Earlier::Same(answer) => Ok(Some(answer)),
             Earlier::Other => Err(Error::invalid(
@@ -162,7 +169,7 @@ impl Identity {
     }
 
     fn keep(&self, db: &Connection, answer: &str) -> Result<()> {
-        idempotency::keep(db, &self.key, &self.fingerprint, answer, self.at)
+        idempotency::keep(db, self.credential, &self.key, &self.fingerprint, answer, self.at)
     }
 }
 
@@ -185,7 +192,7 @@ fn write(app: &mut App, batch: Batch, identity: Option<Identity>) -> Result<Resp
         // Only an answer that is kept is made here: all changes wait for this thread.
         let kept = match &identity {
             Some(identity) => {
-                let answer = accepted(&summary, &fit.1).to_string();
+                let answer = cut(accepted(&summary, &fit.1));
                 identity.keep(db, &answer)?;
                 Some(answer)
             }
@@ -247,6 +254,34 @@ fn accepted(summary: &Summary, fit: &Fit) -> Value {
         answer["errors"] = summary.bad_rows.iter().map(describe).collect();
     }
     answer
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// An answer that is short enough to be kept: it lists fewer of the bad rows, and less of each. The counts stay.
+fn cut(mut answer: Value) -> String {
+    let fits = |answer: &Value| Some(answer.to_string()).filter(|text| text.len() <= ANSWER_BYTES_MAX);
+    if let Some(text) = fits(&answer) {
+        return text;
+    }
+    let errors = answer.get_mut("errors").and_then(Value::as_array_mut);
+    for error in errors.into_iter().flatten() {
+        let row = error["row"].as_str().map(|row| excerpt(row.as_bytes()));
+        error["row"] = row.into();
+    }
+    loop {
+        if let Some(text) = fits(&answer) {
+            return text;
+        }
+        let is_long = |list: &&str| answer[*list].as_array().is_some_and(|list| !list.is_empty());
+        let list = ["errors", "notes"].into_iter().find(is_long);
+        let Some(list) = list.and_then(|list| answer[list].as_array_mut()) else {
+            return answer.to_string();
+        };
+        list.truncate(list.len() / 2);
+    }
 }
 
 /// Names the file or sheet, if the body has several.
@@ -395,10 +430,10 @@ fn key(request: &Request<'_>) -> Result<Option<String>> {
     }
 }
 
-/// Counts a body and computes its checksum during the read; a body that is too long ends in an error.
+/// Counts a body and hashes it during the read, if that is asked for; a body that is too long ends in an error.
 struct Measured<'a> {
     body: &'a mut (dyn Read + Send),
-    crc: Crc,
+    hash: Option<Sha256>,
     bytes: u64,
     bytes_max: u64,
 }
@@ -410,7 +445,9 @@ impl Read for Measured<'_> {
         if self.bytes > self.bytes_max {
             return Err(io::Error::other("the body is too large"));
         }
-        self.crc.update(&buffer[..count]);
+        if let Some(hash) = &mut self.hash {
+            hash.update(&buffer[..count]);
+        }
         Ok(count)
     }
 }

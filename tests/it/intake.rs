@@ -283,6 +283,45 @@ fn a_request_with_a_key_is_done_once_and_answered_the_same() {
 }
 
 #[test]
+fn a_kept_answer_is_short_and_its_key_is_of_one_body_alone() {
+    let home = Home::new();
+    let server = Server::start(&home);
+    let send = |key: &str, body: &str| {
+        let more = [("Idempotency-Key", key)];
+        server.post("/api/polls?on_bad_row=skip", CSV, &more, body.as_bytes())
+    };
+    let long = format!(
+        "{POLLS}s1,2026-11-06 10:00:00 UTC,active\n{}",
+        format!("s1,2026-11-06 10:00:00 UTC,{}\n", "x".repeat(60_000)).repeat(100)
+    );
+    let size = || home.database().metadata().expect("a database").len();
+    let before = size();
+    for number in 0..30 {
+        let key = number.to_string();
+        let first = send(&key, &long);
+        assert_eq!(first.status, 200);
+        assert!(first.body.len() <= 64 << 10, "{}", first.body.len());
+        let told = first.json();
+        assert_eq!(told["rejected"], 100);
+        assert_eq!(told["errors"][0]["line"], 3);
+        assert_eq!(send(&key, &long).body, first.body);
+    }
+    let grown = size() - before;
+    assert!(grown < 4 << 20, "{grown}");
+    // These words have the same CRC-32.
+    let [a, b] =
+        ["plumless", "buckeroo"].map(|id| format!("{POLLS}{id},2026-11-06 10:00:00 UTC,active\n"));
+    let crc = |body: &str| {
+        let mut crc = flate2::Crc::new();
+        crc.update(body.as_bytes());
+        crc.sum()
+    };
+    assert_eq!(crc(&a), crc(&b));
+    assert_eq!(counts(&send("forged", &a)), [1, 0, 0, 0]);
+    send("forged", &b).problem(400);
+}
+
+#[test]
 fn memory_follows_every_write_of_any_process() {
     let home = Home::seeded();
     let server = Server::start(&home);
