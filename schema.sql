@@ -107,10 +107,12 @@ CREATE TABLE IF NOT EXISTS report (
     checksum      INTEGER, -- of `rows`, or of `csv`, once Complete
     credential    INTEGER, -- credential.key of who triggered it; NULL: the server was open
     audience      TEXT,    -- the stores that it is about, as in `credential`; NULL: all
-    asked_at      INTEGER, -- when it was last asked for once it was Complete or Failed; NULL: never
     -- How many times in a row the server ended without a stop while this report was being made.
     attempts      INTEGER NOT NULL DEFAULT 0
 ) STRICT;
+
+-- Which reports are too many is known without a look at their rows, which are long.
+CREATE INDEX IF NOT EXISTS report_of ON report (credential, number, state);
 
 -- The stores of reports; reports of the same stores share one list.
 CREATE TABLE IF NOT EXISTS store_list (

@@ -92,8 +92,7 @@ const TO_10: &str = "
 /// Before version 8 the table of reports is made anew.
 const REPORTS_TO_10: &str = "
     ALTER TABLE report ADD COLUMN credential INTEGER;
-    ALTER TABLE report ADD COLUMN audience TEXT;
-    ALTER TABLE report ADD COLUMN asked_at INTEGER;";
+    ALTER TABLE report ADD COLUMN audience TEXT;";
 
 /// Upgrades a database of `version`; 0 means an empty one.
 ///
@@ -116,12 +115,12 @@ pub(super) fn migrate(db: &Connection, version: i32) -> Result<()> {
     if is_older(10) {
         db.execute_batch(BEFORE_10)?;
     }
+    if (8..10).contains(&version) {
+        db.execute_batch(REPORTS_TO_10)?;
+    }
     db.execute_batch(SCHEMA)?;
     if is_older(10) {
         db.execute_batch(TO_10)?;
-    }
-    if (8..10).contains(&version) {
-        db.execute_batch(REPORTS_TO_10)?;
     }
     if is_older(6) {
         if version >= 2 {

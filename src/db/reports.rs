@@ -3,6 +3,8 @@
 //! A product is stored as its numbers. Equal lists of stores are stored once. Together that is a third of the
 //! CSV's bytes for a commit to write.
 
+mod retention;
+
 use std::collections::BTreeSet;
 
 use rusqlite::{Connection, OptionalExtension, Row};
@@ -15,6 +17,8 @@ use crate::render::store_list::StoreList;
 use crate::uptime::interval::Micros;
 use crate::uptime::report::Question;
 use crate::uptime::timeline::Interpolation;
+
+pub use retention::{ALL_REPORTS_FACTOR, forget_old};
 
 /// The state of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -260,26 +264,6 @@ pub fn fail(db: &Connection, triggered: &Triggered, error: &str, finished_at: Mi
     db.prepare_cached("UPDATE report SET state = 'Failed', finished_at = ?2, error = ?3 WHERE id = ?1")?
         .execute((triggered.id.to_string(), finished_at, error))?;
     Ok(())
-}
-
-/// Deletes the oldest finished reports beyond the newest `keep` and returns their ids.
-///
-/// # Errors
-/// When the database cannot be written.
-pub fn forget_old(db: &Connection, keep: u32) -> Result<Vec<Uuid>> {
-    let mut delete = db.prepare_cached(
-        "DELETE FROM report WHERE state <> 'Running' AND number IN (
-             SELECT number FROM report ORDER BY number DESC LIMIT -1 OFFSET ?1)
-         RETURNING id, stores",
-    )?;
-    let (mut ids, mut lists) = (Vec::new(), BTreeSet::new());
-    let mut rows = delete.query([keep])?;
-    while let Some(row) = rows.next()? {
-        ids.push(id(row)?);
-        lists.extend(row.get::<_, Option<String>>(1)?);
-    }
-    forget_lists(db, lists)?;
-    Ok(ids)
 }
 
 /// Deletes the store lists that no report has any more.

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 
 use rusqlite::Connection;
 
+use super::asked::Asked;
 use super::job::Job;
 use super::recent::{Recent, RecentProducts};
 use crate::clock::Clock;
@@ -35,6 +36,7 @@ pub(super) struct Ended {
 pub(super) struct Records {
     pub(super) writer: Writer,
     pub(super) recent: Arc<RecentProducts>,
+    pub(super) asked: Arc<Asked>,
     pub(super) clock: Clock,
 }
 

@@ -13,6 +13,7 @@
 //! An ending that cannot be stored is kept in memory and tried again (`unstored`), so no report runs for ever. A report
 //! that was running at three unclean ends in a row is not started a fourth time: it may be their cause.
 
+mod asked;
 mod ending;
 mod job;
 mod recent;
@@ -41,6 +42,7 @@ pub use crate::product::{Kind, Order, Product, statement};
 pub use crate::render::Format;
 use crate::uptime::interval::Micros;
 use crate::uptime::timeline::Interpolation;
+use asked::Asked;
 use ending::{Ending, Records};
 pub use job::Recipe;
 use job::{Job, Permit, Run, Task};
@@ -66,7 +68,8 @@ pub struct Limits {
     pub workers: usize,
     /// How many reports may wait for a worker; the next one is refused.
     pub queue_reports_max: usize,
-    /// How many finished reports the database keeps; the oldest are deleted first.
+    /// How many finished reports of a credential the database keeps; the oldest are deleted first. One that is wanted
+    /// outlives that number, up to [`reports::ALL_REPORTS_FACTOR`] times as many of all credentials.
     pub keep_reports_max: u32,
     /// How long a finished report is tried to be stored before it becomes Failed.
     pub outcome_patience: Duration,
@@ -131,6 +134,7 @@ pub struct Jobs {
     /// Set when the workers must take no more reports.
     stopping: Arc<AtomicBool>,
     recent: Arc<RecentProducts>,
+    asked: Arc<Asked>,
     /// Reports that have failed while their rows still say Running.
     failures: Arc<Failures>,
     /// Reports that a full disk keeps out of the database.
@@ -154,6 +158,7 @@ impl Jobs {
             waiting: Arc::default(),
             stopping: Arc::default(),
             recent: Arc::default(),
+            asked: Arc::default(),
             failures: Arc::default(),
             volatile: Arc::default(),
             writer,
@@ -162,6 +167,7 @@ impl Jobs {
         let records = Records {
             writer: this.writer.clone(),
             recent: Arc::clone(&this.recent),
+            asked: Arc::clone(&this.asked),
             clock: limits.clock,
         };
         let (unstored, arrivals) = unbounded();
@@ -305,6 +311,7 @@ impl Jobs {
     /// Forgets products whose reports were deleted.
     pub fn forget(&self, ids: &[Uuid]) {
         self.recent.forget(ids);
+        self.asked.forget(ids);
     }
 
     /// The file of a recent, durable report; none if memory no longer has it.
@@ -312,7 +319,11 @@ impl Jobs {
     /// # Errors
     /// When it cannot be rendered.
     pub fn recent(&self, id: Uuid, format: Format) -> Result<Option<Arc<Vec<u8>>>> {
-        self.recent.find(id).map(|recent| recent.render(format)).transpose()
+        let recent = self.recent.find(id);
+        if recent.is_some() {
+            self.asked.note(id);
+        }
+        recent.map(|recent| recent.render(format)).transpose()
     }
 
     /// The file of a report, from memory or from its stored rows; none unless it is complete.
@@ -347,7 +358,13 @@ impl Jobs {
     pub fn find(&self, db: &Connection, id: Uuid) -> Result<Report> {
         match reports::find(db, id) {
             Err(error) if error.kind() == ErrorKind::NotFound => self.volatile.find(id).ok_or(error),
-            found => found.map(|report| self.failures.correct(report)),
+            found => {
+                let report = self.failures.correct(found?);
+                if report.state != ReportState::Running {
+                    self.asked.note(id);
+                }
+                Ok(report)
+            }
         }
     }
 

@@ -128,13 +128,18 @@ impl Worker {
 
     /// Deletes reports that are too many, in a separate commit for which nobody waits.
     fn forget_old(&self) {
-        let (keep, recent) = (self.keep_reports_max, Arc::clone(&self.records.recent));
+        let keep = self.keep_reports_max;
+        let (recent, asked) = (Arc::clone(&self.records.recent), Arc::clone(&self.records.asked));
+        let wanted = Arc::clone(&asked);
         let forget = move |db: &Connection| {
-            reports::forget_old(db, keep).inspect_err(|error| {
+            reports::forget_old(db, keep, |id| wanted.is_wanted(id)).inspect_err(|error| {
                 tracing::error!(%error, "old reports could not be forgotten; the next report tries again");
             })
         };
-        let forgotten: Result<_> = self.records.writer.queue(forget, move |ids| recent.forget(ids));
+        let forgotten: Result<_> = self.records.writer.queue(forget, move |ids| {
+            recent.forget(ids);
+            asked.forget(ids);
+        });
         if let Err(error) = forgotten {
             tracing::error!(%error, "old reports could not be forgotten; the next report tries again");
         }
