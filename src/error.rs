@@ -11,6 +11,8 @@ use std::io;
 pub enum ErrorKind {
     /// Wrong usage or bad input.
     Invalid,
+    /// The caller may not do this.
+    Forbidden,
     /// The thing named does not exist.
     NotFound,
     /// A queue is full or the database is locked; the same call may succeed later.
@@ -38,6 +40,11 @@ impl Error {
     /// Wrong usage or bad input; `message` names the place and the remedy.
     pub fn invalid(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Invalid, message)
+    }
+
+    /// The caller may not do this; `message` says why, and the remedy.
+    pub fn forbidden(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Forbidden, message)
     }
 
     /// The thing that `message` names does not exist.

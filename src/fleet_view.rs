@@ -15,6 +15,7 @@ use incidents::{FleetIncident, Incidents, Source, by_owner};
 use months::{KeptMonths, Months};
 use rusqlite::Connection;
 
+use crate::access::Audience;
 use crate::db::fleet::{self, Label};
 use crate::db::generation::{self, Generation};
 use crate::db::{self, polls};
@@ -32,8 +33,11 @@ use crate::uptime::store_summary::{StoreSummary, VOUCHED_FROM};
 use crate::uptime::target::MonthLeft;
 use crate::uptime::window::{Coverage, Share, Window, WindowTotal, reach};
 
-/// How many views are kept: one for each rule at one instant.
+/// How many views of an audience are kept: one for each rule at one instant.
 const VIEWS_MAX: usize = 2;
+
+/// How many views of audiences other than all stores are kept together.
+const AUDIENCE_VIEWS_MAX: usize = 16;
 
 /// How many owners an error names.
 const OWNERS_NAMED_MAX: usize = 3;
@@ -124,10 +128,13 @@ impl Sum {
     }
 }
 
-/// The fleet at one instant, by one rule.
+/// The fleet at one instant, by one rule, as it is for an audience.
 #[derive(Debug)]
 pub struct FleetView {
     generation: Generation,
+    audience: Audience,
+    /// The inputs of all stores, from which what does not depend on other stores is made.
+    whole: Inputs,
     /// The instant and the rule.
     pub question: Question,
     /// The inputs that it was computed from.
@@ -142,7 +149,12 @@ pub struct FleetView {
     pub outages: Intervals,
     /// The incidents, made when a client first asks for them.
     incidents: OnceLock<Incidents>,
+    /// The months, made in the same way.
+    left: Mutex<Option<MonthsLeft>>,
 }
+
+/// The month of each store with a target, in the order of the fleet.
+pub type MonthsLeft = Arc<Vec<Option<MonthLeft>>>;
 
 /// A section of a fleet: the stores of one owner, or all.
 #[derive(Debug)]
@@ -156,9 +168,10 @@ pub struct FleetPart {
 }
 
 impl FleetView {
-    fn new(db: &mut Connection, hot: &HotWindow, question: Question) -> Result<Self> {
+    fn new(db: &mut Connection, hot: &HotWindow, question: Question, audience: &Audience) -> Result<Self> {
         let generation = generation::current(db)?;
-        let inputs = hot.inputs(db, question.as_of)?;
+        let whole = hot.inputs(db, question.as_of)?;
+        let inputs = hot.inputs_of(db, question.as_of, audience)?;
         let mut names: HashMap<StoreKey, Label> = fleet::labels(db)?;
         let earlier = Question {
             as_of: question.as_of - WEEK,
@@ -186,11 +199,14 @@ impl FleetView {
         let label = |store: &Store| names.remove(&store.key).unwrap_or_default();
         Ok(Self {
             generation,
+            audience: audience.clone(),
+            whole,
             question,
             labels: stores.iter().map(label).collect(),
             overview: overview_of(&inputs, &inputs.fleet, question),
             before,
             incidents: OnceLock::new(),
+            left: Mutex::default(),
             outages: outages(&inputs, question.as_of),
             inputs,
         })
@@ -318,12 +334,7 @@ pub struct FleetViews {
     kept: Mutex<Vec<Arc<FleetView>>>,
     pasts: Pasts,
     months: KeptMonths,
-    /// The months of the latest view's stores.
-    left: Mutex<Option<Left>>,
 }
-
-/// The view and the target of all that months are of, and the months, in the order of the fleet.
-type Left = ((Generation, Question, Option<i64>), Arc<Vec<Option<MonthLeft>>>);
 
 impl FleetViews {
     /// The weeks before that of `view`, for its heat map.
@@ -331,32 +342,24 @@ impl FleetViews {
     /// # Errors
     /// When the database cannot be read.
     pub fn past(&self, db: &mut Connection, view: &FleetView) -> Result<Arc<Past>> {
-        let FleetView { inputs, labels, .. } = view;
-        self.pasts.past(db, view.generation, inputs, labels, view.question)
+        self.pasts.past(db, view)
     }
 
-    /// The month of each store with a target, in the order of the fleet; `target` is that of stores without their own.
+    /// The month of each store with a target, in the order of the fleet; `target`, which is always the same, is that of
+    /// stores without their own.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub fn left(
-        &self,
-        db: &mut Connection,
-        view: &FleetView,
-        target: Option<i64>,
-    ) -> Result<Arc<Vec<Option<MonthLeft>>>> {
-        let key = (view.generation, view.question, target);
-        let mut kept = self.left.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((of, left)) = &*kept
-            && *of == key
-        {
+    pub fn left(&self, db: &mut Connection, view: &FleetView, target: Option<i64>) -> Result<MonthsLeft> {
+        let mut kept = view.left.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(left) = &*kept {
             return Ok(Arc::clone(left));
         }
         let targets: Vec<Option<i64>> = view.labels.iter().map(|label| label.target.or(target)).collect();
         let left = if targets.iter().all(Option::is_none) {
             targets.iter().map(|_| None).collect()
         } else {
-            let months = self.months_of(db, view.generation, &view.inputs, view.question, target)?;
+            let months = self.months_of(db, view.generation, &view.whole, view.question, target)?;
             let stores = view.inputs.fleet.stores().iter().zip(targets);
             let share = view.labels.len().div_ceil(threads()).max(1);
             let stores: Vec<_> = stores.collect();
@@ -368,12 +371,10 @@ impl FleetViews {
             });
             parts.into_iter().flatten().collect()
         };
-        let left = Arc::new(left);
-        *kept = Some((key, Arc::clone(&left)));
-        Ok(left)
+        Ok(Arc::clone(kept.insert(Arc::new(left))))
     }
 
-    /// The past of the months of stores with a target.
+    /// The past of the months of stores with a target; `inputs` are those of all stores.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -411,23 +412,36 @@ impl FleetViews {
         Ok(())
     }
 
-    /// The fleet at `question`, as the database has it: a kept view, or a new one, for which concurrent callers
-    /// wait.
+    /// The fleet of an audience at `question`, as the database has it: a kept view, or a new one, for which concurrent
+    /// callers wait.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub fn view(&self, db: &mut Connection, hot: &HotWindow, question: Question) -> Result<Arc<FleetView>> {
+    pub fn view(
+        &self,
+        db: &mut Connection,
+        hot: &HotWindow,
+        question: Question,
+        audience: &Audience,
+    ) -> Result<Arc<FleetView>> {
         let generation = generation::current(db)?;
         // A panic while one view is made leaves the others unchanged.
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let same = |view: &&Arc<FleetView>| view.generation == generation && view.question == question;
+        let same = |view: &&Arc<FleetView>| {
+            view.generation == generation && view.question == question && view.audience == *audience
+        };
         if let Some(view) = kept.iter().find(same) {
             return Ok(Arc::clone(view));
         }
         // Outdated views are dropped first: the new view can use their memory.
         kept.retain(|view| view.generation == generation);
-        kept.truncate(VIEWS_MAX - 1);
-        let view = Arc::new(FleetView::new(db, hot, question)?);
+        let (mut own, mut others) = (0, 0);
+        kept.retain(|view| {
+            own += usize::from(view.audience == *audience);
+            others += usize::from(!view.audience.is_all());
+            (view.audience != *audience || own < VIEWS_MAX) && (view.audience.is_all() || others < AUDIENCE_VIEWS_MAX)
+        });
+        let view = Arc::new(FleetView::new(db, hot, question, audience)?);
         kept.insert(0, Arc::clone(&view));
         Ok(view)
     }

@@ -9,6 +9,8 @@
 //! every core, straight from the database's bytes. Half of the time is the first touch of memory: three fifths
 //! of it for the polls, a third for the packed bytes.
 
+mod audience;
+
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -152,6 +154,7 @@ pub struct HotWindow {
     waiting: Mutex<Waiting>,
     /// Held between a commit and the arrival of its change here.
     telling: Telling,
+    audiences: audience::Audiences,
 }
 
 impl Follow for Arc<HotWindow> {

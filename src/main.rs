@@ -27,7 +27,7 @@ fn main() -> ExitCode {
 fn failed(error: &store_monitor::error::Error) -> ExitCode {
     output::to_stderr(format_args!("store-monitor: {error}"));
     match error.kind() {
-        ErrorKind::Invalid | ErrorKind::NotFound => ExitCode::from(2),
+        ErrorKind::Invalid | ErrorKind::Forbidden | ErrorKind::NotFound => ExitCode::from(2),
         ErrorKind::Unavailable | ErrorKind::NoSpace | ErrorKind::Broken | ErrorKind::Failed => ExitCode::FAILURE,
     }
 }

@@ -10,7 +10,8 @@ use rusqlite::Connection;
 
 use super::import::load_all;
 use super::output::note;
-use super::serve::{ServerOptions, Simulation, serve};
+use super::serve::{Simulation, serve};
+use super::server_options::ServerOptions;
 use crate::civil;
 use crate::clock::{self, Clock};
 use crate::db::connection::open_writer;
@@ -80,10 +81,10 @@ pub fn run(options: &Options) -> Result<()> {
     serve(&file, &options.server, None, simulation, |address| {
         note!(
             "\nA chain of 63 restaurants, {hint}. Open it in a browser:\n\n  \
-             http://{address}/\n\nOr in another terminal:\n\n  \
-             curl -X POST http://{address}/trigger_report\n  \
-             curl 'http://{address}/get_report?report_id=ID'\n  \
-             curl http://{address}/api/reports\n\n\
+             {address}/\n\nOr in another terminal:\n\n  \
+             curl -X POST {address}/trigger_report\n  \
+             curl '{address}/get_report?report_id=ID'\n  \
+             curl {address}/api/reports\n\n\
              Ctrl-C stops the demo and removes its database."
         );
     })

@@ -16,6 +16,7 @@ pub mod output;
 pub mod report;
 pub mod restore;
 pub mod serve;
+mod server_options;
 pub mod statement;
 pub mod upkeep;
 

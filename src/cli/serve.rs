@@ -1,38 +1,38 @@
 //! `serve`: the life of a server, from opening the database file to a clean stop.
 
 use std::io::Write;
-use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use crossbeam_channel::bounded;
+use crossbeam_channel::{Sender, bounded};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::Signals;
 
 use super::Database;
+use super::server_options::{ClockName, ServerOptions};
 use super::upkeep::{UpkeepOptions, every, spawn};
+use crate::access::Audience;
 use crate::clock;
 use crate::db::connection::{checkpoints_are_external, leave_checkpoints, open_reader, open_writer};
 use crate::db::inspect::{self, OnDamage};
 use crate::db::writer::Writer;
-use crate::db::{digest, forget, lock, packed, part, polls};
+use crate::db::{credentials, digest, forget, lock, packed, part, polls};
 use crate::error::{Error, Result};
 use crate::fleet_view::FleetViews;
 use crate::health::Condition;
 use crate::hot_window::HotWindow;
+use crate::http::frontend::socket::Address;
+use crate::http::gate::Gate;
 use crate::http::guard::Hosts;
-use crate::http::locale::{LOCALES, Locale};
-use crate::http::{self, Capacity, Clock, Server, Site};
-use crate::ingest::machine_time::AHEAD_MINUTES;
-use crate::ingest::options::STORES_MAX;
+use crate::http::keyring::Keyring;
+use crate::http::proof::Proxies;
+use crate::http::{self, Capacity, Clock, Data, Server, Site};
 use crate::jobs::{Jobs, Limits, Order};
 use crate::product;
-use crate::uptime::hundredths;
 use crate::uptime::interval::MINUTE;
 use crate::uptime::report::Question;
-use crate::uptime::target::WHOLE;
 use crate::uptime::timeline::Interpolation;
 
 /// How many requests are handled at once, if the system gives as many threads.
@@ -45,6 +45,9 @@ const RETENTION_EVERY: Duration = Duration::from_secs(3600);
 
 /// How often the machine's clock is compared with the newest poll, beside the requests that do so.
 const CLOCK_EVERY: Duration = Duration::from_secs(60);
+
+/// How often a server looks whether a command has changed tokens or links.
+const CREDENTIALS_EVERY: Duration = Duration::from_millis(500);
 
 /// How often outdated views of the fleet are dropped.
 const VIEWS_EVERY: Duration = Duration::from_secs(60);
@@ -70,114 +73,6 @@ pub struct Options {
 
     #[command(flatten)]
     upkeep: UpkeepOptions,
-}
-
-/// The options that `serve` and `demo` share.
-#[derive(Clone, Debug, clap::Args)]
-pub struct ServerOptions {
-    /// Where to listen; port 0 picks a free one
-    #[arg(
-        long,
-        env = "STORE_MONITOR_LISTEN",
-        value_name = "ADDRESS",
-        default_value = "127.0.0.1:5000"
-    )]
-    listen: SocketAddr,
-
-    /// Listen where other machines can reach the server, although it has no accounts yet
-    #[arg(long, env = "STORE_MONITOR_INSECURE_NO_AUTH")]
-    insecure_no_auth: bool,
-
-    /// A host name of the server, beside its address; several with commas
-    #[arg(
-        long = "host",
-        env = "STORE_MONITOR_HOST",
-        value_name = "NAME",
-        value_delimiter = ','
-    )]
-    hosts: Vec<String>,
-
-    /// Let pages change nothing: no upload, no button for a report
-    #[arg(long, env = "STORE_MONITOR_READ_ONLY_PAGES")]
-    read_only_pages: bool,
-
-    /// How many reports are made at once
-    #[arg(long, env = "STORE_MONITOR_WORKERS", value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=64))]
-    workers: u16,
-
-    /// The clock that gives the instant of a report when its caller names none
-    #[arg(long, env = "STORE_MONITOR_CLOCK", value_name = "CLOCK", default_value = "data")]
-    clock: ClockName,
-
-    /// How pages write times and numbers: en-US, en-GB, de-DE … Default: by the zones of most stores
-    #[arg(long, env = "STORE_MONITOR_LOCALE", value_name = "LOCALE", value_parser = locale)]
-    locale: Option<Locale>,
-
-    /// The sign that pages print before amounts of money, such as $ or EUR
-    #[arg(long, env = "STORE_MONITOR_CURRENCY", value_name = "TEXT", value_parser = currency)]
-    currency: Option<String>,
-
-    /// The per cent of business time online that stores mean to reach in a month, unless they have their own target
-    #[arg(long, env = "STORE_MONITOR_TARGET", value_name = "PERCENT", value_parser = target)]
-    target: Option<i64>,
-
-    /// How many finished reports to keep; the oldest are removed first
-    #[arg(long, env = "STORE_MONITOR_KEEP_REPORTS", value_name = "N", default_value_t = Limits::default().keep_reports_max)]
-    keep_reports: u32,
-
-    /// Forget polls more than N days older than the newest, once an hour; reports need eight. Never more than half of
-    /// all polls at once
-    #[arg(long, env = "STORE_MONITOR_KEEP_DAYS", value_name = "N")]
-    keep_days: Option<u32>,
-
-    /// How many minutes polls may be ahead of this machine's clock
-    #[arg(long, env = "STORE_MONITOR_AHEAD", value_name = "MINUTES", default_value_t = AHEAD_MINUTES)]
-    ahead: u32,
-
-    /// How many bytes a request with rows may have, as it is sent
-    #[arg(long, env = "STORE_MONITOR_MAX_BODY", value_name = "BYTES", default_value_t = http::BODY_BYTES_MAX)]
-    max_body: u64,
-
-    /// How many stores the database may have; a body that names more is refused
-    #[arg(long, env = "STORE_MONITOR_MAX_STORES", value_name = "N", default_value_t = STORES_MAX)]
-    max_stores: u64,
-
-    /// How many connections are served at once; the next is answered 503
-    #[arg(long, env = "STORE_MONITOR_MAX_CONNECTIONS", value_name = "N", default_value_t = 512, value_parser = clap::value_parser!(u16).range(1..))]
-    max_connections: u16,
-}
-
-#[derive(Clone, Copy, Debug, clap::ValueEnum)]
-enum ClockName {
-    /// The newest poll's
-    Data,
-    /// The machine's
-    System,
-}
-
-/// A per cent with at most two decimals, in hundredths.
-fn target(percent: &str) -> std::result::Result<i64, String> {
-    let number = percent.trim().trim_end_matches('%').trim_end();
-    let target = hundredths::parse(number).filter(|target| (0..=WHOLE).contains(target));
-    target.ok_or_else(|| "expected a per cent from 0 to 100 with at most two decimals, such as 99.5".to_owned())
-}
-
-/// How many characters a currency's sign may have.
-const CURRENCY_CHARS_MAX: usize = 8;
-
-fn currency(sign: &str) -> std::result::Result<String, String> {
-    match sign.trim() {
-        "" => Err("expected a sign such as $ or EUR".to_owned()),
-        sign if sign.chars().count() > CURRENCY_CHARS_MAX => {
-            Err(format!("expected at most {CURRENCY_CHARS_MAX} characters"))
-        }
-        sign => Ok(sign.to_owned()),
-    }
-}
-
-fn locale(name: &str) -> std::result::Result<Locale, String> {
-    let known = || LOCALES.map(|locale| locale.name).join(", ");
-    Locale::from_name(name).ok_or_else(|| format!("expected one of {}", known()))
 }
 
 /// Serves the database until a signal asks it to stop.
@@ -215,22 +110,18 @@ pub fn serve(
     options: &ServerOptions,
     upkeep: Option<&UpkeepOptions>,
     simulation: Option<Simulation>,
-    ready: impl FnOnce(SocketAddr),
+    ready: impl FnOnce(&Address),
 ) -> Result<()> {
     // First of all, so that no signal during the start is lost.
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2])
         .map_err(|error| Error::failed("cannot listen for signals").because(error))?;
-    if !options.listen.ip().is_loopback() && !options.insecure_no_auth {
-        return Err(Error::invalid(format!(
-            "{} can be reached from other machines, and there are no accounts (listen on 127.0.0.1 \
-             behind a proxy that has them, or add --insecure-no-auth)",
-            options.listen
-        )));
+    if !file.exists() {
+        options.require_token(file, false)?;
     }
     let now = simulation
         .as_ref()
         .map_or_else(clock::Clock::default, |simulation| simulation.clock);
-    let listener = http::bind(options.listen)?;
+    let listener = http::bind(&options.listen)?;
     let held = lock::hold(file, Some("serve"))?;
     let files = inspect::files(file, &held, OnDamage::SetAside)?;
     part::clear(file);
@@ -239,6 +130,7 @@ pub fn serve(
     let db = open_writer(file)?;
     inspect::newest(&db)?;
     digest::verify_fleet(&db)?;
+    options.require_token(file, credentials::has_token(&db)?)?;
     for line in inspect::diagnosis(&db, file, &held, &files, now.now_us())? {
         tracing::info!("{line}");
     }
@@ -270,11 +162,10 @@ pub fn serve(
         ClockName::Data => Clock::Data,
         ClockName::System => Clock::System,
     };
+    let keyring = Arc::new(Keyring::open(&mut open_reader(file)?)?);
     let site = Site {
-        hot,
-        views: Arc::clone(&views),
+        keyring: Arc::clone(&keyring),
         backups: backups.clone(),
-        hosts: Hosts::new(options.listen, options.hosts.iter().cloned()),
         read_only_pages: options.read_only_pages,
         clock,
         now,
@@ -285,23 +176,36 @@ pub fn serve(
         body_bytes_max: options.max_body,
         scratch: http::app::room_beside(file, options.max_body),
         stores_max: options.max_stores,
-        ..Site::new(file.to_owned(), jobs.clone(), writer.clone())
+        ..Site::new(
+            file.to_owned(),
+            Data::new(hot, Arc::clone(&views), jobs.clone()),
+            writer.clone(),
+        )
+    };
+    let gate = Gate {
+        hosts: Hosts::new(&options.listen, options.hosts.iter().cloned()),
+        read_only_pages: options.read_only_pages,
+        proxies: Proxies(options.trust_proxies.clone()),
+        is_open_without_token: options.is_open_without_token(),
+        ..Gate::new(&options.listen, &site)?
     };
     let capacity = Capacity {
         handlers: HANDLERS,
         connections_max: options.max_connections.into(),
     };
     let watched = site.clone();
-    let server = Server::start(listener, capacity, site)?;
+    let server = Server::start(listener, capacity, gate, site)?;
     announce(server.address())?;
     ready(server.address());
 
+    let mut access = vec![follow_credentials(file.to_owned(), writer.clone(), keyring)?];
     let (path, packer) = (file.to_owned(), writer.clone());
     let mut periodic = vec![every(PACKING_EVERY, "packing", move || pack(&path, &packer))?];
     periodic.push(every(CLOCK_EVERY, "the look at the clock", move || {
         watched.machine_time(polls::newest(&open_reader(&watched.file)?)?);
         Ok(())
     })?);
+    periodic.append(&mut access);
     if let Some(days) = options.keep_days {
         let (path, pruner) = (file.to_owned(), writer.clone());
         periodic.push(every(RETENTION_EVERY, "retention", move || {
@@ -389,6 +293,30 @@ pub fn serve(
     }
 }
 
+/// Follows the changes of credentials that commands make, and writes down when each was used, until the sender is
+/// dropped.
+fn follow_credentials(file: PathBuf, writer: Writer, keyring: Arc<Keyring>) -> Result<Sender<()>> {
+    let mut reader = None;
+    let mut failed = false;
+    every(CREDENTIALS_EVERY, "the look at credentials", move || {
+        let mut look = || -> Result<()> {
+            let db = match &mut reader {
+                Some(db) => db,
+                none => none.insert(open_reader(&file)?),
+            };
+            keyring.follow(db)?;
+            match keyring.take_uses() {
+                Some(uses) => writer.write(move |db| credentials::note_uses(db, &uses)),
+                None => Ok(()),
+            }
+        };
+        // Told once, not twice a second, while the database or its disk fails.
+        let looked = look();
+        let is_new = !std::mem::replace(&mut failed, looked.is_err());
+        looked.or_else(|error| if is_new { Err(error) } else { Ok(()) })
+    })
+}
+
 /// Reads the polls that reports need, then computes the first pages: the weeks of the heat map take longest.
 fn warm(hot: &HotWindow, views: &FleetViews, file: &Path, target: Option<i64>) -> Result<()> {
     let mut db = open_reader(file)?;
@@ -396,7 +324,7 @@ fn warm(hot: &HotWindow, views: &FleetViews, file: &Path, target: Option<i64>) -
     thread::sleep(PAGE_AFTER);
     if let Some(as_of) = polls::newest(&db)? {
         let rule = Interpolation::default();
-        let view = views.view(&mut db, hot, Question { as_of, rule })?;
+        let view = views.view(&mut db, hot, Question { as_of, rule }, &Audience::All)?;
         views.past(&mut db, &view)?;
         views.left(&mut db, &view, target)?;
         view.incidents();
@@ -441,9 +369,9 @@ fn prune(file: &Path, writer: &Writer, days: u32) -> Result<()> {
 }
 
 /// Prints the one line that scripts wait for.
-fn announce(address: SocketAddr) -> Result<()> {
+fn announce(address: &Address) -> Result<()> {
     let mut out = std::io::stdout().lock();
-    writeln!(out, "listening on http://{address}")
+    writeln!(out, "listening on {address}")
         .and_then(|()| out.flush())
         .map_err(|error| Error::failed("stdout cannot be written").because(error))
 }

@@ -2,7 +2,9 @@
 
 use super::numbers::{Numbers, names};
 use super::output::note;
+use crate::access::Audience;
 use crate::civil;
+use crate::db::polls;
 use crate::error::Result;
 use crate::hot_window::HotWindow;
 use crate::product::statement::{Parameters, Statement, before_the_oldest_poll};
@@ -61,10 +63,13 @@ pub fn run(options: &Options) -> Result<()> {
     };
     let parameters = parameters.checked()?;
     let (_held, mut db, question) = options.numbers.open()?;
-    if let Some(told) = before_the_oldest_poll(&db, &parameters.period)? {
+    if let Some(told) = before_the_oldest_poll(polls::first(&db, polls::ALL_TIME)?, &parameters.period) {
         note!("note: {told}");
     }
-    options
-        .numbers
-        .print(&Statement::new(&mut db, &HotWindow::default(), parameters, question)?)
+    options.numbers.print(&Statement::new(
+        &mut db,
+        (&HotWindow::default(), &Audience::All),
+        parameters,
+        question,
+    )?)
 }

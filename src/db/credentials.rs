@@ -301,6 +301,14 @@ pub fn all(view: &Connection) -> Result<Stored> {
     Ok(stored)
 }
 
+/// The counter of changes.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn generation(db: &Connection) -> Result<i64> {
+    generation::of_access(db)
+}
+
 /// Whether there is any token, also one that is expired or damaged: then no server is open.
 ///
 /// # Errors

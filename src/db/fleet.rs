@@ -178,6 +178,15 @@ pub fn labels(db: &Connection) -> Result<HashMap<StoreKey, Label>> {
     Ok(labels.collect::<rusqlite::Result<_>>()?)
 }
 
+/// The key of the store `id`, if there is one.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn key(db: &Connection, id: &str) -> Result<Option<StoreKey>> {
+    let mut select = db.prepare_cached("SELECT key FROM store WHERE store_id = ?1")?;
+    Ok(select.query_row([id], |row| row.get(0)).optional()?)
+}
+
 /// The label of one store, and its zone as written; each is none if no input has it.
 ///
 /// # Errors

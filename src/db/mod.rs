@@ -46,6 +46,7 @@ pub mod reserve;
 pub mod schedules;
 pub mod special_hours;
 pub mod store_keys;
+mod triggered;
 pub mod watch;
 pub mod writer;
 

@@ -36,6 +36,40 @@ pub fn newest_until(db: &Connection, at: Micros) -> Result<Option<Micros>> {
     Ok(select.query_row([at], |row| row.get(0))?)
 }
 
+/// The instant of the newest poll within `span` of the stores that are `one`; none without one.
+///
+/// It looks at polls one by one, from the end of the span: quick for stores that are still polled there.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn newest_of(db: &Connection, span: Interval, one: impl FnMut(StoreKey) -> bool) -> Result<Option<Micros>> {
+    first_of(db, "WHERE at >= ?1 AND at < ?2 ORDER BY at DESC, store DESC", span, one)
+}
+
+/// The instant of the oldest poll of the stores that are `one`; none without one.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn oldest_of(db: &Connection, one: impl FnMut(StoreKey) -> bool) -> Result<Option<Micros>> {
+    first_of(db, "WHERE at >= ?1 AND at < ?2 ORDER BY at, store", ALL_TIME, one)
+}
+
+fn first_of(
+    db: &Connection,
+    rows: &str,
+    span: Interval,
+    mut is_one: impl FnMut(StoreKey) -> bool,
+) -> Result<Option<Micros>> {
+    let mut select = db.prepare_cached(&format!("SELECT at, store FROM poll {rows}"))?;
+    let mut rows = select.query([span.start, span.end])?;
+    while let Some(row) = rows.next()? {
+        if is_one(row.get(1)?) {
+            return Ok(Some(row.get(0)?));
+        }
+    }
+    Ok(None)
+}
+
 /// The instant of the first poll within `span`, if there is one.
 ///
 /// # Errors

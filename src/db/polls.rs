@@ -7,7 +7,9 @@ use rusqlite::Connection;
 use super::digest::HourDigests;
 use super::packed::Packing;
 pub use super::poll_reader::{ReadLimits, by_blocks, history};
-pub use super::poll_table::{ALL_TIME, first, for_each, for_each_within, is_stored, newest, newest_until};
+pub use super::poll_table::{
+    ALL_TIME, first, for_each, for_each_within, is_stored, newest, newest_of, newest_until, oldest_of,
+};
 use super::poll_table::{INSERT_ROWS, Upsert};
 use super::{Changed, generation};
 use crate::error::Result;

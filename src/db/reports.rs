@@ -12,6 +12,8 @@ use uuid::Uuid;
 
 use super::digest::checksum;
 use super::made_up;
+pub use super::triggered::{Requester, Triggered};
+use crate::access::Audience;
 use crate::error::{Error, Result};
 use crate::render::store_list::StoreList;
 use crate::uptime::interval::Micros;
@@ -51,21 +53,6 @@ impl ReportState {
     }
 }
 
-/// A report as it was triggered.
-#[derive(Clone, Debug)]
-pub struct Triggered {
-    /// Its public id.
-    pub id: Uuid,
-    /// The kind of product.
-    pub kind: String,
-    /// Its parameters besides the question, as a JSON object.
-    pub parameters: String,
-    /// The instant and the rule.
-    pub question: Question,
-    /// When it was triggered, by the machine's clock.
-    pub triggered_at: Micros,
-}
-
 /// A report that a stop left unfinished.
 #[derive(Clone, Debug)]
 pub struct Unfinished {
@@ -98,6 +85,10 @@ pub struct Report {
     pub error: Option<String>,
     /// How long its CSV is, in bytes.
     pub csv_bytes: Option<u32>,
+    /// The key of the credential that triggered it.
+    pub credential: Option<i64>,
+    /// The stores that it is about. Only who sees all of them sees the report.
+    pub audience: Audience,
 }
 
 /// A complete product, as its record needs it.
@@ -136,7 +127,7 @@ pub struct KeptRows {
 }
 
 const COLUMNS: &str = "id, state, kind, parameters, as_of, interpolation,
-                       triggered_at, finished_at, error, csv_bytes, number";
+                       triggered_at, finished_at, error, csv_bytes, number, credential, audience";
 
 fn report(row: &Row<'_>) -> rusqlite::Result<Report> {
     let rule = Interpolation::from_name(row.get_ref(5)?.as_str()?).unwrap_or_default();
@@ -154,7 +145,15 @@ fn report(row: &Row<'_>) -> rusqlite::Result<Report> {
         error: row.get(8)?,
         csv_bytes: row.get(9)?,
         number: row.get(10)?,
+        credential: row.get(11)?,
+        audience: audience(row, 12)?,
     })
+}
+
+/// The audience in a column; a damaged one is that of a store that cannot be.
+fn audience(row: &Row<'_>, column: usize) -> rusqlite::Result<Audience> {
+    let text: Option<String> = row.get(column)?;
+    Ok(Audience::from_json(text.as_deref()).unwrap_or_else(|| Audience::Store("".into())))
 }
 
 /// The id in the first column.
@@ -169,12 +168,13 @@ fn id(row: &Row<'_>) -> rusqlite::Result<Uuid> {
 /// When the database cannot be written.
 pub fn add(db: &Connection, triggered: &Triggered, is_begun: bool) -> Result<()> {
     let Question { as_of, rule } = triggered.question;
-    db.prepare_cached(
-        "INSERT INTO report (id, state, kind, parameters, as_of, interpolation, triggered_at, attempts)
-         VALUES (?1, 'Running', ?2, ?3, ?4, ?5, ?6, ?7)
+    let mut insert = db.prepare_cached(
+        "INSERT INTO report (id, state, kind, parameters, as_of, interpolation, triggered_at, attempts,
+                             credential, audience)
+         VALUES (?1, 'Running', ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
          ON CONFLICT (id) DO NOTHING",
-    )?
-    .execute((
+    )?;
+    let added = insert.execute((
         triggered.id.to_string(),
         &triggered.kind,
         &triggered.parameters,
@@ -182,8 +182,13 @@ pub fn add(db: &Connection, triggered: &Triggered, is_begun: bool) -> Result<()>
         rule.as_str(),
         triggered.triggered_at,
         is_begun,
+        triggered.by.credential,
+        triggered.by.audience.json(),
     ))?;
-    Ok(())
+    match added {
+        0 => Ok(()),
+        _ => triggered.audit(db),
+    }
 }
 
 /// Notes that the making of a running report begins: an end of the process counts against it from now on.
@@ -219,11 +224,15 @@ pub fn complete(db: &Connection, triggered: &Triggered, made: Rows<'_>, finished
     }
     keep_list(db, made.stores)?;
     let Question { as_of, rule } = triggered.question;
+    let mut known = db.prepare_cached("SELECT 1 FROM report WHERE id = ?1")?;
+    if !known.exists([triggered.id.to_string()])? {
+        triggered.audit(db)?;
+    }
     // One statement, because most reports have no row yet.
     db.prepare_cached(
         "INSERT INTO report (id, state, kind, parameters, as_of, interpolation, triggered_at,
-                             finished_at, csv_bytes, stores, rows, checksum)
-         VALUES (?1, 'Complete', ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+                             finished_at, csv_bytes, stores, rows, checksum, credential, audience)
+         VALUES (?1, 'Complete', ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
          ON CONFLICT (id) DO UPDATE SET
              state = excluded.state, finished_at = excluded.finished_at,
              csv_bytes = excluded.csv_bytes, stores = excluded.stores, rows = excluded.rows,
@@ -241,6 +250,8 @@ pub fn complete(db: &Connection, triggered: &Triggered, made: Rows<'_>, finished
         made.stores.hash(),
         made.rows,
         checksum(made.rows),
+        triggered.by.credential,
+        triggered.by.audience.json(),
     ))?;
     Ok(())
 }
@@ -314,7 +325,12 @@ pub fn find(db: &Connection, id: Uuid) -> Result<Report> {
         .prepare_cached(&select)?
         .query_row([id.to_string()], report)
         .optional()?;
-    found.ok_or_else(|| Error::not_found(format!("there is no report {id} (POST /trigger_report makes one)")))
+    found.ok_or_else(|| unknown(id))
+}
+
+/// The error for a report that is not there, or that the caller must not know of.
+pub fn unknown(id: Uuid) -> Error {
+    Error::not_found(format!("there is no report {id} (POST /trigger_report makes one)"))
 }
 
 /// The product of a report; none unless it is complete.
@@ -386,15 +402,25 @@ pub fn complete_ids(db: &Connection) -> Result<Vec<Uuid>> {
     Ok(select.query_map([], id)?.collect::<rusqlite::Result<_>>()?)
 }
 
-/// The newest reports first, at most `limit`; with `before`, only those with a lower number.
+/// The newest reports that an audience may see first, at most `limit`; with `before`, only those with a lower number.
 ///
 /// # Errors
 /// When the database cannot be read.
-pub fn list(db: &Connection, before: Option<i64>, limit: u32) -> Result<Vec<Report>> {
-    let select = format!("SELECT {COLUMNS} FROM report WHERE number < ?1 ORDER BY number DESC LIMIT ?2");
-    let mut select = db.prepare_cached(&select)?;
-    let reports = select.query_map((before.unwrap_or(i64::MAX), limit), report)?;
-    Ok(reports.collect::<rusqlite::Result<_>>()?)
+pub fn list(db: &Connection, before: Option<i64>, limit: u32, audience: &Audience) -> Result<Vec<Report>> {
+    let mut select = db.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM report WHERE number < ?1 ORDER BY number DESC"
+    ))?;
+    let mut rows = select.query([before.unwrap_or(i64::MAX)])?;
+    let mut reports = Vec::new();
+    while reports.len() < limit as usize
+        && let Some(row) = rows.next()?
+    {
+        let report = report(row)?;
+        if audience.covers(&report.audience) {
+            reports.push(report);
+        }
+    }
+    Ok(reports)
 }
 
 /// The number of reports in each state; a state without any is left out.
@@ -424,10 +450,15 @@ pub fn unfinished(db: &Connection) -> Result<Vec<Unfinished>> {
             parameters: report.parameters,
             question: report.question,
             triggered_at: report.triggered_at,
+            by: Requester {
+                credential: report.credential,
+                audience: report.audience,
+                actor: None,
+            },
         };
         Ok(Unfinished {
             report: triggered,
-            attempts: row.get(11)?,
+            attempts: row.get(13)?,
         })
     })?;
     Ok(reports.collect::<rusqlite::Result<_>>()?)

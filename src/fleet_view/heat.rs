@@ -8,7 +8,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::Connection;
 
+use super::FleetView;
 use super::incidents::by_owner;
+use crate::access::Audience;
 use crate::db::fleet::Label;
 use crate::db::generation::Generation;
 use crate::db::{self, polls};
@@ -30,6 +32,9 @@ const WEEKS_BEFORE: i64 = 3;
 /// With more owners than this, the heat of one owner's stores is of the last week alone: a few kilobytes an owner are
 /// kept.
 const OWNERS_MAX: usize = 1000;
+
+/// How many pasts of audiences other than all stores are kept together.
+const AUDIENCE_PASTS_MAX: usize = 32;
 
 const WEEK: Micros = 7 * DAY;
 
@@ -137,46 +142,41 @@ impl Polls {
 }
 
 /// What a past follows from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Key {
+    audience: Audience,
     fleet: i64,
     polls: Polls,
     end: Micros,
     rule: Interpolation,
 }
 
-/// A past, and what it follows from.
-type Kept = Mutex<Option<(Key, Arc<Past>)>>;
-
-/// The latest past of each rule.
+/// The latest past of each audience and rule, the newest first.
 #[derive(Debug, Default)]
-pub(super) struct Pasts([Kept; Interpolation::ALL.len()]);
+pub(super) struct Pasts(Mutex<Vec<(Key, Arc<Past>)>>);
 
 impl Pasts {
-    /// The weeks before that of a view at `question`, which was made at `generation`: the kept ones, or new ones, for
-    /// which concurrent callers wait.
-    pub(super) fn past(
-        &self,
-        db: &mut Connection,
-        generation: Generation,
-        inputs: &Inputs,
-        labels: &[Label],
-        question: Question,
-    ) -> Result<Arc<Past>> {
+    /// The weeks before that of a view: the kept ones, or new ones, for which concurrent callers wait.
+    pub(super) fn past(&self, db: &mut Connection, view: &FleetView) -> Result<Arc<Past>> {
+        let FleetView {
+            generation,
+            audience,
+            inputs,
+            labels,
+            question,
+            ..
+        } = view;
         let end = (question.as_of - WEEK).div_euclid(DAY) * DAY;
         let key = Key {
+            audience: audience.clone(),
             fleet: generation.fleet,
-            polls: Polls::of(generation, inputs, end),
+            polls: Polls::of(*generation, inputs, end),
             end,
             rule: question.rule,
         };
-        // A panic while one is made leaves the kept one.
-        let mut kept = self.0[question.rule as usize]
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if let Some((of, past)) = &*kept
-            && *of == key
-        {
+        // A panic while one is made leaves the kept ones.
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, past)) = kept.iter().find(|(of, _)| *of == key) {
             return Ok(Arc::clone(past));
         }
         let history = {
@@ -185,7 +185,13 @@ impl Pasts {
             polls::history(&view, Interval::new(oldest, key.end + 1), threads())?
         };
         let past = Arc::new(Past::new(&inputs.fleet, labels, &history, key.end, key.rule));
-        *kept = Some((key, Arc::clone(&past)));
+        let mut others = 0;
+        kept.retain(|(of, _)| {
+            others += usize::from(!of.audience.is_all());
+            (of.audience != key.audience || of.rule != key.rule)
+                && (of.audience.is_all() || others < AUDIENCE_PASTS_MAX)
+        });
+        kept.insert(0, (key, Arc::clone(&past)));
         Ok(past)
     }
 }

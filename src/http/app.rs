@@ -1,29 +1,38 @@
 //! The application: the state that handlers work with.
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::Connection;
+use uuid::Uuid;
 
-use super::guard::Hosts;
+use super::attempts::Attempts;
+use super::keyring::Keyring;
 use super::locale::Locale;
 use super::uploads::Uploads;
+use super::visitor::Visitor;
+use crate::access::Audience;
 use crate::clock;
+use crate::db;
 use crate::db::backup_folder::BackupFolder;
 use crate::db::connection::{folder_of, keep_few_pages, open_reader};
 use crate::db::fit::FitCache;
-use crate::db::polls;
+use crate::db::fleet::labels;
 use crate::db::writer::Writer;
 use crate::error::{Error, ErrorKind, Result};
-use crate::fleet_view::FleetViews;
+use crate::fleet_view::heat::Past;
+use crate::fleet_view::{FleetView, FleetViews, MonthsLeft};
 use crate::health::{Condition, Health};
-use crate::hot_window::HotWindow;
+use crate::hot_window::{HotWindow, Inputs};
 use crate::ingest::machine_time::{AHEAD_MINUTES, MachineTime};
 use crate::ingest::options::STORES_MAX;
-use crate::jobs::Jobs;
+use crate::jobs::statement::{Parameters, Statement, check_names};
+use crate::jobs::{Format, JobRequest, Jobs, Report, ReportState, Requester};
 use crate::scratch::Scratch;
+use crate::uptime::fleet::StoreKey;
 use crate::uptime::interval::{MINUTE, Micros};
+use crate::uptime::report::Question;
+use crate::uptime::target::MonthLeft;
 
 /// The default limit of a body of rows, in bytes.
 pub const BODY_BYTES_MAX: u64 = 1 << 30;
@@ -44,27 +53,41 @@ pub enum Clock {
     System,
 }
 
+/// What is known of the stores. Handlers reach it through [`App`] alone, which leaves out what the visitor must not
+/// know of.
+#[derive(Clone)]
+pub struct Data {
+    hot: Arc<HotWindow>,
+    views: Arc<FleetViews>,
+    jobs: Jobs,
+}
+
+impl Data {
+    /// The polls in memory, the views of the fleet, and the queue of reports.
+    pub fn new(hot: Arc<HotWindow>, views: Arc<FleetViews>, jobs: Jobs) -> Self {
+        Self { hot, views, jobs }
+    }
+}
+
 /// The state that all handlers share.
 #[derive(Clone)]
 pub struct Site {
     /// The database file.
     pub file: PathBuf,
-    /// The queue of reports.
-    pub jobs: Jobs,
+    /// The data that each visitor sees a part of.
+    pub data: Data,
     /// The only way to change the database.
     pub writer: Writer,
-    /// The data in memory.
-    pub hot: Arc<HotWindow>,
-    /// Views of the fleet.
-    pub views: Arc<FleetViews>,
+    /// The credentials.
+    pub keyring: Arc<Keyring>,
+    /// Clients that try secrets.
+    pub attempts: Arc<Mutex<Attempts>>,
     /// Whether the stores of all sources are the same ones.
     pub fits: Arc<FitCache>,
     /// Refused uploads, for corrections.
     pub uploads: Arc<Uploads>,
     /// The backups that the server makes, if it makes any.
     pub backups: Option<Arc<BackupFolder>>,
-    /// The hosts that are served.
-    pub hosts: Hosts,
     /// Whether pages are read-only.
     pub read_only_pages: bool,
     /// The clock of reports.
@@ -89,18 +112,17 @@ pub struct Site {
 
 impl Site {
     /// A site with an empty memory, which serves this machine only, with the defaults of `serve`.
-    pub fn new(file: PathBuf, jobs: Jobs, writer: Writer) -> Self {
+    pub fn new(file: PathBuf, data: Data, writer: Writer) -> Self {
         Self {
             scratch: room_beside(&file, BODY_BYTES_MAX),
             file,
-            jobs,
+            data,
             writer,
-            hot: Arc::default(),
-            views: Arc::default(),
+            keyring: Arc::new(Keyring::empty()),
+            attempts: Arc::default(),
             fits: Arc::default(),
             uploads: Arc::default(),
             backups: None,
-            hosts: Hosts::new(SocketAddr::from(([127, 0, 0, 1], 0)), []),
             read_only_pages: false,
             clock: Clock::Data,
             now: clock::Clock::Machine,
@@ -156,15 +178,18 @@ pub type Readers = Arc<Mutex<Vec<Connection>>>;
 /// The state of one handler thread.
 pub struct App {
     pub(super) site: Site,
+    /// Who sent the request that is answered now.
+    pub(super) visitor: Arc<Visitor>,
     readers: Readers,
     db: Option<Connection>,
 }
 
 impl App {
     /// The state of one thread; all threads share the site and the readers.
-    pub fn new(site: Site, readers: Readers) -> Self {
+    pub fn new(site: Site, readers: Readers, nobody: Arc<Visitor>) -> Self {
         Self {
             site,
+            visitor: nobody,
             readers,
             db: None,
         }
@@ -192,10 +217,26 @@ impl App {
         }
     }
 
+    /// The reader, and the data that it belongs to.
+    fn parts(&mut self) -> Result<(&mut Connection, Data, Audience)> {
+        let (data, audience) = (self.site.data.clone(), self.visitor.audience.clone());
+        Ok((self.db()?, data, audience))
+    }
+
     /// The machine's time, judged by the newest poll.
     pub(super) fn machine_time(&mut self) -> Result<MachineTime> {
         let newest = self.newest_poll()?;
-        Ok(self.site.machine_time(newest))
+        Ok(self.time_beside(newest))
+    }
+
+    /// The machine's time, judged by the newest poll that exists for the visitor. Only that of all stores decides about
+    /// the server's health.
+    pub(super) fn time_beside(&self, newest: Option<Micros>) -> MachineTime {
+        if self.visitor.audience.is_all() {
+            return self.site.machine_time(newest);
+        }
+        let now = &self.site.now;
+        MachineTime::new(now.now_us(), self.site.ahead, now.earliest_us(), newest)
     }
 
     /// Why the newest poll's instant is used in place of the machine's, which the server was told to use.
@@ -218,9 +259,124 @@ impl App {
         }
     }
 
-    /// The instant of the newest poll, if there is one.
+    /// The instant of the newest poll that exists for the visitor, if there is one.
     pub(super) fn newest_poll(&mut self) -> Result<Option<Micros>> {
-        polls::newest(self.db()?)
+        let (db, Data { hot, .. }, audience) = self.parts()?;
+        hot.newest_poll(db, None, &audience)
+    }
+
+    /// The same for polls at or before `until`.
+    pub(super) fn newest_poll_until(&mut self, until: Micros) -> Result<Option<Micros>> {
+        let (db, Data { hot, .. }, audience) = self.parts()?;
+        hot.newest_poll(db, Some(until), &audience)
+    }
+
+    /// The instant of the oldest poll that exists for the visitor.
+    pub(super) fn oldest_poll(&mut self) -> Result<Option<Micros>> {
+        let (db, Data { hot, .. }, audience) = self.parts()?;
+        hot.oldest_poll(db, &audience)
+    }
+
+    /// The inputs of numbers at `as_of`, with the stores that exist for the visitor.
+    pub(super) fn inputs(&mut self, as_of: Micros) -> Result<Inputs> {
+        let (db, Data { hot, .. }, audience) = self.parts()?;
+        hot.inputs_of(db, as_of, &audience)
+    }
+
+    /// The fleet at `question`, as it is for the visitor.
+    pub(super) fn fleet(&mut self, question: Question) -> Result<Arc<FleetView>> {
+        let (db, Data { hot, views, .. }, audience) = self.parts()?;
+        views.view(db, &hot, question, &audience)
+    }
+
+    /// The weeks before that of `view`, for its heat map.
+    pub(super) fn past(&mut self, view: &FleetView) -> Result<Arc<Past>> {
+        let (db, Data { views, .. }, _) = self.parts()?;
+        views.past(db, view)
+    }
+
+    /// The month of each store of `view` with a target.
+    pub(super) fn months_left(&mut self, view: &FleetView) -> Result<MonthsLeft> {
+        let target = self.site.target;
+        let (db, Data { views, .. }, _) = self.parts()?;
+        views.left(db, view, target)
+    }
+
+    /// The month of one store with a target; none if it is gone.
+    pub(super) fn month_left(&mut self, key: StoreKey, question: Question, target: i64) -> Result<Option<MonthLeft>> {
+        let all = self.site.target;
+        let (db, Data { hot, views, .. }, _) = self.parts()?;
+        let inputs = hot.inputs(db, question.as_of)?;
+        let months = views.months(db, &inputs, question, all)?;
+        let store = inputs.fleet.stores().iter().find(|store| store.key == key);
+        Ok(store.map(|store| months.left(&inputs, store, question, target)))
+    }
+
+    /// The statement with these parameters, of the stores that exist for the visitor.
+    pub(super) fn statement(&mut self, parameters: Parameters, question: Question) -> Result<Statement> {
+        let (db, Data { hot, .. }, audience) = self.parts()?;
+        Statement::new(db, (&hot, &audience), parameters, question)
+    }
+
+    /// Checks that the store and the owner that a statement names exist for the visitor.
+    pub(super) fn check_names(&mut self, parameters: &Parameters) -> Result<()> {
+        let (db, Data { hot, .. }, audience) = self.parts()?;
+        let view = db::read(db)?;
+        let (fleet, _) = hot.fleet_of(&view, &audience)?;
+        check_names(&fleet, &labels(&view)?, parameters)
+    }
+
+    /// Who orders a report.
+    pub(super) fn requester(&self) -> Requester {
+        Requester {
+            credential: self.visitor.credential,
+            audience: self.visitor.audience.clone(),
+            actor: Some(self.visitor.actor()),
+        }
+    }
+
+    /// Orders a report; returns its id, its state, and whether only memory has it.
+    pub(super) fn order(&mut self, mut order: JobRequest) -> Result<(Uuid, ReportState, bool)> {
+        if order.as_of.is_none() && !self.visitor.audience.is_all() {
+            order.as_of = self.newest_poll()?;
+        }
+        let (db, Data { jobs, .. }, _) = self.parts()?;
+        let (id, state) = jobs.trigger(db, order)?;
+        Ok((id, state, jobs.is_volatile(id)))
+    }
+
+    /// A report that the visitor may see.
+    pub(super) fn report(&mut self, id: Uuid) -> Result<Report> {
+        let (db, Data { jobs, .. }, audience) = self.parts()?;
+        jobs.find(db, id, &audience)
+    }
+
+    /// The newest reports that the visitor may see; with `before`, those that arrived before that one.
+    pub(super) fn reports(&mut self, before: Option<Uuid>, limit: u32) -> Result<Vec<Report>> {
+        let (db, Data { jobs, .. }, audience) = self.parts()?;
+        jobs.list(db, before, limit, &audience)
+    }
+
+    /// The file of a recent report that the visitor may see, from memory; none if memory does not have it.
+    pub(super) fn recent_file(&self, id: Uuid, format: Format) -> Result<Option<Arc<Vec<u8>>>> {
+        self.site.data.jobs.recent(id, format, &self.visitor.audience)
+    }
+
+    /// The file of a report that the visitor may see; none unless it is complete.
+    pub(super) fn file_of(&mut self, report: &Report, format: Format) -> Result<Option<Arc<Vec<u8>>>> {
+        let (db, Data { jobs, .. }, _) = self.parts()?;
+        jobs.file(db, report.id, format)
+    }
+
+    /// The number of reports in each state, and of those that wait for a thread, of all visitors.
+    pub(super) fn report_counts(&mut self) -> Result<(Vec<(ReportState, i64)>, usize)> {
+        let (db, Data { jobs, .. }, _) = self.parts()?;
+        Ok((jobs.counts(db)?, jobs.waiting()))
+    }
+
+    /// Forgets products whose reports were deleted.
+    pub(super) fn forget_reports(&self, ids: &[Uuid]) {
+        self.site.data.jobs.forget(ids);
     }
 
     /// Returns the reader to the others; after a panic it is closed.

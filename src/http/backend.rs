@@ -1,8 +1,8 @@
 //! The backend: tiny_http, and the threads that answer requests.
 //!
-//! Each request is well-formed, bounded and complete, so no client can hold a thread. Its first line goes to
-//! tiny_http over a socket in a private folder, and tiny_http gives it to the next free handler. The rest of the
-//! request, and the answer, may be long: both stay in this process and are found by the request's number.
+//! Each request is well-formed, bounded and complete, so no client can hold a thread. A line with its number goes to
+//! tiny_http over a socket in a private folder, and tiny_http gives it to the next free handler. The request itself and
+//! the answer may be long: both stay in this process and are found by that number.
 //!
 //! The connections to tiny_http are made at the start, when there are threads for them. A request whose connection
 //! broke goes to a handler without one, so a server that can get neither threads nor connections still answers.
@@ -20,6 +20,7 @@ use super::frontend::exchange::{Exchange, WholeRequest};
 use super::request::Request;
 use super::response::Response;
 use super::routes;
+use super::visitor::Visitor;
 use crate::error::{Error, Result};
 
 #[cfg(not(unix))]
@@ -45,6 +46,7 @@ pub struct Backend {
     handlers_max: usize,
     site: Site,
     readers: Readers,
+    nobody: Arc<Visitor>,
     threads: Vec<JoinHandle<()>>,
     /// When the system last refused a thread.
     refused: Option<Instant>,
@@ -81,13 +83,14 @@ impl Backend {
     ///
     /// # Errors
     /// When the system gives no thread or no socket.
-    pub fn start(handlers_max: usize, site: Site) -> Result<Self> {
+    pub fn start(handlers_max: usize, site: Site, nobody: Arc<Visitor>) -> Result<Self> {
         let failed = |error: io::Error| Error::failed("cannot start the server").because(error);
         let mut backend = Self {
             in_hand: Arc::new(InHand::start(site.folder()).map_err(failed)?),
             handlers_max,
             site,
             readers: Readers::default(),
+            nobody,
             threads: Vec::new(),
             refused: None,
         };
@@ -96,7 +99,7 @@ impl Backend {
     }
 
     fn start_handler(&mut self) -> io::Result<()> {
-        let mut app = App::new(self.site.clone(), Arc::clone(&self.readers));
+        let mut app = App::new(self.site.clone(), Arc::clone(&self.readers), Arc::clone(&self.nobody));
         let in_hand = Arc::clone(&self.in_hand);
         let serve = move || {
             while let Some(exchange) = in_hand.next() {
@@ -210,8 +213,7 @@ impl InHand {
                 None if state.links < LINKS_MAX => self.socket.connect().inspect(|_| state.links += 1),
                 None => return state.waiting.push_front((number, exchange)),
             };
-            let WholeRequest { method, target, .. } = &exchange.request;
-            let line = format!("{method} {target} HTTP/1.1\r\n{NUMBER}: {number}\r\n\r\n");
+            let line = format!("GET / HTTP/1.1\r\n{NUMBER}: {number}\r\n\r\n");
             // A connection without a line in transit has room for the longest line.
             match link.and_then(|mut link| link.write_all(line.as_bytes()).map(|()| link)) {
                 Ok(link) => drop(state.sent.insert(number, (exchange, link))),
@@ -363,13 +365,16 @@ fn handle(app: &mut App, exchange: Exchange, in_hand: &InHand) {
         target,
         headers,
         mut body,
+        visitor,
+        refused,
     } = request;
+    app.visitor = visitor;
     let mut request = Request {
         headers,
         body_bytes: Some(body.len()),
         ..Request::new(method, &target, &mut body)
     };
-    let answer = catch_unwind(AssertUnwindSafe(|| routes::answer(app, &mut request)));
+    let answer = catch_unwind(AssertUnwindSafe(|| routes::answer(app, &mut request, refused)));
     app.done(answer.is_err());
     let answer = answer.unwrap_or_else(|_| Response::from(Error::failed(format!("the handler of {target} panicked"))));
     tracing::debug!(method, target, status = answer.status, "answered");

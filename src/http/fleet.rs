@@ -20,12 +20,12 @@ use crate::uptime::window::Window;
 pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let (question, freshness) = query::question(app, request)?;
     let group = request.field("group")?;
-    let view = query::fleet(app, question)?;
+    let view = app.fleet(question)?;
     let part = view.part(group)?;
     let own = group.map(|group| view.overview_of(group));
     let overview = own.as_ref().unwrap_or(&view.overview);
     let heat = query::heat(app, &view, group, overview)?;
-    let months = query::months_left(app, &view)?;
+    let months = app.months_left(&view)?;
     let months = part.places.iter().filter_map(|&place| months[place]);
     let week = Window::Week.before(question.as_of);
     let mut hours = Vec::new();

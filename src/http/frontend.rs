@@ -19,11 +19,11 @@ pub mod limits;
 pub mod rate_limit;
 pub mod refusal;
 pub mod reply;
+pub mod socket;
 pub mod spool;
 pub mod target;
 
 use std::io;
-use std::net::TcpListener;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -36,6 +36,7 @@ pub use self::capacity::plan;
 use self::event_loop::EventLoop;
 use self::exchange::Dispatch;
 use self::limits::{Admit, Limits};
+use self::socket::Listener;
 use crate::error::{Error, Result};
 
 /// How long to wait before a failed event loop starts again.
@@ -55,7 +56,7 @@ impl Frontend {
     ///
     /// # Errors
     /// When the system gives no thread or no way to wait for events.
-    pub fn open(listener: TcpListener, limits: Limits, admit: Box<Admit>, dispatch: Box<Dispatch>) -> Result<Self> {
+    pub fn open(listener: Listener, limits: Limits, admit: Box<Admit>, dispatch: Box<Dispatch>) -> Result<Self> {
         let failed = |error: io::Error| Error::failed("cannot start the server").because(error);
         let stopping = Arc::new(AtomicBool::new(false));
         let (stop, ends) = (Arc::clone(&stopping), Arc::clone(&stopping));

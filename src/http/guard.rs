@@ -4,26 +4,27 @@
 //! 421. A write from another site, by `Sec-Fetch-Site` or, in older browsers, by `Origin`: 403. A write from a page
 //! while pages are read-only: 403. Programs send neither header and pass.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
-use super::request::Request;
+use super::frontend::socket::Address;
+use super::proof::field;
 use super::response::Response;
 
 /// The hosts of a server.
 #[derive(Clone, Debug)]
 pub struct Hosts {
-    /// The address on which it listens.
-    address: IpAddr,
+    /// The address on which it listens; none for a Unix socket.
+    address: Option<IpAddr>,
     /// The configured names, in lower case.
     names: Vec<String>,
 }
 
 impl Hosts {
     /// The hosts of a server that listens at `address` and has these `names`.
-    pub fn new(address: SocketAddr, names: impl IntoIterator<Item = String>) -> Self {
+    pub fn new(address: &Address, names: impl IntoIterator<Item = String>) -> Self {
         let lower = |name: String| name.trim().to_ascii_lowercase();
         Self {
-            address: address.ip(),
+            address: address.tcp().map(|address| address.ip()),
             names: names.into_iter().map(lower).collect(),
         }
     }
@@ -40,9 +41,8 @@ impl Hosts {
             return true;
         }
         let literal = name.trim_start_matches('[').trim_end_matches(']');
-        literal
-            .parse::<IpAddr>()
-            .is_ok_and(|ip| ip.is_loopback() || ip == self.address || self.address.is_unspecified())
+        let own = |ip: IpAddr| self.address.is_some_and(|own| ip == own || own.is_unspecified());
+        literal.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback() || own(ip))
     }
 }
 
@@ -58,9 +58,9 @@ fn without_port(host: &str) -> &str {
     }
 }
 
-/// The refusal of a request; none if it may pass.
-pub fn refuse(hosts: &Hosts, read_only_pages: bool, request: &Request<'_>) -> Option<Response> {
-    let host = request.header("Host");
+/// The refusal of a request with this method and these fields; none if it may pass.
+pub fn refuse(hosts: &Hosts, read_only_pages: bool, method: &str, fields: &[(String, String)]) -> Option<Response> {
+    let host = field(fields, "Host");
     if let Some(host) = host.filter(|host| !hosts.serve(host)) {
         let detail = format!(
             "this server does not serve the host `{}` (if it should, start it with --host NAME)",
@@ -68,10 +68,10 @@ pub fn refuse(hosts: &Hosts, read_only_pages: bool, request: &Request<'_>) -> Op
         );
         return Some(Response::problem(421, &detail));
     }
-    if matches!(request.method.as_str(), "GET" | "HEAD") {
+    if matches!(method, "GET" | "HEAD") {
         return None;
     }
-    let (site, origin) = (request.header("Sec-Fetch-Site"), request.header("Origin"));
+    let (site, origin) = (field(fields, "Sec-Fetch-Site"), field(fields, "Origin"));
     let own = match (site, origin) {
         (Some(site), _) => matches!(site, "same-origin" | "none"),
         (None, Some(origin)) => {
@@ -97,14 +97,12 @@ mod tests {
 
     fn status(method: &str, headers: &[(&str, &str)], read_only: bool) -> Option<u16> {
         let hosts = Hosts::new(
-            "127.0.0.1:5000".parse().expect("an address"),
+            &"127.0.0.1:5000".parse().expect("an address"),
             ["Shop.example".to_owned()],
         );
-        let mut body = std::io::empty();
-        let mut request = Request::new(method, "/", &mut body);
         let owned = |&(name, value): &(&str, &str)| (name.to_owned(), value.to_owned());
-        request.headers = headers.iter().map(owned).collect();
-        refuse(&hosts, read_only, &request).map(|answer| answer.status)
+        let fields: Vec<_> = headers.iter().map(owned).collect();
+        refuse(&hosts, read_only, method, &fields).map(|answer| answer.status)
     }
 
     #[test]
@@ -131,7 +129,7 @@ mod tests {
         ] {
             assert_eq!(status("GET", &[("Host", host)], false), Some(421), "{host}");
         }
-        let everywhere = Hosts::new("0.0.0.0:80".parse().expect("an address"), []);
+        let everywhere = Hosts::new(&"0.0.0.0:80".parse().expect("an address"), []);
         assert!(everywhere.serve("10.1.2.3:80") && !everywhere.serve("evil.example"));
     }
 

@@ -18,7 +18,7 @@ pub fn get(app: &mut App, _request: &mut Request<'_>) -> Result<Response> {
         tracing::error!(%error, "the database cannot be read");
         Error::unavailable("the database cannot be read; the server's log says why")
     })?;
-    app.site.machine_time(newest);
+    app.time_beside(newest);
     let conditions = app.site.health().list();
     if let Some((_, sentence)) = conditions.iter().find(|(condition, _)| condition.is_down()) {
         return Err(Error::unavailable(sentence.clone()));

@@ -105,7 +105,7 @@ impl IncidentQuery {
 pub fn list(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let asked = IncidentQuery::read(request, PAGE_INCIDENTS, PAGE_LINES_MAX)?;
     let (question, freshness) = query::question(app, request)?;
-    let view = query::fleet(app, question)?;
+    let view = app.fleet(question)?;
     let selected = asked.select(&view)?;
     let page = selected.iter().skip(asked.offset).take(asked.limit);
     let end = asked.offset.saturating_add(asked.limit);
@@ -174,7 +174,7 @@ fn cause(cause: &Cause) -> Value {
 pub fn csv(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let asked = IncidentQuery::read(request, PAGE_INCIDENTS, PAGE_LINES_MAX)?;
     let (question, _) = query::question(app, request)?;
-    let view = query::fleet(app, question)?;
+    let view = app.fleet(question)?;
     let mut rows = csv::Writer::from_writer(Vec::new());
     let failed = |error: csv::Error| Error::failed("cannot write CSV").because(error);
     let columns = [

@@ -1,27 +1,22 @@
 //! `GET /metrics`: the server's numbers as Prometheus text.
 
 use std::fmt::Write;
-use std::sync::Arc;
 
 use super::app::App;
 use super::query;
 use super::request::Request;
 use super::response::Response;
 use crate::clock::machine_us;
-use crate::db::polls;
 use crate::error::Result;
 use crate::jobs::ReportState;
 use crate::uptime::interval::SECOND;
 
 /// The numbers, read now.
 pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
-    let hot = Arc::clone(&app.site.hot);
-    let jobs = app.site.jobs.clone();
     let backups = app.site.backups.clone();
     let freshness = query::freshness(app, request)?;
-    let db = app.db()?;
-    let newest = polls::newest(db)?;
-    let reports = jobs.counts(db)?;
+    let newest = app.newest_poll()?;
+    let (reports, waiting) = app.report_counts()?;
     let mut text = String::new();
     let mut gauge = |name: &str, help: &str, values: &[(&str, i64)]| {
         let _ = writeln!(
@@ -35,7 +30,7 @@ pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let version = concat!("{version=\"", env!("CARGO_PKG_VERSION"), "\"}");
     gauge("build_info", "The program's version.", &[(version, 1)]);
     if let Some(newest) = newest {
-        let inputs = hot.inputs(db, newest)?;
+        let inputs = app.inputs(newest)?;
         let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
         gauge(
             "newest_poll_timestamp_seconds",
@@ -84,7 +79,7 @@ pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
         (label, found.map_or(0, |&(_, count)| count))
     });
     gauge("reports", "Reports that the database keeps.", &kept);
-    let waiting = i64::try_from(jobs.waiting()).unwrap_or(i64::MAX);
+    let waiting = i64::try_from(waiting).unwrap_or(i64::MAX);
     gauge("reports_waiting", "Reports that wait for a thread.", &[("", waiting)]);
     let media_type = "text/plain; version=0.0.4; charset=utf-8";
     Ok(Response::new(200, media_type, text.into_bytes()))

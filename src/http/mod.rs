@@ -9,17 +9,20 @@
 
 pub mod app;
 pub mod assets;
+pub mod attempts;
 pub mod backend;
 pub mod badge;
 pub mod field;
 pub mod fleet;
 pub mod frontend;
+pub mod gate;
 pub mod guard;
 pub mod health;
 pub mod hours;
 pub mod incidents;
 pub mod intake;
 pub mod json;
+pub mod keyring;
 pub mod locale;
 pub mod metrics;
 pub mod multipart;
@@ -27,6 +30,7 @@ pub mod openapi;
 pub mod outages;
 pub mod page_query;
 pub mod pages;
+pub mod proof;
 pub mod query;
 mod query_fields;
 pub mod reports;
@@ -42,7 +46,8 @@ pub mod statements;
 pub mod store_query;
 pub mod stores;
 mod uploads;
+pub mod visitor;
 
-pub use self::app::{App, BODY_BYTES_MAX, Clock, Readers, Site};
+pub use self::app::{App, BODY_BYTES_MAX, Clock, Data, Readers, Site};
 pub use self::locale::Locale;
 pub use self::server::{Capacity, Server, bind};

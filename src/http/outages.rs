@@ -1,7 +1,5 @@
 //! `GET /api/poller-outages`: when the poller itself was out.
 
-use std::sync::Arc;
-
 use serde_json::{Value, json};
 
 use super::app::App;
@@ -28,9 +26,8 @@ pub fn list(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
         Some(as_of) => Some(as_of),
         None => app.newest_poll()?,
     };
-    let hot = Arc::clone(&app.site.hot);
     let outages = match as_of {
-        Some(as_of) => fleet_view::outages(&hot.inputs(app.db()?, as_of)?, as_of),
+        Some(as_of) => fleet_view::outages(&app.inputs(as_of)?, as_of),
         None => Default::default(),
     };
     let outages: Vec<Value> = outages.as_slice().iter().map(describe).collect();

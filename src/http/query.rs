@@ -3,7 +3,6 @@
 //! Pages and JSON both use it, so that they show the same.
 
 use std::ops::RangeInclusive;
-use std::sync::Arc;
 
 use super::app::{App, Clock};
 use super::field;
@@ -11,7 +10,6 @@ pub use super::field::unknown;
 use super::request::Request;
 use crate::civil;
 use crate::db::fleet::{self, Label};
-use crate::db::polls;
 use crate::db::special_hours::{self, Dates};
 use crate::error::{Error, Result};
 use crate::fleet_view::heat::{self, Heat};
@@ -74,26 +72,25 @@ pub fn as_of(app: &mut App, request: &Request<'_>) -> Result<Option<Micros>> {
 /// When the query is malformed or the database cannot be read.
 pub fn freshness(app: &mut App, request: &Request<'_>) -> Result<Freshness> {
     let newest = app.newest_poll()?;
-    let time = app.site.machine_time(newest);
+    let time = app.time_beside(newest);
     let is_doubted = time.doubt.is_some();
     let wanted = match (request.field("as_of")?, app.site.clock) {
         (Some(text), _) => Wanted::At(civil::parse_query_instant(text)?),
         (None, Clock::System) if !is_doubted => Wanted::Now,
         (None, _) => Wanted::Newest,
     };
-    let (machine, hot) = (time.at, Arc::clone(&app.site.hot));
-    let db = app.db()?;
+    let machine = time.at;
     let usual_gap = match newest {
         Some(newest) => {
-            let inputs = hot.inputs(db, newest)?;
+            let inputs = app.inputs(newest)?;
             usual_gap_of(&inputs.fleet, &inputs.history, newest)
         }
         None => POLL_EVERY,
     };
     let newest = match wanted {
         Wanted::Newest => newest,
-        Wanted::Now => polls::newest_until(db, machine)?,
-        Wanted::At(at) => polls::newest_until(db, at)?,
+        Wanted::Now => app.newest_poll_until(machine)?,
+        Wanted::At(at) => app.newest_poll_until(at)?,
     };
     let freshness = Freshness::new(wanted, machine, newest, usual_gap);
     Ok(if is_doubted {
@@ -114,22 +111,12 @@ pub fn question(app: &mut App, request: &Request<'_>) -> Result<(Question, Fresh
     Ok((Question { as_of, rule }, freshness))
 }
 
-/// The whole fleet at the question's instant.
-///
-/// # Errors
-/// When the database cannot be read.
-pub fn fleet(app: &mut App, question: Question) -> Result<Arc<FleetView>> {
-    let (views, hot) = (Arc::clone(&app.site.views), Arc::clone(&app.site.hot));
-    views.view(app.db()?, &hot, question)
-}
-
 /// The heat of `view`, of an owner's stores or of all, with the number of its weeks; `week` is that of the last.
 ///
 /// # Errors
 /// When the database cannot be read.
 pub fn heat(app: &mut App, view: &FleetView, group: Option<&str>, week: &Overview) -> Result<Heat> {
-    let views = Arc::clone(&app.site.views);
-    let past = views.past(app.db()?, view)?;
+    let past = app.past(view)?;
     let mut heat = Heat {
         weeks: 1,
         cells: week.cells.clone(),
@@ -179,9 +166,7 @@ impl StoreView {
 /// database cannot be read.
 pub fn store(app: &mut App, request: &Request<'_>) -> Result<StoreView> {
     let (question, freshness) = question(app, request)?;
-    let hot = Arc::clone(&app.site.hot);
-    let db = app.db()?;
-    let inputs = hot.inputs(db, question.as_of)?;
+    let inputs = app.inputs(question.as_of)?;
     let stores = inputs.fleet.stores();
     let found = stores.binary_search_by(|store| store.id.as_bytes().cmp(request.id.as_bytes()));
     let Ok(place) = found else {
@@ -191,6 +176,7 @@ pub fn store(app: &mut App, request: &Request<'_>) -> Result<StoreView> {
         )));
     };
     let store = stores[place].clone();
+    let db = app.db()?;
     let (label, zone_written) = fleet::written(db, store.key)?;
     let special_days = special_hours::of(db, store.key)?;
     let pattern = inputs.fleet.patterns()[store.pattern].clone();
@@ -206,15 +192,6 @@ pub fn store(app: &mut App, request: &Request<'_>) -> Result<StoreView> {
     })
 }
 
-/// The month of each store with a target, in the order of the fleet.
-///
-/// # Errors
-/// When the database cannot be read.
-pub fn months_left(app: &mut App, view: &FleetView) -> Result<Arc<Vec<Option<MonthLeft>>>> {
-    let (views, target) = (Arc::clone(&app.site.views), app.site.target);
-    views.left(app.db()?, view, target)
-}
-
 /// The month of the store that is shown, if it has a target.
 ///
 /// # Errors
@@ -224,14 +201,7 @@ pub fn month_left(app: &mut App, shown: &StoreView) -> Result<Option<MonthLeft>>
     let Some(target) = shown.label.target.or(all) else {
         return Ok(None);
     };
-    let (views, hot) = (Arc::clone(&app.site.views), Arc::clone(&app.site.hot));
-    let question = shown.standing.question;
-    let db = app.db()?;
-    let inputs = hot.inputs(db, question.as_of)?;
-    let months = views.months(db, &inputs, question, all)?;
-    // The stores may have changed since the page's were read.
-    let store = inputs.fleet.stores().iter().find(|store| store.key == shown.store.key);
-    Ok(store.map(|store| months.left(&inputs, store, question, target)))
+    app.month_left(shown.store.key, shown.standing.question, target)
 }
 
 /// The status of a store, from its polls.

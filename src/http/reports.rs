@@ -24,7 +24,7 @@ pub fn trigger(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
         Some(text) => (Some(civil::parse_query_instant(text)?), None),
         None => (app.as_of()?, app.doubt_of_as_of()?),
     };
-    let order = JobRequest::report(as_of, query::rule(request)?);
+    let order = JobRequest::report(app.requester(), as_of, query::rule(request)?);
     triggered(app, order, doubt.map(|doubt| as_of_the_newest_poll(&doubt)))
 }
 
@@ -35,13 +35,12 @@ pub(super) fn as_of_the_newest_poll(doubt: &impl std::fmt::Display) -> String {
 
 /// Orders a product; answers 202 with its id and the note.
 pub(super) fn triggered(app: &mut App, order: JobRequest, note: Option<String>) -> Result<Response> {
-    let jobs = app.site.jobs.clone();
-    let (id, state) = jobs.trigger(app.db()?, order)?;
+    let (id, state, is_volatile) = app.order(order)?;
     let mut told = json!({"report_id": id.to_string()});
     if let Some(note) = note {
         told["note"] = note.into();
     }
-    if jobs.is_volatile(id) {
+    if is_volatile {
         told["note"] = "the disk is full, so this report is kept in memory until there is room; a restart before that \
                         forgets it"
             .into();
@@ -64,12 +63,12 @@ pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     };
     let id = report_id(id)?;
     let format = accepted(request);
-    if let Some(file) = app.site.jobs.recent(id, format)? {
+    if let Some(file) = app.recent_file(id, format)? {
         return Ok(complete(id, format, file));
     }
-    let report = find(app, id)?;
+    let report = app.report(id)?;
     match report.state {
-        ReportState::Complete => file(app, id, format),
+        ReportState::Complete => file(app, &report, format),
         ReportState::Running => Ok(with_state(Response::json(200, &json!({"status": "Running"})), &report)),
         ReportState::Failed => {
             let body = json!({"status": "Failed", "error": report.error});
@@ -99,9 +98,9 @@ pub fn xlsx(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
 }
 
 fn download(app: &mut App, request: &Request<'_>, format: Format) -> Result<Response> {
-    let report = find(app, report_id(&request.id)?)?;
+    let report = app.report(report_id(&request.id)?)?;
     if report.state == ReportState::Complete {
-        return file(app, report.id, format);
+        return file(app, &report, format);
     }
     let state = report.state.as_str();
     let detail = format!(
@@ -113,7 +112,7 @@ fn download(app: &mut App, request: &Request<'_>, format: Format) -> Result<Resp
 
 /// `GET /api/reports/ID`: one report's facts.
 pub fn facts(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
-    let report = find(app, report_id(&request.id)?)?;
+    let report = app.report(report_id(&request.id)?)?;
     Ok(with_state(Response::json(200, &describe(&report)), &report))
 }
 
@@ -122,8 +121,7 @@ pub fn facts(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
 pub fn list(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let limit = query::number(request, "limit", 1..=PAGE_REPORTS_MAX, PAGE_REPORTS_MAX)?;
     let before = request.field("before")?.map(report_id).transpose()?;
-    let jobs = app.site.jobs.clone();
-    let page = jobs.list(app.db()?, before, u32::try_from(limit).unwrap_or(u32::MAX))?;
+    let page = app.reports(before, u32::try_from(limit).unwrap_or(u32::MAX))?;
     let full = page.len() == limit;
     let next = page
         .last()
@@ -133,15 +131,10 @@ pub fn list(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     Ok(Response::json(200, &json!({"reports": page, "next": next})))
 }
 
-fn find(app: &mut App, id: Uuid) -> Result<Report> {
-    let jobs = app.site.jobs.clone();
-    jobs.find(app.db()?, id)
-}
-
 /// The file of a complete report.
-fn file(app: &mut App, id: Uuid, format: Format) -> Result<Response> {
-    let jobs = app.site.jobs.clone();
-    let file = jobs.file(app.db()?, id, format)?;
+fn file(app: &mut App, report: &Report, format: Format) -> Result<Response> {
+    let id = report.id;
+    let file = app.file_of(report, format)?;
     let file = file.ok_or_else(|| Error::not_found(format!("report {id} was forgotten meanwhile")))?;
     Ok(complete(id, format, file))
 }

@@ -109,6 +109,7 @@ impl From<Error> for Response {
     fn from(error: Error) -> Self {
         match error.kind() {
             ErrorKind::Invalid => Self::problem(400, error.message()),
+            ErrorKind::Forbidden => Self::problem(403, error.message()),
             ErrorKind::NotFound => Self::problem(404, error.message()),
             ErrorKind::Unavailable => Self::problem(503, error.message()).with("Retry-After", RETRY_AFTER_SECONDS),
             ErrorKind::NoSpace => Self::problem(507, error.message()).with("Retry-After", MENDED_AFTER_SECONDS),
@@ -128,10 +129,12 @@ impl From<Error> for Response {
 pub(super) const fn title(status: u16) -> &'static str {
     match status {
         200 => "OK",
+        201 => "Created",
         202 => "Accepted",
         204 => "No Content",
         304 => "Not Modified",
         400 => "Bad Request",
+        401 => "Unauthorized",
         403 => "Forbidden",
         404 => "Not Found",
         405 => "Method Not Allowed",
@@ -142,6 +145,7 @@ pub(super) const fn title(status: u16) -> &'static str {
         417 => "Expectation Failed",
         421 => "Misdirected Request",
         422 => "Unprocessable Content",
+        429 => "Too Many Requests",
         431 => "Request Header Fields Too Large",
         501 => "Not Implemented",
         503 => "Service Unavailable",

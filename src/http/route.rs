@@ -8,25 +8,11 @@ use super::app::App;
 use super::field::Field;
 use super::request::{Request, twice};
 use super::response::Response;
+use crate::access::Scope;
 use crate::error::Result;
 
 /// Answers a request.
 pub type Handler = fn(&mut App, &mut Request<'_>) -> Result<Response>;
-
-/// The scope of a token that a route will need. Today there are no tokens and every route is open.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scope {
-    /// No token.
-    Public,
-    /// A token that may send polls.
-    Ingest,
-    /// A token that may read the stores of some owners, or all.
-    Read,
-    /// A token that may read all stores and make reports.
-    Report,
-    /// A token that may do everything.
-    Admin,
-}
 
 /// The body of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,8 +37,10 @@ pub struct Route {
     pub path: &'static str,
     /// Answers its requests.
     pub handler: Handler,
-    /// Its scope.
+    /// The scope that it needs.
     pub scope: Scope,
+    /// Whether it tells of all stores at once, so that a credential for some may not use it.
+    pub of_all_stores: bool,
     /// Its name in the API's description.
     pub name: &'static str,
     /// Its effect, in one sentence.
@@ -105,6 +93,7 @@ impl Route {
             path,
             handler,
             scope: Scope::Public,
+            of_all_stores: false,
             name,
             summary,
             tag,
@@ -124,6 +113,12 @@ impl Route {
     /// The same route with this scope.
     pub const fn needs(mut self, scope: Scope) -> Self {
         self.scope = scope;
+        self
+    }
+
+    /// The same route, which tells of all stores at once.
+    pub const fn of_all_stores(mut self) -> Self {
+        self.of_all_stores = true;
         self
     }
 

@@ -4,20 +4,16 @@ use percent_encoding::percent_decode_str;
 
 use super::app::App;
 use super::field::Field;
-use super::frontend::limits::Admission;
 use super::query_fields::*;
 use super::request::Request;
 use super::response::Response;
-use super::route::Scope::{Admin, Ingest, Read, Report};
 use super::route::{Body, Captured, Handler, Route};
 use super::{
-    assets, badge, fleet, guard, health, hours, incidents, intake, metrics, openapi, outages, pages, reports,
+    assets, badge, fleet, health, hours, incidents, intake, metrics, openapi, outages, pages, reports,
     response_filters, statement_query, statements, stores,
 };
+use crate::access::Scope::{Admin, Ingest, Read, Report};
 use crate::error::Result;
-
-/// The longest body that is neither rows nor files, in bytes.
-const BODY_BYTES_MAX: u64 = 1 << 20;
 
 const QUESTION: &[&[Field]] = &[AS_OF, RULE];
 const JSON: &str = "application/json";
@@ -173,9 +169,8 @@ fn describe(_app: &mut App, _request: &mut Request<'_>) -> Result<Response> {
     Ok(Response::json(200, &openapi::document(ROUTES)).revalidated())
 }
 
-/// Answers a request, unless the guard refuses it.
-pub fn answer(app: &mut App, request: &mut Request<'_>) -> Response {
-    let refused = guard::refuse(&app.site.hosts, app.site.read_only_pages, request);
+/// Answers a request, unless the gate has refused it.
+pub fn answer(app: &mut App, request: &mut Request<'_>, refused: Option<Response>) -> Response {
     let answer = refused.unwrap_or_else(|| by_the_table(app, request));
     let answer = pages::problem::for_browsers(app, request, answer);
     response_filters::finish(request, answer)
@@ -198,29 +193,8 @@ fn by_the_table(app: &mut App, request: &mut Request<'_>) -> Response {
     }
 }
 
-/// The table's decision on a request before its body is read; long bodies may have `long_bytes_max`.
-pub fn admit(method: &str, target: &str, long_bytes_max: u64) -> Admission {
-    let path = target.split('?').next().unwrap_or(target);
-    let found = find(method, path);
-    let (body_bytes_max, too_large): (_, fn(u64) -> Response) = match found.as_ref().map(|(route, _)| route.body) {
-        Ok(Body::Rows) => (long_bytes_max, intake::too_large),
-        Ok(Body::Files(_)) => (long_bytes_max, too_large),
-        _ => (BODY_BYTES_MAX, too_large),
-    };
-    Admission {
-        body_bytes_max,
-        too_large,
-        known: found.err(),
-    }
-}
-
-fn too_large(bytes_max: u64) -> Response {
-    let detail = format!("a body may have {bytes_max} bytes at most here (send a shorter one)");
-    Response::problem(413, &detail)
-}
-
 /// The route of a request and what its pattern captures, or the answer if there is none.
-fn find<'a>(method: &str, path: &'a str) -> std::result::Result<(&'static Route, Captured<'a>), Response> {
+pub(super) fn find<'a>(method: &str, path: &'a str) -> std::result::Result<(&'static Route, Captured<'a>), Response> {
     // A slash at the end names the same thing.
     let path = path.strip_suffix('/').filter(|path| !path.is_empty()).unwrap_or(path);
     let mut allowed = Vec::new();

@@ -1,13 +1,16 @@
 //! The server: a listener, the frontend that faces its clients, and the backend that answers.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
+use std::sync::Arc;
 
 use super::app::Site;
 use super::backend::Backend;
+use super::frontend::head::Head;
 use super::frontend::limits::Limits;
+use super::frontend::socket::{Address, Listener, Peer};
 use super::frontend::{self, Frontend};
-use super::routes;
+use super::gate::Gate;
 use crate::error::{Error, Result};
 
 /// How many connections may wait to be accepted; the system may allow fewer.
@@ -17,16 +20,25 @@ const BACKLOG: i32 = 1024;
 ///
 /// # Errors
 /// When the address is in use or not the machine's.
-pub fn bind(address: SocketAddr) -> Result<TcpListener> {
-    let bind = || {
-        let listener = TcpListener::bind(address)?;
-        // The default of 128 overflows when many connect at once, and their next try is a second later.
-        socket2::SockRef::from(&listener).listen(BACKLOG)?;
-        Ok::<_, io::Error>(listener)
+pub fn bind(address: &Address) -> Result<Listener> {
+    let bind = || match address {
+        Address::Tcp(address) => {
+            let listener = TcpListener::bind(address)?;
+            // The default of 128 overflows when many connect at once, and their next try is a second later.
+            socket2::SockRef::from(&listener).listen(BACKLOG)?;
+            Listener::tcp(listener)
+        }
+        #[cfg(unix)]
+        Address::Unix(path) => Listener::unix(path),
     };
-    bind().map_err(|error| {
+    bind().map_err(|error: io::Error| {
+        let wanted = match address {
+            Address::Tcp(address) => address.to_string(),
+            #[cfg(unix)]
+            unix => unix.to_string(),
+        };
         Error::invalid(format!(
-            "cannot listen on {address} (--listen names another address, port 0 picks a free port)"
+            "cannot listen on {wanted} (--listen names another address, port 0 picks a free port)"
         ))
         .because(error)
     })
@@ -44,7 +56,7 @@ pub struct Capacity {
 /// A running server.
 pub struct Server {
     frontend: Frontend,
-    address: SocketAddr,
+    address: Address,
 }
 
 impl Server {
@@ -52,27 +64,27 @@ impl Server {
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub fn start(listener: TcpListener, capacity: Capacity, site: Site) -> Result<Self> {
+    pub fn start(listener: Listener, capacity: Capacity, gate: Gate, site: Site) -> Result<Self> {
         let address = listener
-            .local_addr()
+            .address()
             .map_err(|error| Error::failed("cannot start the server").because(error))?;
         let (handlers, connections_max) = frontend::plan(&listener, capacity.handlers, capacity.connections_max);
-        let rows_bytes_max = site.body_bytes_max;
         let limits = Limits {
             handlers,
             connections_max,
             scratch: site.scratch.clone(),
         };
-        let admit = move |method: &str, target: &str| routes::admit(method, target, rows_bytes_max);
-        let mut backend = Backend::start(handlers, site)?;
+        let nobody = Arc::new(gate.stranger(Peer::Unix));
+        let admit = move |head: &mut Head, peer: Peer| gate.admit(head, peer);
+        let mut backend = Backend::start(handlers, site, nobody)?;
         let dispatch = move |exchange| backend.submit(exchange);
         let frontend = Frontend::open(listener, limits, Box::new(admit), Box::new(dispatch))?;
         Ok(Self { frontend, address })
     }
 
     /// The address on which it listens, with the port that was chosen.
-    pub fn address(&self) -> SocketAddr {
-        self.address
+    pub fn address(&self) -> &Address {
+        &self.address
     }
 
     /// Accepts no new requests and returns once the current ones are answered.

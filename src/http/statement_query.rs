@@ -2,8 +2,6 @@
 //!
 //! The page `/statements` and `GET /api/statements.csv` both use it. A longer statement is a job.
 
-use std::sync::Arc;
-
 use super::app::App;
 use super::field::PERIODS;
 use super::query;
@@ -12,7 +10,7 @@ use super::response::Response;
 use crate::civil;
 use crate::error::{Error, Result};
 use crate::fleet_view::FleetView;
-use crate::jobs::statement::{Parameters, Statement};
+use crate::jobs::statement::Parameters;
 use crate::jobs::{Format, Product};
 use crate::uptime::business_hours::ZoneTable;
 use crate::uptime::calendar::LocalDate;
@@ -178,7 +176,7 @@ pub fn xlsx(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
 
 fn file(app: &mut App, request: &Request<'_>, format: Format) -> Result<Response> {
     let (question, _) = query::question(app, request)?;
-    let view = query::fleet(app, question)?;
+    let view = app.fleet(question)?;
     let asked = Asked::read(request, &newest_month(chrono_tz::Tz::UTC, question))?;
     if !asked.is_quick(&view) {
         return Err(Error::invalid(format!(
@@ -191,8 +189,7 @@ fn file(app: &mut App, request: &Request<'_>, format: Format) -> Result<Response
         file_name(&asked),
         format.as_str()
     );
-    let hot = Arc::clone(&app.site.hot);
-    let statement = Statement::new(app.db()?, &hot, asked.parameters, question)?;
+    let statement = app.statement(asked.parameters, question)?;
     let bytes = statement.render(format)?;
     Ok(Response::new(200, format.media_type(), bytes)
         .with("Content-Disposition", name)

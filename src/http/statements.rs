@@ -7,11 +7,9 @@ use super::query;
 use super::reports::{as_of_the_newest_poll, triggered};
 use super::request::Request;
 use super::response::Response;
-use crate::db;
-use crate::db::fleet;
 use crate::error::{Error, Result};
 use crate::jobs::JobRequest;
-use crate::jobs::statement::{Parameters, before_the_oldest_poll, check_names};
+use crate::jobs::statement::{Parameters, before_the_oldest_poll};
 
 /// The fields of an order.
 pub(super) const FIELDS: [&str; 8] = ["from", "to", "by", "per", "store", "group", "as_of", "interpolation"];
@@ -30,14 +28,12 @@ pub fn order(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
         None => app.doubt_of_as_of()?,
     };
     let rule = query::rule(request)?;
-    let view = db::read(app.db()?)?;
     if parameters.store.is_some() || parameters.group.is_some() {
-        check_names(&fleet::load(&view)?, &fleet::labels(&view)?, &parameters)?;
+        app.check_names(&parameters)?;
     }
-    let early = before_the_oldest_poll(&view, &parameters.period)?;
-    drop(view);
+    let early = before_the_oldest_poll(app.oldest_poll()?, &parameters.period);
     let note = doubt.map(|doubt| as_of_the_newest_poll(&doubt)).or(early);
-    let order = JobRequest::statement(as_of, rule, parameters.json().to_string());
+    let order = JobRequest::statement(app.requester(), as_of, rule, parameters.json().to_string());
     triggered(app, order, note)
 }
 

@@ -28,10 +28,10 @@ const PAGE_STORES: usize = 100;
 pub fn list(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let asked = StoreQuery::read(request, Sort::Name, PAGE_STORES, PAGE_LINES_MAX)?;
     let (question, freshness) = query::question(app, request)?;
-    let view = query::fleet(app, question)?;
+    let view = app.fleet(question)?;
     let places = asked.places(&view)?;
     let page = places.iter().skip(asked.offset).take(asked.limit);
-    let months = query::months_left(app, &view)?;
+    let months = app.months_left(&view)?;
     let stores: Vec<Value> = page
         .map(|&place| json::listed(&view, place, months[place].as_ref()))
         .collect();
@@ -93,7 +93,7 @@ const CSV_COLUMNS: [&str; 20] = [
 pub fn csv(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let asked = StoreQuery::read(request, Sort::Name, PAGE_STORES, PAGE_LINES_MAX)?;
     let (question, freshness) = query::question(app, request)?;
-    let view = query::fleet(app, question)?;
+    let view = app.fleet(question)?;
     let failed = |error| Error::failed("the list could not be written").because(error);
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record(CSV_COLUMNS).map_err(failed)?;

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::clock::Clock;
 use crate::db::polls;
-use crate::db::reports::{self, ReportState, Triggered};
+use crate::db::reports::{self, ReportState, Requester, Triggered};
 use crate::db::writer::Writer;
 use crate::error::Result;
 use crate::product::{Kind, Order, Product};
@@ -46,6 +46,7 @@ pub(super) struct Task {
     pub(super) id: Uuid,
     pub(super) kind: Kind,
     pub(super) parameters: String,
+    pub(super) by: Requester,
     pub(super) as_of: OnceLock<Micros>,
     pub(super) rule: Interpolation,
     pub(super) triggered_at: Micros,
@@ -71,7 +72,12 @@ impl Task {
     /// Fixes the instant: if none was given, that of the newest poll in `db`.
     pub(super) fn fix(&self, db: &Connection) -> Result<()> {
         if self.as_of.get().is_none() {
-            let newest = polls::newest(db)?.unwrap_or(self.triggered_at);
+            // The caller gives the instant of a report of some stores: the newest poll may be another store's.
+            let newest = match self.by.audience.is_all() {
+                true => polls::newest(db)?,
+                false => None,
+            };
+            let newest = newest.unwrap_or(self.triggered_at);
             // If two threads fix it at once, either value is right.
             let _ = self.as_of.set(newest);
         }
@@ -131,6 +137,7 @@ impl Task {
             kind: self.kind,
             question: self.question(),
             parameters: self.parameters.clone(),
+            audience: self.by.audience.clone(),
         }
     }
 
@@ -142,6 +149,7 @@ impl Task {
             parameters: self.parameters.clone(),
             question: self.question(),
             triggered_at: self.triggered_at,
+            by: self.by.clone(),
         }
     }
 }

@@ -31,10 +31,11 @@ use crossbeam_channel::{Sender, bounded, unbounded};
 use rusqlite::Connection;
 use uuid::Uuid;
 
+use crate::access::Audience;
 use crate::clock::Clock;
 use crate::db::connection::open_reader;
 use crate::db::reports::{self, Kept, Unfinished};
-pub use crate::db::reports::{Report, ReportState};
+pub use crate::db::reports::{Report, ReportState, Requester};
 use crate::db::writer::Writer;
 use crate::error::{Error, ErrorKind, Result};
 use crate::product::restore;
@@ -90,7 +91,7 @@ impl Default for Limits {
 }
 
 /// A request for a product.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct JobRequest {
     /// Its kind.
     pub kind: Kind,
@@ -101,26 +102,30 @@ pub struct JobRequest {
     pub rule: Interpolation,
     /// [`Order::parameters`].
     pub parameters: String,
+    /// Who asks for it.
+    pub by: Requester,
 }
 
 impl JobRequest {
     /// The report of the last hour, day and week.
-    pub fn report(as_of: Option<Micros>, rule: Interpolation) -> Self {
+    pub fn report(by: Requester, as_of: Option<Micros>, rule: Interpolation) -> Self {
         Self {
             kind: Kind::Report,
             as_of,
             rule,
             parameters: "{}".to_owned(),
+            by,
         }
     }
 
     /// A statement with these parameters, in JSON.
-    pub fn statement(as_of: Option<Micros>, rule: Interpolation, parameters: String) -> Self {
+    pub fn statement(by: Requester, as_of: Option<Micros>, rule: Interpolation, parameters: String) -> Self {
         Self {
             kind: Kind::Statement,
             as_of,
             rule,
             parameters,
+            by,
         }
     }
 }
@@ -181,6 +186,7 @@ impl Jobs {
                 id: report.id,
                 kind,
                 parameters: report.parameters,
+                by: report.by,
                 as_of: OnceLock::from(report.question.as_of),
                 rule: report.question.rule,
                 triggered_at: report.triggered_at,
@@ -259,6 +265,7 @@ impl Jobs {
             id: Uuid::new_v4(),
             kind: request.kind,
             parameters: request.parameters,
+            by: request.by,
             as_of: request.as_of.map_or_else(OnceLock::new, OnceLock::from),
             rule: request.rule,
             triggered_at: self.limits.clock.now_us(),
@@ -314,24 +321,24 @@ impl Jobs {
         self.asked.forget(ids);
     }
 
-    /// The file of a recent, durable report; none if memory no longer has it.
+    /// The file of a recent, durable report that `audience` may see; none if memory no longer has it.
     ///
     /// # Errors
     /// When it cannot be rendered.
-    pub fn recent(&self, id: Uuid, format: Format) -> Result<Option<Arc<Vec<u8>>>> {
-        let recent = self.recent.find(id);
+    pub fn recent(&self, id: Uuid, format: Format, audience: &Audience) -> Result<Option<Arc<Vec<u8>>>> {
+        let recent = self.recent.find(id, audience);
         if recent.is_some() {
             self.asked.note(id);
         }
         recent.map(|recent| recent.render(format)).transpose()
     }
 
-    /// The file of a report, from memory or from its stored rows; none unless it is complete.
+    /// The file of a report that the caller may see, from memory or from its stored rows; none unless it is complete.
     ///
     /// # Errors
     /// When the database cannot be read, or the report is damaged.
     pub fn file(&self, db: &Connection, id: Uuid, format: Format) -> Result<Option<Arc<Vec<u8>>>> {
-        if let Some(recent) = self.recent(id, format)? {
+        if let Some(recent) = self.recent(id, format, &Audience::All)? {
             return Ok(Some(recent));
         }
         if let Some(product) = self.volatile.product(id) {
@@ -351,20 +358,24 @@ impl Jobs {
         })
     }
 
-    /// The record of a report.
+    /// The record of a report that `audience` may see.
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`](crate::error::ErrorKind) when there is none.
-    pub fn find(&self, db: &Connection, id: Uuid) -> Result<Report> {
-        match reports::find(db, id) {
+    pub fn find(&self, db: &Connection, id: Uuid, audience: &Audience) -> Result<Report> {
+        let found = match reports::find(db, id) {
             Err(error) if error.kind() == ErrorKind::NotFound => self.volatile.find(id).ok_or(error),
-            found => {
-                let report = self.failures.correct(found?);
+            found => found.map(|report| self.failures.correct(report)),
+        };
+        match found {
+            Ok(report) if !audience.covers(&report.audience) => Err(reports::unknown(id)),
+            Ok(report) => {
                 if report.state != ReportState::Running {
                     self.asked.note(id);
                 }
                 Ok(report)
             }
+            found => found,
         }
     }
 
@@ -374,18 +385,18 @@ impl Jobs {
         self.volatile.find(id).is_some()
     }
 
-    /// The newest reports first, at most `limit`; with `before`, only those that arrived before that
-    /// report.
+    /// The newest reports that `audience` may see first, at most `limit`; with `before`, only those that arrived before
+    /// that report.
     ///
     /// # Errors
     /// When the database cannot be read, or has no report `before`.
-    pub fn list(&self, db: &Connection, before: Option<Uuid>, limit: u32) -> Result<Vec<Report>> {
-        let before = before.map(|id| self.find(db, id)).transpose()?;
+    pub fn list(&self, db: &Connection, before: Option<Uuid>, limit: u32, audience: &Audience) -> Result<Vec<Report>> {
+        let before = before.map(|id| self.find(db, id, audience)).transpose()?;
         let mut all = match before {
-            None => self.volatile.list(),
+            None => self.volatile.list(audience),
             Some(_) => Vec::new(),
         };
-        let reports = reports::list(db, before.map(|report| report.number), limit)?;
+        let reports = reports::list(db, before.map(|report| report.number), limit, audience)?;
         all.extend(reports.into_iter().map(|report| self.failures.correct(report)));
         all.truncate(limit as usize);
         Ok(all)
@@ -397,7 +408,7 @@ impl Jobs {
     /// When the database cannot be read.
     pub fn counts(&self, db: &Connection) -> Result<Vec<(ReportState, i64)>> {
         let mut counts = unstored::corrected(reports::counts(db)?, &self.failures);
-        for report in self.volatile.list() {
+        for report in self.volatile.list(&Audience::All) {
             match counts.iter_mut().find(|(state, _)| *state == report.state) {
                 Some((_, count)) => *count += 1,
                 None => counts.push((report.state, 1)),

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use uuid::Uuid;
 
+use crate::access::Audience;
 use crate::error::Result;
 use crate::product::Product;
 use crate::render::Format;
@@ -15,6 +16,8 @@ const RECENT_BYTES_MAX: usize = 16 << 20;
 /// A complete product and its CSV, which its worker renders, or the first client if that is earlier.
 #[derive(Debug)]
 pub(super) struct Recent {
+    /// The stores that it is about.
+    audience: Audience,
     product: Arc<dyn Product>,
     /// The size of its CSV.
     pub(super) csv_bytes: usize,
@@ -22,8 +25,9 @@ pub(super) struct Recent {
 }
 
 impl Recent {
-    pub(super) fn new(product: Arc<dyn Product>) -> Self {
+    pub(super) fn new(product: Arc<dyn Product>, audience: Audience) -> Self {
         Self {
+            audience,
             csv_bytes: product.csv_bytes(),
             product,
             csv: OnceLock::new(),
@@ -75,9 +79,11 @@ impl RecentProducts {
         recent.retain(|(known, _)| !ids.contains(known));
     }
 
-    pub(super) fn find(&self, id: Uuid) -> Option<Arc<Recent>> {
+    /// The product of a report that an audience may see.
+    pub(super) fn find(&self, id: Uuid, audience: &Audience) -> Option<Arc<Recent>> {
         let recent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let found = recent.iter().rev().find(|(known, _)| *known == id);
-        found.map(|(_, product)| Arc::clone(product))
+        let seen = found.filter(|(_, product)| audience.covers(&product.audience));
+        seen.map(|(_, product)| Arc::clone(product))
     }
 }

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::ending::{Ended, Ending};
 use super::recent::Recent;
+use crate::access::Audience;
 use crate::db::reports::{Report, ReportState, Triggered};
 
 /// How many there may be; the oldest are forgotten first. All products together are limited with those of other
@@ -41,6 +42,8 @@ impl Volatile {
             finished_at: None,
             error: None,
             csv_bytes: None,
+            credential: triggered.by.credential,
+            audience: triggered.by.audience,
         };
         all.push((report, None));
         if all.len() > VOLATILE_REPORTS_MAX {
@@ -77,8 +80,10 @@ impl Volatile {
         self.all().iter().find(|(report, _)| report.id == id)?.1.clone()
     }
 
-    /// All records, the newest first.
-    pub(super) fn list(&self) -> Vec<Report> {
-        self.all().iter().rev().map(|(report, _)| report.clone()).collect()
+    /// All records that an audience may see, the newest first.
+    pub(super) fn list(&self, audience: &Audience) -> Vec<Report> {
+        let all = self.all();
+        let seen = all.iter().rev().filter(|(report, _)| audience.covers(&report.audience));
+        seen.map(|(report, _)| report.clone()).collect()
     }
 }

@@ -110,7 +110,7 @@ impl Worker {
     /// Stores the outcome, or leaves it to the thread that tries again.
     fn keep(&self, job: Job, outcome: std::result::Result<Arc<dyn Product>, String>) {
         let ending = match outcome {
-            Ok(product) => Ending::Complete(Arc::new(Recent::new(product))),
+            Ok(product) => Ending::Complete(Arc::new(Recent::new(product, job.task.by.audience.clone()))),
             Err(reason) => Ending::Failed(reason),
         };
         let ended = self.records.ended(job, ending);

@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 
+use crate::access::Audience;
 use crate::error::Result;
 use crate::render::Format;
 use crate::render::store_list::StoreList;
@@ -44,6 +45,8 @@ pub struct Order {
     pub question: Question,
     /// Further parameters of its kind, as a JSON object; `{}` for a report.
     pub parameters: String,
+    /// The stores that exist for it.
+    pub audience: Audience,
 }
 
 /// A complete product.

@@ -45,7 +45,7 @@ impl FleetReport {
 
     /// The report from the polls in memory, `hot`.
     pub(super) fn make(db: &mut Connection, hot: &HotWindow, order: &Order) -> Result<Self> {
-        let inputs = hot.inputs(db, order.question.as_of)?;
+        let inputs = hot.inputs_of(db, order.question.as_of, &order.audience)?;
         Ok(Self::new(&inputs, order.question, parallel::threads()))
     }
 

@@ -8,6 +8,7 @@ use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use super::kind::{Order, Product};
+use crate::access::Audience;
 use crate::civil;
 use crate::db;
 use crate::db::fleet::{self, Label};
@@ -148,16 +149,24 @@ pub struct Statement {
 impl Statement {
     /// The statement that `order` asks for.
     pub(super) fn make(db: &mut Connection, hot: &HotWindow, order: &Order) -> Result<Self> {
-        Self::new(db, hot, Parameters::from_json(&order.parameters)?, order.question)
+        let parameters = Parameters::from_json(&order.parameters)?;
+        Self::new(db, (hot, &order.audience), parameters, order.question)
     }
 
-    /// The statement of the polls and hours in the database; `hot` may have its stores in memory.
+    /// The statement of the polls and hours in the database, of the stores of an audience; the window may have them in
+    /// memory.
     ///
     /// # Errors
     /// When the database cannot be read, there is no such store or owner, or the rows are too many.
-    pub fn new(db: &mut Connection, hot: &HotWindow, parameters: Parameters, question: Question) -> Result<Self> {
+    pub fn new(
+        db: &mut Connection,
+        (hot, audience): (&HotWindow, &Audience),
+        parameters: Parameters,
+        question: Question,
+    ) -> Result<Self> {
         let view = db::read(db)?;
-        let (labels, rows) = Call::new(&view, hot, &parameters, question)?.rows(&view)?;
+        let fleet = hot.fleet_of(&view, audience)?;
+        let (labels, rows) = Call::new(&view, fleet, &parameters, question)?.rows(&view)?;
         Ok(Self {
             parameters,
             question,
@@ -216,20 +225,16 @@ impl Product for Statement {
     }
 }
 
-/// A sentence if the period reaches back before the oldest poll, of which it can know nothing.
-///
-/// # Errors
-/// When the database cannot be read.
-pub fn before_the_oldest_poll(db: &Connection, period: &Period) -> Result<Option<String>> {
-    let oldest = polls::first(db, polls::ALL_TIME)?;
+/// A sentence if the period begins before the oldest poll, which is at `oldest`: it can know nothing of that time.
+pub fn before_the_oldest_poll(oldest: Option<Micros>, period: &Period) -> Option<String> {
     // In the zone in which the period begins first.
     let begins = period.span(0).start;
-    Ok(oldest.filter(|&oldest| begins < oldest).map(|oldest| {
+    oldest.filter(|&oldest| begins < oldest).map(|oldest| {
         format!(
             "the oldest poll is of {}: time before it has the status of each store's first poll, and is not covered",
             civil::format_utc(oldest)
         )
-    }))
+    })
 }
 
 /// One call for a statement: its stores, and what they share.
@@ -254,8 +259,12 @@ type StoreRows = (Vec<u8>, Vec<(usize, usize)>);
 type GroupTotals<'a> = BTreeMap<&'a str, Vec<BucketTotal>>;
 
 impl<'a> Call<'a> {
-    fn new(view: &Connection, hot: &HotWindow, parameters: &'a Parameters, question: Question) -> Result<Self> {
-        let (mut fleet, mut stores) = hot.fleet(view)?;
+    fn new(
+        view: &Connection,
+        (mut fleet, mut stores): (Arc<Fleet>, Arc<StoreList>),
+        parameters: &'a Parameters,
+        question: Question,
+    ) -> Result<Self> {
         let labels = fleet::labels(view)?;
         if parameters.store.is_some() || parameters.group.is_some() {
             fleet = chosen(&fleet, &labels, parameters)?.into();

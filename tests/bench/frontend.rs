@@ -11,7 +11,7 @@ mod axum;
 use std::error::Error;
 use std::fs;
 use std::io::Cursor;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::process::Command;
 use std::sync::Arc;
 use std::thread;
@@ -19,12 +19,16 @@ use std::time::Duration;
 
 use axum::Axum;
 use chrono_tz::Tz;
+use store_monitor::access::Scope;
 use store_monitor::db::connection::{open_reader, open_writer};
 use store_monitor::db::writer::Writer;
 use store_monitor::hot_window::Inputs;
+use store_monitor::http::frontend::socket::{Address, Peer};
+use store_monitor::http::gate::Gate;
 use store_monitor::http::request::Request;
-use store_monitor::http::{App, Capacity, Readers, Server, Site, routes};
-use store_monitor::jobs::{JobRequest, Jobs, Limits, Order};
+use store_monitor::http::visitor::Visitor;
+use store_monitor::http::{App, Capacity, Data, Readers, Server, Site, bind, routes};
+use store_monitor::jobs::{JobRequest, Jobs, Limits, Order, Requester};
 use store_monitor::product::Product;
 use store_monitor::product::report::FleetReport;
 use store_monitor::uptime::business_hours::Pattern;
@@ -66,22 +70,29 @@ fn main() -> Result<()> {
         Ok(Arc::new(FleetReport::new(&inputs, order.question, 1)) as Arc<dyn Product>)
     });
     let (jobs, _) = Jobs::start(file.clone(), writer.clone(), Limits::default(), recipe)?;
-    let site = Site::new(file, jobs.clone(), writer);
+    let site = Site::new(
+        file,
+        Data::new(Arc::default(), Arc::default(), jobs.clone()),
+        writer,
+    );
     let (id, _) = jobs.trigger(
         &open_reader(&site.file)?,
-        JobRequest::report(None, Interpolation::Nearest),
+        JobRequest::report(Requester::anyone(), None, Interpolation::Nearest),
     )?;
     let bare = bare(&site)?;
     let capacity = Capacity {
         handlers: HANDLERS,
         connections_max: 512,
     };
-    let server = Server::start(TcpListener::bind("127.0.0.1:0")?, capacity, site)?;
+    let address: Address = "127.0.0.1:0".parse()?;
+    let gate = Gate::new(&address, &site)?;
+    let server = Server::start(bind(&address)?, capacity, gate, site)?;
+    let served = server.address().tcp().ok_or("no port")?;
     // The report is made while the first are warmed up.
     thread::sleep(Duration::from_secs(1));
 
     let csv = format!("/get_report/{id}");
-    let bytes = ureq::get(format!("http://{}{csv}", server.address())).call()?;
+    let bytes = ureq::get(format!("http://{served}{csv}")).call()?;
     let copy = folder.path().join("report.csv");
     fs::write(&copy, bytes.into_body().read_to_vec()?)?;
     // Both stay as they are while the other is loaded: who is not asked takes no time.
@@ -99,13 +110,13 @@ fn main() -> Result<()> {
         "------",
         "---",
     );
-    let health = compare(server.address(), "/health", bare, "/health")?;
+    let health = compare(served, "/health", bare, "/health")?;
     print_rates("/health", "tiny_http alone", TARGET, health);
-    let alone = compare(server.address(), &csv, bare, &csv)?;
+    let alone = compare(served, &csv, bare, &csv)?;
     print_rates("a CSV of 700 kB", "tiny_http alone", TARGET, alone);
     match axum {
         Ok(axum) => {
-            let beside = compare(server.address(), &csv, axum.address, axum::TARGET)?;
+            let beside = compare(served, &csv, axum.address, axum::TARGET)?;
             print_rates("a CSV of 700 kB", "axum", AXUM_TARGET, beside);
         }
         Err(missing) => eprintln!("SKIPPED: a CSV of 700 kB beside axum: {missing}"),
@@ -150,10 +161,15 @@ fn print_line([what, frontend, name, other, ratio]: [&str; 5], target: &str, met
 fn bare(site: &Site) -> Result<SocketAddr> {
     let server = tiny_http::Server::http("127.0.0.1:0").map_err(|error| error.to_string())?;
     let server = Arc::new(server);
+    let gate = Gate::new(&"127.0.0.1:0".parse()?, site)?;
+    let visitor = Arc::new(Visitor {
+        scope: Scope::Admin,
+        ..gate.stranger(Peer::Unix)
+    });
     for _ in 0..HANDLERS {
         let (server, mut app) = (
             Arc::clone(&server),
-            App::new(site.clone(), Readers::default()),
+            App::new(site.clone(), Readers::default(), Arc::clone(&visitor)),
         );
         thread::spawn(move || {
             while let Ok(request) = server.recv() {
@@ -170,7 +186,7 @@ fn handle(app: &mut App, incoming: tiny_http::Request) {
     let mut request = Request::new(&method, &target, &mut body);
     let field = |header: &tiny_http::Header| (header.field.to_string(), header.value.to_string());
     request.headers = incoming.headers().iter().map(field).collect();
-    let answer = routes::answer(app, &mut request);
+    let answer = routes::answer(app, &mut request, None);
     let header = |(name, value): &(&str, String)| {
         tiny_http::Header::from_bytes(name.as_bytes(), value.as_bytes()).ok()
     };

@@ -18,7 +18,7 @@ const LIMITS: [(&str, &str, &str, u64); 61] = [
     ("http", "head {} KiB and", "HEAD_BYTES_MAX", 1024),
     ("http", "and {} fields", "head::FIELDS_MAX", 1),
     ("http", "head complete within {} seconds", "HEAD_WITHIN", 1),
-    ("http", "rows, {} MiB elsewhere", "routes::BODY_BYTES_MAX", 1 << 20),
+    ("http", "rows, {} MiB elsewhere", "gate::BODY_BYTES_MAX", 1 << 20),
     ("http", "body at {} bytes a second", "BYTES_PER_SECOND_MIN", 1),
     ("http", "reply taken at {} bytes a second", "BYTES_PER_SECOND_MIN", 1),
     ("http", "after {} seconds of grace | 408", "BODY_GRACE", 1),

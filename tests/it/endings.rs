@@ -10,8 +10,9 @@ use rusqlite::Connection;
 use store_monitor::db::connection::{open_reader, open_writer};
 use store_monitor::db::reports::{self, ReportState, Triggered};
 use store_monitor::db::writer::Writer;
-use store_monitor::http::{Capacity, Server as HttpServer, Site, bind};
-use store_monitor::jobs::{JobRequest, Jobs, Limits, Recipe};
+use store_monitor::http::gate::Gate;
+use store_monitor::http::{Capacity, Data, Server as HttpServer, Site, bind};
+use store_monitor::jobs::{JobRequest, Jobs, Limits, Recipe, Requester};
 use store_monitor::product::report::FleetReport;
 use store_monitor::uptime::report::Question;
 use store_monitor::uptime::timeline::Interpolation;
@@ -68,14 +69,20 @@ fn jobs(file: &Path, limits: Limits) -> Made {
 }
 
 fn served(home: &Home, made: &Made) -> (HttpServer, Client) {
-    let site = Site::new(home.database(), made.jobs.clone(), made.writer.clone());
-    let listener = bind("127.0.0.1:0".parse().unwrap()).expect("a port");
+    let site = Site::new(
+        home.database(),
+        Data::new(Arc::default(), Arc::default(), made.jobs.clone()),
+        made.writer.clone(),
+    );
+    let address = "127.0.0.1:0".parse().expect("an address");
+    let gate = Gate::new(&address, &site).expect("a gate");
+    let listener = bind(&address).expect("a port");
     let capacity = Capacity {
         handlers: 2,
         connections_max: 16,
     };
-    let http = HttpServer::start(listener, capacity, site).expect("a server");
-    let client = Client::new(http.address().to_string());
+    let http = HttpServer::start(listener, capacity, gate, site).expect("a server");
+    let client = Client::new(http.address().tcp().expect("a port").to_string());
     (http, client)
 }
 
@@ -219,7 +226,8 @@ fn a_report_that_was_running_at_three_unclean_ends_is_failed_and_one_that_waited
         let made = jobs(&home.database(), ONE_WORKER());
         if end == 1 {
             for as_of in [poison, innocent] {
-                let request = JobRequest::report(Some(as_of), Interpolation::Nearest);
+                let request =
+                    JobRequest::report(Requester::anyone(), Some(as_of), Interpolation::Nearest);
                 made.jobs.trigger(&db, request).expect("an id");
             }
         }
@@ -274,6 +282,7 @@ fn a_clean_stop_forgives_what_was_counted() {
                 question: Question { as_of, rule },
                 kind: "report".to_owned(),
                 parameters: "{}".to_owned(),
+                by: Requester::anyone(),
                 triggered_at: 7,
             };
             reports::add(db, &triggered, true)?;

@@ -11,7 +11,8 @@ use chrono_tz::Tz;
 use store_monitor::db::connection::open_writer;
 use store_monitor::db::writer::Writer;
 use store_monitor::hot_window::Inputs;
-use store_monitor::http::{Capacity, Server as HttpServer, Site, bind};
+use store_monitor::http::gate::Gate;
+use store_monitor::http::{Capacity, Data, Server as HttpServer, Site, bind};
 use store_monitor::jobs::{Jobs, Limits, Order};
 use store_monitor::product::Product;
 use store_monitor::product::report::FleetReport;
@@ -244,14 +245,20 @@ fn with_one_handler(home: &Home) -> (HttpServer, Client) {
     });
     let limits = Limits::default();
     let (jobs, _) = Jobs::start(home.database(), writer.clone(), limits, recipe).expect("a pool");
-    let site = Site::new(home.database(), jobs, writer);
+    let site = Site::new(
+        home.database(),
+        Data::new(Arc::default(), Arc::default(), jobs),
+        writer,
+    );
     let capacity = Capacity {
         handlers: 1,
         connections_max: 64,
     };
-    let listener = bind("127.0.0.1:0".parse().unwrap()).expect("a port");
-    let http = HttpServer::start(listener, capacity, site).expect("a server");
-    let client = Client::new(http.address().to_string());
+    let address = "127.0.0.1:0".parse().expect("an address");
+    let gate = Gate::new(&address, &site).expect("a gate");
+    let listener = bind(&address).expect("a port");
+    let http = HttpServer::start(listener, capacity, gate, site).expect("a server");
+    let client = Client::new(http.address().tcp().expect("a port").to_string());
     (http, client)
 }
 

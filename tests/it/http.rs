@@ -12,8 +12,9 @@ use store_monitor::db::connection::{open_reader, open_writer};
 use store_monitor::db::reports::{self, Report, ReportState, Triggered};
 use store_monitor::db::writer::Writer;
 use store_monitor::error::{Error, ErrorKind};
-use store_monitor::http::{Capacity, Server as HttpServer, Site, bind};
-use store_monitor::jobs::{JobRequest, Jobs, Limits, Recipe};
+use store_monitor::http::gate::Gate;
+use store_monitor::http::{Capacity, Data, Server as HttpServer, Site, bind};
+use store_monitor::jobs::{JobRequest, Jobs, Limits, Recipe, Requester};
 use store_monitor::product::report::FleetReport;
 use store_monitor::render::csv::report_header;
 use store_monitor::uptime::interval::{DAY, MINUTE};
@@ -434,14 +435,20 @@ fn jobs(file: &Path, limits: Limits, recipe: Recipe) -> (Jobs, Writer) {
 /// A server in this process whose reports are made by `recipe`, with few handlers.
 fn served(home: &Home, limits: Limits, recipe: Recipe) -> (HttpServer, Client, Jobs) {
     let (jobs, writer) = jobs(&home.database(), limits, recipe);
-    let site = Site::new(home.database(), jobs.clone(), writer);
-    let listener = bind("127.0.0.1:0".parse().unwrap()).expect("a port");
+    let site = Site::new(
+        home.database(),
+        Data::new(Arc::default(), Arc::default(), jobs.clone()),
+        writer,
+    );
+    let address = "127.0.0.1:0".parse().expect("an address");
+    let gate = Gate::new(&address, &site).expect("a gate");
+    let listener = bind(&address).expect("a port");
     let capacity = Capacity {
         handlers: 2,
         connections_max: 64,
     };
-    let http = HttpServer::start(listener, capacity, site).expect("a server");
-    let client = Client::new(http.address().to_string());
+    let http = HttpServer::start(listener, capacity, gate, site).expect("a server");
+    let client = Client::new(http.address().tcp().expect("a port").to_string());
     (http, client, jobs)
 }
 
@@ -520,7 +527,10 @@ fn a_report_that_fails_or_panics_says_why_and_costs_no_thread() {
             (3, "a plain bug"),
         ] {
             let (id, _) = jobs
-                .trigger(&db, JobRequest::report(Some(as_of), Interpolation::Nearest))
+                .trigger(
+                    &db,
+                    JobRequest::report(Requester::anyone(), Some(as_of), Interpolation::Nearest),
+                )
                 .expect("an id");
             let failed = finished(&home.database(), id);
             assert_eq!(failed.state, ReportState::Failed);
@@ -537,7 +547,10 @@ fn a_report_that_fails_or_panics_says_why_and_costs_no_thread() {
         }
         // The pool of one still works.
         let (id, _) = jobs
-            .trigger(&db, JobRequest::report(Some(DAY), Interpolation::Previous))
+            .trigger(
+                &db,
+                JobRequest::report(Requester::anyone(), Some(DAY), Interpolation::Previous),
+            )
             .expect("an id");
         assert_eq!(finished(&home.database(), id).state, ReportState::Complete);
     }
@@ -561,6 +574,7 @@ fn reports_that_a_stop_left_are_made_by_the_next_start_even_more_than_the_queue_
                 question,
                 kind: "report".to_owned(),
                 parameters: "{}".to_owned(),
+                by: Requester::anyone(),
                 triggered_at: 7,
             };
             reports::add(db, &triggered, false)?;
@@ -579,7 +593,10 @@ fn reports_that_a_stop_left_are_made_by_the_next_start_even_more_than_the_queue_
         Ok(Arc::new(FleetReport::default()))
     });
     let (jobs, _writer) = jobs(&home.database(), limits, recipe);
-    let full = jobs.trigger(&db, JobRequest::report(None, Interpolation::Nearest));
+    let full = jobs.trigger(
+        &db,
+        JobRequest::report(Requester::anyone(), None, Interpolation::Nearest),
+    );
     assert_eq!(
         full.expect_err("a full queue").kind(),
         ErrorKind::Unavailable

@@ -69,6 +69,7 @@ pub fn forget_old(db: &Connection, keep: u32, is_wanted: impl Fn(Uuid) -> bool) 
 mod tests {
     use super::super::list;
     use super::*;
+    use crate::access::Audience;
     use crate::db::connection::open_writer;
     use crate::db::write;
 
@@ -89,7 +90,11 @@ mod tests {
     }
 
     fn stored(db: &Connection) -> Vec<Uuid> {
-        let mut ids: Vec<_> = list(db, None, 10_000).unwrap().iter().map(|report| report.id).collect();
+        let mut ids: Vec<_> = list(db, None, 10_000, &Audience::All)
+            .unwrap()
+            .iter()
+            .map(|report| report.id)
+            .collect();
         ids.reverse();
         ids
     }

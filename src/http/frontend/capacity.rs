@@ -3,10 +3,11 @@
 //! Both limits may be far below the configured numbers. The server asks once at the start, returns everything,
 //! and plans with the counts.
 
-use std::net::TcpListener;
 use std::thread;
 
 use crossbeam_channel::bounded;
+
+use super::socket::Listener;
 
 /// Threads reserved for tiny_http, reports, imports and the end of the program.
 const SPARE_THREADS: usize = 21;
@@ -20,10 +21,10 @@ const CONNECTIONS_MIN: usize = 4;
 const STACK_BYTES: usize = 64 * 1024;
 
 /// How many handlers and connections are possible, up to the wanted numbers.
-pub fn plan(listener: &TcpListener, handlers: usize, connections: usize) -> (usize, usize) {
+pub fn plan(listener: &Listener, handlers: usize, connections: usize) -> (usize, usize) {
     let threads = threads(handlers + SPARE_THREADS).saturating_sub(SPARE_THREADS);
     let wanted = HANDLER_DESCRIPTORS * handlers + connections + SPARE_DESCRIPTORS;
-    let (planned, kept) = divide(descriptors(listener, wanted), threads, connections);
+    let (planned, kept) = divide(listener.descriptors(wanted), threads, connections);
     if threads < handlers {
         tracing::warn!(
             wanted = handlers,
@@ -70,12 +71,6 @@ fn threads(wanted: usize) -> usize {
     count
 }
 
-/// How many descriptors can be open at once, up to `wanted`.
-fn descriptors(any: &TcpListener, wanted: usize) -> usize {
-    let copies = (0..wanted).map_while(|_| any.try_clone().ok());
-    copies.collect::<Vec<_>>().len()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -90,8 +85,8 @@ mod tests {
 
     #[test]
     fn probing_finds_what_is_there() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let listener = Listener::tcp(std::net::TcpListener::bind("127.0.0.1:0").unwrap()).unwrap();
         assert_eq!(threads(3), 3);
-        assert_eq!(descriptors(&listener, 5), 5);
+        assert_eq!(listener.descriptors(5), 5);
     }
 }

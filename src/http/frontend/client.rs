@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mio::event::Event;
-use mio::net::TcpStream;
 
 use super::chunks::BodyDecoder;
 use super::exchange::WholeRequest;
@@ -17,6 +16,7 @@ use super::limits::{Admission, Admit};
 use super::rate_limit::RateLimit;
 use super::refusal::Refusal;
 use super::reply::{self, ReplyContext};
+use super::socket::{Peer, Stream};
 use super::spool::{Spool, SpoolBudget};
 use crate::clock;
 use crate::http::response::Response;
@@ -65,7 +65,8 @@ pub(super) enum Step {
 
 /// A connection.
 pub(super) struct Client {
-    pub(super) stream: TcpStream,
+    pub(super) stream: Stream,
+    peer: Peer,
     /// Whether it exceeds the limit and only gets a refusal.
     pub(super) is_refused: bool,
     /// Bytes that were read but not yet parsed.
@@ -109,9 +110,10 @@ struct Upload {
 }
 
 impl Client {
-    pub(super) fn new(stream: TcpStream, budget: &Arc<SpoolBudget>, now: Instant) -> Self {
+    pub(super) fn new(stream: Stream, peer: Peer, budget: &Arc<SpoolBudget>, now: Instant) -> Self {
         Self {
             stream,
+            peer,
             is_refused: false,
             input: Vec::new(),
             out: Spool::new(budget),
@@ -278,7 +280,7 @@ impl Client {
                 let head = head::judge(&self.input[range]);
                 self.input.drain(..end);
                 match head {
-                    Ok(head) => self.begin(head, context)?,
+                    Ok(head) => return self.begin(head, context),
                     Err(refusal) => self.refuse(refusal, context)?,
                 }
             }
@@ -301,22 +303,31 @@ impl Client {
     }
 
     /// Begins a request with a good head.
-    fn begin(&mut self, head: Head, context: &StepContext<'_>) -> io::Result<()> {
+    fn begin(&mut self, mut head: Head, context: &StepContext<'_>) -> io::Result<Option<Step>> {
         self.context = ReplyContext {
             is_head: head.method == "HEAD",
             is_1_1: head.is_1_1,
             keep_alive: head.keep_alive,
         };
-        let admission = (context.admit)(head.method, &head.target);
+        let admission = (context.admit)(&mut head, self.peer);
+        if admission.refused.is_some() {
+            // Not a byte of its body is taken.
+            self.context.keep_alive &= head.framing == Framing::Length(0);
+            self.state = ClientState::InHand;
+            return Ok(Some(self.whole(head, admission, Spool::new(context.budget))));
+        }
         let Ok(decoder) = BodyDecoder::new(head.framing, admission.body_bytes_max) else {
-            return self.answer(&(admission.too_large)(admission.body_bytes_max), false, context);
+            self.answer(&(admission.too_large)(admission.body_bytes_max), false, context)?;
+            return Ok(None);
         };
         if matches!(head.framing, Framing::Length(bytes) if !context.budget.has(bytes)) {
-            return self.refuse(Refusal::NO_ROOM, context);
+            self.refuse(Refusal::NO_ROOM, context)?;
+            return Ok(None);
         }
         if head.expects_continue && !decoder.is_whole() {
             if let Some(answer) = &admission.known {
-                return self.answer(answer, false, context);
+                self.answer(answer, false, context)?;
+                return Ok(None);
             }
             if self.input.is_empty() {
                 self.send(b"HTTP/1.1 100 Continue\r\n\r\n", None, context.now)?;
@@ -329,7 +340,7 @@ impl Client {
             spool: Spool::new(context.budget),
             rate_limit: RateLimit::new(context.now, BODY_GRACE),
         }));
-        Ok(())
+        Ok(None)
     }
 
     fn read_body(&mut self, context: &mut StepContext<'_>) -> io::Result<Option<Step>> {
@@ -377,19 +388,28 @@ impl Client {
 
     /// Emits the complete request.
     fn submit(&mut self, upload: Upload, context: &StepContext<'_>) -> io::Result<Option<Step>> {
-        let Upload { head, spool, .. } = upload;
+        let Upload {
+            head, admission, spool, ..
+        } = upload;
         if head.target == "*" {
             let answer = Response::empty(200).with("Allow", ALLOWED);
             self.answer(&answer, true, context)?;
             return Ok(None);
         }
+        Ok(Some(self.whole(head, admission, spool)))
+    }
+
+    /// A request for a handler.
+    fn whole(&mut self, head: Head, admission: Admission, body: Spool) -> Step {
         self.until = None;
-        Ok(Some(Step::Submit(WholeRequest {
+        Step::Submit(WholeRequest {
             method: head.method,
             target: head.target,
             headers: head.fields,
-            body: spool,
-        })))
+            body,
+            visitor: admission.visitor,
+            refused: admission.refused,
+        })
     }
 
     /// Refuses a request; the bytes after it cannot be trusted.

@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use mio::event::Event;
-use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
 
 use super::client::{Client, Step, StepContext};
@@ -17,6 +16,7 @@ use super::exchange::{Dispatch, Exchange, ReplyTo, WholeRequest};
 use super::limits::{Admit, Limits};
 use super::refusal::Refusal;
 use super::reply::{self, ReplyContext};
+use super::socket::{Listener, Peer, Stream};
 use super::spool::SpoolBudget;
 use crate::clock;
 use crate::http::response::Response;
@@ -45,7 +45,7 @@ pub(super) struct EventLoop {
     poll: Poll,
     waker: Arc<Waker>,
     /// None after a stop.
-    listener: Option<TcpListener>,
+    listener: Option<Listener>,
     limits: Limits,
     admit: Box<Admit>,
     dispatch: Box<Dispatch>,
@@ -75,14 +75,12 @@ pub(super) struct EventLoop {
 
 impl EventLoop {
     pub(super) fn new(
-        listener: std::net::TcpListener,
+        mut listener: Listener,
         limits: Limits,
         admit: Box<Admit>,
         dispatch: Box<Dispatch>,
         stopping: Arc<AtomicBool>,
     ) -> io::Result<Self> {
-        listener.set_nonblocking(true)?;
-        let mut listener = TcpListener::from_std(listener);
         let poll = Poll::new()?;
         let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
         poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
@@ -215,7 +213,7 @@ impl EventLoop {
         let mut accepted = Vec::new();
         while self.acceptable && accepted.len() < ACCEPTS_MAX {
             match listener.accept() {
-                Ok((stream, _)) => accepted.push(stream),
+                Ok(connection) => accepted.push(connection),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => self.acceptable = false,
                 Err(error)
                     if matches!(
@@ -232,15 +230,15 @@ impl EventLoop {
                 }
             }
         }
-        for stream in accepted {
-            if let Err(error) = self.enter(stream) {
+        for (stream, peer) in accepted {
+            if let Err(error) = self.enter(stream, peer) {
                 tracing::debug!(%error, "a connection broke as it was accepted");
             }
         }
     }
 
     /// Accepts a connection, or refuses it if there are too many.
-    fn enter(&mut self, mut stream: TcpStream) -> io::Result<()> {
+    fn enter(&mut self, mut stream: Stream, peer: Peer) -> io::Result<()> {
         let kept = self.clients.len() - self.refused;
         let refused = kept >= self.limits.connections_max;
         if refused && self.refused >= self.limits.refused_max() {
@@ -255,12 +253,12 @@ impl EventLoop {
             return stream.write_all(&[&head, answer.body.as_slice()].concat());
         }
         // Without it, a reply in two parts would wait for the client to acknowledge the first.
-        stream.set_nodelay(true)?;
+        stream.set_nodelay()?;
         let token = Token(self.next_client);
         self.next_client += 1;
         let both = Interest::READABLE | Interest::WRITABLE;
         self.poll.registry().register(&mut stream, token, both)?;
-        let client = Client::new(stream, &self.budget, self.now);
+        let client = Client::new(stream, peer, &self.budget, self.now);
         self.clients.insert(token, client);
         if refused {
             self.refused += 1;

@@ -7,6 +7,7 @@ use mio::{Token, Waker};
 
 use super::spool::Spool;
 use crate::http::response::Response;
+use crate::http::visitor::Visitor;
 
 /// A well-formed, bounded and complete request.
 pub struct WholeRequest {
@@ -16,8 +17,12 @@ pub struct WholeRequest {
     pub target: String,
     /// The header fields, without those about connection and framing.
     pub headers: Vec<(String, String)>,
-    /// The body.
+    /// The body; empty if the request was refused.
     pub body: Spool,
+    /// Who sent it.
+    pub visitor: Arc<Visitor>,
+    /// The answer, if its head was refused.
+    pub refused: Option<Response>,
 }
 
 /// The way back to the client.

@@ -1,6 +1,11 @@
 //! Limits: how much the frontend may use, and how long the body of a route may be.
 
+use std::sync::Arc;
+
+use super::head::Head;
+use super::socket::Peer;
 use crate::http::response::Response;
+use crate::http::visitor::Visitor;
 use crate::scratch::Scratch;
 
 /// How much the frontend may use.
@@ -29,7 +34,11 @@ pub struct Admission {
     pub too_large: fn(u64) -> Response,
     /// The answer, if the head alone decides it.
     pub known: Option<Response>,
+    /// Who sent it.
+    pub visitor: Arc<Visitor>,
+    /// The answer to a request that may not be: its body is not taken.
+    pub refused: Option<Response>,
 }
 
-/// Decides on a method and a target.
-pub type Admit = dyn Fn(&str, &str) -> Admission + Send;
+/// Decides on a head from a peer; takes the secret of a share link out of its target.
+pub type Admit = dyn Fn(&mut Head, Peer) -> Admission + Send;

@@ -38,7 +38,7 @@ pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     if let Some(link) = PageQuery::moved(request, frame.zone())? {
         return Ok(Response::see_other(link));
     }
-    let view = query::fleet(app, question)?;
+    let view = app.fleet(question)?;
     if view.labels.is_empty() {
         return load::first_visit(app, request);
     }
@@ -47,7 +47,7 @@ pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let overview = own.as_ref().unwrap_or(&view.overview);
     let heat = query::heat(app, &view, group, overview)?;
     let statement = statements::link(app, &frame, question, None)?;
-    let months = query::months_left(app, &view)?;
+    let months = app.months_left(&view)?;
     let target = target::section(&frame, &view, &part, &months);
     let parts = [&statement, &target];
     let body = body(&frame, &freshness, (&view, &part), (overview, &heat), group, parts);

@@ -43,7 +43,7 @@ pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     if let Some(link) = PageQuery::moved(request, frame.zone())? {
         return Ok(Response::see_other(link));
     }
-    let view = query::fleet(app, question)?;
+    let view = app.fleet(question)?;
     let selected = asked.select(&view)?;
     let rows = rows(&view, &asked, &selected);
     let locale = frame.locale();

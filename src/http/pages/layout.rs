@@ -1,7 +1,5 @@
 //! The frame of every page: head, navigation, search, the page's instant, and links to the API.
 
-use std::sync::Arc;
-
 use chrono_tz::Tz;
 use maud::{DOCTYPE, Markup, html};
 
@@ -74,9 +72,8 @@ impl Frame {
     /// When the database cannot be read.
     pub fn new(app: &mut App, request: &Request<'_>, room: Section) -> Result<Self> {
         let newest = app.newest_poll()?;
-        let hot = Arc::clone(&app.site.hot);
         let zones = match newest {
-            Some(newest) => zones(&hot.inputs(app.db()?, newest)?.fleet),
+            Some(newest) => zones(&app.inputs(newest)?.fleet),
             None => Vec::new(),
         };
         // Of equals, the first by name.
@@ -85,7 +82,7 @@ impl Frame {
         let shows_now = newest.is_some() && query.as_of.is_none();
         let is_form = matches!(room, Section::Load | Section::Docs | Section::Nowhere);
         let hour = app.site.now.hour_us() / SECOND;
-        let time = app.site.machine_time(newest);
+        let time = app.time_beside(newest);
         Ok(Self {
             room,
             newest,

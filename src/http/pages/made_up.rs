@@ -61,6 +61,6 @@ pub fn post(app: &mut App, _request: &mut Request<'_>) -> Result<Response> {
 /// `POST /made-up/removal`: takes the made-up stores out, with the reports of them.
 pub fn remove(app: &mut App, _request: &mut Request<'_>) -> Result<Response> {
     let forgotten = app.site.writer.try_write(forget::made_up)?;
-    app.site.jobs.forget(&forgotten.unwrap_or_default());
+    app.forget_reports(&forgotten.unwrap_or_default());
     Ok(Response::see_other("/"))
 }

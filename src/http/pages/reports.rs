@@ -36,9 +36,9 @@ pub fn post(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let mut asked = Request::new("POST", "/reports", &mut body);
     asked.query = fields;
     let (rule, as_of) = (query::rule(&asked)?, query::as_of(app, &asked)?);
-    let jobs = app.site.jobs.clone();
-    match jobs.trigger(app.db()?, JobRequest::report(as_of, rule)) {
-        Ok((id, _)) => {
+    let order = JobRequest::report(app.requester(), as_of, rule);
+    match app.order(order) {
+        Ok((id, ..)) => {
             let back = PageQuery::of(request).link(&format!("/reports?made={id}"));
             Ok(Response::see_other(back))
         }
@@ -50,8 +50,7 @@ pub fn post(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
 
 fn show(app: &mut App, request: &Request<'_>, status: u16, complaint: Option<&str>) -> Result<Response> {
     let frame = Frame::new(app, request, Section::Reports)?;
-    let jobs = app.site.jobs.clone();
-    let reports = jobs.list(app.db()?, None, REPORTS_MAX)?;
+    let reports = app.reports(None, REPORTS_MAX)?;
     let running = reports.iter().any(|report| report.state == ReportState::Running);
     let body = html! {
         div.head {

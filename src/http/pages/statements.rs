@@ -12,8 +12,6 @@ use super::load::form_fields;
 use super::statement_table::{period_words, table};
 use super::{controls, phrases};
 use crate::civil;
-use crate::db;
-use crate::db::polls;
 use crate::error::{Error, Result};
 use crate::fleet_view::FleetView;
 use crate::http::app::App;
@@ -26,7 +24,7 @@ use crate::http::request::Request;
 use crate::http::response::Response;
 use crate::http::statement_query::{Asked, newest_month, usual_month};
 use crate::http::statement_rows::{Column, Row, Rows};
-use crate::jobs::statement::{Parameters, Per, Statement, before_the_oldest_poll};
+use crate::jobs::statement::{Parameters, Per, before_the_oldest_poll};
 use crate::jobs::{Format, JobRequest, Product, ReportState};
 use crate::uptime::calendar::LocalDate;
 use crate::uptime::interval::{DAY, Micros};
@@ -63,9 +61,8 @@ pub fn post(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let (question, _) = query::question(app, &sent)?;
     let asked = Asked::read(&sent, &newest_month(chrono_tz::Tz::UTC, question))?;
     let (rule, as_of) = (query::rule(&sent)?, query::as_of(app, &sent)?);
-    let jobs = app.site.jobs.clone();
-    let order = JobRequest::statement(as_of, rule, asked.parameters.json().to_string());
-    let (id, _) = jobs.trigger(app.db()?, order)?;
+    let order = JobRequest::statement(app.requester(), as_of, rule, asked.parameters.json().to_string());
+    let (id, ..) = app.order(order)?;
     Ok(Response::see_other(
         PageQuery::of(request).link(&format!("/statements?report={id}")),
     ))
@@ -83,8 +80,7 @@ fn at_once(app: &mut App, request: &Request<'_>) -> Result<Response> {
         return Ok(Response::page(200, frame.page(&page.title(), None, &body)));
     }
     let Parameters { period, .. } = &page.asked.parameters;
-    let hot = Arc::clone(&app.site.hot);
-    let statement = Statement::new(app.db()?, &hot, page.asked.parameters.clone(), question)?;
+    let statement = app.statement(page.asked.parameters.clone(), question)?;
     let per = page.asked.parameters.per;
     let rows = Rows::parse(&statement.csv(), per, offset..offset.saturating_add(PAGE_ROWS))?;
     let total = match period.by {
@@ -92,7 +88,7 @@ fn at_once(app: &mut App, request: &Request<'_>) -> Result<Response> {
         _ => {
             let mut whole = page.asked.parameters.clone();
             whole.period.by = By::Total;
-            let statement = Statement::new(app.db()?, &hot, whole, question)?;
+            let statement = app.statement(whole, question)?;
             Some(Rows::parse(&statement.csv(), per, 0..usize::MAX)?)
         }
     };
@@ -105,9 +101,8 @@ fn at_once(app: &mut App, request: &Request<'_>) -> Result<Response> {
 
 /// The page of a statement that is a job.
 fn of_job(app: &mut App, request: &Request<'_>, id: &str) -> Result<Response> {
-    let id = report_id(id)?;
-    let jobs = app.site.jobs.clone();
-    let report = jobs.find(app.db()?, id)?;
+    let report = app.report(report_id(id)?)?;
+    let id = report.id;
     if report.kind != "statement" {
         return Err(Error::not_found(format!(
             "report {id} is no statement (GET /reports lists all)"
@@ -132,7 +127,7 @@ fn of_job(app: &mut App, request: &Request<'_>, id: &str) -> Result<Response> {
         }
         ReportState::Complete => {
             let offset = query::number(request, "offset", 0..=OFFSET_MAX, 0)?;
-            let csv = jobs.file(app.db()?, id, Format::Csv)?;
+            let csv = app.file_of(&report, Format::Csv)?;
             let csv = csv.ok_or_else(|| Error::not_found(format!("statement {id} was forgotten meanwhile")))?;
             let range = offset..offset.saturating_add(PAGE_ROWS);
             let rows = Rows::parse(&csv, page.asked.parameters.per, range)?;
@@ -149,7 +144,7 @@ fn of_job(app: &mut App, request: &Request<'_>, id: &str) -> Result<Response> {
 
 /// The link to the usual statement: that of a store by day, of an owner's stores, or of all.
 pub fn link(app: &mut App, frame: &Frame, question: Question, store: Option<&str>) -> Result<Markup> {
-    let oldest = polls::first(app.db()?, polls::ALL_TIME)?;
+    let oldest = app.oldest_poll()?;
     let month = usual_month(frame.zone(), question, oldest);
     let period = Period {
         from: month.first,
@@ -180,11 +175,10 @@ struct Page<'a> {
 
 impl<'a> Page<'a> {
     fn new(app: &mut App, frame: &'a Frame, question: Question, asked: Asked) -> Result<Self> {
-        let view = query::fleet(app, question)?;
-        let db = db::read(app.db()?)?;
-        let is_early = before_the_oldest_poll(&db, &asked.parameters.period)?.is_some();
-        let oldest = polls::first(&db, polls::ALL_TIME)?.unwrap_or(question.as_of);
-        drop(db);
+        let view = app.fleet(question)?;
+        let oldest = app.oldest_poll()?;
+        let is_early = before_the_oldest_poll(oldest, &asked.parameters.period).is_some();
+        let oldest = oldest.unwrap_or(question.as_of);
         let from = asked.parameters.period.from;
         let date = |at: Micros| phrases::zone_near(frame.zone(), at).wall(at).div_euclid(DAY);
         Ok(Self {

@@ -46,7 +46,7 @@ pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     if let Some(link) = PageQuery::moved(request, frame.zone())? {
         return Ok(Response::see_other(link));
     }
-    let view = query::fleet(app, question)?;
+    let view = app.fleet(question)?;
     let places = asked.places(&view)?;
     let locale = frame.locale();
     // Only what is gone was removed, whatever a link says.

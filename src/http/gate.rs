@@ -1,0 +1,243 @@
+//! The gate: judges a request by its head, before a byte of its body is taken.
+//!
+//! In this order: is it meant for this server (the [`guard`](super::guard)), who sent it, is there such a route, and
+//! may they use it. Handlers never see a request that was refused here.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use super::app::Site;
+use super::attempts::Attempts;
+use super::frontend::head::Head;
+use super::frontend::limits::Admission;
+use super::frontend::socket::{Address, Peer};
+use super::guard::{self, Hosts};
+use super::intake;
+use super::keyring::Keyring;
+use super::proof::{self, Carried, Proxies};
+use super::response::Response;
+use super::route::{Body, Route};
+use super::routes;
+use super::visitor::{Proof, Visitor};
+use crate::access::Scope;
+use crate::access::secret::Secret;
+use crate::clock::Clock;
+use crate::db::credentials::{Credential, Kind};
+use crate::error::{Error, Result};
+
+/// The longest body that is neither rows nor files, in bytes.
+const BODY_BYTES_MAX: u64 = 1 << 20;
+
+/// The same 404 whether a link was revoked, has expired, or never was.
+const NO_LINK: &str = "this link leads nowhere: it was revoked, has expired, or is not whole (ask for a new one)";
+
+/// What a server does with requests.
+#[derive(Clone, Debug)]
+pub struct Gate {
+    /// The hosts that are served.
+    pub hosts: Hosts,
+    /// Whether pages are read-only.
+    pub read_only_pages: bool,
+    /// The credentials.
+    pub keyring: Arc<Keyring>,
+    /// Clients that try secrets.
+    pub attempts: Arc<Mutex<Attempts>>,
+    /// The proxies that may say who their clients are.
+    pub proxies: Proxies,
+    /// Whether all may do everything while there is no token.
+    pub is_open_without_token: bool,
+    /// What forms carry where there is no session.
+    pub form_secret: Arc<Secret>,
+    /// The longest body of rows, in bytes as sent.
+    pub rows_bytes_max: u64,
+    /// The clock by which credentials expire.
+    pub clock: Clock,
+}
+
+impl Gate {
+    /// The gate to a site that listens at `address`, with the defaults of `serve`: open while there is no token.
+    ///
+    /// # Errors
+    /// When the system gives no random numbers.
+    pub fn new(address: &Address, site: &Site) -> Result<Self> {
+        let secret = Secret::new(crate::access::secret::Kind::Session);
+        let secret = secret.map_err(|error| Error::failed("the system gives no random numbers").because(error))?;
+        Ok(Self {
+            hosts: Hosts::new(address, []),
+            read_only_pages: false,
+            keyring: Arc::clone(&site.keyring),
+            attempts: Arc::clone(&site.attempts),
+            proxies: Proxies::default(),
+            is_open_without_token: true,
+            form_secret: Arc::new(secret),
+            rows_bytes_max: site.body_bytes_max,
+            clock: site.now,
+        })
+    }
+
+    /// A visitor from `client` of whom nothing is known.
+    pub fn stranger(&self, client: Peer) -> Visitor {
+        Visitor::stranger(client, false, Arc::clone(&self.form_secret))
+    }
+
+    /// The decision on a request with this head from `peer`. The secret of a share link is taken out of its target.
+    pub fn admit(&self, head: &mut Head, peer: Peer) -> Admission {
+        let (client, is_tls) = self.proxies.client(peer, &head.fields);
+        let mut visitor = Visitor::stranger(client, is_tls, Arc::clone(&self.form_secret));
+        if let Some(refused) = guard::refuse(&self.hosts, self.read_only_pages, head.method, &head.fields) {
+            return refuse(visitor, refused);
+        }
+        let identified = self.identify(head, &mut visitor);
+        if let Err(refused) = identified {
+            return refuse(visitor, refused);
+        }
+        let path = head.target.split('?').next().unwrap_or(&head.target);
+        let found = routes::find(head.method, path);
+        if let Ok((route, _)) = &found
+            && let Some(refused) = self.forbid(route, head, &visitor)
+        {
+            return refuse(visitor, refused);
+        }
+        let (body_bytes_max, too_large): (_, fn(u64) -> Response) = match found.as_ref().map(|(route, _)| route.body) {
+            Ok(Body::Rows) => (self.rows_bytes_max, intake::too_large),
+            Ok(Body::Files(_)) => (self.rows_bytes_max, too_large),
+            _ => (BODY_BYTES_MAX, too_large),
+        };
+        Admission {
+            body_bytes_max,
+            too_large,
+            known: found.err(),
+            visitor: Arc::new(visitor),
+            refused: None,
+        }
+    }
+
+    /// Finds out who sent a request. A wrong secret is refused; no secret is no fault.
+    fn identify(&self, head: &mut Head, visitor: &mut Visitor) -> std::result::Result<(), Response> {
+        if let Some(shared) = proof::shared(&head.target) {
+            let (base, rest) = (shared.base.to_owned(), shared.rest.to_owned());
+            let secret = shared.secret;
+            // From here on nothing that is logged or told has the secret.
+            head.target = match rest.as_str() {
+                rest if rest.starts_with('/') => rest.to_owned(),
+                query => format!("/{query}"),
+            };
+            let found = secret.and_then(|secret| self.keyring.find(&secret, self.clock.now_us()));
+            let found = found.ok_or_else(|| self.wrong(visitor, Response::problem(404, NO_LINK)))?;
+            enter(visitor, found, Proof::Link);
+            visitor.base = base;
+            return Ok(());
+        }
+        match proof::token(&head.fields) {
+            Carried::Secret(secret) => {
+                let found = self.keyring.find(&secret, self.clock.now_us());
+                let found = found.ok_or_else(|| self.wrong(visitor, unknown_token()))?;
+                enter(visitor, found, Proof::Token);
+                return Ok(());
+            }
+            Carried::Malformed => return Err(self.wrong(visitor, unknown_token())),
+            Carried::Nothing => {}
+        }
+        match proof::session(&head.fields) {
+            // A browser whose session has ended sees the page where it logs in.
+            Carried::Secret(secret) => match self.keyring.find(&secret, self.clock.now_us()) {
+                Some(found) => enter(visitor, found, Proof::Session(secret)),
+                None => self.count_wrong(visitor)?,
+            },
+            Carried::Malformed | Carried::Nothing => {}
+        }
+        if matches!(visitor.proof, Proof::None) && self.is_open_without_token && !self.keyring.has_token() {
+            visitor.scope = Scope::Admin;
+        }
+        Ok(())
+    }
+
+    /// Counts a wrong secret.
+    fn count_wrong(&self, visitor: &Visitor) -> std::result::Result<(), Response> {
+        let mut attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner);
+        let wait = attempts.failed(visitor.client, Instant::now());
+        wait.map_or(Ok(()), |wait| Err(slow(wait)))
+    }
+
+    /// The answer to a wrong secret: `refused`, or 429 for a client that has tried too many.
+    fn wrong(&self, visitor: &Visitor, refused: Response) -> Response {
+        self.count_wrong(visitor).err().unwrap_or(refused)
+    }
+
+    /// Why a visitor may not use a route; none if they may.
+    fn forbid(&self, route: &Route, head: &Head, visitor: &Visitor) -> Option<Response> {
+        if visitor.is_guest() {
+            let leads_there = route.method == "GET" && matches!(route.scope, Scope::Public | Scope::Read);
+            return (!leads_there).then(|| Response::problem(404, "this link shows pages, and there is none here"));
+        }
+        if visitor.may(route.scope) && (!route.of_all_stores || visitor.audience.is_all()) {
+            return None;
+        }
+        if matches!(visitor.proof, Proof::None) {
+            return Some(log_in(route, head));
+        }
+        let detail = match visitor.may(route.scope) {
+            true => "this is about all stores, and this token is for those of some owners".to_owned(),
+            false => format!(
+                "this token has the scope `{}`, and this needs `{}` (`store-monitor token add NAME --scope {}` makes one)",
+                visitor.scope.as_str(),
+                route.scope.as_str(),
+                route.scope.as_str()
+            ),
+        };
+        Some(Response::problem(403, &detail))
+    }
+}
+
+fn enter(visitor: &mut Visitor, found: Credential, proof: Proof) {
+    debug_assert!(
+        found.kind == Kind::Link || !matches!(proof, Proof::Link),
+        "a link is no token"
+    );
+    visitor.scope = found.scope;
+    visitor.audience = found.audience;
+    visitor.credential = Some(found.key);
+    visitor.name = found.name;
+    visitor.known_stores_only = found.known_stores_only;
+    visitor.proof = proof;
+}
+
+fn refuse(visitor: Visitor, refused: Response) -> Admission {
+    Admission {
+        body_bytes_max: 0,
+        too_large,
+        known: None,
+        visitor: Arc::new(visitor),
+        refused: Some(refused),
+    }
+}
+
+fn too_large(bytes_max: u64) -> Response {
+    let detail = format!("a body may have {bytes_max} bytes at most here (send a shorter one)");
+    Response::problem(413, &detail)
+}
+
+/// The answer to a client that tries secrets: it must wait.
+pub fn slow(wait: std::time::Duration) -> Response {
+    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+    let detail = format!("too many wrong tokens came from this address (try again in {seconds} s)");
+    Response::problem(429, &detail).with("Retry-After", seconds.to_string())
+}
+
+fn unknown_token() -> Response {
+    let detail = "this token is not one of this server: it was revoked, has expired, or is not whole \
+                  (`store-monitor token add` makes one)";
+    Response::problem(401, detail).with("WWW-Authenticate", "Bearer error=\"invalid_token\"")
+}
+
+/// The answer to a request without any secret where one is needed: a person logs in, a program learns how.
+fn log_in(route: &Route, head: &Head) -> Response {
+    let accept = proof::field(&head.fields, "Accept").unwrap_or_default();
+    if route.is_page() && accept.contains("text/html") {
+        let next: String = form_urlencoded::byte_serialize(head.target.as_bytes()).collect();
+        return Response::see_other(format!("/login?next={next}")).cached("no-store");
+    }
+    let detail = "this needs a token (send `Authorization: Bearer smt_…`, or log in at /login; \
+                  `store-monitor token add` makes one)";
+    Response::problem(401, detail).with("WWW-Authenticate", "Bearer")
+}
