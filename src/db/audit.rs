@@ -105,6 +105,32 @@ pub struct Entry<'a> {
     pub count: u64,
 }
 
+/// Who acts at what instant, to be taken along into a change.
+#[derive(Clone, Debug)]
+pub struct Author {
+    /// When, by the machine's clock.
+    pub at: Micros,
+    /// Who.
+    pub actor: Actor,
+}
+
+impl Author {
+    /// Writes what they did; the caller holds the transaction of the change.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub fn did(&self, db: &Connection, action: Action, subject: &str, count: u64) -> Result<()> {
+        let entry = Entry {
+            at: self.at,
+            actor: &self.actor,
+            action,
+            subject,
+            count,
+        };
+        add(db, &entry)
+    }
+}
+
 /// A stored row.
 #[derive(Clone, Debug)]
 pub struct Audited {

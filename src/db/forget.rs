@@ -97,18 +97,19 @@ fn delete_polls(db: &Connection, taken: Taken) -> Result<u64> {
     Ok(polls)
 }
 
-/// Takes the made-up stores out with all that was made of them, if there are no others; returns the ids of the reports
-/// that went with them, or none if nothing was made up.
+/// Takes the made-up stores out with all that was made of them, if there are no others; returns how many there were and
+/// the ids of the reports that went with them, or none if nothing was made up.
 ///
 /// # Errors
 /// When the database cannot be written.
-pub fn made_up(db: &Connection) -> Result<Option<Vec<Uuid>>> {
+pub fn made_up(db: &Connection) -> Result<Option<(usize, Vec<Uuid>)>> {
     if !made_up::is_present(db)? {
         return Ok(None);
     }
     reserve::make_room(db);
     // They are all there is.
-    db.execute_batch("DELETE FROM poll; DELETE FROM store_hours; DELETE FROM store;")?;
+    db.execute_batch("DELETE FROM poll; DELETE FROM store_hours;")?;
+    let stores = db.execute("DELETE FROM store", [])?;
     digest::forget_polls(db)?;
     schedules::forget_unused(db)?;
     special_hours::forget_unused(db)?;
@@ -116,7 +117,7 @@ pub fn made_up(db: &Connection) -> Result<Option<Vec<Uuid>>> {
     let forgotten = reports::forget_made_up(db, made_up::PREFIX)?;
     generation::advance(db, generation::Kind::Fleet)?;
     generation::advance(db, generation::Kind::Polls)?;
-    Ok(Some(forgotten))
+    Ok(Some((stores, forgotten)))
 }
 
 /// Deletes polls older than `before`, up to the limit of one transaction; returns how many. Later polls use

@@ -14,6 +14,7 @@ use super::visitor::Visitor;
 use crate::access::Audience;
 use crate::clock;
 use crate::db;
+use crate::db::audit::Author;
 use crate::db::backup_folder::BackupFolder;
 use crate::db::connection::{folder_of, keep_few_pages, open_reader};
 use crate::db::fit::FitCache;
@@ -25,7 +26,7 @@ use crate::fleet_view::{FleetView, FleetViews, MonthsLeft};
 use crate::health::{Condition, Health};
 use crate::hot_window::{HotWindow, Inputs};
 use crate::ingest::machine_time::{AHEAD_MINUTES, MachineTime};
-use crate::ingest::options::STORES_MAX;
+use crate::ingest::options::{NewStores, STORES_MAX};
 use crate::jobs::statement::{Parameters, Statement, check_names};
 use crate::jobs::{Format, JobRequest, Jobs, Report, ReportState, Requester};
 use crate::scratch::Scratch;
@@ -324,6 +325,22 @@ impl App {
         let view = db::read(db)?;
         let (fleet, _) = hot.fleet_of(&view, &audience)?;
         check_names(&fleet, &labels(&view)?, parameters)
+    }
+
+    /// Who changes something now, for the audit.
+    pub(super) fn author(&self) -> Author {
+        Author {
+            at: self.site.now.now_us(),
+            actor: self.visitor.actor(),
+        }
+    }
+
+    /// Which new stores the visitor may name.
+    pub(super) fn new_stores(&self) -> NewStores {
+        match self.visitor.known_stores_only {
+            true => NewStores::None,
+            false => NewStores::UpTo(self.site.stores_max),
+        }
     }
 
     /// Who orders a report.

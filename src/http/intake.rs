@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use super::app::App;
 use super::request::Request;
 use super::response::Response;
+use crate::access::Scope;
 use crate::civil::format_day;
 use crate::db::fit::{Fit, Lacking, NEXT_HOURS, NEXT_POLLS};
 use crate::db::idempotency::{self, ANSWER_BYTES_MAX, Earlier};
@@ -18,7 +19,7 @@ use crate::ingest::batch::Batch;
 use crate::ingest::import::{self, Choices, OnBadRow};
 use crate::ingest::kind::Kind;
 use crate::ingest::load::{self, Summary};
-use crate::ingest::options::{DayNumbers, HoursMode, NewStores, ReadOptions, valid_from};
+use crate::ingest::options::{DayNumbers, HoursMode, ReadOptions, valid_from};
 use crate::ingest::problem::{BadFile, BadRow, Code, excerpt};
 use crate::ingest::rows::Format;
 use crate::ingest::source::{Refusal, Source, SourceBadRow, SourceNote};
@@ -73,7 +74,7 @@ pub fn post(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let options = ReadOptions {
         days: DayNumbers::parse(request.field("days")?)?,
         ids_as_written: flag(request, "ids_as_written")?,
-        new_stores: NewStores::UpTo(app.site.stores_max),
+        new_stores: app.new_stores(),
         valid_from: valid_from(request.field("valid_from")?)?,
         ..ReadOptions::until(Micros::MAX)
     };
@@ -116,7 +117,7 @@ pub fn post(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
         let fingerprint = format!("{} {} {}", kind.as_str(), chosen.join(" "), hexadecimal(&hash));
         let at = time.at;
         Identity {
-            credential: 0,
+            credential: app.visitor.credential.unwrap_or(0),
             key,
             fingerprint,
             at,
@@ -149,7 +150,7 @@ pub fn post(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
 /// The identity of a request: its `Idempotency-Key`, and a fingerprint of its contents.
 #[derive(Clone)]
 struct Identity {
-    /// The key of the client's credential; 0 for an open server.
+    /// The key of the client's credential; 0 without one.
     credential: i64,
     key: String,
     fingerprint: String,
@@ -176,7 +177,9 @@ impl Identity {
 /// Writes the batch and answers. A request that was answered before under the same key gets the same
 /// answer.
 fn write(app: &mut App, batch: Batch, identity: Option<Identity>) -> Result<Response> {
-    let fits = Arc::clone(&app.site.fits);
+    let (fits, author) = (Arc::clone(&app.site.fits), app.author());
+    // Whoever may only send polls learns nothing of the stores.
+    let tells_of_stores = app.visitor.may(Scope::Read);
     let (kept, loaded) = match app.site.writer.try_load(move |db| {
         if let Some(identity) = &identity
             && let Some(answer) = identity.earlier(db)?
@@ -187,12 +190,13 @@ fn write(app: &mut App, batch: Batch, identity: Option<Identity>) -> Result<Resp
             return Ok((Err(refusal), None));
         }
         let mut summary = load::write(db, batch)?;
+        summary.audit(db, &author)?;
         let change = summary.change.take();
         let fit = fits.get(db)?;
         // Only an answer that is kept is made here: all changes wait for this thread.
         let kept = match &identity {
             Some(identity) => {
-                let answer = cut(accepted(&summary, &fit.1));
+                let answer = cut(accepted(&summary, tells_of_stores.then_some(&fit.1)));
                 identity.keep(db, &answer)?;
                 Some(answer)
             }
@@ -206,7 +210,7 @@ fn write(app: &mut App, batch: Batch, identity: Option<Identity>) -> Result<Resp
     };
     let is_earlier = loaded.is_none();
     let answer = match (kept, &loaded) {
-        (None, Some((summary, fit))) => accepted(summary, &fit.1).to_string(),
+        (None, Some((summary, fit))) => accepted(summary, tells_of_stores.then_some(&fit.1)).to_string(),
         (kept, _) => kept.unwrap_or_default(),
     };
     if let Some((_, fit)) = loaded {
@@ -224,7 +228,7 @@ fn answered(answer: &str, is_earlier: bool) -> Response {
     }
 }
 
-fn accepted(summary: &Summary, fit: &Fit) -> Value {
+fn accepted(summary: &Summary, fit: Option<&Fit>) -> Value {
     let note = |SourceNote { source, note }: &SourceNote| {
         let mut told = json!({"code": note.code.as_str(), "count": note.count, "line": note.line});
         if !note.names.is_empty() {
@@ -247,9 +251,11 @@ fn accepted(summary: &Summary, fit: &Fit) -> Value {
         "removed": summary.removed,
         "rejected": summary.rejected,
         "notes": summary.notes.iter().map(note).collect::<Vec<_>>(),
-        "without_hours_and_zone": lacking(&fit.without_hours_and_zone, NEXT_HOURS),
-        "without_polls": lacking(&fit.without_polls, NEXT_POLLS),
     });
+    if let Some(fit) = fit {
+        answer["without_hours_and_zone"] = lacking(&fit.without_hours_and_zone, NEXT_HOURS);
+        answer["without_polls"] = lacking(&fit.without_polls, NEXT_POLLS);
+    }
     if summary.rejected > 0 {
         answer["errors"] = summary.bad_rows.iter().map(describe).collect();
     }

@@ -11,6 +11,7 @@ use super::request::Request;
 use super::response::Response;
 use super::store_query::{Sort, StoreQuery};
 use crate::civil;
+use crate::db::audit::Action;
 use crate::db::forget;
 use crate::error::{Error, Result};
 use crate::uptime::calendar::{LocalDate, WeeklyRow};
@@ -294,7 +295,7 @@ pub fn delete_polls(app: &mut App, request: &mut Request<'_>) -> Result<Response
         )));
     }
     let (id, span) = (request.id.clone(), Interval::new(from, to));
-    let removed = app.site.writer.try_write(move |db| forget::polls_of(db, &id, span))?;
+    let removed = take_polls_back(app, id, span)?;
     let removed = removed.ok_or_else(|| unknown(&request.id))?;
     Ok(Response::json(
         200,
@@ -310,11 +311,30 @@ pub(super) fn unknown(id: &str) -> Error {
     ))
 }
 
+/// Deletes a store; returns how many polls went with it, or none if no input names it.
+pub(super) fn delete_store(app: &App, id: String) -> Result<Option<u64>> {
+    let author = app.author();
+    app.site.writer.try_write(move |db| {
+        let deleted = forget::store(db, &id)?;
+        deleted.map_or(Ok(()), |polls| author.did(db, Action::DeleteStore, &id, polls))?;
+        Ok(deleted)
+    })
+}
+
+/// Takes a store's polls of a span back; returns how many, or none if no input names it.
+pub(super) fn take_polls_back(app: &App, id: String, span: Interval) -> Result<Option<u64>> {
+    let author = app.author();
+    app.site.writer.try_write(move |db| {
+        let removed = forget::polls_of(db, &id, span)?;
+        removed.map_or(Ok(()), |polls| author.did(db, Action::DeletePolls, &id, polls))?;
+        Ok(removed)
+    })
+}
+
 /// `DELETE /api/stores/ID`: deletes a store with its polls, hours, zone and name; 404 if it is unknown.
 pub fn delete(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let id = request.id.clone();
-    let deleted = app.site.writer.try_write(move |db| forget::store(db, &id))?;
-    let polls = deleted.ok_or_else(|| unknown(&request.id))?;
+    let polls = delete_store(app, id)?.ok_or_else(|| unknown(&request.id))?;
     Ok(Response::json(
         200,
         &json!({"store_id": request.id, "polls_deleted": polls}),

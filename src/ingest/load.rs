@@ -6,13 +6,14 @@ use rusqlite::Connection;
 
 use super::batch::Batch;
 use super::dedup::Dedup;
-use super::kind::Target;
+use super::kind::{Kind, Target};
 use super::options::NewStores;
 use super::prefetch::Prefetch;
 use super::problem::{Code, Note, Notes};
 use super::runs::Runs;
 use super::source::{Refusal, SourceBadRow, SourceNote};
 use crate::db::Changed;
+use crate::db::audit::{Action, Author};
 use crate::db::polls::{self, PollChange};
 use crate::db::store_keys::Keys;
 use crate::db::{disk, forget, made_up, store_keys};
@@ -39,6 +40,8 @@ pub struct Summary {
     pub rejected: u64,
     /// The first [`BAD_ROWS_TOLD`](super::source::BAD_ROWS_TOLD) of them.
     pub bad_rows: Vec<SourceBadRow>,
+    /// The kinds of rows that changed something, and how many rows of each were new, replaced or removed.
+    pub changed: Vec<(Kind, u64)>,
     /// Stores that no earlier input named.
     pub stores_new: u64,
     /// The first and the last poll, in microseconds since 1970 UTC; none without polls.
@@ -62,11 +65,30 @@ impl Summary {
         }
     }
 
-    fn count(&mut self, changed: Changed) {
+    fn count(&mut self, kind: Kind, changed: Changed) {
+        let rows = changed.new + changed.replaced + changed.removed;
+        match self.changed.iter_mut().find(|(counted, _)| *counted == kind) {
+            Some((_, count)) => *count += rows,
+            None if rows > 0 => self.changed.push((kind, rows)),
+            None => {}
+        }
+
         self.accepted += changed.new;
         self.replaced += changed.replaced;
         self.unchanged += changed.unchanged;
         self.removed += changed.removed;
+    }
+}
+
+impl Summary {
+    /// Writes into the audit who loaded it, a row for each kind that changed something; the caller holds the
+    /// transaction of the load.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub fn audit(&self, db: &Connection, author: &Author) -> Result<()> {
+        let mut changed = self.changed.iter();
+        changed.try_for_each(|(kind, rows)| author.did(db, Action::Load, kind.description().slug, *rows))
     }
 }
 
@@ -114,7 +136,9 @@ pub fn write(db: &Connection, mut batch: Batch) -> Result<Summary> {
         keys: &keys,
         hours: batch.hours,
     };
-    summary.count(batch.collected.write(&target, &mut notes)?);
+    for (kind, changed) in batch.collected.write(&target, &mut notes)? {
+        summary.count(kind, changed);
+    }
     for (id, other) in store_keys::look_alikes(db, new.iter().map(|&place| &*batch.ids[place]))? {
         notes.add_named(Code::LookAlike, None, format!("{id} and {other}"));
     }
@@ -163,8 +187,8 @@ fn write_polls(db: &Connection, stores: Stores<'_>, polls: Runs, source: &str, s
         });
         let added = polls::add(db, polls)?;
         summary.change = added.change;
-        summary.count(added.polls);
-        summary.count(corrected);
+        summary.count(Kind::Polls, added.polls);
+        summary.count(Kind::Polls, corrected);
         let dedup = rows.finish();
         summary.unchanged += dedup.repeats;
         let note = |note: &Note| SourceNote {

@@ -273,7 +273,7 @@ impl FormChoices {
 /// Reads, judges and writes the files of a form. Files with bad rows are kept for corrections.
 fn take(app: &App, time: MachineTime, form: Form<'_>, bytes_max: u64) -> Result<Loaded> {
     let form = Mutex::new(form);
-    let (scratch, new_stores) = (&app.site.scratch, NewStores::UpTo(app.site.stores_max));
+    let (scratch, new_stores) = (&app.site.scratch, app.new_stores());
     let (chosen, files) = (RefCell::new(FormChoices::default()), RefCell::new(Vec::new()));
     let broken = Cell::new(None);
     let next_file = || -> Result<Option<Source<'_>>> {
@@ -346,12 +346,13 @@ fn take(app: &App, time: MachineTime, form: Form<'_>, bytes_max: u64) -> Result<
 }
 
 fn write(app: &App, batch: Batch) -> Result<Loaded> {
-    let fits = Arc::clone(&app.site.fits);
+    let (fits, author) = (Arc::clone(&app.site.fits), app.author());
     let loaded = app.site.writer.try_load(move |db| {
         if let Some(refusal) = load::refuse(db, &batch)? {
             return Ok((Err(refusal), None));
         }
         let mut summary = load::write(db, batch)?;
+        summary.audit(db, &author)?;
         let change = summary.change.take();
         Ok((Ok((summary, fits.get(db)?)), change))
     })?;

@@ -3,6 +3,7 @@
 use maud::{Markup, html};
 
 use super::layout::Frame;
+use crate::db::audit::Action;
 use crate::db::{forget, made_up};
 use crate::error::{Error, Result};
 use crate::http::app::App;
@@ -46,6 +47,7 @@ pub fn post(app: &mut App, _request: &mut Request<'_>) -> Result<Response> {
         Err(Refusal::Failed(error)) => return Err(error),
         Err(_) => return Err(Error::failed("the made-up data are damaged")),
     };
+    let author = app.author();
     app.site.writer.try_load(move |db| {
         if !made_up::may_come(db)? {
             return Err(Error::invalid(
@@ -53,6 +55,7 @@ pub fn post(app: &mut App, _request: &mut Request<'_>) -> Result<Response> {
             ));
         }
         let mut summary = load::write(db, batch)?;
+        author.did(db, Action::AddMadeUp, "", summary.stores_new)?;
         Ok(((), summary.change.take()))
     })?;
     Ok(Response::see_other("/"))
@@ -60,7 +63,14 @@ pub fn post(app: &mut App, _request: &mut Request<'_>) -> Result<Response> {
 
 /// `POST /made-up/removal`: takes the made-up stores out, with the reports of them.
 pub fn remove(app: &mut App, _request: &mut Request<'_>) -> Result<Response> {
-    let forgotten = app.site.writer.try_write(forget::made_up)?;
-    app.forget_reports(&forgotten.unwrap_or_default());
+    let author = app.author();
+    let forgotten = app.site.writer.try_write(move |db| {
+        let Some((stores, reports)) = forget::made_up(db)? else {
+            return Ok(Vec::new());
+        };
+        author.did(db, Action::DeleteMadeUp, "", stores as u64)?;
+        Ok(reports)
+    })?;
+    app.forget_reports(&forgotten);
     Ok(Response::see_other("/"))
 }

@@ -4,13 +4,13 @@ use maud::{Markup, html};
 
 use super::layout::{Frame, Section};
 use super::load::form_fields;
-use crate::db::forget;
 use crate::error::{Error, Result};
 use crate::http::app::App;
 use crate::http::json::encoded;
 use crate::http::query::StoreView;
 use crate::http::request::Request;
 use crate::http::response::Response;
+use crate::http::stores::delete_store;
 
 /// The form on a store's page, folded away. Without the tick, nothing is sent or removed.
 pub fn form(frame: &Frame, shown: &StoreView) -> Markup {
@@ -49,7 +49,7 @@ pub fn post(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
         };
         return Ok(Response::page(400, frame.page("Remove this store?", None, &body)).cached("no-store"));
     }
-    let removed = app.site.writer.try_write(move |db| forget::store(db, &id))?;
+    let removed = delete_store(app, id)?;
     if removed.is_none() {
         let id = request.id.escape_debug();
         return Err(Error::not_found(format!(

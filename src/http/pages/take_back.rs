@@ -5,7 +5,6 @@ use maud::{Markup, html};
 use super::layout::{Frame, Section};
 use super::load::form_fields;
 use super::phrases;
-use crate::db::forget;
 use crate::error::{Error, Result};
 use crate::http::app::App;
 use crate::http::json::encoded;
@@ -13,6 +12,7 @@ use crate::http::page_query;
 use crate::http::query::{self, StoreView};
 use crate::http::request::Request;
 use crate::http::response::Response;
+use crate::http::stores::take_polls_back;
 use crate::uptime::interval::Interval;
 
 /// The form on a store's page, folded away. Without the tick, nothing is sent or removed.
@@ -79,7 +79,7 @@ pub fn post(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
         return Ok(Response::page(400, frame.page("Take checks back?", None, &body)).cached("no-store"));
     }
     let (id, span) = (request.id.clone(), Interval::new(from?, to?));
-    let taken = app.site.writer.try_write(move |db| forget::polls_of(db, &id, span))?;
+    let taken = take_polls_back(app, id, span)?;
     let taken = taken.ok_or_else(|| Error::not_found("the store was removed meanwhile (GET /api/stores lists all)"))?;
     // The newest check may have gone, which the head of each page names.
     let frame = Frame::new(app, request, Section::Stores)?;

@@ -191,10 +191,8 @@ macro_rules! kinds {
             }
 
             /// Writes everything but polls, with notes on what only the stored rows show.
-            pub(super) fn write(&self, target: &Target<'_>, notes: &mut Notes) -> Result<Changed> {
-                let mut changed = Changed::default();
-                $(changed += self.$module.write(target, notes)?;)*
-                Ok(changed)
+            pub(super) fn write(&self, target: &Target<'_>, notes: &mut Notes) -> Result<Vec<(Kind, Changed)>> {
+                Ok(vec![$((Kind::$kind, self.$module.write(target, notes)?)),*])
             }
         }
 
