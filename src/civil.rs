@@ -3,7 +3,11 @@
 //! An instant is UTC, in microseconds since 1970; a wall time is microseconds since its midnight. Neither needs
 //! the time zone database. Years 0001 to 9999 are accepted; callers narrow that.
 
+mod length;
+
 use std::fmt;
+
+pub use length::parse_length;
 
 use crate::error::{Error, Result};
 use crate::uptime::interval::{DAY, HOUR, MINUTE, Micros, SECOND};

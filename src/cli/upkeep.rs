@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
 
+use crate::civil::parse_length;
 use crate::clock::machine_us;
 use crate::db::backup::Care;
 use crate::db::backup_folder::BackupFolder;
@@ -56,23 +57,8 @@ pub struct ReserveOption {
 
 /// A length of time: `90s`, `15m`, `6h`, `1d`.
 fn duration(text: &str) -> std::result::Result<Duration, String> {
-    let expected = || "expected a number with s, m, h or d, such as 15m, 6h or 1d".to_owned();
-    let at = text
-        .find(|letter: char| !letter.is_ascii_digit())
-        .ok_or_else(expected)?;
-    let (number, unit) = text.split_at(at);
-    let seconds = match unit {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3600,
-        "d" => 86_400,
-        _ => return Err(expected()),
-    };
-    let number = number
-        .parse::<u64>()
-        .ok()
-        .filter(|number| (1..=36_500).contains(number));
-    Ok(Duration::from_secs(number.ok_or_else(expected)? * seconds))
+    let length = parse_length(text).map_err(|error| error.message().to_owned())?;
+    Ok(Duration::from_micros(length.unsigned_abs()))
 }
 
 impl UpkeepOptions {

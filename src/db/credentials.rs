@@ -2,6 +2,8 @@
 //!
 //! Each change advances [`generation::Kind::Access`], by which a running server notices it, whichever process wrote.
 
+mod sessions;
+
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::digest::checksum;
@@ -11,11 +13,10 @@ use crate::access::{Audience, Scope};
 use crate::error::{Error, Result};
 use crate::uptime::interval::Micros;
 
+pub use self::sessions::{Session, forget_idle, log_in, log_out};
+
 /// How many tokens and links there may be together: a server holds all of them in memory.
 const CREDENTIALS_MAX: i64 = 10_000;
-
-/// How many browsers may be logged in with one token; the one that was idle longest goes.
-const SESSIONS_MAX: i64 = 1000;
 
 /// The longest name, in characters.
 const NAME_CHARS_MAX: usize = 64;
@@ -90,19 +91,6 @@ impl Credential {
     pub fn is_expired(&self, now: Micros) -> bool {
         self.expires_at.is_some_and(|expires_at| expires_at <= now)
     }
-}
-
-/// A browser that has logged in.
-#[derive(Clone, Copy, Debug)]
-pub struct Session {
-    /// What is stored of its cookie.
-    pub hash: Hash,
-    /// The key of its token.
-    pub credential: i64,
-    /// When it logged in.
-    pub created_at: Micros,
-    /// When it was last used, at most a minute before the truth.
-    pub last_used_at: Micros,
 }
 
 /// All credentials and sessions at one moment.
@@ -190,6 +178,7 @@ pub fn add(db: &Connection, new: &NewCredential) -> Result<Credential> {
             "there are {count} tokens and links, and that is the most (revoke some)"
         )));
     }
+    check(new)?;
     if let Some(name) = &new.name {
         check_name(name)?;
         let mut known = db.prepare("SELECT 1 FROM credential WHERE kind = ?1 AND name = ?2")?;
@@ -224,6 +213,25 @@ pub fn add(db: &Connection, new: &NewCredential) -> Result<Credential> {
     generation::advance(db, generation::Kind::Access)?;
     let found = find(db, new.kind, &name)?;
     found.ok_or_else(|| Error::failed(format!("the {kind} `{name}` was not stored")))
+}
+
+/// Refuses what cannot be.
+fn check(new: &NewCredential) -> Result<()> {
+    let is_restrictable = matches!(new.scope, Scope::Read | Scope::Report);
+    let refused = match (&new.audience, new.kind) {
+        (Audience::All, Kind::Link) => "a link is for one store or for some owners' stores (name it or them)",
+        (Audience::Store(_), Kind::Token) => "a token is for all stores or for some owners' (a link is for one store)",
+        (Audience::Groups(groups), _) if groups.is_empty() || groups.contains("") => "an owner's name is empty",
+        (Audience::Groups(_), _) if !is_restrictable => {
+            "only the scopes `read` and `report` can be for some owners' stores (leave the owners out)"
+        }
+        _ if new.kind == Kind::Link && new.scope != Scope::Read => "a link can only show",
+        _ if new.known_stores_only && new.scope != Scope::Ingest => {
+            "only the scope `ingest` can be for known stores alone (it is the one that sends polls)"
+        }
+        _ => return Ok(()),
+    };
+    Err(Error::invalid(refused))
 }
 
 /// Refuses a name that would not fit on a line of a list.
@@ -317,44 +325,6 @@ pub fn has_token(db: &Connection) -> Result<bool> {
     Ok(db
         .prepare_cached("SELECT 1 FROM credential WHERE kind = 'token'")?
         .exists([])?)
-}
-
-/// Stores a session, and deletes the one of the same token that was idle longest if there are too many.
-///
-/// # Errors
-/// When the database cannot be written.
-pub fn log_in(db: &Connection, hash: &Hash, credential: i64, at: Micros) -> Result<()> {
-    db.execute(
-        "INSERT INTO session (hash, credential, created_at, last_used_at) VALUES (?1, ?2, ?3, ?3)",
-        (hash.bytes(), credential, at),
-    )?;
-    db.execute(
-        "DELETE FROM session WHERE hash IN (
-             SELECT hash FROM session WHERE credential = ?1 ORDER BY last_used_at DESC LIMIT -1 OFFSET ?2)",
-        (credential, SESSIONS_MAX),
-    )?;
-    generation::advance(db, generation::Kind::Access)
-}
-
-/// Deletes a session.
-///
-/// # Errors
-/// When the database cannot be written.
-pub fn log_out(db: &Connection, hash: &Hash) -> Result<()> {
-    db.execute("DELETE FROM session WHERE hash = ?1", [hash.bytes()])?;
-    generation::advance(db, generation::Kind::Access)
-}
-
-/// Deletes the sessions that were last used before `idle_since`.
-///
-/// # Errors
-/// When the database cannot be written.
-pub fn forget_idle(db: &Connection, idle_since: Micros) -> Result<()> {
-    let gone = db.execute("DELETE FROM session WHERE last_used_at < ?1", [idle_since])?;
-    match gone {
-        0 => Ok(()),
-        _ => generation::advance(db, generation::Kind::Access),
-    }
 }
 
 /// The last uses of credentials by their keys, and of sessions.
@@ -464,23 +434,6 @@ mod tests {
             assert_eq!(stored.damaged, [key], "{change}");
             write(&mut db, |db| Ok(db.execute("DELETE FROM credential", [])?)).unwrap();
         }
-    }
-
-    #[test]
-    fn the_browser_that_was_idle_longest_goes_when_there_are_too_many() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut db = open_writer(&folder.path().join("a.db")).unwrap();
-        write(&mut db, |db| {
-            (0..SESSIONS_MAX + 5).try_for_each(|at| log_in(db, &hash(SecretKind::Session), 1, at))?;
-            log_in(db, &hash(SecretKind::Session), 2, 0)
-        })
-        .unwrap();
-        let sessions = all(&db).unwrap().sessions;
-        let of_one = sessions.iter().filter(|session| session.credential == 1);
-        assert_eq!(of_one.clone().count() as i64, SESSIONS_MAX);
-        assert_eq!(of_one.map(|session| session.last_used_at).min(), Some(5));
-        write(&mut db, |db| forget_idle(db, 10)).unwrap();
-        assert_eq!(all(&db).unwrap().sessions.len() as i64, SESSIONS_MAX - 5);
     }
 
     #[test]

@@ -335,6 +335,12 @@ impl App {
         }
     }
 
+    /// Reads the credentials again after a change.
+    pub(super) fn load_credentials(&mut self) -> Result<()> {
+        let keyring = Arc::clone(&self.site.keyring);
+        keyring.load(self.db()?)
+    }
+
     /// Which new stores the visitor may name.
     pub(super) fn new_stores(&self) -> NewStores {
         match self.visitor.known_stores_only {

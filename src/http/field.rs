@@ -22,6 +22,8 @@ pub enum Values {
     Store,
     /// An owner's name.
     Owner,
+    /// The name of a token or a share link.
+    Credential,
     /// A report's id.
     Report,
     /// An instant.
@@ -77,20 +79,25 @@ impl Field {
     pub const fn names_something(&self) -> bool {
         matches!(
             self.values,
-            Values::Store | Values::Owner | Values::Report | Values::File
+            Values::Store | Values::Owner | Values::Credential | Values::Report | Values::File
         )
     }
 
     /// Whether it takes any value that a path or a query can have.
     pub const fn takes_any_value(&self) -> bool {
-        matches!(self.values, Values::Text | Values::Store | Values::Owner | Values::File)
+        matches!(
+            self.values,
+            Values::Text | Values::Store | Values::Owner | Values::Credential | Values::File
+        )
     }
 
     /// Its JSON schema.
     pub fn schema(&self) -> Value {
         let mut schema = match self.values {
             Values::Text => json!({"type": "string"}),
-            Values::Store | Values::Owner | Values::File => json!({"type": "string", "minLength": 1}),
+            Values::Store | Values::Owner | Values::Credential | Values::File => {
+                json!({"type": "string", "minLength": 1})
+            }
             Values::Report => json!({"type": "string", "format": "uuid"}),
             Values::Instant => json!({"type": "string", "format": "date-time"}),
             Values::Date => json!({"type": "string", "format": "date"}),
@@ -116,7 +123,7 @@ impl Field {
         }
         let in_field = |error: Error| Error::invalid(format!("`{name}`: {}", error.message()));
         match self.values {
-            Values::Text | Values::Store | Values::Owner | Values::File => Ok(()),
+            Values::Text | Values::Store | Values::Owner | Values::Credential | Values::File => Ok(()),
             Values::Period if is_period(value) => Ok(()),
             Values::Period => Err(unknown(name, value, PERIODS)),
             Values::Report => report_id(value).map(drop),

@@ -10,8 +10,10 @@
 pub mod app;
 pub mod assets;
 pub mod attempts;
+pub mod audit;
 pub mod backend;
 pub mod badge;
+mod body_fields;
 pub mod field;
 pub mod fleet;
 pub mod frontend;
@@ -45,6 +47,7 @@ pub mod statement_rows;
 pub mod statements;
 pub mod store_query;
 pub mod stores;
+pub mod tokens;
 mod uploads;
 pub mod visitor;
 

@@ -1,10 +1,13 @@
 //! The fields of queries and paths, in the groups that routes share.
 
 use super::field::Field;
-use super::field::Values::{self, Date, File, Instant, Number, OneOf, Owner, Period, Report, Store, Text};
+use super::field::Values::{self, Credential, Date, File, Instant, Number, OneOf, Owner, Period, Report, Store, Text};
 
 /// How far into a list a page of it may begin: beyond the end of the longest.
 pub(super) const OFFSET_MAX: usize = 1_000_000_000;
+
+/// A number beyond that of every row of the audit.
+pub(super) const AUDIT_LAST: usize = 1_000_000_000_000;
 
 /// How many lines a page of a list has, at most.
 pub(super) const PAGE_LINES_MAX: usize = 1000;
@@ -33,6 +36,8 @@ const fn field(name: &'static str, values: Values, about: &'static str) -> Field
 }
 
 pub(super) const STORE: Field = field("id", Store, "The store's id.").required();
+pub(super) const TOKEN: Field = field("id", Credential, "The token's name.").required();
+pub(super) const LINK: Field = field("id", Credential, "The link's name.").required();
 pub(super) const REPORT: Field = field("id", Report, "The report's id, a UUID.").required();
 pub(super) const DATE: Field = field("date", Date, "A local date, such as 2026-12-25.").required();
 
@@ -188,3 +193,11 @@ pub(super) const INCIDENTS: &[Field] = &[
 ];
 pub(super) const OFFSET: &[Field] = &[field("offset", Number(0, OFFSET_MAX), "How many are passed over.").or("0")];
 pub(super) const LIMIT: &[Field] = &[field("limit", Number(1, PAGE_LINES_MAX), "How many, at most 1000.").or("100")];
+pub(super) const AUDIT: &[Field] = &[
+    field(
+        "before",
+        Number(1, AUDIT_LAST),
+        "The number of the last row of the page before.",
+    ),
+    field("limit", Number(1, PAGE_LINES_MAX), "How many rows.").or("100"),
+];

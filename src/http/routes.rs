@@ -9,8 +9,8 @@ use super::request::Request;
 use super::response::Response;
 use super::route::{Body, Captured, Handler, Route};
 use super::{
-    assets, badge, fleet, health, hours, incidents, intake, metrics, openapi, outages, pages, reports,
-    response_filters, statement_query, statements, stores,
+    assets, audit, badge, fleet, health, hours, incidents, intake, metrics, openapi, outages, pages, reports,
+    response_filters, statement_query, statements, stores, tokens,
 };
 use crate::access::Scope::{Admin, Ingest, Read, Report};
 use crate::error::Result;
@@ -119,8 +119,22 @@ pub const ROUTES: &[Route] = &[
         .needs(Admin).id(STORE).date(DATE).answers(200, "How many rows went.", OBJECT),
     get("facts", "/api/poller-outages", outages::list, "pollerOutages", "When the poller was out, in the eight days before as_of.")
         .needs(Read).takes(&[AS_OF]).answers(200, "The outages.", OBJECT),
+    get("access", "/api/tokens", tokens::list, "listTokens", "All tokens, without their secrets.").needs(Admin)
+        .answers(200, "The tokens.", OBJECT),
+    Route::new("POST", "access", "/api/tokens", tokens::add, "addToken", "Makes a token.").needs(Admin)
+        .body(Body::Fields("TokenOrder")).answers(201, "The token; its secret is shown this once.", OBJECT),
+    Route::new("DELETE", "access", "/api/tokens/{id}", tokens::delete, "revokeToken", "Revokes a token, with its sessions.")
+        .needs(Admin).id(TOKEN).answers(200, "It is worth nothing from now on.", OBJECT),
+    get("access", "/api/links", tokens::list_links, "listLinks", "All share links, without their secrets.").needs(Admin)
+        .answers(200, "The links.", OBJECT),
+    Route::new("POST", "access", "/api/links", tokens::add_link, "addLink", "Makes a share link.").needs(Admin)
+        .body(Body::Fields("LinkOrder")).answers(201, "The link; its path is shown this once.", OBJECT),
+    Route::new("DELETE", "access", "/api/links/{id}", tokens::delete_link, "revokeLink", "Revokes a share link.")
+        .needs(Admin).id(LINK).answers(200, "It leads nowhere from now on.", OBJECT),
+    get("access", "/api/audit", audit::list, "listAudit", "Who changed what, the newest first.").needs(Admin).takes(&[AUDIT])
+        .answers(200, "A page of rows; next is the path of the one after, or null.", OBJECT),
     get("operation", "/openapi.json", describe, "openapi", "This document.").answers(200, "It.", OBJECT).tagged(),
-    get("operation", "/metrics", metrics::get, "metrics", "The server's numbers as Prometheus text.").needs(Report)
+    get("operation", "/metrics", metrics::get, "metrics", "The server's numbers as Prometheus text.").needs(Report).of_all_stores()
         .answers(200, "The numbers.", &[("text/plain", "")]),
     page("/", pages::fleet::get, "fleetPage", "The fleet on one screen.").needs(Read)
         .takes(&[OWNER, AS_OF, LOCAL, RULE]),

@@ -325,8 +325,9 @@ impl Client {
         self.send("GET", target, more)
     }
 
+    /// Sends a request without a body, with more header fields.
     #[track_caller]
-    fn send(&self, method: &str, target: &str, more: &[(&str, &str)]) -> Answer {
+    pub(crate) fn send(&self, method: &str, target: &str, more: &[(&str, &str)]) -> Answer {
         let mut request = Request::builder()
             .method(method)
             .uri(format!("http://{}{target}", self.address));

@@ -1,6 +1,7 @@
 //! The one integration-test binary: every promise, tested from outside.
 #![allow(clippy::unwrap_used)]
 
+mod access;
 mod api_document;
 mod backup;
 mod bad_input;
