@@ -13,11 +13,13 @@ pub mod import;
 pub mod lake;
 pub mod numbers;
 pub mod output;
+pub mod proxy_recipe;
 pub mod report;
 pub mod restore;
 pub mod serve;
 mod server_options;
 pub mod statement;
+pub mod token;
 pub mod upkeep;
 
 use std::path::PathBuf;
@@ -80,12 +82,18 @@ enum Command {
     Restore(restore::Options),
     /// Write synthetic CSV files in the shape of real ones, the same for the same seed
     Generate(generate::Options),
+    /// Make, list or revoke the tokens that say who may do what
+    Token(token::TokenOptions),
+    /// Make, list or revoke links that show one store, or one owner's stores, to whoever has them
+    Link(token::LinkOptions),
+    /// Print the configuration of a proxy that gives a server TLS
+    ProxyRecipe(proxy_recipe::Options),
     /// Print a guide as Markdown, or the list of guides
     Docs(docs::Options),
 }
 
 /// The commands without a database.
-const WITHOUT_DATABASE: [&str; 3] = ["demo", "generate", "docs"];
+const WITHOUT_DATABASE: [&str; 4] = ["demo", "generate", "proxy-recipe", "docs"];
 
 /// The database that a command works on.
 #[derive(Clone, Debug, Args)]
@@ -208,6 +216,9 @@ pub fn run(command_line: CommandLine) -> Result<()> {
         Command::Backup(options) => backup::run(&options),
         Command::Restore(options) => restore::run(&options),
         Command::Generate(options) => generate::run(&options),
+        Command::Token(options) => token::run(&options),
+        Command::Link(options) => token::run_link(&options),
+        Command::ProxyRecipe(options) => proxy_recipe::run(&options),
         Command::Docs(options) => docs::run(&options),
     }
 }

@@ -59,6 +59,17 @@ pub fn to_stdout(write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()>
     }
 }
 
+/// Writes a text to stdout.
+///
+/// # Errors
+/// When stdout cannot be written.
+pub fn print(text: &str) -> Result<()> {
+    to_stdout(|out| {
+        let written = out.write_all(text.as_bytes());
+        written.map_err(|error| Error::failed("stdout cannot be written").because(error))
+    })
+}
+
 /// Like [`to_stdout`], but `write` never waits for a pipe or a terminal: unread bytes wait in a temporary file
 /// in `folder`. If that has no room for some `bytes`, `write` waits all the same.
 ///

@@ -121,7 +121,7 @@ pub fn serve(
     let now = simulation
         .as_ref()
         .map_or_else(clock::Clock::default, |simulation| simulation.clock);
-    let listener = http::bind(&options.listen)?;
+    let listener = http::bind(&options.public.listen)?;
     let held = lock::hold(file, Some("serve"))?;
     let files = inspect::files(file, &held, OnDamage::SetAside)?;
     part::clear(file);
@@ -173,8 +173,8 @@ pub fn serve(
         locale: options.locale,
         currency: options.currency.clone(),
         target: options.target,
-        body_bytes_max: options.max_body,
-        scratch: http::app::room_beside(file, options.max_body),
+        body_bytes_max: options.public.max_body,
+        scratch: http::app::room_beside(file, options.public.max_body),
         stores_max: options.max_stores,
         ..Site::new(
             file.to_owned(),
@@ -183,11 +183,11 @@ pub fn serve(
         )
     };
     let gate = Gate {
-        hosts: Hosts::new(&options.listen, options.hosts.iter().cloned()),
+        hosts: Hosts::new(&options.public.listen, options.public.hosts.iter().cloned()),
         read_only_pages: options.read_only_pages,
         proxies: Proxies(options.trust_proxies.clone()),
         is_open_without_token: options.is_open_without_token(),
-        ..Gate::new(&options.listen, &site)?
+        ..Gate::new(&options.public.listen, &site)?
     };
     let capacity = Capacity {
         handlers: HANDLERS,

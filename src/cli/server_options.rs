@@ -12,9 +12,9 @@ use crate::jobs::Limits;
 use crate::uptime::hundredths;
 use crate::uptime::target::WHOLE;
 
-/// The options that `serve` and `demo` share.
+/// The options of a server that a proxy in front of it must know.
 #[derive(Clone, Debug, clap::Args)]
-pub struct ServerOptions {
+pub(super) struct PublicOptions {
     /// Where to listen: an address with a port, of which 0 picks a free one, or unix:PATH for this user alone
     #[arg(
         long,
@@ -23,6 +23,26 @@ pub struct ServerOptions {
         default_value = "127.0.0.1:5000"
     )]
     pub(super) listen: Address,
+
+    /// A host name of the server, beside its address; several with commas
+    #[arg(
+        long = "host",
+        env = "STORE_MONITOR_HOST",
+        value_name = "NAME",
+        value_delimiter = ','
+    )]
+    pub(super) hosts: Vec<String>,
+
+    /// How many bytes a request with rows may have, as it is sent
+    #[arg(long, env = "STORE_MONITOR_MAX_BODY", value_name = "BYTES", default_value_t = http::BODY_BYTES_MAX)]
+    pub(super) max_body: u64,
+}
+
+/// The options that `serve` and `demo` share.
+#[derive(Clone, Debug, clap::Args)]
+pub struct ServerOptions {
+    #[command(flatten)]
+    pub(super) public: PublicOptions,
 
     /// A proxy that says who its clients are, by X-Forwarded-For and X-Forwarded-Proto: its address, or unix for one at
     /// the other end of a Unix socket; several with commas
@@ -38,15 +58,6 @@ pub struct ServerOptions {
     /// Let everyone who reaches the server do everything while there is no token, wherever it listens
     #[arg(long, env = "STORE_MONITOR_INSECURE_NO_AUTH")]
     pub(super) insecure_no_auth: bool,
-
-    /// A host name of the server, beside its address; several with commas
-    #[arg(
-        long = "host",
-        env = "STORE_MONITOR_HOST",
-        value_name = "NAME",
-        value_delimiter = ','
-    )]
-    pub(super) hosts: Vec<String>,
 
     /// Let pages change nothing: no upload, no button for a report
     #[arg(long, env = "STORE_MONITOR_READ_ONLY_PAGES")]
@@ -84,10 +95,6 @@ pub struct ServerOptions {
     /// How many minutes polls may be ahead of this machine's clock
     #[arg(long, env = "STORE_MONITOR_AHEAD", value_name = "MINUTES", default_value_t = AHEAD_MINUTES)]
     pub(super) ahead: u32,
-
-    /// How many bytes a request with rows may have, as it is sent
-    #[arg(long, env = "STORE_MONITOR_MAX_BODY", value_name = "BYTES", default_value_t = http::BODY_BYTES_MAX)]
-    pub(super) max_body: u64,
 
     /// How many stores the database may have; a body that names more is refused
     #[arg(long, env = "STORE_MONITOR_MAX_STORES", value_name = "N", default_value_t = STORES_MAX)]
@@ -142,7 +149,7 @@ fn locale(name: &str) -> std::result::Result<Locale, String> {
 impl ServerOptions {
     /// Whether all may do everything while there is no token: where nobody else can reach the server.
     pub(super) fn is_open_without_token(&self) -> bool {
-        self.insecure_no_auth || (self.listen.is_local() && self.trust_proxies.is_empty())
+        self.insecure_no_auth || (self.public.listen.is_local() && self.trust_proxies.is_empty())
     }
 
     /// Refuses to serve where others can reach the server, unless there is a token.
@@ -150,14 +157,14 @@ impl ServerOptions {
         if has_token || self.is_open_without_token() {
             return Ok(());
         }
-        let reached = match self.listen.is_local() {
+        let reached = match self.public.listen.is_local() {
             true => "others can reach it through the proxy",
             false => "other machines can reach it",
         };
         Err(Error::invalid(format!(
             "{} needs a token, because {reached} (make one with `store-monitor token add NAME --scope admin --database {}`; \
              or add --insecure-no-auth, and everyone who reaches it may read, change and delete everything)",
-            self.listen,
+            self.public.listen,
             file.display()
         )))
     }

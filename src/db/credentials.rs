@@ -2,6 +2,7 @@
 //!
 //! Each change advances [`generation::Kind::Access`], by which a running server notices it, whichever process wrote.
 
+mod issue;
 mod sessions;
 
 use rusqlite::{Connection, OptionalExtension, Row};
@@ -13,6 +14,7 @@ use crate::access::{Audience, Scope};
 use crate::error::{Error, Result};
 use crate::uptime::interval::Micros;
 
+pub use self::issue::{Issued, Wanted, issue, withdraw};
 pub use self::sessions::{Session, forget_idle, log_in, log_out};
 
 /// How many tokens and links there may be together: a server holds all of them in memory.

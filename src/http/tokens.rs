@@ -9,73 +9,27 @@ use super::json::instant;
 use super::proof::SHARE;
 use super::request::Request;
 use super::response::Response;
-use crate::access::secret::{Kind as SecretKind, Secret};
 use crate::access::{Audience, Scope};
 use crate::civil::parse_length;
-use crate::db::audit::Action;
-use crate::db::credentials::{self, Credential, Kind, NewCredential, Stored};
+use crate::db::credentials::{self, Credential, Issued, Kind, Stored, Wanted};
 use crate::error::{Error, Result};
+use crate::uptime::interval::Micros;
 
 const TOKEN_FIELDS: [&str; 5] = ["name", "scope", "groups", "expires", "known_stores_only"];
 const LINK_FIELDS: [&str; 4] = ["name", "store", "groups", "expires"];
-
-/// A credential that was just made, with its secret: nobody can see that again.
-#[derive(Debug)]
-pub struct Made {
-    /// The credential.
-    pub credential: Credential,
-    /// Its secret.
-    pub secret: Secret,
-}
-
-/// The wish for a token or a link.
-#[derive(Clone, Debug)]
-pub struct Wanted {
-    /// What it is to be.
-    pub kind: Kind,
-    /// Its name; none for a link whose name is made.
-    pub name: Option<String>,
-    /// What it may do.
-    pub scope: Scope,
-    /// The stores that exist for it.
-    pub audience: Audience,
-    /// How long it is worth something, such as `30d`; none: for ever.
-    pub expires: Option<String>,
-    /// Whether its polls may be of stores alone that are known already.
-    pub known_stores_only: bool,
-}
 
 /// Makes a token or a link; it counts from now on.
 ///
 /// # Errors
 /// When the wish is none that can be, or the database cannot be written.
-pub fn make(app: &mut App, wanted: Wanted) -> Result<Made> {
-    let (kind, secret_kind, action) = match wanted.kind {
-        Kind::Token => (wanted.kind, SecretKind::Token, Action::AddToken),
-        Kind::Link => (wanted.kind, SecretKind::Link, Action::AddLink),
-    };
-    let secret = Secret::new(secret_kind);
-    let secret = secret.map_err(|error| Error::failed("the system gives no random numbers").because(error))?;
+pub fn make(app: &mut App, wanted: Wanted) -> Result<Issued> {
     let author = app.author();
-    let lasts = wanted.expires.as_deref().map(parse_length).transpose();
-    let lasts = lasts.map_err(|error| Error::invalid(format!("`expires`: {}", error.message())))?;
-    let new = NewCredential {
-        kind,
-        name: wanted.name,
-        scope: wanted.scope,
-        audience: wanted.audience,
-        known_stores_only: wanted.known_stores_only,
-        hash: secret.hash(),
-        created_at: author.at,
-        expires_at: lasts.map(|lasts| author.at.saturating_add(lasts)),
-    };
-    let credential = app.site.writer.try_write(move |db| {
-        let made = credentials::add(db, &new)?;
-        author.did(db, action, &made.name, 1)?;
-        Ok(made)
-    })?;
+    let issued = app
+        .site
+        .writer
+        .try_write(move |db| credentials::issue(db, &author, wanted))?;
     app.load_credentials()?;
-    Ok(Made { credential, secret })
+    Ok(issued)
 }
 
 /// Revokes a token or a link: it is worth nothing from now on.
@@ -84,15 +38,19 @@ pub fn make(app: &mut App, wanted: Wanted) -> Result<Made> {
 /// When there is none of that name, or the database cannot be written.
 pub fn revoke(app: &mut App, kind: Kind, name: &str) -> Result<()> {
     let (author, name) = (app.author(), name.to_owned());
-    let action = match kind {
-        Kind::Token => Action::RevokeToken,
-        Kind::Link => Action::RevokeLink,
-    };
-    app.site.writer.try_write(move |db| {
-        credentials::revoke(db, kind, &name)?;
-        author.did(db, action, &name, 1)
-    })?;
+    app.site
+        .writer
+        .try_write(move |db| credentials::withdraw(db, &author, kind, &name))?;
     app.load_credentials()
+}
+
+/// How long a request wants a token or link to be worth something; none: for ever.
+///
+/// # Errors
+/// When it is no length of time.
+pub fn lasts(text: Option<&str>) -> Result<Option<Micros>> {
+    let lasts = text.map(parse_length).transpose();
+    lasts.map_err(|error| Error::invalid(format!("`expires`: {}", error.message())))
 }
 
 /// The tokens, or the links, the oldest first.
@@ -133,7 +91,7 @@ pub fn add(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
         name: Some(request.field("name")?.unwrap_or_default().to_owned()),
         scope: Scope::from_name(scope).ok_or_else(|| unknown("scope", scope, scopes))?,
         audience: groups(request).map_or(Audience::All, Audience::of_groups),
-        expires: request.field("expires")?.map(str::to_owned),
+        lasts: lasts(request.field("expires")?)?,
         known_stores_only: match request.field("known_stores_only")? {
             None | Some("false") => false,
             Some("true") => true,
@@ -164,7 +122,7 @@ pub fn add_link(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
         name: request.field("name")?.map(str::to_owned),
         scope: Scope::Read,
         audience,
-        expires: request.field("expires")?.map(str::to_owned),
+        lasts: lasts(request.field("expires")?)?,
         known_stores_only: false,
     };
     let made = make(app, wanted)?;
