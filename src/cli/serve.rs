@@ -192,6 +192,7 @@ pub fn serve(
     let capacity = Capacity {
         handlers: HANDLERS,
         connections_max: options.max_connections.into(),
+        connections_each_max: options.max_connections_per_address.map(usize::from),
     };
     let watched = site.clone();
     let server = Server::start(listener, capacity, gate, site)?;

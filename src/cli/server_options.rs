@@ -100,9 +100,14 @@ pub struct ServerOptions {
     #[arg(long, env = "STORE_MONITOR_MAX_STORES", value_name = "N", default_value_t = STORES_MAX)]
     pub(super) max_stores: u64,
 
-    /// How many connections are served at once; the next is answered 503
+    /// How many connections are served at once; the next takes the place of the longest idle one, or is answered 503
     #[arg(long, env = "STORE_MONITOR_MAX_CONNECTIONS", value_name = "N", default_value_t = 512, value_parser = clap::value_parser!(u16).range(1..))]
     pub(super) max_connections: u16,
+
+    /// How many of them one address may have, or one network /64 of IPv6; by itself a quarter. This machine and trusted
+    /// proxies may have all
+    #[arg(long, env = "STORE_MONITOR_MAX_CONNECTIONS_PER_ADDRESS", value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(super) max_connections_per_address: Option<u16>,
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]

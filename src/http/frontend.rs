@@ -19,6 +19,7 @@ pub mod limits;
 pub mod rate_limit;
 pub mod refusal;
 pub mod reply;
+mod shares;
 pub mod socket;
 pub mod spool;
 pub mod target;

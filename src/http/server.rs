@@ -16,6 +16,9 @@ use crate::error::{Error, Result};
 /// How many connections may wait to be accepted; the system may allow fewer.
 const BACKLOG: i32 = 1024;
 
+/// One address has the places of the server divided by this.
+const SHARES: usize = 4;
+
 /// Binds the address, before anything starts that would have to be undone.
 ///
 /// # Errors
@@ -51,6 +54,8 @@ pub struct Capacity {
     pub handlers: usize,
     /// How many connections are kept.
     pub connections_max: usize,
+    /// How many of them one address may have; none for a quarter.
+    pub connections_each_max: Option<usize>,
 }
 
 /// A running server.
@@ -72,6 +77,10 @@ impl Server {
         let limits = Limits {
             handlers,
             connections_max,
+            connections_each_max: capacity
+                .connections_each_max
+                .unwrap_or(connections_max.div_ceil(SHARES)),
+            proxies: gate.proxies.clone(),
             scratch: site.scratch.clone(),
         };
         let nobody = Arc::new(gate.stranger(Peer::Unix));

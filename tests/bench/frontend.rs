@@ -83,6 +83,7 @@ fn main() -> Result<()> {
     let capacity = Capacity {
         handlers: HANDLERS,
         connections_max: 512,
+        connections_each_max: None,
     };
     let address: Address = "127.0.0.1:0".parse()?;
     let gate = Gate::new(&address, &site)?;

@@ -80,6 +80,7 @@ fn served(home: &Home, made: &Made) -> (HttpServer, Client) {
     let capacity = Capacity {
         handlers: 2,
         connections_max: 16,
+        connections_each_max: None,
     };
     let http = HttpServer::start(listener, capacity, gate, site).expect("a server");
     let client = Client::new(http.address().tcp().expect("a port").to_string());

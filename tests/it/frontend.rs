@@ -253,6 +253,7 @@ fn with_one_handler(home: &Home) -> (HttpServer, Client) {
     let capacity = Capacity {
         handlers: 1,
         connections_max: 64,
+        connections_each_max: None,
     };
     let address = "127.0.0.1:0".parse().expect("an address");
     let gate = Gate::new(&address, &site).expect("a gate");

@@ -3,6 +3,7 @@
 //! Tests that need minutes or a quiet machine are ignored; `cargo test frontend -- --ignored` runs them.
 
 use std::io::{ErrorKind, Write};
+use std::net::UdpSocket;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -23,10 +24,16 @@ fn connections(server: &Server, count: usize) -> Vec<Raw> {
 fn one_connection_too_many_is_told_so_and_let_in_when_there_is_room() {
     let home = Home::seeded();
     let server = Server::start_with(&home, &["serve", "--max-connections", "4"]);
+    // Each waits in the middle of a request, so none can give its place.
+    let (begin, end) = GET.split_at(20);
     let mut kept = connections(&server, 4);
     for raw in &mut kept {
         assert_eq!(raw.send(GET).reply().expect("a reply").0, 200);
+        raw.send(begin);
     }
+    eventually("all have begun", || {
+        (Raw::connect(&server.client.address).reply()?.0 == 503).then_some(())
+    });
     for _ in 0..20 {
         let mut raw = Raw::connect(&server.client.address);
         let (status, head, _) = raw.reply().expect("a reply");
@@ -35,12 +42,84 @@ fn one_connection_too_many_is_told_so_and_let_in_when_there_is_room() {
         assert!(raw.reply().is_none(), "it is closed");
     }
     for raw in &mut kept {
-        assert_eq!(raw.send(GET).reply().expect("a reply").0, 200);
+        assert_eq!(raw.send(end).reply().expect("a reply").0, 200);
     }
     drop(kept);
     eventually("there is room", || {
         (server.get("/health").status == 200).then_some(())
     });
+}
+
+#[test]
+fn the_longest_idle_connection_gives_its_place_to_a_newcomer() {
+    let home = Home::seeded();
+    let server = Server::start_with(&home, &["serve", "--max-connections", "8"]);
+    let mut idle = connections(&server, 8);
+    for raw in &mut idle {
+        assert_eq!(raw.send(GET).reply().expect("a reply").0, 200);
+    }
+    // Used again, the first is no longer the longest idle one.
+    assert_eq!(idle[0].send(GET).reply().expect("a reply").0, 200);
+    for _ in 0..3 {
+        assert_eq!(server.get("/health").status, 200);
+    }
+    assert!(idle[1].reply().is_none(), "it gave its place");
+    assert_eq!(idle[0].send(GET).reply().expect("a reply").0, 200);
+    // As many newcomers as anybody likes.
+    let newcomers = (0..50).map(|_| {
+        let mut raw = Raw::connect(&server.client.address);
+        assert_eq!(raw.send(GET).reply().expect("a reply").0, 200);
+        raw
+    });
+    assert_eq!(newcomers.collect::<Vec<_>>().len(), 50);
+}
+
+#[test]
+fn one_address_has_a_quarter_of_the_connections() {
+    let home = Home::seeded();
+    let line = "serve --max-connections 16 --insecure-no-auth --listen 0.0.0.0:0 --host";
+    // An address of this machine that is not its loopback's.
+    let probe = UdpSocket::bind("0.0.0.0:0").and_then(|socket| {
+        socket.connect("192.0.2.1:9")?;
+        socket.local_addr()
+    });
+    let Some(ip) = probe
+        .ok()
+        .map(|address| address.ip())
+        .filter(|ip| !ip.is_loopback())
+    else {
+        eprintln!("skipped: this machine has no address but its loopback's");
+        return;
+    };
+    let own = ip.to_string();
+    let mut line: Vec<&str> = line.split(' ').collect();
+    line.push(&own);
+    let command = home.command(&line);
+    let server = Server::start_as(&home, command);
+    let port = server.client.address.rsplit_once(':').expect("a port").1;
+    let (outside, inside) = (format!("{own}:{port}"), format!("127.0.0.1:{port}"));
+    let (begin, end) = GET.split_at(20);
+    let mut held: Vec<Raw> = (0..4).map(|_| Raw::connect(&outside)).collect();
+    for raw in &mut held {
+        assert_eq!(raw.send(GET).reply().expect("a reply").0, 200);
+        raw.send(begin);
+    }
+    eventually("its share is spent", || {
+        (Raw::connect(&outside).reply()?.0 == 503).then_some(())
+    });
+    // Others are not concerned.
+    let mut others: Vec<Raw> = (0..10).map(|_| Raw::connect(&inside)).collect();
+    for raw in &mut others {
+        assert_eq!(raw.send(GET).reply().expect("a reply").0, 200);
+    }
+    assert_eq!(held[0].send(end).reply().expect("a reply").0, 200);
+    // An idle one of its own gives its place.
+    let mut newcomer = Raw::connect(&outside);
+    assert_eq!(newcomer.send(GET).reply().expect("a reply").0, 200);
+    assert!(held[0].reply().is_none());
+    for raw in &mut others {
+        assert_eq!(raw.send(GET).reply().expect("a reply").0, 200);
+    }
 }
 
 #[test]

@@ -437,8 +437,10 @@ impl Server {
             .create(true)
             .append(true)
             .open(home.path("server.log"));
+        if command.get_args().all(|argument| argument != "--listen") {
+            command.args(["--listen", "127.0.0.1:0"]);
+        }
         command
-            .args(["--listen", "127.0.0.1:0"])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log.expect("a log"));

@@ -446,6 +446,7 @@ fn served(home: &Home, limits: Limits, recipe: Recipe) -> (HttpServer, Client, J
     let capacity = Capacity {
         handlers: 2,
         connections_max: 64,
+        connections_each_max: None,
     };
     let http = HttpServer::start(listener, capacity, gate, site).expect("a server");
     let client = Client::new(http.address().tcp().expect("a port").to_string());

@@ -12,7 +12,7 @@ use mio::event::Event;
 use super::chunks::BodyDecoder;
 use super::exchange::WholeRequest;
 use super::head::{self, Framing, Head, Scanner};
-use super::limits::{Admission, Admit};
+use super::limits::{ALLOWED, Admission, Admit};
 use super::rate_limit::RateLimit;
 use super::refusal::Refusal;
 use super::reply::{self, ReplyContext};
@@ -66,7 +66,7 @@ pub(super) enum Step {
 /// A connection.
 pub(super) struct Client {
     pub(super) stream: Stream,
-    peer: Peer,
+    pub(super) peer: Peer,
     /// Whether it exceeds the limit and only gets a refusal.
     pub(super) is_refused: bool,
     /// Bytes that were read but not yet parsed.
@@ -76,6 +76,8 @@ pub(super) struct Client {
     /// The time limit of the reply.
     rate_limit: RateLimit,
     state: ClientState,
+    /// When its last reply was sent, or it came.
+    since: Instant,
     /// The deadline of the state.
     until: Option<Instant>,
     context: ReplyContext,
@@ -94,10 +96,8 @@ enum ClientState {
     InHand,
     /// The whole reply is in `out`.
     Replied,
-    /// Closed, but the client still sends bytes.
-    Lingering {
-        bytes_left: usize,
-    },
+    /// Closed, but the client still sends bytes, of which so many more are read.
+    Lingering(usize),
 }
 
 /// A body in progress.
@@ -119,6 +119,7 @@ impl Client {
             out: Spool::new(budget),
             rate_limit: RateLimit::new(now, REPLY_GRACE),
             state: ClientState::Head(Scanner::default()),
+            since: now,
             until: Some(now + HEAD_WITHIN),
             context: ReplyContext {
                 is_head: false,
@@ -156,6 +157,12 @@ impl Client {
         }
     }
 
+    /// Since when it has been between requests; none if it is not.
+    pub(super) fn idle_since(&self) -> Option<Instant> {
+        let is_idle = matches!(self.state, ClientState::Head(_)) && self.input.is_empty() && self.out.is_empty();
+        (is_idle && !self.readable).then_some(self.since)
+    }
+
     /// Continues after the deadline.
     pub(super) fn expire(&mut self, context: &mut StepContext<'_>) -> Step {
         let refused = match self.state {
@@ -181,7 +188,7 @@ impl Client {
                 ClientState::Body(_) => self.read_body(context),
                 ClientState::InHand => Ok(Some(Step::Wait)),
                 ClientState::Replied => self.after_reply(context),
-                ClientState::Lingering { .. } => self.linger(context),
+                ClientState::Lingering(_) => self.linger(context),
             };
             match step {
                 Ok(None) => {}
@@ -441,7 +448,7 @@ impl Client {
             } else {
                 HEAD_WITHIN
             };
-            self.until = Some(context.now + within);
+            (self.since, self.until) = (context.now, Some(context.now + within));
             self.state = ClientState::Head(Scanner::default());
             return Ok(None);
         }
@@ -449,9 +456,7 @@ impl Client {
         self.input = Vec::new();
         let linger = if context.stopping { LINGER_STOPPING } else { LINGER };
         self.until = Some(context.now + linger);
-        self.state = ClientState::Lingering {
-            bytes_left: LINGER_BYTES_MAX,
-        };
+        self.state = ClientState::Lingering(LINGER_BYTES_MAX);
         Ok(None)
     }
 
@@ -465,16 +470,13 @@ impl Client {
             return Ok(Some(Step::Wait));
         }
         let length = self.read(context.buffer)?;
-        let ClientState::Lingering { bytes_left } = &mut self.state else {
+        let ClientState::Lingering(bytes_left) = &mut self.state else {
             return Ok(None);
         };
         *bytes_left = bytes_left.saturating_sub(length);
         Ok((*bytes_left == 0).then_some(Step::Gone))
     }
 }
-
-/// The methods of the whole server.
-const ALLOWED: &str = "GET, HEAD, POST, DELETE, OPTIONS";
 
 impl Upload {
     /// Reads the body's part of the input; returns how much it was.

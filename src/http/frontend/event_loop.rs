@@ -16,6 +16,7 @@ use super::exchange::{Dispatch, Exchange, ReplyTo, WholeRequest};
 use super::limits::{Admit, Limits};
 use super::refusal::Refusal;
 use super::reply::{self, ReplyContext};
+use super::shares::Shares;
 use super::socket::{Listener, Peer, Stream};
 use super::spool::SpoolBudget;
 use crate::clock;
@@ -55,6 +56,8 @@ pub(super) struct EventLoop {
     next_client: usize,
     /// How many of the clients exceed the limit.
     refused: usize,
+    /// How many of the others each address has.
+    shares: Shares,
     /// Handlers' answers.
     replies: Receiver<(Token, Response)>,
     reply_to: Sender<(Token, Response)>,
@@ -91,6 +94,7 @@ impl EventLoop {
             waker,
             listener: Some(listener),
             budget: SpoolBudget::new(limits.scratch.clone()),
+            shares: Shares::new(limits.connections_each_max, limits.proxies.clone()),
             limits,
             admit,
             dispatch,
@@ -125,6 +129,7 @@ impl EventLoop {
         self.due.clear();
         self.later.clear();
         self.refused = 0;
+        self.shares.clear();
         self.acceptable = true;
     }
 
@@ -237,10 +242,28 @@ impl EventLoop {
         }
     }
 
+    /// Whether there is a place for a connection. If there is none, the longest idle connection gives its own: any one
+    /// where the server is full, or one of the same address where that has its share.
+    fn has_room(&mut self, peer: Peer) -> bool {
+        let holder = self.shares.holder(peer);
+        let is_share_full = holder.is_some_and(|holder| self.shares.is_full(holder));
+        if !is_share_full && self.clients.len() - self.refused < self.limits.connections_max {
+            return true;
+        }
+        let idle = self.clients.iter().filter_map(|(token, client)| {
+            let may_go = !client.is_refused && (!is_share_full || self.shares.holder(client.peer) == holder);
+            Some((client.idle_since().filter(|_| may_go)?, *token))
+        });
+        let longest = idle.min_by_key(|&(since, token)| (since, token.0));
+        if let Some((_, token)) = longest {
+            self.remove(token);
+        }
+        longest.is_some()
+    }
+
     /// Accepts a connection, or refuses it if there are too many.
     fn enter(&mut self, mut stream: Stream, peer: Peer) -> io::Result<()> {
-        let kept = self.clients.len() - self.refused;
-        let refused = kept >= self.limits.connections_max;
+        let refused = !self.has_room(peer);
         if refused && self.refused >= self.limits.refused_max() {
             // Too many even for a complete refusal.
             let context = ReplyContext {
@@ -264,6 +287,7 @@ impl EventLoop {
             self.refused += 1;
             self.step(token, Client::refuse_connection);
         } else {
+            self.shares.add(peer);
             self.due.push_back(token);
         }
         Ok(())
@@ -300,7 +324,10 @@ impl EventLoop {
 
     fn remove(&mut self, token: Token) {
         if let Some(client) = self.clients.remove(&token) {
-            self.refused -= usize::from(client.is_refused);
+            match client.is_refused {
+                true => self.refused -= 1,
+                false => self.shares.remove(client.peer),
+            }
         }
     }
 

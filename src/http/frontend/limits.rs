@@ -4,9 +4,13 @@ use std::sync::Arc;
 
 use super::head::Head;
 use super::socket::Peer;
+use crate::http::proof::Proxies;
 use crate::http::response::Response;
 use crate::http::visitor::Visitor;
 use crate::scratch::Scratch;
+
+/// The methods of the whole server.
+pub(super) const ALLOWED: &str = "GET, HEAD, POST, DELETE, OPTIONS";
 
 /// How much the frontend may use.
 #[derive(Clone, Debug)]
@@ -15,6 +19,10 @@ pub struct Limits {
     pub handlers: usize,
     /// How many connections are served at once.
     pub connections_max: usize,
+    /// How many of them one address may have.
+    pub connections_each_max: usize,
+    /// The proxies through which many clients come.
+    pub proxies: Proxies,
     /// The room for bodies and replies that are too long for memory.
     pub scratch: Scratch,
 }
