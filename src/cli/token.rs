@@ -11,8 +11,9 @@ use crate::clock::machine_us;
 use crate::db;
 use crate::db::audit::{Actor, Author};
 use crate::db::connection::{open_reader, open_writer};
-use crate::db::credentials::{self, Credential, Kind, Wanted};
+use crate::db::credentials::{self, Credential, Kind};
 use crate::db::fleet;
+use crate::db::issue::{Wanted, issue, withdraw};
 use crate::error::{Error, Result, nearest};
 use crate::http::proof::SHARE;
 use crate::uptime::interval::{MINUTE, Micros};
@@ -42,7 +43,7 @@ enum TokenAction {
         scope: Scope,
 
         /// Only this owner's stores exist for it, with read and report; can be repeated
-        #[arg(long = "group", value_name = "GROUP")]
+        #[arg(long = "group", env = "STORE_MONITOR_GROUP", value_name = "GROUP")]
         groups: Vec<String>,
 
         /// How long it is worth something, such as 12h or 30d; without it, until it is revoked
@@ -79,6 +80,7 @@ enum LinkAction {
         /// The store's id
         #[arg(
             long,
+            env = "STORE_MONITOR_STORE",
             value_name = "ID",
             conflicts_with = "groups",
             required_unless_present = "groups"
@@ -86,11 +88,11 @@ enum LinkAction {
         store: Option<String>,
 
         /// The owner; can be repeated
-        #[arg(long = "group", value_name = "GROUP")]
+        #[arg(long = "group", env = "STORE_MONITOR_GROUP", value_name = "GROUP")]
         groups: Vec<String>,
 
         /// What to call it; without it, link and a number
-        #[arg(long, value_name = "NAME")]
+        #[arg(long, env = "STORE_MONITOR_NAME", value_name = "NAME")]
         name: Option<String>,
 
         /// How long it leads somewhere, such as 12h or 30d; without it, until it is revoked
@@ -141,11 +143,10 @@ pub fn run(options: &TokenOptions) -> Result<()> {
             let is_first = !has_token(&options.database)?;
             let secret = add(&options.database, wanted)?;
             print(&format!("{secret}\n"))?;
-            note!(
-                "The token `{name}` ({}) is printed this once. A program sends it as `Authorization: Bearer smt_…`; a \
-                 person logs in with it at /login.",
-                scope.as_str()
-            );
+            note!("The token `{name}` is printed this once. A program sends it as `Authorization: Bearer smt_…`.");
+            if *scope != Scope::Ingest {
+                note!("A person logs in with it at /login.");
+            }
             if is_first {
                 note!("It is the first: from now on a server of this database answers nobody without a token.");
                 if *scope != Scope::Admin {
@@ -228,7 +229,7 @@ fn add(database: &Database, wanted: Wanted) -> Result<String> {
     let _held = database.hold_whole()?;
     let mut db = open_writer(&database.file)?;
     look_up(&db, &wanted.audience)?;
-    let issued = db::write(&mut db, |db| credentials::issue(db, &author(), wanted))?;
+    let issued = db::write(&mut db, |db| issue(db, &author(), wanted))?;
     Ok(issued.secret.text())
 }
 
@@ -236,7 +237,7 @@ fn revoke(database: &Database, kind: Kind, name: &str) -> Result<()> {
     database.require()?;
     let _held = database.hold_whole()?;
     let mut db = open_writer(&database.file)?;
-    db::write(&mut db, |db| credentials::withdraw(db, &author(), kind, name))
+    db::write(&mut db, |db| withdraw(db, &author(), kind, name))
 }
 
 /// Refuses a store that is not there, and tells of owners that have no store: they may get some later.

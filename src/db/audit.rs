@@ -10,6 +10,9 @@ use crate::uptime::interval::Micros;
 /// How many of the oldest rows are deleted in one transaction.
 const FORGOTTEN_AT_ONCE: u32 = 10_000;
 
+/// The address of a command on the server's machine.
+const COMMAND: &str = "command";
+
 /// Who acts, and from where.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Actor {
@@ -24,7 +27,7 @@ impl Actor {
     pub fn command() -> Self {
         Self {
             credential: String::new(),
-            address: "command".to_owned(),
+            address: COMMAND.to_owned(),
         }
     }
 }
@@ -148,7 +151,7 @@ pub struct Audited {
     pub count: u64,
 }
 
-/// Writes a row, and tells it at info.
+/// Writes a row, and tells it at info if it came over HTTP.
 ///
 /// # Errors
 /// When the database cannot be written.
@@ -165,7 +168,11 @@ pub fn add(db: &Connection, entry: &Entry<'_>) -> Result<()> {
         "INSERT INTO audit (at, credential, action, subject, count, address) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     )?
     .execute((at, credential, action, subject, count.cast_signed(), address))?;
-    tracing::info!(credential, action, subject, count, address, "changed");
+    match address == COMMAND {
+        // A command tells its user what it did.
+        true => tracing::debug!(credential, action, subject, count, address, "changed"),
+        false => tracing::info!(credential, action, subject, count, address, "changed"),
+    }
     Ok(())
 }
 

@@ -2,7 +2,6 @@
 //!
 //! Each change advances [`generation::Kind::Access`], by which a running server notices it, whichever process wrote.
 
-mod issue;
 mod sessions;
 
 use rusqlite::{Connection, OptionalExtension, Row};
@@ -14,7 +13,6 @@ use crate::access::{Audience, Scope};
 use crate::error::{Error, Result};
 use crate::uptime::interval::Micros;
 
-pub use self::issue::{Issued, Wanted, issue, withdraw};
 pub use self::sessions::{Session, forget_idle, log_in, log_out};
 
 /// How many tokens and links there may be together: a server holds all of them in memory.
@@ -240,11 +238,13 @@ fn check(new: &NewCredential) -> Result<()> {
 fn check_name(name: &str) -> Result<()> {
     let is_plain = |letter: char| letter.is_alphanumeric() || "._-@+ ".contains(letter);
     let fits = (1..=NAME_CHARS_MAX).contains(&name.chars().count());
-    if fits && name.trim() == name && name.chars().all(is_plain) {
+    // Else a spreadsheet could take it for a formula.
+    let begins_plainly = name.starts_with(char::is_alphanumeric);
+    if fits && begins_plainly && name.trim() == name && name.chars().all(is_plain) {
         return Ok(());
     }
     Err(Error::invalid(format!(
-        "`{}` is no name (use 1 to {NAME_CHARS_MAX} letters, digits, spaces or . _ - @ +)",
+        "`{}` is no name (use 1 to {NAME_CHARS_MAX} letters, digits, spaces or . _ - @ +, a letter or digit first)",
         name.escape_debug()
     )))
 }
@@ -443,7 +443,7 @@ mod tests {
         for name in ["poller", "Ann's".replace('\'', " ").as_str(), "a@b.c", "Zürich 1"] {
             assert!(check_name(name).is_ok(), "{name}");
         }
-        for name in ["", " a", "a\n", "a/b", "<b>", &"x".repeat(65)] {
+        for name in ["", " a", "a\n", "a/b", "<b>", "-a", "@a", "+a", &"x".repeat(65)] {
             assert!(check_name(name).is_err(), "{name}");
         }
     }

@@ -29,6 +29,7 @@ pub mod forget;
 pub mod generation;
 pub mod idempotency;
 pub mod inspect;
+pub mod issue;
 pub mod lock;
 mod log_file;
 pub mod made_up;

@@ -11,7 +11,8 @@ use super::request::Request;
 use super::response::Response;
 use crate::access::{Audience, Scope};
 use crate::civil::parse_length;
-use crate::db::credentials::{self, Credential, Issued, Kind, Stored, Wanted};
+use crate::db::credentials::{self, Credential, Kind, Stored};
+use crate::db::issue::{Issued, Wanted, issue, withdraw};
 use crate::error::{Error, Result};
 use crate::uptime::interval::Micros;
 
@@ -24,10 +25,7 @@ const LINK_FIELDS: [&str; 4] = ["name", "store", "groups", "expires"];
 /// When the wish is none that can be, or the database cannot be written.
 pub fn make(app: &mut App, wanted: Wanted) -> Result<Issued> {
     let author = app.author();
-    let issued = app
-        .site
-        .writer
-        .try_write(move |db| credentials::issue(db, &author, wanted))?;
+    let issued = app.site.writer.try_write(move |db| issue(db, &author, wanted))?;
     app.load_credentials()?;
     Ok(issued)
 }
@@ -40,7 +38,7 @@ pub fn revoke(app: &mut App, kind: Kind, name: &str) -> Result<()> {
     let (author, name) = (app.author(), name.to_owned());
     app.site
         .writer
-        .try_write(move |db| credentials::withdraw(db, &author, kind, &name))?;
+        .try_write(move |db| withdraw(db, &author, kind, &name))?;
     app.load_credentials()
 }
 

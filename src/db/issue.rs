@@ -2,10 +2,10 @@
 
 use rusqlite::Connection;
 
-use super::{Credential, Kind, NewCredential, add, revoke};
+use super::audit::{Action, Author};
+use super::credentials::{Credential, Kind, NewCredential, add, revoke};
 use crate::access::secret::{Kind as SecretKind, Secret};
 use crate::access::{Audience, Scope};
-use crate::db::audit::{Action, Author};
 use crate::error::{Error, Result};
 use crate::uptime::interval::Micros;
 
