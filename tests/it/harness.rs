@@ -313,6 +313,20 @@ impl Client {
         }
     }
 
+    /// The same, which shows a redirect and does not follow it.
+    pub(crate) fn that_stays(address: impl Into<String>) -> Self {
+        let config = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .timeout_global(Some(DEADLINE))
+            .proxy(None);
+        Self {
+            agent: config.build().into(),
+            address: address.into(),
+        }
+    }
+
     /// Sends a request without a body; `target` is a path with an optional query.
     #[track_caller]
     pub(crate) fn request(&self, method: &str, target: &str) -> Answer {
