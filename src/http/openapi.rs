@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use super::field::Field;
 use super::intake::{ARCHIVES, KEY_BYTES_MAX};
 use super::route::{Body, Route};
+use crate::access::Scope;
 
 /// The description without paths; `VERSION` stands for the program's version.
 const BASE: &str = include_str!("assets/openapi.json");
@@ -110,6 +111,13 @@ fn responses(route: &Route) -> Value {
     if route.tagged {
         let known = json!({"description": "If-None-Match names this answer's ETag."});
         responses.insert("304".to_owned(), known);
+    }
+    if route.is_page() && route.scope != Scope::Public {
+        let moved = json!({
+            "description": "To the page with as_of, or to /login for a browser without a token.",
+            "headers": header("Location", "The page."),
+        });
+        responses.insert("303".to_owned(), moved);
     }
     for status in route.refusals() {
         let mut problem = json!({"description": refusal(status), "content": content(PROBLEM)});
