@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use super::frontend::socket::Peer;
+use super::response::Response;
 
 /// What a wrong secret costs.
 const COST: Duration = Duration::from_secs(10);
@@ -57,6 +58,13 @@ impl Attempts {
         *paid_at = (*paid_at).max(now) + COST;
         None
     }
+}
+
+/// The answer to a client that tries secrets: it must wait.
+pub fn slow(wait: Duration) -> Response {
+    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+    let detail = format!("too many wrong tokens came from this address (try again in {seconds} s)");
+    Response::problem(429, &detail).with("Retry-After", seconds.to_string())
 }
 
 /// The network that one client has: an IPv6 client has 64 bits of addresses for itself.

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use super::app::Site;
-use super::attempts::Attempts;
+use super::attempts::{Attempts, slow};
 use super::frontend::head::Head;
 use super::frontend::limits::Admission;
 use super::frontend::socket::{Address, Peer};
@@ -22,7 +22,6 @@ use super::visitor::{Proof, Visitor};
 use crate::access::Scope;
 use crate::access::secret::Secret;
 use crate::clock::Clock;
-use crate::db::credentials::{Credential, Kind};
 use crate::error::{Error, Result};
 
 /// The longest body that is neither rows nor files, in bytes.
@@ -84,7 +83,9 @@ impl Gate {
     pub fn admit(&self, head: &mut Head, peer: Peer) -> Admission {
         let (client, is_tls) = self.proxies.client(peer, &head.fields);
         let mut visitor = Visitor::stranger(client, is_tls, Arc::clone(&self.form_secret));
-        if let Some(refused) = guard::refuse(&self.hosts, self.read_only_pages, head.method, &head.fields) {
+        // Who may only look must be able to log in.
+        let read_only = self.read_only_pages && !matches!(head.target.as_str(), "/login" | "/logout");
+        if let Some(refused) = guard::refuse(&self.hosts, read_only, head.method, &head.fields) {
             return refuse(visitor, refused);
         }
         let identified = self.identify(head, &mut visitor);
@@ -117,6 +118,7 @@ impl Gate {
         if let Some(shared) = proof::shared(&head.target) {
             let (base, rest) = (shared.base.to_owned(), shared.rest.to_owned());
             let secret = shared.secret;
+            visitor.proof = Proof::Link;
             // From here on nothing that is logged or told has the secret.
             head.target = match rest.as_str() {
                 rest if rest.starts_with('/') => rest.to_owned(),
@@ -124,7 +126,7 @@ impl Gate {
             };
             let found = secret.and_then(|secret| self.keyring.find(&secret, self.clock.now_us()));
             let found = found.ok_or_else(|| self.wrong(visitor, Response::problem(404, NO_LINK)))?;
-            enter(visitor, found, Proof::Link);
+            visitor.enter(found, Proof::Link);
             visitor.base = base;
             return Ok(());
         }
@@ -132,7 +134,7 @@ impl Gate {
             Carried::Secret(secret) => {
                 let found = self.keyring.find(&secret, self.clock.now_us());
                 let found = found.ok_or_else(|| self.wrong(visitor, unknown_token()))?;
-                enter(visitor, found, Proof::Token);
+                visitor.enter(found, Proof::Token);
                 return Ok(());
             }
             Carried::Malformed => return Err(self.wrong(visitor, unknown_token())),
@@ -141,7 +143,7 @@ impl Gate {
         match proof::session(&head.fields) {
             // A browser whose session has ended sees the page where it logs in.
             Carried::Secret(secret) => match self.keyring.find(&secret, self.clock.now_us()) {
-                Some(found) => enter(visitor, found, Proof::Session(secret)),
+                Some(found) => visitor.enter(found, Proof::Session(secret)),
                 None => self.count_wrong(visitor)?,
             },
             Carried::Malformed | Carried::Nothing => {}
@@ -174,7 +176,7 @@ impl Gate {
             return None;
         }
         if matches!(visitor.proof, Proof::None) {
-            return Some(log_in(route, head));
+            return Some(log_in(route, head, visitor.is_tls));
         }
         let detail = match visitor.may(route.scope) {
             true => "this is about all stores, and this token is for those of some owners".to_owned(),
@@ -187,19 +189,6 @@ impl Gate {
         };
         Some(Response::problem(403, &detail))
     }
-}
-
-fn enter(visitor: &mut Visitor, found: Credential, proof: Proof) {
-    debug_assert!(
-        found.kind == Kind::Link || !matches!(proof, Proof::Link),
-        "a link is no token"
-    );
-    visitor.scope = found.scope;
-    visitor.audience = found.audience;
-    visitor.credential = Some(found.key);
-    visitor.name = found.name;
-    visitor.known_stores_only = found.known_stores_only;
-    visitor.proof = proof;
 }
 
 fn refuse(visitor: Visitor, refused: Response) -> Admission {
@@ -217,13 +206,6 @@ fn too_large(bytes_max: u64) -> Response {
     Response::problem(413, &detail)
 }
 
-/// The answer to a client that tries secrets: it must wait.
-pub fn slow(wait: std::time::Duration) -> Response {
-    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-    let detail = format!("too many wrong tokens came from this address (try again in {seconds} s)");
-    Response::problem(429, &detail).with("Retry-After", seconds.to_string())
-}
-
 fn unknown_token() -> Response {
     let detail = "this token is not one of this server: it was revoked, has expired, or is not whole \
                   (`store-monitor token add` makes one)";
@@ -231,11 +213,16 @@ fn unknown_token() -> Response {
 }
 
 /// The answer to a request without any secret where one is needed: a person logs in, a program learns how.
-fn log_in(route: &Route, head: &Head) -> Response {
+fn log_in(route: &Route, head: &Head, is_tls: bool) -> Response {
     let accept = proof::field(&head.fields, "Accept").unwrap_or_default();
     if route.is_page() && accept.contains("text/html") {
         let next: String = form_urlencoded::byte_serialize(head.target.as_bytes()).collect();
-        return Response::see_other(format!("/login?next={next}")).cached("no-store");
+        let answer = Response::see_other(format!("/login?next={next}")).cached("no-store");
+        // A session that has ended must not count as a wrong secret again and again.
+        return match proof::session(&head.fields) {
+            Carried::Nothing => answer,
+            _ => answer.with("Set-Cookie", proof::set_cookie(None, is_tls, 0)),
+        };
     }
     let detail = "this needs a token (send `Authorization: Bearer smt_…`, or log in at /login; \
                   `store-monitor token add` makes one)";

@@ -56,6 +56,11 @@ pub(super) const LOCAL: &[Field] = &[field(
     Text,
     "An instant by the page's clock, such as 2026-11-01T12:00; the answer is a redirect to the page with as_of.",
 )];
+pub(super) const NEXT: &[Field] = &[field(
+    "next",
+    Text,
+    "The path of this server to which the log-in leads.",
+)];
 pub(super) const MADE: &[Field] = &[field(
     "made",
     Text,
@@ -193,11 +198,12 @@ pub(super) const INCIDENTS: &[Field] = &[
 ];
 pub(super) const OFFSET: &[Field] = &[field("offset", Number(0, OFFSET_MAX), "How many are passed over.").or("0")];
 pub(super) const LIMIT: &[Field] = &[field("limit", Number(1, PAGE_LINES_MAX), "How many, at most 1000.").or("100")];
+pub(super) const AUDIT_BEFORE: &[Field] = &[field(
+    "before",
+    Number(1, AUDIT_LAST),
+    "The number of the last row of the page before.",
+)];
 pub(super) const AUDIT: &[Field] = &[
-    field(
-        "before",
-        Number(1, AUDIT_LAST),
-        "The number of the last row of the page before.",
-    ),
+    AUDIT_BEFORE[0],
     field("limit", Number(1, PAGE_LINES_MAX), "How many rows.").or("100"),
 ];

@@ -12,6 +12,8 @@ pub struct Request<'a> {
     pub path: String,
     /// The decoded fields of the query, in order.
     pub query: Vec<(String, String)>,
+    /// The decoded fields of a page's form, in order; its token was checked and is left out.
+    pub form: Vec<(String, String)>,
     /// The decoded value of the route's `{id}`; empty if the path has none.
     pub id: String,
     /// The decoded value of the route's `{date}`; empty if the path has none.
@@ -35,6 +37,7 @@ impl<'a> Request<'a> {
             query: fields
                 .map(|(name, value)| (name.into_owned(), value.into_owned()))
                 .collect(),
+            form: Vec::new(),
             id: String::new(),
             date: String::new(),
             headers: Vec::new(),
@@ -49,6 +52,12 @@ impl<'a> Request<'a> {
         fields
             .find(|(field, _)| field.eq_ignore_ascii_case(name))
             .map(|(_, value)| value.trim())
+    }
+
+    /// The form's field `name`, the first of several; empty if it is missing.
+    pub fn form_field(&self, name: &str) -> &str {
+        let found = self.form.iter().find(|(field, _)| field == name);
+        found.map_or("", |(_, value)| value)
     }
 
     /// The query's field `name`; none if it is missing or empty.

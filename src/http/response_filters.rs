@@ -7,6 +7,7 @@ use flate2::write::GzEncoder;
 
 use super::request::Request;
 use super::response::Response;
+use super::visitor::{Proof, Visitor};
 
 /// A page may load this server's own style, script, pictures and forms, and nothing else.
 pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; \
@@ -16,10 +17,10 @@ pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self';
 const GZIP_FROM_BYTES: usize = 1024;
 
 /// The final answer.
-pub fn finish(request: &Request<'_>, mut answer: Response) -> Response {
-    answer = answer
+pub fn finish(request: &Request<'_>, visitor: &Visitor, mut answer: Response) -> Response {
+    answer = below_base(visitor, for_one(visitor, answer))
         .with("X-Content-Type-Options", "nosniff")
-        .with("Referrer-Policy", "same-origin")
+        .with("Referrer-Policy", referrer_policy(visitor))
         .with("X-Frame-Options", "DENY")
         .with("Content-Security-Policy", CONTENT_SECURITY_POLICY);
     let reads = matches!(request.method.as_str(), "GET" | "HEAD");
@@ -55,6 +56,50 @@ pub fn finish(request: &Request<'_>, mut answer: Response) -> Response {
     answer
 }
 
+/// A guest's address is a secret, which no other site may learn.
+fn referrer_policy(visitor: &Visitor) -> &'static str {
+    match visitor.is_guest() {
+        true => "no-referrer",
+        false => "same-origin",
+    }
+}
+
+/// Keeps the answer to somebody who proved who they are out of caches that others share.
+fn for_one(visitor: &Visitor, answer: Response) -> Response {
+    let is_checked = answer.header("Cache-Control") == Some("no-cache");
+    match matches!(visitor.proof, Proof::None) || !is_checked {
+        true => answer,
+        false => answer.cached("private, no-cache"),
+    }
+}
+
+/// Leads every link of a guest's page to a page of the same share link. Assets have no secret, and are cached once.
+fn below_base(visitor: &Visitor, mut answer: Response) -> Response {
+    let base = visitor.base.as_str();
+    if base.is_empty() {
+        return answer;
+    }
+    for (name, value) in &mut answer.headers {
+        if *name == "Location" && value.starts_with('/') {
+            value.insert_str(0, base);
+        }
+    }
+    let is_page = answer
+        .header("Content-Type")
+        .is_some_and(|kind| kind.starts_with("text/html"));
+    if let Some(page) = std::str::from_utf8(&answer.body).ok().filter(|_| is_page) {
+        // Text has no quotation mark as such, so these are attributes.
+        let mut led = page.to_owned();
+        for attribute in ["href", "action", "src"] {
+            let led_to = |place: &str| format!(" {attribute}=\"{place}");
+            led = led.replace(&led_to("/"), &led_to(&format!("{base}/")));
+            led = led.replace(&led_to(&format!("{base}/assets/")), &led_to("/assets/"));
+        }
+        answer.body = led.into_bytes().into();
+    }
+    answer
+}
+
 /// Whether the client accepts gzip: it is named, with a weight that is not zero.
 fn accepts_gzip(request: &Request<'_>) -> bool {
     let codings = request.header("Accept-Encoding").unwrap_or_default();
@@ -85,13 +130,42 @@ pub const fn fnv1a(bytes: &[u8]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::access::secret::{Kind, Secret};
+    use crate::http::frontend::socket::Peer;
 
     fn answer(headers: &[(&str, &str)], answer: Response) -> Response {
         let mut body = std::io::empty();
         let mut request = Request::new("GET", "/", &mut body);
         let owned = |&(name, value): &(&str, &str)| (name.to_owned(), value.to_owned());
         request.headers = headers.iter().map(owned).collect();
-        finish(&request, answer)
+        finish(&request, &nobody(), answer)
+    }
+
+    fn nobody() -> Visitor {
+        let secret = Secret::new(Kind::Session).unwrap();
+        Visitor::stranger(Peer::Unix, false, secret.into())
+    }
+
+    #[test]
+    fn a_guests_page_leads_to_pages_of_the_same_link_alone() {
+        let mut body = std::io::empty();
+        let request = Request::new("GET", "/", &mut body);
+        let visitor = Visitor {
+            base: "/share/x".to_owned(),
+            proof: Proof::Link,
+            ..nobody()
+        };
+        let html =
+            r#"<link href="/assets/a"><a href="/stores">/stores</a><form action="/"><img src="/api/b"><a href=".">"#;
+        let answer = Response::new(200, "text/html; charset=utf-8", html.as_bytes().to_vec()).revalidated();
+        let answer = finish(&request, &visitor, answer.with("Location", "/stores/7"));
+        assert_eq!(
+            std::str::from_utf8(&answer.body).unwrap(),
+            r#"<link href="/assets/a"><a href="/share/x/stores">/stores</a><form action="/share/x/"><img src="/share/x/api/b"><a href=".">"#
+        );
+        assert_eq!(answer.header("Location"), Some("/share/x/stores/7"));
+        assert_eq!(answer.header("Referrer-Policy"), Some("no-referrer"));
+        assert_eq!(answer.header("Cache-Control"), Some("private, no-cache"));
     }
 
     fn page() -> Response {

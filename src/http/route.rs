@@ -163,6 +163,12 @@ impl Route {
         self
     }
 
+    /// The same route, whose success no cache may keep.
+    pub const fn untagged(mut self) -> Self {
+        self.tagged = false;
+        self
+    }
+
     /// The same route with the statuses of problems that do not follow from the rest of its line.
     pub const fn problems(mut self, statuses: &'static [u16]) -> Self {
         self.problems = statuses;

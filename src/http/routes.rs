@@ -9,7 +9,7 @@ use super::request::Request;
 use super::response::Response;
 use super::route::{Body, Captured, Handler, Route};
 use super::{
-    assets, audit, badge, fleet, health, hours, incidents, intake, metrics, openapi, outages, pages, reports,
+    assets, audit, badge, fleet, forms, health, hours, incidents, intake, metrics, openapi, outages, pages, reports,
     response_filters, statement_query, statements, stores, tokens,
 };
 use crate::access::Scope::{Admin, Ingest, Read, Report};
@@ -167,9 +167,26 @@ pub const ROUTES: &[Route] = &[
         .needs(Admin).body(Body::Form("MendForm")).answers(200, "Loaded.", HTML)
         .pages(&[(400, "The files are not kept any more."), (422, "Rows that are still bad.")]),
     Route::new("POST", "pages", "/made-up", pages::made_up::post, "tryMadeUp", "The button of the first page: made-up stores into an empty database.")
-        .needs(Admin).answers(303, "Filled; to the fleet.", &[]).problems(&[400]),
+        .needs(Admin).body(Body::Form("PageForm")).answers(303, "Filled; to the fleet.", &[]).problems(&[400]),
     Route::new("POST", "pages", "/made-up/removal", pages::made_up::remove, "removeMadeUp", "Takes the made-up stores out again.")
-        .needs(Admin).answers(303, "Gone; to the first page.", &[]),
+        .needs(Admin).body(Body::Form("PageForm")).answers(303, "Gone; to the first page.", &[]),
+    page("/login", pages::login::get, "logInPage", "The form in which a person sends a token once.").takes(&[NEXT]).untagged(),
+    Route::new("POST", "pages", "/login", pages::login::post, "logIn", "The form of /login: gives the browser a session.")
+        .body(Body::Form("LogInForm")).answers(303, "Logged in; to the page that was wanted.", &[])
+        .pages(&[(401, "The token opens nothing."), (403, "The token opens no pages, or a page of another site asks."), (429, "Too many wrong tokens from this address.")]),
+    Route::new("POST", "pages", "/logout", pages::login::log_out, "logOut", "Ends the browser's session.")
+        .body(Body::Form("PageForm")).answers(303, "Logged out; to /login.", &[]),
+    page("/access", pages::access::get, "accessPage", "Tokens and share links.").needs(Admin).untagged(),
+    Route::new("POST", "pages", "/access/tokens", pages::access::add_token, "addTokenForm", "The form of /access: makes a token.")
+        .needs(Admin).body(Body::Form("TokenForm")).answers(200, "Made; shown once.", HTML)
+        .pages(&[(400, "Not one that can be; it says why.")]),
+    Route::new("POST", "pages", "/access/tokens/revocation", pages::access::revoke_token, "revokeTokenForm", "The button that revokes a token.")
+        .needs(Admin).body(Body::Form("RevocationForm")).answers(303, "Revoked; back to the page.", &[]).problems(&[404]),
+    Route::new("POST", "pages", "/access/links", pages::share::post, "addLinkForm", "The button that shares a store or an owner's stores.")
+        .needs(Admin).body(Body::Form("LinkForm")).answers(200, "Made; its address is shown once.", HTML),
+    Route::new("POST", "pages", "/access/links/revocation", pages::access::revoke_link, "revokeLinkForm", "The button that revokes a link.")
+        .needs(Admin).body(Body::Form("RevocationForm")).answers(303, "Revoked; back to the page.", &[]).problems(&[404]),
+    page("/audit", pages::audit::get, "auditPage", "Who changed what.").needs(Admin).takes(&[AUDIT_BEFORE]).untagged(),
     page("/docs", pages::docs::list, "guidesPage", "The list of guides."),
     page("/docs/{id}", pages::docs::get, "guidePage", "One guide.").id(file("Its name.")),
     get("pages", "/assets/{id}", assets::get, "asset", "A file that pages load.")
@@ -187,7 +204,7 @@ fn describe(_app: &mut App, _request: &mut Request<'_>) -> Result<Response> {
 pub fn answer(app: &mut App, request: &mut Request<'_>, refused: Option<Response>) -> Response {
     let answer = refused.unwrap_or_else(|| by_the_table(app, request));
     let answer = pages::problem::for_browsers(app, request, answer);
-    response_filters::finish(request, answer)
+    response_filters::finish(request, &app.visitor, answer)
 }
 
 /// Answers a request by the table: 404 for an unknown path, 405 with `Allow` for a known one.
@@ -197,7 +214,10 @@ fn by_the_table(app: &mut App, request: &mut Request<'_>) -> Response {
             // Decoded only after the match: an encoded slash is part of an id, not of the path.
             let decoded = |text| percent_decode_str(text).decode_utf8_lossy().into_owned();
             (request.id, request.date) = (decoded(captured.id), decoded(captured.date));
-            let answer = route.check(request).and_then(|()| (route.handler)(app, request));
+            let checked = route
+                .check(request)
+                .and_then(|()| forms::take(route, &app.visitor, request));
+            let answer = checked.and_then(|()| (route.handler)(app, request));
             answer.unwrap_or_else(|error| {
                 app.site.note(&error);
                 Response::from(error)

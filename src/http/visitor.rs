@@ -6,6 +6,7 @@ use super::frontend::socket::Peer;
 use crate::access::secret::{Secret, is_same};
 use crate::access::{Audience, Scope};
 use crate::db::audit::Actor;
+use crate::db::credentials::{Credential, Kind};
 use crate::error::{Error, Result};
 
 /// The use of a session's secret that forms carry, against requests from other sites.
@@ -66,6 +67,20 @@ impl Visitor {
         }
     }
 
+    /// Lets them in with a credential, which they have proved.
+    pub fn enter(&mut self, found: Credential, proof: Proof) {
+        debug_assert!(
+            found.kind == Kind::Link || !matches!(proof, Proof::Link),
+            "a link is no token"
+        );
+        self.scope = found.scope;
+        self.audience = found.audience;
+        self.credential = Some(found.key);
+        self.name = found.name;
+        self.known_stores_only = found.known_stores_only;
+        self.proof = proof;
+    }
+
     /// Whether they may do what asks for `needed`.
     pub fn may(&self, needed: Scope) -> bool {
         self.scope.may(needed)
@@ -76,16 +91,22 @@ impl Visitor {
         matches!(self.proof, Proof::Session(_))
     }
 
+    /// Whether they may do everything because the server is open.
+    pub fn is_in_the_open(&self) -> bool {
+        matches!(self.proof, Proof::None) && self.may(Scope::Admin)
+    }
+
     /// Whether a share link led them here.
     pub fn is_guest(&self) -> bool {
         matches!(self.proof, Proof::Link)
     }
 
-    /// What each form of a page for this visitor carries: no other site can know it.
+    /// What each form of a page for this visitor carries: no other site can know it. Empty where no form needs it.
     pub fn form_token(&self) -> String {
         match &self.proof {
             Proof::Session(secret) => secret.derived(FORMS),
-            _ => self.form_secret.derived(FORMS),
+            Proof::None => self.form_secret.derived(FORMS),
+            Proof::Token | Proof::Link => String::new(),
         }
     }
 

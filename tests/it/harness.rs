@@ -361,6 +361,24 @@ impl Client {
 
     /// Sends a body of this media type, with more header fields if there are any.
     #[track_caller]
+    /// The token that each form of an open server carries; empty where pages are read-only.
+    pub(crate) fn csrf(&self) -> String {
+        let page = self.get("/access");
+        let value = page.text().split("name=\"csrf\" value=\"").nth(1);
+        let value = value.and_then(|rest| rest.split('"').next());
+        value.unwrap_or_default().to_owned()
+    }
+
+    /// Sends a form as a browser does that shows a page of this open server.
+    pub(crate) fn submit(&self, target: &str, fields: &str) -> Answer {
+        self.post(
+            target,
+            "application/x-www-form-urlencoded",
+            &[("Sec-Fetch-Site", "same-origin")],
+            format!("csrf={}&{fields}", self.csrf()).as_bytes(),
+        )
+    }
+
     pub(crate) fn post(
         &self,
         target: &str,

@@ -3,13 +3,7 @@
 use crate::harness::{Answer, Home, Server};
 
 fn click(server: &Server, target: &str) -> Answer {
-    let media_type = "application/x-www-form-urlencoded";
-    server.post(
-        target,
-        media_type,
-        &[("Sec-Fetch-Site", "same-origin")],
-        b"",
-    )
+    server.submit(target, "")
 }
 
 /// How many rows each table has that data or reports are kept in.

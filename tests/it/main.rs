@@ -35,6 +35,7 @@ mod incidents;
 mod intake;
 mod lake;
 mod live;
+mod log_in;
 mod lost_sales;
 mod made_up;
 mod new_stores;

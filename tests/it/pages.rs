@@ -365,7 +365,9 @@ fn a_foreign_host_is_turned_away_and_so_is_a_write_from_another_site() {
     assert_eq!(host("shop.example:443"), 200);
     assert_eq!(host("localhost"), 200);
     let post = |more: &[(&str, &str)]| {
-        let answer = server.post("/reports", "application/x-www-form-urlencoded", more, b"");
+        let form = format!("csrf={}", server.csrf());
+        let media_type = "application/x-www-form-urlencoded";
+        let answer = server.post("/reports", media_type, more, form.as_bytes());
         // The client goes on to the page that the answer leads to.
         (answer.status, answer.text().contains("<h1>Reports</h1>"))
     };

@@ -158,15 +158,7 @@ fn checks_are_taken_back_on_a_stores_page_only_when_that_is_confirmed() {
     let home = Home::seeded();
     let server = Server::start(&home);
     let target = "/stores/nyc-times-square/polls-removal";
-    let form = |server: &Server, body: &str| {
-        let page = [("Sec-Fetch-Site", "same-origin")];
-        server.post(
-            target,
-            "application/x-www-form-urlencoded",
-            &page,
-            body.as_bytes(),
-        )
-    };
+    let form = |server: &Server, body: &str| server.submit(target, body);
     let polls = || {
         let export = String::from_utf8(home.print(&["export", "polls"])).expect("text");
         export

@@ -51,7 +51,12 @@ function merge(old, fresh) {
     old.data = fresh.data;
     return;
   }
-  if (old.matches("form, output")) return;
+  if (old.matches("form, output")) {
+    // The token of the page is not typed, and that of an older server is worth nothing.
+    const [own, newer] = [old, fresh].map((one) => one.querySelector("input[name=csrf]"));
+    if (own && newer) own.value = newer.value;
+    return;
+  }
   for (const { name } of [...old.attributes]) {
     if (!OWN.has(name) && !fresh.hasAttribute(name)) old.removeAttribute(name);
   }

@@ -6,12 +6,14 @@ use maud::{Markup, html};
 
 use super::layout::{Frame, Section, hatches};
 use super::phrases::{self, Wall};
-use super::{age, area, attention, bounds, controls, heat, load, statements, target};
+use super::{age, area, attention, bounds, controls, heat, load, share, statements, target};
+use crate::access::{Audience, Scope};
 use crate::civil;
 use crate::error::Result;
 use crate::fleet_view::heat::Heat;
 use crate::fleet_view::{FleetPart, FleetView, Sum};
 use crate::http::app::App;
+use crate::http::json::encoded;
 use crate::http::locale::Locale;
 use crate::http::page_query::PageQuery;
 use crate::http::query;
@@ -38,6 +40,10 @@ pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     if let Some(link) = PageQuery::moved(request, frame.zone())? {
         return Ok(Response::see_other(link));
     }
+    if let (true, Audience::Store(id)) = (app.visitor.is_guest(), &app.visitor.audience) {
+        let page = format!("/stores/{}", encoded(id));
+        return Ok(Response::see_other(frame.link(&page)));
+    }
     let view = app.fleet(question)?;
     if view.labels.is_empty() {
         return load::first_visit(app, request);
@@ -51,7 +57,8 @@ pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let target = target::section(&frame, &view, &part, &months);
     let parts = [&statement, &target];
     let body = body(&frame, &freshness, (&view, &part), (overview, &heat), group, parts);
-    let title = group.unwrap_or("Fleet");
+    let owners = frame.owners();
+    let title = group.or(owners.as_deref()).unwrap_or("Fleet");
     Ok(Response::page(200, frame.page(title, None, &body)))
 }
 
@@ -78,7 +85,7 @@ fn body(
         (age::notice(freshness, frame.zone(), locale))
         div.head {
             div {
-                h1 { (group.unwrap_or("Fleet")) }
+                h1 { (group.or(frame.owners().as_deref()).unwrap_or("Fleet")) }
                 p.lead {
                     (locale.count(open)) " of " (locale.stores(part.places.len()))
                     @if open == 1 { " is" } @else { " are" }
@@ -115,10 +122,16 @@ fn body(
                 (not_sure(frame, view, part))
             }
         }
-        @if group.is_none() && !owners.is_empty() { (by_owner(frame, owners)) }
+        @if group.is_none() && !owners.is_empty() && (owners.len() > 1 || frame.owners().is_none()) {
+            (by_owner(frame, owners))
+        }
         (controls::rules(frame, view.question.rule))
-        @if !frame.is_read_only() {
-            form.screen.make action="/reports" method="post" { button.primary type="submit" { "Make a report" } }
+        @if let Some(group) = group { (share::button(frame, "group", group)) }
+        @if frame.may(Scope::Report) {
+            form.screen.make action="/reports" method="post" {
+                (frame.csrf())
+                button.primary type="submit" { "Make a report" }
+            }
         }
     }
 }

@@ -1,17 +1,22 @@
 //! The frame of every page: head, navigation, search, the page's instant, and links to the API.
 
+use std::sync::Arc;
+
 use chrono_tz::Tz;
 use maud::{DOCTYPE, Markup, html};
 
 use super::phrases::{self, Wall};
+use crate::access::{Audience, Scope};
 use crate::db;
 use crate::error::Result;
 use crate::http::app::App;
 use crate::http::assets;
+use crate::http::forms;
 use crate::http::json::encoded;
 use crate::http::locale::Locale;
 use crate::http::page_query::{self, PageQuery};
 use crate::http::request::Request;
+use crate::http::visitor::Visitor;
 use crate::ingest::machine_time::Doubt;
 use crate::uptime::business_hours::ZONE_DEFAULT;
 use crate::uptime::interval::{DAY, Micros, SECOND};
@@ -31,6 +36,10 @@ pub enum Section {
     Reports,
     /// Loading data.
     Load,
+    /// Tokens, links and the audit.
+    Access,
+    /// Logging in.
+    LogIn,
     /// The guides.
     Docs,
     /// None of them.
@@ -57,6 +66,8 @@ pub struct Frame {
     /// The seconds after which the page renews itself; none for a form, a guide or an instant of the past.
     renews: Option<i64>,
     made_up: bool,
+    /// Who looks.
+    visitor: Arc<Visitor>,
     query: PageQuery,
     /// The server as the client names it, such as `127.0.0.1:5000`, and the scheme.
     host: String,
@@ -71,7 +82,11 @@ impl Frame {
     /// # Errors
     /// When the database cannot be read.
     pub fn new(app: &mut App, request: &Request<'_>, room: Section) -> Result<Self> {
-        let newest = app.newest_poll()?;
+        let visitor = Arc::clone(&app.visitor);
+        let is_tls = visitor.is_tls || is_https(request);
+        // Who may not look learns nothing of the data.
+        let looks = visitor.may(Scope::Read);
+        let newest = if looks { app.newest_poll()? } else { None };
         let zones = match newest {
             Some(newest) => zones(&app.inputs(newest)?.fleet),
             None => Vec::new(),
@@ -80,7 +95,10 @@ impl Frame {
         let usual = zones.iter().rev().max_by_key(|(_, stores)| *stores);
         let query = PageQuery::of(request);
         let shows_now = newest.is_some() && query.as_of.is_none();
-        let is_form = matches!(room, Section::Load | Section::Docs | Section::Nowhere);
+        let is_form = matches!(
+            room,
+            Section::Load | Section::Access | Section::LogIn | Section::Docs | Section::Nowhere
+        );
         let hour = app.site.now.hour_us() / SECOND;
         let time = app.time_beside(newest);
         Ok(Self {
@@ -91,12 +109,13 @@ impl Frame {
             locale: app.site.locale.unwrap_or_else(|| Locale::of_zones(zones)),
             currency: app.site.currency.clone(),
             machine: time.at,
-            doubt: time.doubt,
+            doubt: time.doubt.filter(|_| looks),
             read_only: app.site.read_only_pages,
-            made_up: db::made_up::is_present(app.db()?)?,
+            made_up: looks && visitor.audience.is_all() && db::made_up::is_present(app.db()?)?,
+            visitor,
             query,
             host: request.header("Host").unwrap_or("localhost").to_owned(),
-            scheme: scheme(request),
+            scheme: if is_tls { "https" } else { "http" },
             here: page_query::bare(request),
         })
     }
@@ -153,17 +172,47 @@ impl Frame {
         self.machine
     }
 
-    /// Whether pages are read-only.
+    /// Whether the visitor may do what asks for `needed` by a page.
+    pub fn may(&self, needed: Scope) -> bool {
+        self.visitor.may(needed) && (!self.read_only || !needed.may(Scope::Report))
+    }
+
+    /// Whether the visitor may change nothing by pages.
     pub fn is_read_only(&self) -> bool {
-        self.read_only
+        !self.may(Scope::Admin)
+    }
+
+    /// Whether a share link led the visitor here.
+    pub fn is_guest(&self) -> bool {
+        self.visitor.is_guest()
+    }
+
+    /// Whether all may do everything here.
+    pub fn is_open(&self) -> bool {
+        self.visitor.is_in_the_open()
+    }
+
+    /// The owners whose stores alone exist for the visitor, in words; none for another visitor.
+    pub fn owners(&self) -> Option<String> {
+        match &self.visitor.audience {
+            Audience::Groups(groups) => Some(groups.iter().map(String::as_str).collect::<Vec<_>>().join(", ")),
+            _ => None,
+        }
+    }
+
+    /// Whether one store alone exists for the visitor.
+    pub fn is_of_one_store(&self) -> bool {
+        matches!(self.visitor.audience, Audience::Store(_))
+    }
+
+    /// The field that each form has, by which the server knows that its own page sent it.
+    pub fn csrf(&self) -> Markup {
+        html! { input type="hidden" name=(forms::FIELD) value=(self.visitor.form_token()); }
     }
 
     /// The whole page. `refresh` is the number of seconds after which it renews itself, if that is sooner than
     /// pages of its section do.
     pub fn page(&self, title: &str, refresh: Option<u32>, body: &Markup) -> Markup {
-        let link = |room: Section, path: &str, text: &str| {
-            html! { a href=(self.link(path)) aria-current=[(self.room == room).then_some("page")] { (text) } }
-        };
         let [style, script, icon] = assets::paths();
         let refresh = refresh.map(i64::from);
         let renews = refresh.or(self.renews);
@@ -187,29 +236,82 @@ impl Frame {
                     a.skip href="#content" { "Skip to the content" }
                     header.top {
                         a.brand href=(self.link("/")) { "store-monitor" }
-                        nav aria-label="Pages" {
-                            (link(Section::Fleet, "/", "Fleet"))
-                            (link(Section::Stores, "/stores", "Stores"))
-                            (link(Section::Incidents, "/incidents", "Incidents"))
-                            (link(Section::Statements, "/statements", "Statements"))
-                            (link(Section::Reports, "/reports", "Reports"))
-                            @if !self.read_only { (link(Section::Load, "/load", "Load data")) }
+                        (self.navigation())
+                        (self.session())
+                        @if self.visitor.may(Scope::Read) {
+                            @if !self.is_guest() { (self.search()) }
+                            p.newest { (self.newest()) }
                         }
-                        (self.search())
-                        p.newest { (self.newest()) }
                     }
                     @if self.made_up { (self.made_up_notice()) }
                     (self.doubt())
                     (self.past())
                     main #content tabindex="-1" data-renews=[renews] { (body) }
-                    p.print.address { (self.host) (self.here(&self.query)) " · printed " (self.today()) }
-                    footer.bottom {
-                        p {
-                            "Every number here is also in the API: "
-                            a href="/openapi.json" { "openapi.json" }
-                            ". Times are local; hover over one for UTC. "
-                            (link(Section::Docs, "/docs", "Guides"))
-                        }
+                    p.print.address {
+                        // A guest's address is a secret.
+                        (self.host) @if !self.is_guest() { (self.here(&self.query)) } " · printed " (self.today())
+                    }
+                    (self.footer())
+                }
+            }
+        }
+    }
+
+    /// A link of the navigation.
+    fn room(&self, room: Section, path: &str, text: &str) -> Markup {
+        html! { a href=(self.link(path)) aria-current=[(self.room == room).then_some("page")] { (text) } }
+    }
+
+    /// The pages that the visitor may see.
+    fn navigation(&self) -> Markup {
+        let looks = self.visitor.may(Scope::Read);
+        // A link to one store shows one page; its heading says which.
+        if self.is_guest() && (!looks || self.is_of_one_store()) {
+            return html! {};
+        }
+        html! {
+            nav aria-label="Pages" {
+                @if looks {
+                    (self.room(Section::Fleet, "/", "Fleet"))
+                    (self.room(Section::Stores, "/stores", "Stores"))
+                    (self.room(Section::Incidents, "/incidents", "Incidents"))
+                    (self.room(Section::Statements, "/statements", "Statements"))
+                    @if !self.is_guest() { (self.room(Section::Reports, "/reports", "Reports")) }
+                    @if self.may(Scope::Admin) {
+                        (self.room(Section::Load, "/load", "Load data"))
+                        (self.room(Section::Access, "/access", "Access"))
+                    }
+                } @else {
+                    (self.room(Section::Docs, "/docs", "Guides"))
+                    (self.room(Section::LogIn, "/login", "Log in"))
+                }
+            }
+        }
+    }
+
+    /// Who is logged in, and how they log out.
+    fn session(&self) -> Markup {
+        html! {
+            @if self.visitor.has_session() {
+                form.session.screen action="/logout" method="post" {
+                    (self.csrf())
+                    span { (self.visitor.name) }
+                    button type="submit" { "Log out" }
+                }
+            }
+        }
+    }
+
+    fn footer(&self) -> Markup {
+        html! {
+            footer.bottom {
+                p {
+                    @if self.is_guest() { "Times are local; hover over one for UTC." }
+                    @else if self.visitor.may(Scope::Read) {
+                        "Every number here is also in the API: "
+                        a href="/openapi.json" { "openapi.json" }
+                        ". Times are local; hover over one for UTC. "
+                        (self.room(Section::Docs, "/docs", "Guides"))
                     }
                 }
             }
@@ -244,9 +346,9 @@ impl Frame {
     fn made_up_notice(&self) -> Markup {
         html! {
             div.past.made-up {
-                p { "These stores are made up. The first file that you load takes their place." }
-                @if !self.read_only {
-                    form.screen action="/made-up/removal" method="post" { button type="submit" { "Remove the made-up data" } }
+                p { "These stores are made up. The first file that is loaded takes their place." }
+                @if self.may(Scope::Admin) {
+                    form.screen action="/made-up/removal" method="post" { (self.csrf()) button type="submit" { "Remove the made-up data" } }
                 }
             }
         }
@@ -310,14 +412,10 @@ fn zones(fleet: &crate::uptime::fleet::Fleet) -> Vec<(Tz, usize)> {
     counts.into_values().collect()
 }
 
-/// The scheme that the client uses, which only its proxy knows.
-fn scheme(request: &Request<'_>) -> &'static str {
+/// Whether a proxy says that the client uses TLS. Only the addresses that a page prints depend on it, so any proxy may.
+fn is_https(request: &Request<'_>) -> bool {
     let proto = request.header("X-Forwarded-Proto").unwrap_or_default();
-    if proto.eq_ignore_ascii_case("https") {
-        "https"
-    } else {
-        "http"
-    }
+    proto.eq_ignore_ascii_case("https")
 }
 
 /// The hatch patterns of drawings; once a page.

@@ -13,8 +13,10 @@ use uuid::Uuid;
 use super::layout::{Frame, Section};
 use super::loaded::Loaded;
 use super::{made_up, mend};
+use crate::access::Scope;
 use crate::error::{Error, Result};
 use crate::http::app::App;
+use crate::http::forms;
 use crate::http::intake;
 use crate::http::multipart::{self, Form};
 use crate::http::request::Request;
@@ -31,8 +33,8 @@ use crate::ingest::source::{Refusal, Source};
 use crate::scratch::ScratchFile;
 use crate::uptime::interval::Micros;
 
-/// The longest form without files.
-const FORM_BYTES_MAX: u64 = 64 << 10;
+/// The longest value of a field without a file.
+const VALUE_BYTES_MAX: u64 = 64 << 10;
 
 /// The page.
 pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
@@ -52,6 +54,13 @@ pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
 /// When the database cannot be read.
 pub fn first_visit(app: &mut App, request: &Request<'_>) -> Result<Response> {
     let frame = Frame::new(app, request, Section::Fleet)?;
+    if !app.visitor.may(Scope::Admin) {
+        let body = html! {
+            h1 { "No data yet" }
+            p.lead { "There is no store to be seen here yet." }
+        };
+        return Ok(Response::page(200, frame.page("No data yet", None, &body)));
+    }
     let body = html! {
         h1 { "No data yet" }
         p.lead { "Three steps to see how long each of your stores was really online during its business hours." }
@@ -89,7 +98,7 @@ fn steps(frame: &Frame) -> Markup {
                 h2 { "2. Load them" }
                 @if frame.is_read_only() {
                     p { "Pages are read-only here. Load files with " code { "store-monitor import FILE…" } " or by the API." }
-                } @else { (form()) }
+                } @else { (form(frame)) }
             }
             li.card {
                 h2 { "3. Look" }
@@ -102,7 +111,7 @@ fn steps(frame: &Frame) -> Markup {
     }
 }
 
-fn form() -> Markup {
+fn form(frame: &Frame) -> Markup {
     let choice = |name: &str, label: &str, options: &[(&str, &str)]| {
         html! {
             p.choice {
@@ -115,6 +124,8 @@ fn form() -> Markup {
     };
     html! {
         form.upload action="/load" method="post" enctype="multipart/form-data" data-drop="" {
+            // The first field, so that it is checked before a file is read.
+            (frame.csrf())
             label for="files" { "Choose files or drop them here, several at once if you like" }
             // The choices come before the files, so that they are known when the files are read.
             details.choices {
@@ -164,19 +175,20 @@ pub fn post(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
         return Ok(intake::too_large(bytes_max).with("Connection", "close"));
     }
     let time = app.machine_time()?;
+    let is_from_browser = forms::is_from_browser(request);
     let mut body = (&mut *request.body).take(bytes_max);
-    let loaded = take(app, time, Form::new(&mut body, &boundary), bytes_max)?;
+    let mut form = Form::new(&mut body, &boundary);
+    forms::take_first(&app.visitor, is_from_browser, &mut form)?;
+    let loaded = take(app, time, form, bytes_max)?;
     answer(app, request, &loaded)
 }
 
 /// `POST /load/mend`: the kept files again, with the corrections of the form.
 pub fn mend(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
-    let fields = fields_of(request, mend::FORM_BYTES_MAX)?;
+    let fields = std::mem::take(&mut request.form);
     let value = |name: &str| {
-        fields
-            .iter()
-            .find(|(known, _)| known == name)
-            .map(|(_, value)| value.as_str())
+        let found = fields.iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| value.as_str())
     };
     let id = value("upload").and_then(|id| Uuid::try_parse(id).ok());
     let found = id.and_then(|id| Some((id, app.site.uploads.find(id)?)));
@@ -285,7 +297,7 @@ fn take(app: &App, time: MachineTime, form: Form<'_>, bytes_max: u64) -> Result<
             match part.file_name {
                 None => {
                     let mut value = String::new();
-                    let read = lock(&form).by_ref().take(FORM_BYTES_MAX).read_to_string(&mut value);
+                    let read = lock(&form).by_ref().take(VALUE_BYTES_MAX).read_to_string(&mut value);
                     read.map_err(|error| Error::invalid("the form broke off").because(error))?;
                     chosen.borrow_mut().set(&part.name, value);
                 }
@@ -383,23 +395,4 @@ impl Read for FilePart<'_, '_> {
 
 fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// The fields of a short form without files.
-///
-/// # Errors
-/// When it is too long or ends early.
-pub fn form_fields(request: &mut Request<'_>) -> Result<Vec<(String, String)>> {
-    fields_of(request, FORM_BYTES_MAX)
-}
-
-fn fields_of(request: &mut Request<'_>, bytes_max: u64) -> Result<Vec<(String, String)>> {
-    let mut bytes = Vec::new();
-    let mut body = (&mut *request.body).take(bytes_max);
-    body.read_to_end(&mut bytes)
-        .map_err(|error| Error::invalid("the form broke off").because(error))?;
-    let fields = form_urlencoded::parse(&bytes);
-    Ok(fields
-        .map(|(name, value)| (name.into_owned(), value.into_owned()))
-        .collect())
 }

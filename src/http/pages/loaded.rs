@@ -53,7 +53,7 @@ fn outcome(loaded: &Loaded, frame: &Frame) -> Markup {
                                 @else { "Correct the files and load them again." }
                             }
                             @match upload {
-                                Some(upload) => { (mend::form(*upload, *rows, *good, told)) }
+                                Some(upload) => { (mend::form(frame, *upload, *rows, *good, told)) }
                                 None => { (list(told)) }
                             }
                         }

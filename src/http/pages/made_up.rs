@@ -20,7 +20,7 @@ pub fn offer(frame: &Frame) -> Markup {
             section.card.offer {
                 h2 { "Just looking?" }
                 p { "A chain of 63 made-up restaurants shows what the pages do. You can remove it with one click." }
-                form action="/made-up" method="post" { button type="submit" { "Try it with made-up data" } }
+                form action="/made-up" method="post" { (frame.csrf()) button type="submit" { "Try it with made-up data" } }
             }
         }
     }

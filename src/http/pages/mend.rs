@@ -6,6 +6,7 @@
 use maud::{Markup, html};
 use uuid::Uuid;
 
+use super::layout::Frame;
 use crate::error::{Error, Result};
 use crate::ingest::fields::split_record;
 use crate::ingest::rows::Correction;
@@ -14,14 +15,12 @@ use crate::ingest::source::SourceBadRow;
 /// How many rows are shown at once; the others come after these.
 pub const ROWS_SHOWN: usize = 40;
 
-/// The longest form of corrections.
-pub const FORM_BYTES_MAX: u64 = 4 << 20;
-
 /// The form of bad rows; `upload` is the id of their files, `count` how many rows are bad, `good` how many are not.
-pub fn form(upload: Uuid, count: u64, good: u64, told: &[SourceBadRow]) -> Markup {
+pub fn form(frame: &Frame, upload: Uuid, count: u64, good: u64, told: &[SourceBadRow]) -> Markup {
     let shown = &told[..told.len().min(ROWS_SHOWN)];
     html! {
         form.mend action="/load/mend" method="post" aria-label="Correct the bad rows" {
+            (frame.csrf())
             input type="hidden" name="upload" value=(upload);
             @if count > shown.len() as u64 {
                 p { "These are the first " (shown.len()) "; the others come after them." }

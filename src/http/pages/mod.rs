@@ -8,9 +8,11 @@
 //!
 //! Pages read values; the core computes them.
 
+pub mod access;
 pub mod age;
 pub mod area;
 pub mod attention;
+pub mod audit;
 mod bounds;
 pub mod controls;
 pub mod day;
@@ -23,12 +25,14 @@ pub mod layout;
 pub mod level;
 pub mod load;
 pub mod loaded;
+pub mod login;
 pub mod made_up;
 pub mod mend;
 pub mod phrases;
 pub mod problem;
 pub mod removal;
 pub mod reports;
+pub mod share;
 mod statement_table;
 pub mod statements;
 pub mod store;

@@ -4,6 +4,7 @@ use maud::{Markup, html};
 use serde_json::Value;
 
 use super::layout::{Frame, Section};
+use crate::access::Scope;
 use crate::http::app::App;
 use crate::http::request::Request;
 use crate::http::response::Response;
@@ -28,7 +29,7 @@ pub fn for_browsers(app: &mut App, request: &Request<'_>, answer: Response) -> R
         404 => missing(&frame, request, &detail),
         _ => html! {
             h1 { (heading(answer.status, &told("title"))) }
-            section.card { p { (detail) } (ways(&frame)) }
+            section.card { p { (for_people(&detail)) "." } (ways(&frame)) }
         },
     };
     let mut page = Response::page(
@@ -47,8 +48,10 @@ pub fn for_browsers(app: &mut App, request: &Request<'_>, answer: Response) -> R
 fn heading(status: u16, title: &str) -> String {
     match status {
         400 => "This address is not understood".to_owned(),
+        401 => "You are not logged in".to_owned(),
         403 => "This is not allowed here".to_owned(),
         404 => "Nothing is at this address".to_owned(),
+        429 => "Too many tries".to_owned(),
         503 => "The server is busy".to_owned(),
         _ => title.to_owned(),
     }
@@ -57,8 +60,7 @@ fn heading(status: u16, title: &str) -> String {
 /// The page for an address that leads nowhere: what is missing, and a search.
 fn missing(frame: &Frame, request: &Request<'_>, detail: &str) -> Markup {
     // The remedy for programs is a route; the search is that for people.
-    let end = ["; GET ", " (GET "].iter().find_map(|remedy| detail.find(remedy));
-    let sentence = &detail[..end.unwrap_or(detail.len())];
+    let sentence = for_people(detail);
     let wanted = match request.path.starts_with("/stores/") {
         true => request.id.as_str(),
         false => "",
@@ -67,19 +69,31 @@ fn missing(frame: &Frame, request: &Request<'_>, detail: &str) -> Markup {
         h1 { (heading(404, "")) }
         section.card {
             p { "Sorry, " (sentence) "." }
-            form.filters action="/stores" method="get" role="search" {
+            @if frame.may(Scope::Read) && !frame.is_guest() { form.filters action="/stores" method="get" role="search" {
                 div {
                     label for="q" { "Name, owner or id of a store" }
                     input #q type="search" name="q" value=(wanted);
                 }
                 button.primary type="submit" { "Search" }
-            }
+            } }
             (ways(frame))
         }
     }
 }
 
+/// A problem's sentence without the remedies for programs.
+fn for_people(detail: &str) -> &str {
+    let remedies = ["; GET ", " (GET ", " (`store-monitor ", " (send `"];
+    let end = remedies.iter().filter_map(|remedy| detail.find(remedy)).min();
+    detail[..end.unwrap_or(detail.len())].trim_end_matches('.')
+}
+
 fn ways(frame: &Frame) -> Markup {
+    if !frame.may(Scope::Read) {
+        return html! {
+            @if !frame.is_guest() { p.more { a href="/login" { "Log in" } " · " a href="/docs" { "Guides" } } }
+        };
+    }
     html! {
         p.more { a href=(frame.link("/")) { "To the fleet" } " · " a href=(frame.link("/stores")) { "All stores" } }
     }

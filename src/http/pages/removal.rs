@@ -3,7 +3,6 @@
 use maud::{Markup, html};
 
 use super::layout::{Frame, Section};
-use super::load::form_fields;
 use crate::error::{Error, Result};
 use crate::http::app::App;
 use crate::http::json::encoded;
@@ -25,6 +24,7 @@ pub fn form(frame: &Frame, shown: &StoreView) -> Markup {
 fn confirmation(frame: &Frame, id: &str, name: &str) -> Markup {
     html! {
         form action=(frame.link(&format!("/stores/{}/removal", encoded(id)))) method="post" {
+            (frame.csrf())
             p { "This deletes " strong { (name) } " with its hours, its zone and all of its checks. It cannot be undone." }
             p.check {
                 input #confirm type="checkbox" name="confirm" value="yes" required;
@@ -37,8 +37,7 @@ fn confirmation(frame: &Frame, id: &str, name: &str) -> Markup {
 
 /// `POST /stores/ID/removal`: removes the store and returns to the list; without the confirmation it asks again.
 pub fn post(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
-    let fields = form_fields(request)?;
-    let is_confirmed = fields.iter().any(|(name, value)| name == "confirm" && value == "yes");
+    let is_confirmed = request.form_field("confirm") == "yes";
     let id = request.id.clone();
     let frame = Frame::new(app, request, Section::Stores)?;
     if !is_confirmed {

@@ -5,6 +5,7 @@ use maud::{Markup, html};
 use super::controls;
 use super::layout::{Frame, Section};
 use super::phrases::{self, Wall};
+use crate::access::Scope;
 use crate::civil;
 use crate::error::{ErrorKind, Result};
 use crate::http::app::App;
@@ -31,10 +32,9 @@ pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
 
 /// `POST /reports`: makes a report and returns to the page, which marks it.
 pub fn post(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
-    let fields = super::load::form_fields(request)?;
     let mut body = std::io::empty();
     let mut asked = Request::new("POST", "/reports", &mut body);
-    asked.query = fields;
+    asked.query = std::mem::take(&mut request.form);
     let (rule, as_of) = (query::rule(&asked)?, query::as_of(app, &asked)?);
     let order = JobRequest::report(app.requester(), as_of, rule);
     match app.order(order) {
@@ -61,7 +61,7 @@ fn show(app: &mut App, request: &Request<'_>, status: u16, complaint: Option<&st
                     a href=(frame.link("/statements")) { "Statements" } "."
                 }
             }
-            @if !frame.is_read_only() { (button(&frame)) }
+            @if frame.may(Scope::Report) { (button(&frame)) }
         }
         @if let Some(complaint) = complaint { p.complaint role="alert" { (complaint) } }
         section.card.wide #reports aria-labelledby="history" aria-live="polite" {
@@ -79,6 +79,7 @@ fn button(frame: &Frame) -> Markup {
     let asked = frame.query();
     html! {
         form.filters.screen action=(frame.link("/reports")) method="post" {
+            (frame.csrf())
             @if let Some(as_of) = asked.as_of {
                 input type="hidden" name="as_of" value=(civil::format_rfc3339(as_of));
             }

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use maud::{Markup, html};
 
 use super::layout::{Frame, Section, hatches};
-use super::load::form_fields;
 use super::statement_table::{period_words, table};
 use super::{controls, phrases};
+use crate::access::Scope;
 use crate::civil;
 use crate::error::{Error, Result};
 use crate::fleet_view::FleetView;
@@ -54,10 +54,9 @@ pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
 
 /// `POST /statements`: makes the statement of the form, a job, and leads to its page.
 pub fn post(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
-    let fields = form_fields(request)?;
     let mut body = std::io::empty();
     let mut sent = Request::new("POST", "/statements", &mut body);
-    sent.query = fields;
+    sent.query = std::mem::take(&mut request.form);
     let (question, _) = query::question(app, &sent)?;
     let asked = Asked::read(&sent, &newest_month(chrono_tz::Tz::UTC, question))?;
     let (rule, as_of) = (query::rule(&sent)?, query::as_of(app, &sent)?);
@@ -352,10 +351,11 @@ impl<'a> Page<'a> {
         html! {
             section.card {
                 p { "A statement of " (stores) " takes a moment. It is kept under Reports." }
-                @if self.frame.is_read_only() {
-                    p.note { "Pages are read-only here: choose an owner, a store or a shorter period." }
+                @if !self.frame.may(Scope::Report) {
+                    p.note { "You can look here, and make nothing: choose an owner, a store or a shorter period." }
                 } @else {
                     form.screen.make action="/statements" method="post" {
+                        (self.frame.csrf())
                         @for (name, value) in form_urlencoded::parse(self.asked.query().as_bytes()) {
                             input type="hidden" name=(name) value=(value);
                         }

@@ -8,7 +8,7 @@ use super::day::{Day, day_bar};
 use super::layout::{Frame, Section, hatches};
 use super::phrases::{self, Wall};
 use super::timeline_bar;
-use super::{age, bounds, controls, hours, removal, statements, take_back, target};
+use super::{age, bounds, controls, hours, removal, share, statements, take_back, target};
 use crate::civil;
 use crate::error::Result;
 use crate::http::app::App;
@@ -103,7 +103,8 @@ fn body(frame: &Frame, shown: &StoreView, [statement, target]: [&Markup; 2]) -> 
         }
         (incidents(frame, shown, &wall, &path))
         (definition(frame, shown, &wall, &path))
-        (badge_code(frame, shown, &path))
+        @if frame.is_open() { (badge_code(frame, shown, &path)) }
+        (share::button(frame, "store", &shown.store.id))
         @if !frame.is_read_only() {
             (take_back::form(frame, shown))
             (removal::form(frame, shown))
@@ -146,7 +147,9 @@ fn facts(frame: &Frame, shown: &StoreView, wall: &Wall<'_>) -> Markup {
     let today = shown.standing.zone.wall(as_of).div_euclid(DAY);
     html! {
         @if !owner.is_empty() {
-            a href=(frame.query().owned_by(Some(owner)).link("/")) { (owner) } " · "
+            @if frame.is_of_one_store() { (owner) }
+            @else { a href=(frame.query().owned_by(Some(owner)).link("/")) { (owner) } }
+            " · "
         }
         (phrases::city(shown.pattern.zone)) " time"
         @if shown.zone_written.is_none() { " (no time zone was given)" }

@@ -3,7 +3,6 @@
 use maud::{Markup, html};
 
 use super::layout::{Frame, Section};
-use super::load::form_fields;
 use super::phrases;
 use crate::error::{Error, Result};
 use crate::http::app::App;
@@ -37,6 +36,7 @@ fn fields(frame: &Frame, shown: &StoreView, [from, to]: [&str; 2]) -> Markup {
     };
     html! {
         form action=(frame.link(&format!("/stores/{}/polls-removal", encoded(&shown.store.id)))) method="post" {
+            (frame.csrf())
             p {
                 "This deletes the checks of a span that have a wrong date, such as those of a clock that was wrong. Times are in "
                 (phrases::city(shown.pattern.zone)) " time."
@@ -54,12 +54,8 @@ fn fields(frame: &Frame, shown: &StoreView, [from, to]: [&str; 2]) -> Markup {
 
 /// `POST /stores/ID/polls-removal`: takes the checks back and says how many; otherwise it says what is missing.
 pub fn post(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
-    let sent = form_fields(request)?;
-    let value = |name: &str| {
-        let found = sent.iter().find(|(known, _)| known == name);
-        found.map_or("", |(_, value)| value.as_str())
-    };
     let shown = query::store(app, request)?;
+    let value = |name: &str| request.form_field(name);
     let frame = Frame::new(app, request, Section::Stores)?;
     let zone = shown.pattern.zone;
     let [from, to] = ["from", "to"].map(|name| page_query::instant(value(name), zone));
