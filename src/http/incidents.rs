@@ -9,6 +9,7 @@ use super::query;
 use super::query_fields::{OFFSET_MAX, PAGE_LINES_MAX};
 use super::request::Request;
 use super::response::Response;
+use super::spreadsheet;
 use crate::civil;
 use crate::error::{Error, Result};
 use crate::fleet_view::FleetView;
@@ -225,6 +226,7 @@ pub fn csv(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let bytes = rows
         .into_inner()
         .map_err(|error| Error::failed("cannot write CSV").because(error.into_error()))?;
+    let bytes = spreadsheet::wanted(request, bytes)?;
     Ok(Response::new(200, "text/csv; charset=utf-8", bytes)
         .with("Content-Disposition", "attachment; filename=\"incidents.csv\"")
         .revalidated())

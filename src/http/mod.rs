@@ -44,6 +44,7 @@ pub mod route;
 pub mod routes;
 pub mod server;
 pub mod sessions;
+pub mod spreadsheet;
 pub mod statement_query;
 pub mod statement_rows;
 pub mod statements;

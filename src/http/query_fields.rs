@@ -56,6 +56,11 @@ pub(super) const LOCAL: &[Field] = &[field(
     Text,
     "An instant by the page's clock, such as 2026-11-01T12:00; the answer is a redirect to the page with as_of.",
 )];
+pub(super) const FOR: &[Field] = &[field(
+    "for",
+    OneOf(&["spreadsheet"]),
+    "Names that a spreadsheet would take for formulas get an apostrophe before them.",
+)];
 pub(super) const NEXT: &[Field] = &[field(
     "next",
     Text,

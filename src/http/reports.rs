@@ -11,6 +11,7 @@ use super::query;
 use super::query_fields::PAGE_REPORTS_MAX;
 use super::request::Request;
 use super::response::Response;
+use super::spreadsheet;
 use crate::civil;
 use crate::error::{Error, Result};
 use crate::jobs::{Format, JobRequest, Report, ReportState};
@@ -100,7 +101,11 @@ pub fn xlsx(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
 fn download(app: &mut App, request: &Request<'_>, format: Format) -> Result<Response> {
     let report = app.report(report_id(&request.id)?)?;
     if report.state == ReportState::Complete {
-        return file(app, &report, format);
+        let mut answer = file(app, &report, format)?;
+        if format == Format::Csv && request.field("for")?.is_some() {
+            answer.body = spreadsheet::safe(&answer.body)?.into();
+        }
+        return Ok(answer);
     }
     let state = report.state.as_str();
     let detail = format!(

@@ -64,7 +64,7 @@ pub const ROUTES: &[Route] = &[
         .needs(Report).takes(&[PERIOD, AS_OF, RULE]).body(Body::Fields("StatementOrder"))
         .answers(202, "It is in the database and in the queue; it is fetched like a report.", &[(JSON, "Triggered")]),
     get("reports", "/api/statements.csv", statement_query::csv, "statementCsv", "A short statement at once, as CSV.").needs(Read)
-        .takes(&[SHOWN, STATEMENT_PART, AS_OF, RULE]).answers(200, "The statement.", CSV).tagged(),
+        .takes(&[FOR, SHOWN, STATEMENT_PART, AS_OF, RULE]).answers(200, "The statement.", CSV).tagged(),
     get("reports", "/api/statements.xlsx", statement_query::xlsx, "statementXlsx", "The same as a spreadsheet.").needs(Read)
         .takes(&[SHOWN, STATEMENT_PART, AS_OF, RULE]).answers(200, "The statement.", XLSX).tagged(),
     get("reports", "/get_report", reports::get, "getReport", "A report, or how far it is.").needs(Read)
@@ -76,7 +76,7 @@ pub const ROUTES: &[Route] = &[
     get("reports", "/api/reports", reports::list, "listReports", "The history of reports, newest first.")
         .needs(Read).takes(&[HISTORY])
         .answers(200, "A page of reports; next is the path of the one after, or null.", &[(JSON, "Reports")]),
-    get("reports", "/api/reports/{id}.csv", reports::csv, "reportCsv", "One report's CSV.").needs(Read).id(REPORT)
+    get("reports", "/api/reports/{id}.csv", reports::csv, "reportCsv", "One report's CSV.").needs(Read).id(REPORT).takes(&[FOR])
         .answers(200, "The CSV.", CSV),
     get("reports", "/api/reports/{id}.xlsx", reports::xlsx, "reportXlsx", "One report as a spreadsheet.").needs(Read).id(REPORT)
         .answers(200, "The workbook.", XLSX),
@@ -94,12 +94,12 @@ pub const ROUTES: &[Route] = &[
         .needs(Read).takes(&[INCIDENTS, OFFSET, LIMIT, AS_OF, RULE])
         .answers(200, "A page of incidents; next is the path of the one after, or null.", OBJECT).tagged(),
     get("facts", "/api/incidents.csv", incidents::csv, "incidentsCsv", "The same incidents as CSV, all of them.")
-        .needs(Read).takes(&[INCIDENTS, AS_OF, RULE]).answers(200, "The CSV.", CSV).tagged(),
+        .needs(Read).takes(&[FOR, INCIDENTS, AS_OF, RULE]).answers(200, "The CSV.", CSV).tagged(),
     get("facts", "/api/stores", stores::list, "listStores", "Every store at a glance, a page at a time.")
         .needs(Read).takes(&[LIST, LIMIT, AS_OF, RULE])
         .answers(200, "A page of stores; next is the path of the one after, or null.", &[(JSON, "Stores")]).tagged(),
     get("facts", "/api/stores.csv", stores::csv, "storesCsv", "The list of stores as CSV, whole.")
-        .needs(Read).takes(&[LIST, AS_OF, RULE]).answers(200, "The list.", CSV).tagged(),
+        .needs(Read).takes(&[FOR, LIST, AS_OF, RULE]).answers(200, "The list.", CSV).tagged(),
     get("facts", "/api/stores/{id}", stores::facts, "storeFacts", "One store: state, windows with coverage and evidence, incidents.")
         .needs(Read).id(STORE).takes(QUESTION).answers(200, "The store.", &[(JSON, "Store")]).tagged(),
     get("facts", "/api/stores/{id}/timeline", stores::timeline, "storeTimeline", "The week before as_of, piece after piece, and every poll of eight days.")

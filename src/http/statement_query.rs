@@ -7,6 +7,7 @@ use super::field::PERIODS;
 use super::query;
 use super::request::Request;
 use super::response::Response;
+use super::spreadsheet;
 use crate::civil;
 use crate::error::{Error, Result};
 use crate::fleet_view::FleetView;
@@ -191,6 +192,10 @@ fn file(app: &mut App, request: &Request<'_>, format: Format) -> Result<Response
     );
     let statement = app.statement(asked.parameters, question)?;
     let bytes = statement.render(format)?;
+    let bytes = match format {
+        Format::Csv => spreadsheet::wanted(request, bytes)?,
+        _ => bytes,
+    };
     Ok(Response::new(200, format.media_type(), bytes)
         .with("Content-Disposition", name)
         .revalidated())

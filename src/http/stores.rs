@@ -9,6 +9,7 @@ use super::query::{self, StoreView};
 use super::query_fields::PAGE_LINES_MAX;
 use super::request::Request;
 use super::response::Response;
+use super::spreadsheet;
 use super::store_query::{Sort, StoreQuery};
 use crate::civil;
 use crate::db::audit::Action;
@@ -136,6 +137,7 @@ pub fn csv(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let csv = writer
         .into_inner()
         .map_err(|error| Error::failed("the list could not be written").because(error.into_error()))?;
+    let csv = spreadsheet::wanted(request, csv)?;
     let answer = Response::new(200, "text/csv; charset=utf-8", csv).revalidated();
     Ok(answer.with("Content-Disposition", "attachment; filename=\"stores.csv\""))
 }

@@ -229,3 +229,37 @@ fn every_form_of_every_page_is_refused_without_its_token() {
     assert!(Scope::Admin.may(Scope::Report));
     assert_eq!(server.post("/reports", FORM, &[], b"").status, 200);
 }
+
+#[test]
+fn downloads_of_pages_have_no_formulas_and_answers_of_the_api_are_as_written() {
+    let home = Home::new();
+    home.write(
+        "polls.csv",
+        "store_id,timestamp_utc,status\n=1+1,2026-11-01 00:00:00 UTC,active\n=1+1,2026-11-01 01:00:00 UTC,inactive\n",
+    );
+    home.write("stores.csv", "store_id,name,group\n=1+1,@sum,+owner\n");
+    home.import(&["polls.csv", "stores.csv"]);
+    let server = Server::start(&home);
+    server.report("");
+    for page in ["/stores", "/incidents", "/statements", "/reports"] {
+        let text = server.get(page).text().to_owned();
+        let link = text
+            .split("href=\"")
+            .filter_map(|rest| rest.split('"').next())
+            .find(|link| link.contains(".csv"));
+        let link = link.expect("a download").replace("&amp;", "&");
+        assert!(link.contains("for=spreadsheet"), "{page}: {link}");
+        let safe = server.get(&link);
+        assert!(
+            safe.status == 200 && safe.text().contains("'=1+1"),
+            "{page}: {}",
+            safe.text()
+        );
+        assert!(
+            !safe.text().contains(",@sum") && !safe.text().contains(",+owner"),
+            "{page}"
+        );
+        let plain = server.get(&link.replace("for=spreadsheet", ""));
+        assert_eq!(plain.text(), safe.text().replace('\'', ""), "{page}");
+    }
+}

@@ -81,7 +81,8 @@ pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
                     }
                 }
                 p.more {
-                    a href=(frame.link(&format!("/api/incidents.csv?{}", IncidentQuery { offset: 0, ..asked.clone() }.query()))) {
+                    @let whole = IncidentQuery { offset: 0, ..asked.clone() }.query();
+                    a href=(frame.link(&format!("/api/incidents.csv?for=spreadsheet&{whole}"))) {
                         "Download all as CSV"
                     }
                 }

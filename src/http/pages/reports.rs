@@ -147,7 +147,7 @@ fn row(frame: &Frame, report: &Report, is_new: bool) -> Markup {
             td.number.least { @if let Some(bytes) = report.csv_bytes { (locale.bytes(bytes)) } }
             td {
                 @if report.state == ReportState::Complete {
-                    a href={"/api/reports/" (report.id) ".csv"} download={"report-" (report.id) ".csv"} {
+                    a href={"/api/reports/" (report.id) ".csv?for=spreadsheet"} download={"report-" (report.id) ".csv"} {
                         "CSV" span.aside { " of the report of " (of.full(as_of)) }
                     }
                     " "

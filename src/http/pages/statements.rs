@@ -92,7 +92,13 @@ fn at_once(app: &mut App, request: &Request<'_>) -> Result<Response> {
         }
     };
     let query = page.asked.query();
-    let link = |format: Format| frame.link(&format!("/api/statements.{}?{query}", format.as_str()));
+    let link = |format: Format| {
+        let reader = match format {
+            Format::Csv => "for=spreadsheet&",
+            _ => "",
+        };
+        frame.link(&format!("/api/statements.{}?{reader}{query}", format.as_str()))
+    };
     let more = |offset: usize| frame.link(&format!("/statements?{query}&offset={offset}"));
     let shown = page.shown(&rows, total.as_ref(), offset, &link, &more);
     Ok(Response::page(200, frame.page(&page.title(), None, &page.body(&shown))))
@@ -130,7 +136,10 @@ fn of_job(app: &mut App, request: &Request<'_>, id: &str) -> Result<Response> {
             let csv = csv.ok_or_else(|| Error::not_found(format!("statement {id} was forgotten meanwhile")))?;
             let range = offset..offset.saturating_add(PAGE_ROWS);
             let rows = Rows::parse(&csv, page.asked.parameters.per, range)?;
-            let link = |format: Format| format!("/api/reports/{id}.{}", format.as_str());
+            let link = |format: Format| match format {
+                Format::Csv => format!("/api/reports/{id}.csv?for=spreadsheet"),
+                _ => format!("/api/reports/{id}.{}", format.as_str()),
+            };
             let more = |offset: usize| frame.link(&format!("/statements?report={id}&offset={offset}"));
             (None, page.shown(&rows, None, offset, &link, &more))
         }
@@ -352,7 +361,7 @@ impl<'a> Page<'a> {
             section.card {
                 p { "A statement of " (stores) " takes a moment. It is kept under Reports." }
                 @if !self.frame.may(Scope::Report) {
-                    p.note { "You can look here, and make nothing: choose an owner, a store or a shorter period." }
+                    p.note { "Pages are read-only here: choose an owner, a store or a shorter period." }
                 } @else {
                     form.screen.make action="/statements" method="post" {
                         (self.frame.csrf())

@@ -87,8 +87,8 @@ fn csv(frame: &Frame, asked: &StoreQuery) -> String {
         ..asked.clone()
     };
     match whole.query().as_str() {
-        "" => frame.link("/api/stores.csv"),
-        query => frame.link(&format!("/api/stores.csv?{query}")),
+        "" => frame.link("/api/stores.csv?for=spreadsheet"),
+        query => frame.link(&format!("/api/stores.csv?{query}&for=spreadsheet")),
     }
 }
 
