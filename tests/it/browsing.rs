@@ -54,7 +54,7 @@ fn form_urlencoded(text: &str) -> String {
 }
 
 /// Every page there is.
-fn pages() -> [(&'static str, String); 11] {
+fn pages() -> [(&'static str, String); 14] {
     [
         ("fleet", "/".to_owned()),
         ("owner", "/?group=Rivera+Hospitality".to_owned()),
@@ -73,6 +73,9 @@ fn pages() -> [(&'static str, String); 11] {
             "/statements?period=2026-11&store=seattle-pike-place".to_owned(),
         ),
         ("load", "/load".to_owned()),
+        ("access", "/access".to_owned()),
+        ("audit", "/audit".to_owned()),
+        ("log-in", "/login".to_owned()),
     ]
 }
 
@@ -541,4 +544,68 @@ fn screenshots_of_every_page() {
             }
         }
     }
+}
+
+/// Closes a server by its first token, shares a store, logs out and in, and is revoked: with a script or without.
+fn logs_in(with_script: bool) {
+    let Some(browser) = Browser::start("logging in and out") else {
+        return;
+    };
+    let home = Home::seeded();
+    let server = Server::start(&home);
+    let at = |path: &str| format!("http://{}{path}", server.address);
+    let field = || {
+        let value = browser.run("return document.querySelector('#once').value");
+        value.as_str().expect("a text").to_owned()
+    };
+    browser.resize(390, 844);
+    if !with_script {
+        browser.forbid_scripts();
+    }
+    browser.open(&at("/access"));
+    browser.type_into("#name", "boss");
+    browser.click(".new-token button");
+    browser.reads("h1", "The token boss");
+    let token = with_script.then(field);
+    browser.open(&at("/stores/boston-fenway"));
+    browser.click(".share summary");
+    browser.click(".share button");
+    browser.reads("h1", "Your link");
+    let link = with_script.then(field);
+    browser.click(".session button");
+    browser.reads("h1", "Log in");
+    let (Some(token), Some(link)) = (token, link) else {
+        return;
+    };
+    accessible(&browser, "the log-in");
+    browser.open(&link);
+    browser.reads("h1", "Fenway");
+    accessible(&browser, "a shared page");
+    let wide = browser.run("return document.documentElement.scrollWidth > innerWidth");
+    assert_eq!(wide, false);
+    browser.open(&at("/audit"));
+    browser.type_into("#token", &token);
+    browser.click(".log-in button");
+    browser.reads("h1", "Who did what");
+    accessible(&browser, "the audit");
+    // With no token at all the server would be open again.
+    home.run(&["token", "add", "other", "--scope", "admin"])
+        .exits(0);
+    home.run(&["token", "revoke", "boss"]).exits(0);
+    let other = eventually("the revocation is seen", || {
+        browser.open(&at("/stores"));
+        let title = browser.run("return document.querySelector('h1').textContent");
+        (title != "Stores").then_some(title)
+    });
+    assert_eq!(other, "Log in");
+}
+
+#[test]
+fn a_maker_of_the_first_token_shares_logs_out_and_in_and_is_revoked() {
+    logs_in(true);
+}
+
+#[test]
+fn the_same_is_done_without_a_script() {
+    logs_in(false);
 }

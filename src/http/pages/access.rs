@@ -254,7 +254,7 @@ fn row(frame: &Frame, kind: Kind, one: &Credential, count: usize) -> Markup {
                 @match one.expires_at {
                     Some(expires) if one.is_expired(frame.machine()) => { "expired " (at(expires)) }
                     Some(expires) => { (at(expires)) }
-                    None => { "revoked" }
+                    None => { "no end" }
                 }
             }
             td {
