@@ -1,4 +1,4 @@
-//! `export`: the stored rows, as CSV that `import` accepts unchanged, or as a lake of files.
+//! `export`: the stored rows, as CSV that `import` accepts unchanged, the audit, or a lake of files.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -18,6 +18,7 @@ const TEXT_FACTOR: u64 = 8;
 #[derive(Debug)]
 enum Subject {
     Rows(Kind),
+    Audit,
     Lake(lake::Options),
 }
 
@@ -32,6 +33,9 @@ impl Subcommand for Subject {
             .subcommand_required(true)
             .arg_required_else_help(true)
             .subcommands(Kind::ALL.map(kind))
+            .subcommand(
+                Command::new("audit").about("Print who changed what: loads, deletions, reports, tokens and links"),
+            )
             .subcommand(lake::Options::augment_args(Command::new("lake")).about(about))
     }
 
@@ -40,7 +44,7 @@ impl Subcommand for Subject {
     }
 
     fn has_subcommand(name: &str) -> bool {
-        name == "lake" || Kind::of_slug(name).is_some()
+        matches!(name, "lake" | "audit") || Kind::of_slug(name).is_some()
     }
 }
 
@@ -48,6 +52,7 @@ impl FromArgMatches for Subject {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
         match matches.subcommand() {
             Some(("lake", matches)) => lake::Options::from_arg_matches(matches).map(Self::Lake),
+            Some(("audit", _)) => Ok(Self::Audit),
             other => {
                 let kind = other.and_then(|(name, _)| Kind::of_slug(name));
                 let missing = || clap::Error::new(clap::error::ErrorKind::MissingSubcommand);
@@ -82,7 +87,8 @@ pub struct Options {
 /// When the database cannot be read, or the output cannot be written.
 pub fn run(options: &Options) -> Result<()> {
     let kind = match &options.subject {
-        Subject::Rows(kind) => *kind,
+        Subject::Rows(kind) => Some(*kind),
+        Subject::Audit => None,
         Subject::Lake(_) if options.output.is_some() => {
             let reason = "a lake is a folder of files (leave --output away, and name DIR)";
             return Err(Error::invalid(reason));
@@ -93,7 +99,10 @@ pub fn run(options: &Options) -> Result<()> {
     // The view ends as soon as the database was read.
     let write = |out: &mut dyn Write| {
         let view = db::read(&mut db)?;
-        export::rows(kind, &view, out)
+        match kind {
+            Some(kind) => export::rows(kind, &view, out),
+            None => export::audit(&view, out),
+        }
     };
     match &options.output {
         Some(file) => output::to_file(file, write),

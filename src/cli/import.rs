@@ -16,6 +16,7 @@ use super::{Database, folder_of};
 use crate::civil;
 use crate::clock;
 use crate::db;
+use crate::db::audit::Author;
 use crate::db::connection::{create, leave_checkpoints, open_reader, open_writer};
 use crate::db::fit::Fit;
 use crate::db::schedules::HoursMode;
@@ -138,7 +139,9 @@ fn prune(options: &Options) -> Result<()> {
     {
         return Err(Error::failed(too_many.sentence(&options.database.file)));
     }
-    let polls = before.map_or(Ok(0), |before| forget::prune(&mut db, before))?;
+    let polls = before.map_or(Ok(0), |before| {
+        forget::prune(&mut db, before, &Author::command(clock::machine_us()))
+    })?;
     note!("{} polls forgotten", grouped(polls));
     Ok(())
 }
@@ -246,7 +249,12 @@ fn load(
 
 /// Writes a batch; readers of the database see it whole or not at all.
 fn write(db: &mut Connection, batch: Batch) -> Result<Loaded> {
-    let loaded = db::write(db, |db| Ok((load::write(db, batch)?, Fit::of(db)?)))?;
+    let author = Author::command(clock::machine_us());
+    let loaded = db::write(db, |db| {
+        let summary = load::write(db, batch)?;
+        summary.audit(db, &author)?;
+        Ok((summary, Fit::of(db)?))
+    })?;
     pack(db);
     Ok(loaded)
 }

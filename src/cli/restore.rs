@@ -7,6 +7,8 @@ use super::output::note;
 use super::{Database, folder_of};
 use crate::clock;
 use crate::db::backup;
+use crate::db::connection::open_reader;
+use crate::db::credentials;
 use crate::error::{Error, Result};
 
 /// The options of `restore`.
@@ -44,6 +46,9 @@ pub fn run(options: &Options) -> Result<()> {
     note!("{}: {}", file.display(), facts(&copied));
     if let Some(aside) = aside {
         note!("the database before it is now {}", aside.display());
+    }
+    if credentials::has_token(&open_reader(file)?)? {
+        note!("tokens and links are those of the backup: one that was revoked since counts again (`token list`)");
     }
     Ok(())
 }

@@ -15,6 +15,7 @@ use super::server_options::{ClockName, ServerOptions};
 use super::upkeep::{UpkeepOptions, every, spawn};
 use crate::access::Audience;
 use crate::clock;
+use crate::db::audit::Author;
 use crate::db::connection::{checkpoints_are_external, leave_checkpoints, open_reader, open_writer};
 use crate::db::inspect::{self, OnDamage};
 use crate::db::writer::Writer;
@@ -229,6 +230,7 @@ pub fn serve(
         views.forget_outdated(&open_reader(&path)?)
     })?);
     if let Some(upkeep) = upkeep {
+        periodic.push(upkeep.forget_old_access(writer.clone())?);
         periodic.push(upkeep.keep_reserve(file.to_owned(), Arc::clone(&health))?);
     }
     if let (Some(upkeep), Some(backups)) = (upkeep, backups) {
@@ -357,7 +359,7 @@ fn prune(file: &Path, writer: &Writer, days: u32) -> Result<()> {
     drop(db);
     let mut total = 0;
     loop {
-        let polls = writer.write(move |db| forget::prune_some(db, before))?;
+        let polls = writer.write(move |db| forget::prune_some(db, before, &Author::server(clock::machine_us())))?;
         total += polls;
         if polls == 0 {
             break;

@@ -9,7 +9,7 @@ use crate::access::{Audience, Scope};
 use crate::civil::{format_utc, parse_length};
 use crate::clock::machine_us;
 use crate::db;
-use crate::db::audit::{Actor, Author};
+use crate::db::audit::Author;
 use crate::db::connection::{open_reader, open_writer};
 use crate::db::credentials::{self, Credential, Kind};
 use crate::db::fleet;
@@ -210,13 +210,6 @@ pub fn run_link(options: &LinkOptions) -> Result<()> {
     }
 }
 
-fn author() -> Author {
-    Author {
-        at: machine_us(),
-        actor: Actor::command(),
-    }
-}
-
 fn has_token(database: &Database) -> Result<bool> {
     match database.file.exists() {
         true => credentials::has_token(&open_reader(&database.file)?),
@@ -229,7 +222,7 @@ fn add(database: &Database, wanted: Wanted) -> Result<String> {
     let _held = database.hold_whole()?;
     let mut db = open_writer(&database.file)?;
     look_up(&db, &wanted.audience)?;
-    let issued = db::write(&mut db, |db| issue(db, &author(), wanted))?;
+    let issued = db::write(&mut db, |db| issue(db, &Author::command(machine_us()), wanted))?;
     Ok(issued.secret.text())
 }
 
@@ -237,7 +230,7 @@ fn revoke(database: &Database, kind: Kind, name: &str) -> Result<()> {
     database.require()?;
     let _held = database.hold_whole()?;
     let mut db = open_writer(&database.file)?;
-    db::write(&mut db, |db| withdraw(db, &author(), kind, name))
+    db::write(&mut db, |db| withdraw(db, &Author::command(machine_us()), kind, name))
 }
 
 /// Refuses a store that is not there, and tells of owners that have no store: they may get some later.

@@ -11,17 +11,22 @@ use crate::civil::parse_length;
 use crate::clock::machine_us;
 use crate::db::backup::Care;
 use crate::db::backup_folder::BackupFolder;
-use crate::db::{disk, reserve};
+use crate::db::writer::Writer;
+use crate::db::{audit, credentials, disk, reserve};
 use crate::error::{Error, Result};
 use crate::health::{Condition, Health};
+use crate::http::keyring::SESSION_IDLE;
 use crate::product;
-use crate::uptime::interval::Micros;
+use crate::uptime::interval::{DAY, Micros};
 
 /// How soon a backup that failed is tried again, at the latest.
 const BACKUP_AGAIN: Duration = Duration::from_secs(300);
 
 /// How often a server looks whether the reserve can be taken back.
 const RESERVE_EVERY: Duration = Duration::from_secs(10);
+
+/// How often old rows of the audit and idle sessions are forgotten.
+const ACCESS_EVERY: Duration = Duration::from_secs(3600);
 
 /// The options of a server that keeps its database for long.
 #[derive(Clone, Debug, clap::Args)]
@@ -37,6 +42,10 @@ pub struct UpkeepOptions {
     /// How many backups stay in the folder
     #[arg(long, env = "STORE_MONITOR_BACKUP_KEEP", value_name = "N", default_value_t = 14, value_parser = clap::value_parser!(u16).range(1..))]
     backup_keep: u16,
+
+    /// Forget rows of the audit that are more than N days old
+    #[arg(long, env = "STORE_MONITOR_KEEP_AUDIT_DAYS", value_name = "N", default_value_t = 400, value_parser = clap::value_parser!(u32).range(1..))]
+    keep_audit_days: u32,
 
     /// The reserve.
     #[command(flatten)]
@@ -78,6 +87,19 @@ impl UpkeepOptions {
                 Err(error) => health.set(Condition::NoReserve, error.message()),
             }
             Ok(())
+        })
+    }
+
+    /// Forgets old rows of the audit, and sessions that were idle for too long, until the sender is dropped.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn forget_old_access(&self, writer: Writer) -> Result<Sender<()>> {
+        let kept = i64::from(self.keep_audit_days) * DAY;
+        every(ACCESS_EVERY, "the look at old rows of the audit", move || {
+            let now = machine_us();
+            while writer.write(move |db| audit::forget_before(db, now - kept))? {}
+            writer.write(move |db| credentials::forget_idle(db, now - SESSION_IDLE))
         })
     }
 

@@ -18,7 +18,7 @@ const COMMAND: &str = "command";
 pub struct Actor {
     /// The name of the credential; empty on an open server, and for a command.
     pub credential: String,
-    /// The client's address, `unix`, or `command`.
+    /// The client's address, `unix`, `command`, or `server` for what it does by itself.
     pub address: String,
 }
 
@@ -118,6 +118,25 @@ pub struct Author {
 }
 
 impl Author {
+    /// A command on the server's machine, at this instant.
+    pub fn command(at: Micros) -> Self {
+        Self {
+            at,
+            actor: Actor::command(),
+        }
+    }
+
+    /// The server itself, at this instant.
+    pub fn server(at: Micros) -> Self {
+        Self {
+            at,
+            actor: Actor {
+                credential: String::new(),
+                address: "server".to_owned(),
+            },
+        }
+    }
+
     /// Writes what they did; the caller holds the transaction of the change.
     ///
     /// # Errors

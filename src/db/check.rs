@@ -4,7 +4,7 @@
 
 use rusqlite::Connection;
 
-use super::{digest, packed, poll_table, reports, schedules, special_hours};
+use super::{credentials, digest, packed, poll_table, reports, schedules, special_hours};
 use crate::civil;
 use crate::error::Result;
 use crate::uptime::interval::HOUR;
@@ -190,6 +190,11 @@ fn invariants(db: &Connection, findings: &mut Vec<String>) -> Result<()> {
         },
         findings,
     )?;
+    for key in credentials::all(db)?.damaged {
+        findings.push(format!(
+            "a token or link that is not as it was made, key {key}: it opens nothing"
+        ));
+    }
     Ok(())
 }
 

@@ -279,6 +279,16 @@ pub fn revoke(db: &Connection, kind: Kind, name: &str) -> Result<()> {
     generation::advance(db, generation::Kind::Access)
 }
 
+/// Deletes a damaged credential, with its sessions.
+///
+/// # Errors
+/// When the database cannot be written.
+pub(super) fn forget_damaged(db: &Connection, key: i64) -> Result<()> {
+    db.execute("DELETE FROM credential WHERE key = ?1", [key])?;
+    db.execute("DELETE FROM session WHERE credential = ?1", [key])?;
+    generation::advance(db, generation::Kind::Access)
+}
+
 /// All credentials and sessions.
 ///
 /// # Errors

@@ -7,6 +7,7 @@ use std::path::Path;
 use rusqlite::{Connection, OptionalExtension};
 use uuid::Uuid;
 
+use super::audit::{Action, Author};
 use super::poll_table::{self, Deleted, Taken};
 use super::schedules::ValidFrom;
 use super::{
@@ -125,7 +126,7 @@ pub fn made_up(db: &Connection) -> Result<Option<(usize, Vec<Uuid>)>> {
 ///
 /// # Errors
 /// When the database cannot be written.
-pub fn prune_some(db: &Connection, before: Micros) -> Result<u64> {
+pub fn prune_some(db: &Connection, before: Micros, author: &Author) -> Result<u64> {
     reserve::make_room(db);
     let mut next = db.prepare_cached("SELECT at FROM poll WHERE at < ?1 ORDER BY at LIMIT 1 OFFSET ?2")?;
     let mut cuts = next.query_map((before, PRUNE_POLLS), |row| row.get(0))?;
@@ -133,6 +134,7 @@ pub fn prune_some(db: &Connection, before: Micros) -> Result<u64> {
     let polls = delete_polls(db, Taken::Before(cut))?;
     if polls > 0 {
         generation::advance(db, generation::Kind::Polls)?;
+        author.did(db, Action::Prune, "polls", polls)?;
     }
     Ok(polls)
 }
@@ -144,10 +146,10 @@ pub fn prune_some(db: &Connection, before: Micros) -> Result<u64> {
 ///
 /// # Errors
 /// When the database cannot be written; polls deleted before that stay deleted.
-pub fn prune(db: &mut Connection, before: Micros) -> Result<u64> {
+pub fn prune(db: &mut Connection, before: Micros, author: &Author) -> Result<u64> {
     let mut total = 0;
     loop {
-        let polls = write(db, |db| prune_some(db, before))?;
+        let polls = write(db, |db| prune_some(db, before, author))?;
         total += polls;
         if polls == 0 {
             break;
@@ -242,9 +244,9 @@ mod tests {
         write(&mut db, |db| polls::add(db, rows)).unwrap();
         let pages = |db: &Connection| -> i64 { db.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap() };
         let full = pages(&db);
-        assert_eq!(prune(&mut db, 299_990).unwrap(), 299_990);
+        assert_eq!(prune(&mut db, 299_990, &Author::command(0)).unwrap(), 299_990);
         assert!(pages(&db) < full / 10, "{} of {full} pages are left", pages(&db));
-        assert_eq!(prune(&mut db, 299_990).unwrap(), 0);
+        assert_eq!(prune(&mut db, 299_990, &Author::command(0)).unwrap(), 0);
         assert_eq!(polls::newest(&db).unwrap(), Some(299_999));
         assert_eq!(cut(&db, 1).unwrap(), Some(299_999 - DAY));
     }

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 
 use super::digest::{self, Difference, HourDigests};
 use super::packed_bytes::span_of;
-use super::{generation, packed, poll_table, reports, schedules, special_hours};
+use super::{credentials, generation, packed, poll_table, reports, schedules, special_hours};
 use crate::civil;
 use crate::error::Result;
 
@@ -46,6 +46,12 @@ pub fn repair(db: &Connection) -> Result<Vec<String>> {
     for id in reports::damaged(db)? {
         reports::forget(db, id)?;
         told.push(format!("report {id} was damaged and is deleted; trigger it again"));
+    }
+    for key in credentials::all(db)?.damaged {
+        credentials::forget_damaged(db, key)?;
+        told.push(format!(
+            "the token or link with key {key} was damaged and is deleted; make a new one"
+        ));
     }
     if changed {
         generation::advance(db, generation::Kind::Polls)?;

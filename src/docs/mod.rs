@@ -36,6 +36,7 @@ guides! {
     http: "every route, and the limits for clients",
     numbers: "the definition of every number",
     operate: "install, all flags, stop and restart, exit codes",
+    access: "tokens, log-in, share links, TLS by a proxy, the audit",
     storage: "the database file, its size, inspection",
     durability: "what an answer promises, and what each fault costs",
     bounds: "everything that is limited, and what happens beyond it",

@@ -11,6 +11,8 @@ use std::io::Write;
 
 use rusqlite::Connection;
 
+use crate::civil::format_utc;
+use crate::db::audit::{self, Actor};
 use crate::error::{Error, Result};
 use crate::ingest::kind::Kind;
 
@@ -31,6 +33,21 @@ pub fn rows(kind: Kind, db: &Connection, out: impl Write) -> Result<()> {
     kind.export(db, &mut |fields| {
         let used = fields.iter().zip(&is_used).filter(|(_, is)| **is);
         csv.write_record(used.map(|(field, _)| field)).map_err(unwritten)
+    })?;
+    csv.flush().map_err(|error| unwritten(error.into()))
+}
+
+/// Writes the audit, the oldest row first. Unlike the other exports, `import` does not take it back.
+///
+/// # Errors
+/// When the database cannot be read or `out` not be written.
+pub fn audit(db: &Connection, out: impl Write) -> Result<()> {
+    let mut csv = writer(out, &["at", "credential", "action", "subject", "count", "address"])?;
+    audit::for_each(db, |row| {
+        let (at, count) = (format_utc(row.at), row.count.to_string());
+        let Actor { credential, address } = &row.actor;
+        csv.write_record([at.as_str(), credential, &row.action, &row.subject, &count, address])
+            .map_err(unwritten)
     })?;
     csv.flush().map_err(|error| unwritten(error.into()))
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use store_monitor::civil::format_utc;
+use store_monitor::db::audit::Author;
 use store_monitor::db::connection::{open_reader, open_writer};
 use store_monitor::db::polls::PollChange;
 use store_monitor::db::{self, check, fleet, forget, packed, polls};
@@ -191,7 +192,10 @@ impl History {
 
     fn retention(&mut self) -> String {
         let before = self.newest - self.random.below(12 * DAY);
-        let gone = db::write(&mut self.db, |db| forget::prune_some(db, before)).expect("pruned");
+        let gone = db::write(&mut self.db, |db| {
+            forget::prune_some(db, before, &Author::command(0))
+        })
+        .expect("pruned");
         format!("retention of {gone}")
     }
 

@@ -2,6 +2,7 @@
 
 use super::super::{forget as forgetting, polls, repair, store_keys};
 use super::*;
+use crate::db::audit::Author;
 use crate::uptime::interval::HOUR;
 use crate::uptime::poll::Status::{Active, Inactive};
 
@@ -161,7 +162,10 @@ fn a_store_that_goes_unpacks_the_hours_that_had_its_polls() {
 fn retention_takes_packed_hours_with_their_polls_and_unpacks_the_one_that_it_cuts() {
     let mut db = database();
     let cut = BEGAN + 500;
-    write(&mut db, |db| forgetting::prune_some(db, cut * HOUR + 3_000_000)).unwrap();
+    write(&mut db, |db| {
+        forgetting::prune_some(db, cut * HOUR + 3_000_000, &Author::command(0))
+    })
+    .unwrap();
     assert_eq!(missing(&db), [cut]);
     assert_eq!(packed(&db).first(), Some(&(cut + 10)));
     pack_again(&mut db);
