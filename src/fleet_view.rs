@@ -9,6 +9,7 @@ pub mod months;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use heat::{Past, Pasts};
 use incidents::{FleetIncident, Incidents, Source, by_owner};
@@ -38,6 +39,9 @@ const VIEWS_MAX: usize = 2;
 
 /// How many views of audiences other than all stores are kept together.
 const AUDIENCE_VIEWS_MAX: usize = 16;
+
+/// How long a view of another instant than the newest is kept after its last use.
+const PAST_VIEW_KEPT: Duration = Duration::from_secs(10);
 
 /// How many owners an error names.
 const OWNERS_NAMED_MAX: usize = 3;
@@ -149,6 +153,8 @@ pub struct FleetView {
     pub outages: Intervals,
     /// The incidents, made when a client first asks for them.
     incidents: OnceLock<Incidents>,
+    /// When a client last asked for it.
+    used_at: Mutex<Instant>,
     /// The months, made in the same way.
     left: Mutex<Option<MonthsLeft>>,
 }
@@ -207,9 +213,16 @@ impl FleetView {
             before,
             incidents: OnceLock::new(),
             left: Mutex::default(),
+            used_at: Mutex::new(Instant::now()),
             outages: outages(&inputs, question.as_of),
             inputs,
         })
+    }
+
+    /// Whether a client asked for it a moment ago.
+    fn is_recent(&self) -> bool {
+        let used_at = self.used_at.lock().unwrap_or_else(PoisonError::into_inner);
+        used_at.elapsed() < PAST_VIEW_KEPT
     }
 
     /// A store by its place in the fleet.
@@ -401,14 +414,15 @@ impl FleetViews {
         self.months.months(db, generation, inputs, question, all)
     }
 
-    /// Drops views that are no longer current: each keeps the polls of its time in memory.
+    /// Drops views that are no longer current, and those of other instants that nobody asked for of late: each keeps
+    /// the polls of its time in memory.
     ///
     /// # Errors
     /// When the database cannot be read.
     pub fn forget_outdated(&self, db: &Connection) -> Result<()> {
         let generation = generation::current(db)?;
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.retain(|view| view.generation == generation);
+        kept.retain(|view| view.generation == generation && (view.inputs.is_of_window || view.is_recent()));
         Ok(())
     }
 
@@ -431,6 +445,7 @@ impl FleetViews {
             view.generation == generation && view.question == question && view.audience == *audience
         };
         if let Some(view) = kept.iter().find(same) {
+            *view.used_at.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
             return Ok(Arc::clone(view));
         }
         // Outdated views are dropped first: the new view can use their memory.

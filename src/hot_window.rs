@@ -63,6 +63,8 @@ pub struct Inputs {
     pub past: u64,
     /// The end of the past: [`PRESENT`] before the newest poll.
     pub past_until: Micros,
+    /// Whether the polls are those that the window holds anyway, not others that were read for these inputs.
+    pub is_of_window: bool,
 }
 
 impl Inputs {
@@ -75,6 +77,7 @@ impl Inputs {
             history,
             past: 0,
             past_until: Micros::MIN,
+            is_of_window: false,
         }
     }
 
@@ -85,6 +88,7 @@ impl Inputs {
         Self {
             past: self.past,
             past_until: self.past_until,
+            is_of_window: self.is_of_window,
             ..Self::new(self.fleet.only(keep).into(), business, history)
         }
     }
@@ -289,7 +293,8 @@ impl HotWindow {
         let span = reach(as_of);
         let past = loaded.past;
         let past_until = loaded.span.map_or(Micros::MIN, |held| held.end - PRESENT);
-        let history = if loaded.span.is_some_and(|held| held.start <= span.start) {
+        let is_of_window = loaded.span.is_some_and(|held| held.start <= span.start);
+        let history = if is_of_window {
             Arc::clone(&loaded.history)
         } else {
             drop(loaded);
@@ -302,6 +307,7 @@ impl HotWindow {
             history,
             past,
             past_until,
+            is_of_window,
         })
     }
 }

@@ -6,7 +6,7 @@
 //! | room | holds |
 //! | --- | --- |
 //! | [`cli`] | one file a command |
-//! | [`http`] | frontend, backend, the table of routes, handlers, pages |
+//! | [`http`] | frontend, gate, backend, the table of routes, handlers, pages |
 //! | [`jobs`] | the job queue and its worker pool |
 //! | [`fleet_view`] | the fleet as pages show it, kept while it is current |
 //! | [`product`] | what jobs make and keep: the report; a file each |
@@ -34,10 +34,10 @@
 //!
 //! # A request's way, from the client to the answer
 //! 1. [`http::frontend`]'s event loop accepts the connection and reads what comes, under limits.
-//! 2. [`http::frontend::head`] judges the head; [`http::routes::admit`] says how long a body may be.
+//! 2. [`http::frontend::head`] reads the head; the [`http::gate`] judges who sent it, and how long a body may be.
 //! 3. [`http::frontend::chunks`] takes the body into a [`http::frontend::spool`].
 //! 4. The whole request goes to the [`http::backend`], where tiny_http gives it to a free handler.
-//! 5. [`http::guard`] turns foreign hosts and sites away; [`http::routes`] picks the handler.
+//! 5. [`http::routes`] picks the handler; what the gate refused gets its answer.
 //! 6. The handler reads the database, or waits for the writer, and returns a [`http::response`].
 //! 7. [`http::response_filters`] compress it and compare its tag.
 //! 8. The event loop sends the reply at the client's speed.

@@ -51,7 +51,7 @@ const CLOCK_EVERY: Duration = Duration::from_secs(60);
 const CREDENTIALS_EVERY: Duration = Duration::from_millis(500);
 
 /// How often outdated views of the fleet are dropped.
-const VIEWS_EVERY: Duration = Duration::from_secs(60);
+const VIEWS_EVERY: Duration = Duration::from_secs(5);
 
 /// How often past hours are packed.
 const PACKING_EVERY: Duration = Duration::from_secs(600);

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::attempts::Attempts;
 use super::keyring::Keyring;
 use super::locale::Locale;
+use super::turns::Turns;
 use super::uploads::Uploads;
 use super::visitor::Visitor;
 use crate::access::Audience;
@@ -79,6 +80,8 @@ pub struct Site {
     pub data: Data,
     /// The only way to change the database.
     pub writer: Writer,
+    /// The turns of costly questions.
+    pub turns: Arc<Turns>,
     /// The credentials.
     pub keyring: Arc<Keyring>,
     /// Clients that try secrets.
@@ -119,6 +122,7 @@ impl Site {
             file,
             data,
             writer,
+            turns: Arc::default(),
             keyring: Arc::new(Keyring::empty()),
             attempts: Arc::default(),
             fits: Arc::default(),

@@ -95,7 +95,7 @@ impl Gate {
         let path = head.target.split('?').next().unwrap_or(&head.target);
         let found = routes::find(head.method, path);
         if let Ok((route, _)) = &found
-            && let Some(refused) = self.forbid(route, head, &visitor)
+            && let Some(refused) = self.forbid(route, head, &visitor).or_else(|| embedded(route, head))
         {
             return refuse(visitor, refused);
         }
@@ -189,6 +189,19 @@ impl Gate {
         };
         Some(Response::problem(403, &detail))
     }
+}
+
+/// The refusal of a costly question that a page of another site embeds: its visitor did not mean it. A link to a page,
+/// and a badge of now, are another site's right.
+fn embedded(route: &Route, head: &Head) -> Option<Response> {
+    let field = |name: &str| proof::field(&head.fields, name);
+    let is_embedded = field("Sec-Fetch-Site") == Some("cross-site") && field("Sec-Fetch-Mode") == Some("no-cors");
+    let query = head.target.split_once('?').map_or("", |(_, query)| query);
+    let has = |name: &str| form_urlencoded::parse(query.as_bytes()).any(|(field, _)| field == name);
+    (is_embedded && route.is_costly(has)).then(|| {
+        let detail = "another site's page embeds this, which takes the server long (a link to it is fine)";
+        Response::problem(403, detail)
+    })
 }
 
 fn refuse(visitor: Visitor, refused: Response) -> Admission {

@@ -207,7 +207,10 @@ mod tests {
             kind,
             name: None,
             scope: Scope::Read,
-            audience: Audience::All,
+            audience: match kind {
+                Kind::Token => Audience::All,
+                Kind::Link => Audience::Store("1".into()),
+            },
             known_stores_only: false,
             hash: secret.hash(),
             created_at: NOW,

@@ -51,6 +51,7 @@ pub mod statements;
 pub mod store_query;
 pub mod stores;
 pub mod tokens;
+pub mod turns;
 mod uploads;
 pub mod visitor;
 

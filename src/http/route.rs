@@ -186,6 +186,15 @@ impl Route {
         self.fields.iter().copied().flatten()
     }
 
+    /// Whether a request with these fields of the query is costly: it asks about another instant than the newest, or
+    /// for a statement, and so reads days of polls for itself.
+    pub fn is_costly(&self, mut has: impl FnMut(&str) -> bool) -> bool {
+        let is_read = !self.writes() && self.scope == Scope::Read;
+        is_read
+            && self.query().any(|field| field.name == "as_of")
+            && (has("as_of") || self.path.contains("/statements"))
+    }
+
     /// Whether it changes something.
     pub fn writes(&self) -> bool {
         self.method != "GET"

@@ -1,5 +1,7 @@
 //! The routing table: every path and method of the server, and the router derived from it.
 
+use std::sync::Arc;
+
 use percent_encoding::percent_decode_str;
 
 use super::app::App;
@@ -217,7 +219,7 @@ fn by_the_table(app: &mut App, request: &mut Request<'_>) -> Response {
             let checked = route
                 .check(request)
                 .and_then(|()| forms::take(route, &app.visitor, request));
-            let answer = checked.and_then(|()| (route.handler)(app, request));
+            let answer = checked.and_then(|()| in_turn(route, app, request));
             answer.unwrap_or_else(|error| {
                 app.site.note(&error);
                 Response::from(error)
@@ -225,6 +227,21 @@ fn by_the_table(app: &mut App, request: &mut Request<'_>) -> Response {
         }
         Err(answer) => answer,
     }
+}
+
+/// Answers a request to `route`: a costly one in its turn.
+fn in_turn(route: &Route, app: &mut App, request: &mut Request<'_>) -> Result<Response> {
+    if !route.is_costly(|name| {
+        request
+            .query
+            .iter()
+            .any(|(field, value)| field == name && !value.is_empty())
+    }) {
+        return (route.handler)(app, request);
+    }
+    let turns = Arc::clone(&app.site.turns);
+    let _turn = turns.wait(app.visitor.credential)?;
+    (route.handler)(app, request)
 }
 
 /// The route of a request and what its pattern captures, or the answer if there is none.

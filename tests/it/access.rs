@@ -516,3 +516,35 @@ fn a_proxys_recipe_fits_the_flags_and_keeps_secrets_out_of_its_log() {
         );
     }
 }
+
+#[test]
+fn another_sites_page_may_link_to_a_costly_answer_and_not_embed_it() {
+    let home = Home::seeded();
+    let server = Server::start(&home);
+    let embedded = [
+        ("Sec-Fetch-Site", "cross-site"),
+        ("Sec-Fetch-Mode", "no-cors"),
+    ];
+    let followed = [
+        ("Sec-Fetch-Site", "cross-site"),
+        ("Sec-Fetch-Mode", "navigate"),
+    ];
+    for (target, status) in [
+        ("/?as_of=2026-11-02T00:00:00Z", 403),
+        ("/api/stores?as_of=2026-11-02T00:00:00Z", 403),
+        ("/api/statements.csv?period=2026-11", 403),
+        (
+            "/api/stores/anchorage-ship-creek/badge.svg?as_of=2026-11-02T00:00:00Z",
+            403,
+        ),
+        ("/api/stores/anchorage-ship-creek/badge.svg", 200),
+        ("/health", 200),
+    ] {
+        assert_eq!(
+            server.get_with(target, &embedded).status,
+            status,
+            "{target}"
+        );
+        assert_eq!(server.get_with(target, &followed).status, 200, "{target}");
+    }
+}
