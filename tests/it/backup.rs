@@ -382,7 +382,7 @@ fn a_restore_or_a_backup_that_is_killed_leaves_the_old_file_or_the_new_one() {
             ("new.db", 1)
         };
         let before = home.exports();
-        run_and_kill(&home, &["restore", name], takes * number / 32);
+        run_and_kill(&home, &["restore", name], takes * number / 16);
         let now = home.exports();
         assert!(
             now == before || now == [&old, &new][is_new].clone(),
@@ -390,7 +390,7 @@ fn a_restore_or_a_backup_that_is_killed_leaves_the_old_file_or_the_new_one() {
         );
         seen[usize::from(now != before)] += 1;
         assert_eq!(home.print(&["check"]), b"ok\n");
-        run_and_kill(&home, &["backup", "again.db"], takes * number / 32);
+        run_and_kill(&home, &["backup", "again.db"], takes * number / 16);
         if home.path("again.db").exists() {
             let again =
                 exports_of(&rusqlite::Connection::open(home.path("again.db")).expect("a backup"));

@@ -155,12 +155,12 @@ fn the_list_begins_with_the_worst_and_its_csv_is_whole() {
         assert_eq!([&row[7], &row[8]], [figures[3], figures[6]], "{}", &row[0]);
     }
     let link = links_to(page.text(), "/api/stores.csv");
-    assert_eq!(link, "/api/stores.csv?sort=downtime");
+    assert_eq!(link, "/api/stores.csv?sort=downtime&for=spreadsheet");
     let few = server.get("/stores?state=offline&interpolation=previous");
     let link = links_to(few.text(), "/api/stores.csv");
     assert_eq!(
         link,
-        "/api/stores.csv?state=offline&sort=downtime&interpolation=previous"
+        "/api/stores.csv?state=offline&sort=downtime&for=spreadsheet&interpolation=previous"
     );
     assert_eq!(server.get(&link).text().lines().count(), 2);
 }
