@@ -75,7 +75,7 @@ pub fn keep(db: &Connection, credential: i64, key: &str, fingerprint: &str, answ
          VALUES (?1, ?2, ?3, ?4, ?5) RETURNING number",
     )?;
     let number: i64 = insert.query_row((credential, key, fingerprint, answer, at), |row| row.get(0))?;
-    if number.cast_unsigned() % LOOK_EVERY == 0 {
+    if number.cast_unsigned().is_multiple_of(LOOK_EVERY) {
         forget_old(db)?;
     }
     Ok(())

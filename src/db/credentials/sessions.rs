@@ -80,9 +80,9 @@ mod tests {
         .unwrap();
         let sessions = all(&db).unwrap().sessions;
         let of_one = sessions.iter().filter(|session| session.credential == 1);
-        assert_eq!(of_one.clone().count() as i64, SESSIONS_MAX);
+        assert_eq!(i64::try_from(of_one.clone().count()), Ok(SESSIONS_MAX));
         assert_eq!(of_one.map(|session| session.last_used_at).min(), Some(5));
         write(&mut db, |db| forget_idle(db, 10)).unwrap();
-        assert_eq!(all(&db).unwrap().sessions.len() as i64, SESSIONS_MAX - 5);
+        assert_eq!(i64::try_from(all(&db).unwrap().sessions.len()), Ok(SESSIONS_MAX - 5));
     }
 }
