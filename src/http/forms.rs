@@ -36,15 +36,20 @@ pub fn take(route: &Route, visitor: &Visitor, request: &mut Request<'_>) -> Resu
     let mut bytes = Vec::new();
     let read = (&mut *request.body).take(FORM_BYTES_MAX).read_to_end(&mut bytes);
     read.map_err(|error| Error::invalid("the form broke off").because(error))?;
-    let fields = form_urlencoded::parse(&bytes);
-    let mut fields: Vec<_> = fields
-        .map(|(name, value)| (name.into_owned(), value.into_owned()))
-        .collect();
+    let mut fields = parse(&bytes);
     let carried = fields.iter().find(|(name, _)| name == FIELD);
     visitor.check_form(carried.map(|(_, value)| value.as_str()), is_from_browser(request))?;
     fields.retain(|(name, _)| name != FIELD);
     request.form = fields;
     Ok(())
+}
+
+/// The fields of a form without files, decoded, in order.
+pub fn parse(bytes: &[u8]) -> Vec<(String, String)> {
+    let fields = form_urlencoded::parse(bytes);
+    fields
+        .map(|(name, value)| (name.into_owned(), value.into_owned()))
+        .collect()
 }
 
 /// Checks the first field of a form with files, if the form needs a token.

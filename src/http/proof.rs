@@ -70,6 +70,20 @@ pub fn session(fields: &[(String, String)]) -> Carried {
     carried
 }
 
+/// The token that a person types into the form of `/login`.
+pub fn typed(text: &str) -> Option<Secret> {
+    Secret::parse(text.trim()).filter(|secret| secret.kind() == Kind::Token)
+}
+
+/// The page of this server to which a log-in leads, from what a link or a form says; the fleet's for anything else.
+pub fn own_page(next: &str) -> &str {
+    let is_own = next.starts_with('/')
+        && !next.starts_with("//")
+        && !next.starts_with("/log")
+        && next.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
+    if is_own { next } else { "/" }
+}
+
 /// The header field that gives a browser its session, or takes it away (none).
 pub fn set_cookie(secret: Option<&Secret>, is_tls: bool, idle_seconds: i64) -> String {
     let secure = if is_tls { "; Secure" } else { "" };

@@ -42,6 +42,7 @@ mod new_stores;
 mod outages;
 mod pages;
 mod process;
+mod proofs;
 mod properties;
 mod schemas;
 mod simulation;

@@ -7,9 +7,9 @@ use maud::{Markup, html};
 
 use super::layout::{Frame, Section};
 use crate::access::Scope;
-use crate::access::secret::{Kind, Secret};
 use crate::error::Result;
 use crate::http::app::App;
+use crate::http::proof::{own_page, typed};
 use crate::http::request::Request;
 use crate::http::response::Response;
 use crate::http::sessions;
@@ -34,8 +34,8 @@ pub fn post(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
         let complaint = format!("Too many wrong tokens came from your address. Try again in {seconds} seconds.");
         return Ok(shown(app, request, 429, &next, Some(&complaint))?.with("Retry-After", seconds));
     }
-    let secret = Secret::parse(request.form_field("token").trim()).filter(|secret| secret.kind() == Kind::Token);
-    let found = secret.and_then(|secret| app.site.keyring.find(&secret, app.site.now.now_us()));
+    let found =
+        typed(request.form_field("token")).and_then(|secret| app.site.keyring.find(&secret, app.site.now.now_us()));
     let Some(credential) = found else {
         let mut attempts = app.site.attempts.lock().unwrap_or_else(PoisonError::into_inner);
         attempts.failed(client, Instant::now());
@@ -56,15 +56,6 @@ pub fn post(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
 pub fn log_out(app: &mut App, _request: &mut Request<'_>) -> Result<Response> {
     let cookie = sessions::end(app)?;
     Ok(Response::see_other("/login").with("Set-Cookie", cookie))
-}
-
-/// A path of this server, from what a link or a form says; the fleet's for anything else.
-fn own_page(next: &str) -> &str {
-    let is_own = next.starts_with('/')
-        && !next.starts_with("//")
-        && !next.starts_with("/log")
-        && next.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
-    if is_own { next } else { "/" }
 }
 
 fn shown(app: &mut App, request: &Request<'_>, status: u16, next: &str, complaint: Option<&str>) -> Result<Response> {

@@ -7,6 +7,8 @@
 //! - A good row, written again as CSV, is the same row.
 //! - JSON is what `serde_json` accepts, with the same rows as lines and as an array.
 
+pub mod proofs;
+
 use std::io::{self, Read};
 
 use serde::de::IgnoredAny;
