@@ -59,3 +59,16 @@ pub(super) fn refuse_others(request: &Request<'_>, known: &[&str]) -> Result<()>
         None => Ok(()),
     }
 }
+
+/// Refuses a field without a value: a token whose `expires` came out empty by accident would never expire.
+///
+/// # Errors
+/// When there is one.
+pub(super) fn refuse_empty(request: &Request<'_>) -> Result<()> {
+    match request.query.iter().find(|(_, value)| value.is_empty()) {
+        Some((name, _)) => Err(Error::invalid(format!(
+            "`{name}` is empty (give a value or leave it out)"
+        ))),
+        None => Ok(()),
+    }
+}

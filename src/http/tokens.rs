@@ -81,6 +81,7 @@ fn listed(app: &mut App, kind: Kind, member: &str) -> Result<Response> {
 pub fn add(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     body_fields::take(request, r#"{"name": "poller", "scope": "ingest"}"#)?;
     body_fields::refuse_others(request, &TOKEN_FIELDS)?;
+    body_fields::refuse_empty(request)?;
     let scopes = "`ingest`, `read`, `report` or `admin`";
     let scope = request.field("scope")?;
     let scope = scope.ok_or_else(|| Error::invalid(format!("scope is missing (one of {scopes})")))?;
@@ -106,6 +107,7 @@ pub fn add(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
 pub fn add_link(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     body_fields::take(request, r#"{"store": "ID"} or {"groups": ["NAME"]}"#)?;
     body_fields::refuse_others(request, &LINK_FIELDS)?;
+    body_fields::refuse_empty(request)?;
     let audience = match (request.field("store")?, groups(request)) {
         (Some(id), None) => Audience::Store(id.into()),
         (None, Some(groups)) => Audience::of_groups(groups),

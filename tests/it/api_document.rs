@@ -184,3 +184,18 @@ fn every_route_says_which_problems_it_answers() {
         }
     }
 }
+
+#[test]
+fn a_token_or_link_with_an_empty_field_is_not_made() {
+    let home = Home::new();
+    let server = Server::start(&home);
+    for target in [
+        "/api/tokens?name=x&scope=read&expires=",
+        "/api/links?store=7&expires=",
+        "/api/tokens?name=x&scope=read&known_stores_only=",
+    ] {
+        let answer = server.request("POST", target);
+        assert_eq!(answer.status, 400, "{target}");
+    }
+    assert_eq!(server.get("/api/tokens").json()["tokens"], json!([]));
+}
