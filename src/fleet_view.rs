@@ -415,15 +415,16 @@ impl FleetViews {
     }
 
     /// Drops views that are no longer current, and those of other instants that nobody asked for of late: each keeps
-    /// the polls of its time in memory.
+    /// the polls of its time in memory. Returns whether there was any.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub fn forget_outdated(&self, db: &Connection) -> Result<()> {
+    pub fn forget_outdated(&self, db: &Connection) -> Result<bool> {
         let generation = generation::current(db)?;
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = kept.len();
         kept.retain(|view| view.generation == generation && (view.inputs.is_of_window || view.is_recent()));
-        Ok(())
+        Ok(kept.len() < before)
     }
 
     /// The fleet of an audience at `question`, as the database has it: a kept view, or a new one, for which concurrent

@@ -12,7 +12,7 @@ use signal_hook::iterator::Signals;
 
 use super::Database;
 use super::server_options::{ClockName, ServerOptions};
-use super::upkeep::{UpkeepOptions, every, spawn};
+use super::upkeep::{UpkeepOptions, every, give_back_memory, spawn};
 use crate::access::Audience;
 use crate::clock;
 use crate::db::audit::Author;
@@ -227,7 +227,10 @@ pub fn serve(
 
     let (views, path) = (Arc::clone(&views), file.to_owned());
     periodic.push(every(VIEWS_EVERY, "the look at old views", move || {
-        views.forget_outdated(&open_reader(&path)?)
+        if views.forget_outdated(&open_reader(&path)?)? {
+            give_back_memory();
+        }
+        Ok(())
     })?);
     if let Some(upkeep) = upkeep {
         periodic.push(upkeep.forget_old_access(writer.clone())?);

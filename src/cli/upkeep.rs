@@ -154,6 +154,23 @@ fn due_in(newest: Option<Micros>, now: Micros, period: Duration) -> Duration {
     age.map_or(Duration::ZERO, |age| period.saturating_sub(Duration::from_micros(age)))
 }
 
+/// Gives memory that was freed back to the system: the C library keeps much of it between blocks that are in use.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[allow(
+    unsafe_code,
+    reason = "the C library has no other way, and this call has no preconditions"
+)]
+pub fn give_back_memory() {
+    // SAFETY: it takes the allocator's own locks, and touches nothing that is in use.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
+/// Gives memory back where the C library does so by itself.
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+pub fn give_back_memory() {}
+
 /// Runs `work` on its own thread.
 ///
 /// # Errors

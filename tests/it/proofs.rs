@@ -2,6 +2,10 @@
 //! `http_proofs`.
 
 #[path = "../fuzz/src/proofs.rs"]
+#[allow(
+    unreachable_pub,
+    reason = "the fuzz targets call it from another crate"
+)]
 mod fuzz;
 
 use fuzz::proofs;
