@@ -1,6 +1,6 @@
 //! The gate: judges a request by its head, before a byte of its body is taken.
 //!
-//! In this order: is it meant for this server (the [`guard`](super::guard)), who sent it, is there such a route, and
+//! In this order: is it meant for this server (the [`guard`]), who sent it, is there such a route, and
 //! may they use it. Handlers never see a request that was refused here.
 
 use std::sync::{Arc, Mutex, PoisonError};
