@@ -19,6 +19,7 @@ use crate::db::fleet;
 use crate::db::writer::Writer;
 use crate::error::{Error, Result};
 use crate::generate::chain::{Chain, Member};
+use crate::http::frontend::socket::Address;
 use crate::ingest::import::{self, Choices};
 use crate::ingest::load;
 use crate::ingest::machine_time::MachineTime;
@@ -79,15 +80,32 @@ pub fn run(options: &Options) -> Result<()> {
         false => format!("where an hour takes {} seconds", seconds(options.speed)),
     };
     serve(&file, &options.server, None, simulation, |address| {
-        note!(
-            "\nA chain of 63 restaurants, {hint}. Open it in a browser:\n\n  \
-             {address}/\n\nOr in another terminal:\n\n  \
-             curl -X POST {address}/trigger_report\n  \
-             curl '{address}/get_report?report_id=ID'\n  \
-             curl {address}/api/reports\n\n\
-             Ctrl-C stops the demo and removes its database."
-        );
+        note!("\n{}", greeting(&hint, address))
     })
+}
+
+/// What a person may do with the demo first.
+fn greeting(hint: &str, address: &Address) -> String {
+    let (open, curl, url) = match address {
+        Address::Tcp(_) => (
+            format!("Open it in a browser:\n\n  {address}/\n\nOr in another terminal:"),
+            "curl".to_owned(),
+            address.to_string(),
+        ),
+        #[cfg(unix)]
+        Address::Unix(path) => (
+            "In another terminal:".to_owned(),
+            format!("curl --unix-socket '{}'", path.display()),
+            "http://localhost".to_owned(),
+        ),
+    };
+    format!(
+        "A chain of 63 restaurants, {hint}. {open}\n\n  \
+         {curl} -X POST {url}/trigger_report\n  \
+         {curl} '{url}/get_report?report_id=ID'\n  \
+         {curl} {url}/api/reports\n\n\
+         Ctrl-C stops the demo and removes its database."
+    )
 }
 
 /// How long an hour takes, with one decimal where there is one.
@@ -245,6 +263,17 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("demo.db");
         (folder, file)
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_greeting_of_a_unix_socket_has_commands_that_work() {
+        let told = greeting("now", &"unix:/run/demo".parse().unwrap());
+        assert!(
+            told.contains("curl --unix-socket '/run/demo' http://localhost/api/reports"),
+            "{told}"
+        );
+        assert!(!told.contains("browser"), "{told}");
     }
 
     #[test]

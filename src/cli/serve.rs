@@ -131,7 +131,9 @@ pub fn serve(
     let db = open_writer(file)?;
     inspect::newest(&db)?;
     digest::verify_fleet(&db)?;
-    options.require_token(file, credentials::has_token(&db)?)?;
+    let has_token = credentials::has_token(&db)?;
+    options.require_token(file, has_token)?;
+    options.warn_if_insecure(has_token);
     for line in inspect::diagnosis(&db, file, &held, &files, now.now_us())? {
         tracing::info!("{line}");
     }

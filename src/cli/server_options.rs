@@ -157,6 +157,17 @@ impl ServerOptions {
         self.insecure_no_auth || (self.public.listen.is_local() && self.trust_proxies.is_empty())
     }
 
+    /// Warns of a server that everyone who reaches it may use.
+    pub(super) fn warn_if_insecure(&self, has_token: bool) {
+        if self.insecure_no_auth && !has_token {
+            tracing::warn!(
+                "--insecure-no-auth: everyone who reaches {} may read, change and delete everything, until there is a \
+                 token",
+                self.public.listen
+            );
+        }
+    }
+
     /// Refuses to serve where others can reach the server, unless there is a token.
     pub(super) fn require_token(&self, file: &Path, has_token: bool) -> Result<()> {
         if has_token || self.is_open_without_token() {

@@ -35,15 +35,18 @@ pub fn bind(address: &Address) -> Result<Listener> {
         Address::Unix(path) => Listener::unix(path),
     };
     bind().map_err(|error: io::Error| {
-        let wanted = match address {
-            Address::Tcp(address) => address.to_string(),
+        let (wanted, remedy) = match address {
+            Address::Tcp(address) => (
+                address.to_string(),
+                "--listen names another address, port 0 picks a free port",
+            ),
             #[cfg(unix)]
-            unix => unix.to_string(),
+            unix => (
+                unix.to_string(),
+                "--listen names another path: a short one, in a folder that is there",
+            ),
         };
-        Error::invalid(format!(
-            "cannot listen on {wanted} (--listen names another address, port 0 picks a free port)"
-        ))
-        .because(error)
+        Error::invalid(format!("cannot listen on {wanted} ({remedy})")).because(error)
     })
 }
 

@@ -1,12 +1,13 @@
 //! Who may do what, over HTTP: tokens and links are made, used and revoked; a refused body is not taken; the audit tells
 //! who did what.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Home, Server, eventually};
+use crate::harness::{Answer, Home, Server, ends, eventually};
 
 /// A server with two owners' stores, and its first token, an admin's.
 fn served() -> (Home, Server, String) {
@@ -449,10 +450,15 @@ fn a_unix_socket_is_served_to_this_user_alone() {
     let listen = format!("unix:{}", path.display());
     let mut serve = home.command(&["serve", "--listen", &listen]);
     let mut child = serve
-        .stdout(std::process::Stdio::null())
+        .stdout(std::process::Stdio::piped())
         .spawn()
         .expect("a server");
-    let mut stream = eventually("the socket", || UnixStream::connect(&path).ok());
+    let mut first = String::new();
+    BufReader::new(child.stdout.as_mut().expect("a pipe"))
+        .read_line(&mut first)
+        .expect("a line");
+    assert_eq!(first, format!("listening on {listen}\n"));
+    let mut stream = UnixStream::connect(&path).expect("the socket");
     let mode = std::fs::metadata(&path)
         .expect("the socket")
         .permissions()
@@ -464,8 +470,29 @@ fn a_unix_socket_is_served_to_this_user_alone() {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("an answer");
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
-    child.kill().expect("killed");
-    child.wait().expect("gone");
+    let pid = child.id().to_string();
+    let sent = Command::new("kill").args(["-TERM", &pid]).status();
+    assert!(sent.expect("a kill command").success());
+    assert!(ends(&mut child).success());
+    assert!(!path.exists(), "a clean stop removes the socket");
+
+    let long = format!("unix:{}", home.path(&"x".repeat(120)).display());
+    let names = home.names();
+    home.run(&["serve", "--listen", &long])
+        .exits(2)
+        .says(&["cannot listen on", "a short one"]);
+    assert_eq!(home.names(), names);
+}
+
+#[test]
+fn a_server_that_is_open_to_all_says_so_loudly() {
+    let home = Home::new();
+    let server = Server::start_with(&home, &["serve", "--insecure-no-auth"]);
+    assert_eq!(server.get("/api/stores").status, 200);
+    drop(server);
+    let log = home.text("server.log");
+    let warning = " WARN --insecure-no-auth: everyone who reaches http://127.0.0.1:0 may read, change and delete";
+    assert_eq!(log.matches(warning).count(), 1, "{log}");
 }
 
 #[test]

@@ -103,7 +103,29 @@ pub enum Listener {
     Tcp(mio::net::TcpListener),
     /// Of the file system.
     #[cfg(unix)]
-    Unix(mio::net::UnixListener),
+    Unix(UnixSocket),
+}
+
+/// A listening socket of the file system, which is removed when nobody serves it any more.
+#[cfg(unix)]
+#[derive(Debug)]
+pub struct UnixSocket {
+    listener: mio::net::UnixListener,
+    path: PathBuf,
+    /// The file's number: one that another server made meanwhile must stay.
+    inode: u64,
+}
+
+#[cfg(unix)]
+impl Drop for UnixSocket {
+    fn drop(&mut self) {
+        use std::os::unix::fs::MetadataExt;
+
+        if std::fs::symlink_metadata(&self.path).is_ok_and(|found| found.ino() == self.inode) {
+            // One that stays is replaced by the next server.
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
 }
 
 /// A connection that waits for nothing.
@@ -129,12 +151,14 @@ impl Listener {
     /// Listens at a path for processes of this user alone. A socket that nobody serves any more is replaced.
     ///
     /// # Errors
-    /// When something else is at the path, another server listens there, or the system refuses.
+    /// When the path is too long, something else is there, another server listens there, or the system refuses.
     #[cfg(unix)]
     pub fn unix(path: &Path) -> io::Result<Self> {
         use std::fs;
-        use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+        use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 
+        // A longer one can be made by a rename, but nobody can connect to it.
+        std::os::unix::net::SocketAddr::from_pathname(path)?;
         match fs::symlink_metadata(path) {
             Ok(found) if !found.file_type().is_socket() => {
                 return Err(io::Error::new(io::ErrorKind::AlreadyExists, "something else is there"));
@@ -149,14 +173,19 @@ impl Listener {
         // Others could connect between `bind` and `chmod`: it is made in a private folder, and renamed.
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
         let private = tempfile::Builder::new()
-            .prefix(".store-monitor-")
+            .prefix(".sm-")
             .permissions(fs::Permissions::from_mode(0o700))
             .tempdir_in(folder.unwrap_or(Path::new(".")))?;
-        let made = private.path().join("socket");
+        let made = private.path().join("s");
         let listener = mio::net::UnixListener::bind(&made)?;
         fs::set_permissions(&made, fs::Permissions::from_mode(0o600))?;
+        let inode = fs::symlink_metadata(&made)?.ino();
         fs::rename(&made, path)?;
-        Ok(Self::Unix(listener))
+        Ok(Self::Unix(UnixSocket {
+            listener,
+            path: path.to_owned(),
+            inode,
+        }))
     }
 
     /// Accepts a connection, if there is one.
@@ -170,7 +199,7 @@ impl Listener {
                 Ok((Stream::Tcp(stream), Peer::Address(address.ip())))
             }
             #[cfg(unix)]
-            Self::Unix(listener) => Ok((Stream::Unix(listener.accept()?.0), Peer::Unix)),
+            Self::Unix(socket) => Ok((Stream::Unix(socket.listener.accept()?.0), Peer::Unix)),
         }
     }
 
@@ -181,7 +210,7 @@ impl Listener {
             use std::os::fd::AsFd;
             let own = match self {
                 Self::Tcp(listener) => listener.as_fd(),
-                Self::Unix(listener) => listener.as_fd(),
+                Self::Unix(socket) => socket.listener.as_fd(),
             };
             let copies = (0..wanted).map_while(|_| own.try_clone_to_owned().ok());
             copies.collect::<Vec<_>>().len()
@@ -198,10 +227,7 @@ impl Listener {
         match self {
             Self::Tcp(listener) => listener.local_addr().map(Address::Tcp),
             #[cfg(unix)]
-            Self::Unix(listener) => {
-                let address = listener.local_addr()?;
-                Ok(Address::Unix(address.as_pathname().unwrap_or(Path::new("")).to_owned()))
-            }
+            Self::Unix(socket) => Ok(Address::Unix(socket.path.clone())),
         }
     }
 }
@@ -269,15 +295,27 @@ impl Source for Stream {
 
 impl Source for Listener {
     fn register(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
-        each!(self, listener => listener.register(registry, token, interests))
+        match self {
+            Self::Tcp(listener) => listener.register(registry, token, interests),
+            #[cfg(unix)]
+            Self::Unix(socket) => socket.listener.register(registry, token, interests),
+        }
     }
 
     fn reregister(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
-        each!(self, listener => listener.reregister(registry, token, interests))
+        match self {
+            Self::Tcp(listener) => listener.reregister(registry, token, interests),
+            #[cfg(unix)]
+            Self::Unix(socket) => socket.listener.reregister(registry, token, interests),
+        }
     }
 
     fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
-        each!(self, listener => listener.deregister(registry))
+        match self {
+            Self::Tcp(listener) => listener.deregister(registry),
+            #[cfg(unix)]
+            Self::Unix(socket) => socket.listener.deregister(registry),
+        }
     }
 }
 
@@ -312,8 +350,14 @@ mod tests {
         let mode = std::fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         assert_eq!(Listener::unix(&path).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        assert_eq!(first.address().unwrap(), Address::Unix(path.clone()));
         drop(first);
-        drop(Listener::unix(&path).unwrap());
+        assert!(!path.exists(), "a clean stop removes it");
+        // As a kill leaves it.
+        drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+        let second = Listener::unix(&path).unwrap();
+        let long = Listener::unix(&folder.path().join("x".repeat(120))).unwrap_err();
+        assert_eq!(long.kind(), io::ErrorKind::InvalidInput);
         let file = folder.path().join("file");
         std::fs::write(&file, "precious").unwrap();
         assert_eq!(Listener::unix(&file).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
@@ -323,5 +367,9 @@ mod tests {
             2,
             "no private folder stays"
         );
+        std::fs::remove_file(&path).unwrap();
+        std::fs::write(&path, "another's").unwrap();
+        drop(second);
+        assert!(path.exists(), "what another program put there stays");
     }
 }
