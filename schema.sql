@@ -12,7 +12,7 @@
 -- table. src/db/migrate.rs does the rest.
 
 PRAGMA application_id = 0x53746F72; -- "Stor"
-PRAGMA user_version = 10;
+PRAGMA user_version = 11;
 
 -- A store exists once any input names it.
 CREATE TABLE IF NOT EXISTS store (
@@ -167,6 +167,59 @@ CREATE TABLE IF NOT EXISTS audit (
     address    TEXT NOT NULL  -- where it came from: an address, `unix`, or `command`
 ) STRICT;
 
+-- Messages to receivers: alerts, digests, answers to callbacks. Each is written in the transaction that learned of its
+-- cause, and sent from here until its receiver has it. src/db/outbox.rs explains the states.
+CREATE TABLE IF NOT EXISTS outbox (
+    number          INTEGER PRIMARY KEY AUTOINCREMENT,
+    key             TEXT NOT NULL UNIQUE, -- what it is about: a second message with this key is none
+    receiver        TEXT NOT NULL,        -- the name of a receiver of the configuration
+    kind            TEXT NOT NULL,        -- alert, digest, callback or test
+    subject         TEXT NOT NULL,
+    text            TEXT NOT NULL,
+    html            TEXT,                 -- NULL: none
+    facts           TEXT NOT NULL,        -- a JSON object
+    created_at      INTEGER NOT NULL,
+    attempts        INTEGER NOT NULL DEFAULT 0,
+    next_attempt_at INTEGER,              -- NULL: it was sent or given up
+    sent_at         INTEGER,              -- NULL: it was not sent
+    error           TEXT                  -- of the last attempt; NULL: none failed since
+) STRICT;
+
+CREATE INDEX IF NOT EXISTS outbox_due ON outbox (next_attempt_at) WHERE next_attempt_at IS NOT NULL;
+
+-- Alert rules that were made on the page, beside those of the configuration.
+CREATE TABLE IF NOT EXISTS alert_rule (
+    name       TEXT PRIMARY KEY,
+    rule       TEXT NOT NULL, -- TOML, as `[[alert]]` in the configuration
+    created_at INTEGER NOT NULL
+) STRICT;
+
+-- Until when alert rules were applied, and what they remember since; one row once a rule was applied.
+CREATE TABLE IF NOT EXISTS alert_state (
+    only    INTEGER PRIMARY KEY CHECK (only = 1),
+    at      INTEGER NOT NULL,
+    state   TEXT NOT NULL -- a JSON object; src/alerts/engine.rs explains it
+) STRICT;
+
+-- The links in alerts by which their receivers acknowledge them.
+CREATE TABLE IF NOT EXISTS acknowledgement (
+    hash            BLOB PRIMARY KEY, -- SHA-256 of the secret in the link
+    message         TEXT NOT NULL,    -- the alert that it acknowledges: outbox.key
+    stores          TEXT NOT NULL,    -- a JSON array: for each store of the alert its key and the incident's instant
+    created_at      INTEGER NOT NULL,
+    expires_at      INTEGER NOT NULL,
+    acknowledged_at INTEGER           -- NULL: nobody did yet
+) STRICT, WITHOUT ROWID;
+
+-- Why a store was offline, as its owner said. It changes no number.
+CREATE TABLE IF NOT EXISTS incident_reason (
+    store    INTEGER NOT NULL, -- store.key
+    at       INTEGER NOT NULL, -- an instant of the incident: that of its first inactive poll
+    reason   TEXT NOT NULL CHECK (reason IN ('planned', 'power', 'internet', 'staff', 'platform', 'other')),
+    line     TEXT NOT NULL,    -- in the owner's words; may be empty
+    noted_at INTEGER NOT NULL,
+    PRIMARY KEY (store, at)
+) STRICT, WITHOUT ROWID;
 
 -- Counters of changes: each transaction that changes polls, or stores and hours, adds one. A server's memory
 -- is valid while they stay the same.

@@ -7,14 +7,18 @@
 //! | --- | --- |
 //! | [`cli`] | one file a command |
 //! | [`http`] | frontend, gate, backend, the table of routes, handlers, pages |
+//! | [`watcher`] | applies the alert rules to polls, now and in the past |
+//! | [`config`] | the configuration file: receivers, alert rules, digests, settings |
 //! | [`jobs`] | the job queue and its worker pool |
 //! | [`fleet_view`] | the fleet as pages show it, kept while it is current |
 //! | [`product`] | what jobs make and keep: the report; a file each |
 //! | [`hot_window`] | the polls of the last eight days, in memory |
 //! | [`export`] | the database as CSV files, and as a lake of them |
 //! | [`ingest`], [`generate`] | CSV and JSON into the database, one file a kind of input; synthetic files |
+//! | [`notify`] | messages to people: receivers, and the thread that sends the outbox |
 //! | [`db`] | the one SQLite file: tables, migration, the writer |
 //! | [`render`] | products as files, one renderer a format |
+//! | [`alerts`] | the alert rules and their engine, which is pure |
 //! | [`civil`], [`clock`] | instants as text; the machine's clock |
 //! | [`uptime`] | the pure core: what every number means |
 //! | [`access`] | who may do what, and the secrets that prove it |
@@ -53,9 +57,11 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod access;
+pub mod alerts;
 pub mod civil;
 pub mod cli;
 pub mod clock;
+pub mod config;
 pub mod db;
 pub mod docs;
 pub mod error;
@@ -67,8 +73,10 @@ pub mod hot_window;
 pub mod http;
 pub mod ingest;
 pub mod jobs;
+pub mod notify;
 pub mod parallel;
 pub mod product;
 pub mod render;
 pub mod scratch;
 pub mod uptime;
+pub mod watcher;

@@ -13,7 +13,7 @@ use crate::error::Result;
 const SCHEMA: &str = include_str!("../../schema.sql");
 
 /// The version of the schema that this program writes and reads.
-pub(super) const SCHEMA_VERSION: i32 = 10;
+pub(super) const SCHEMA_VERSION: i32 = 11;
 
 /// Changes of version 4. The packed format is new, so hours are packed again.
 const TO_4: &str = "

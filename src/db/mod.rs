@@ -35,6 +35,7 @@ mod log_file;
 pub mod made_up;
 mod migrate;
 mod old_reports;
+pub mod outbox;
 pub mod packed;
 mod packed_bytes;
 pub mod part;

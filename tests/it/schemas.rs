@@ -8,7 +8,7 @@ use store_monitor::ingest::kind::Kind;
 use crate::harness::{Home, Server, project};
 
 /// The schemas before the present one.
-const EARLIER: std::ops::RangeInclusive<u32> = 1..=9;
+const EARLIER: std::ops::RangeInclusive<u32> = 1..=10;
 
 fn data(name: &str) -> Vec<u8> {
     fs::read(project().join("tests/data/schemas").join(name)).expect(name)
