@@ -60,6 +60,10 @@ pub fn run(options: &Options) -> Result<()> {
         serve += &format!(" --max-body {max_body}");
     }
     note!("Put it into {place}. The server behind it, once there is a token:\n\n  {serve}\n");
+    #[cfg(unix)]
+    if matches!(listen, Address::Unix(_)) {
+        note!("Only one user can open the socket: run the proxy's workers as the user of the server.");
+    }
     if matches!(options.proxy, Proxy::Nginx) {
         note!("The certificate must be there first, for example from `certbot certonly --webroot`.");
     }

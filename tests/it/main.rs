@@ -44,6 +44,7 @@ mod pages;
 mod process;
 mod proofs;
 mod properties;
+mod proxy;
 mod schemas;
 mod simulation;
 mod soak;
