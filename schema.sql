@@ -208,8 +208,11 @@ CREATE TABLE IF NOT EXISTS acknowledgement (
     stores          TEXT NOT NULL,    -- a JSON array: for each store of the alert its key and the incident's instant
     created_at      INTEGER NOT NULL,
     expires_at      INTEGER NOT NULL,
-    acknowledged_at INTEGER           -- NULL: nobody did yet
+    acknowledged_at INTEGER,          -- NULL: nobody did yet
+    checksum        INTEGER NOT NULL  -- of all but `acknowledged_at`
 ) STRICT, WITHOUT ROWID;
+
+CREATE INDEX IF NOT EXISTS acknowledgement_of ON acknowledgement (message);
 
 -- Why a store was offline, as its owner said. It changes no number.
 CREATE TABLE IF NOT EXISTS incident_reason (

@@ -17,10 +17,12 @@ pub enum Kind {
     Session,
     /// A share link.
     Link,
+    /// The link of an alert, by which its receiver acknowledges it.
+    Acknowledgement,
 }
 
 impl Kind {
-    const ALL: [Self; 3] = [Self::Token, Self::Session, Self::Link];
+    const ALL: [Self; 4] = [Self::Token, Self::Session, Self::Link, Self::Acknowledgement];
 
     /// The beginning of its secrets.
     pub const fn prefix(self) -> &'static str {
@@ -28,6 +30,7 @@ impl Kind {
             Self::Token => "smt_",
             Self::Session => "sms_",
             Self::Link => "sml_",
+            Self::Acknowledgement => "sma_",
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::clock::machine_us;
 use crate::db::backup::Care;
 use crate::db::backup_folder::BackupFolder;
 use crate::db::writer::Writer;
-use crate::db::{audit, credentials, disk, reserve};
+use crate::db::{acknowledgements, audit, credentials, disk, reserve};
 use crate::error::{Error, Result};
 use crate::health::{Condition, Health};
 use crate::http::keyring::SESSION_IDLE;
@@ -25,7 +25,7 @@ const BACKUP_AGAIN: Duration = Duration::from_secs(300);
 /// How often a server looks whether the reserve can be taken back.
 const RESERVE_EVERY: Duration = Duration::from_secs(10);
 
-/// How often old rows of the audit and idle sessions are forgotten.
+/// How often old rows of the audit, expired links of alerts and idle sessions are forgotten.
 const ACCESS_EVERY: Duration = Duration::from_secs(3600);
 
 /// The options of a server that keeps its database for long.
@@ -90,7 +90,8 @@ impl UpkeepOptions {
         })
     }
 
-    /// Forgets old rows of the audit, and sessions that were idle for too long, until the sender is dropped.
+    /// Forgets old rows of the audit, expired links of alerts, and sessions that were idle for too long, until the
+    /// sender is dropped.
     ///
     /// # Errors
     /// When the system gives no thread.
@@ -99,6 +100,7 @@ impl UpkeepOptions {
         every(ACCESS_EVERY, "the look at old rows of the audit", move || {
             let now = machine_us();
             while writer.write(move |db| audit::forget_before(db, now - kept))? {}
+            while writer.write(move |db| acknowledgements::forget_expired(db, now))? {}
             writer.write(move |db| credentials::forget_idle(db, now - SESSION_IDLE))
         })
     }

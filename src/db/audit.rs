@@ -67,6 +67,18 @@ pub enum Action {
     LogOut,
     /// Polls that were too old were deleted.
     Prune,
+    /// An alert was acknowledged by its link; the subject is the alert's key, the count that of its stores.
+    Acknowledge,
+    /// The reason of an incident was noted; the subject is the store.
+    NoteReason,
+    /// The reason of an incident was taken back; the subject is the store.
+    DeleteReason,
+    /// An alert rule was made.
+    AddAlert,
+    /// An alert rule was changed.
+    ChangeAlert,
+    /// An alert rule was deleted.
+    DeleteAlert,
 }
 
 impl Action {
@@ -89,6 +101,12 @@ impl Action {
             Self::LogIn => "log_in",
             Self::LogOut => "log_out",
             Self::Prune => "prune",
+            Self::Acknowledge => "acknowledge",
+            Self::NoteReason => "note_reason",
+            Self::DeleteReason => "delete_reason",
+            Self::AddAlert => "add_alert",
+            Self::ChangeAlert => "change_alert",
+            Self::DeleteAlert => "delete_alert",
         }
     }
 }

@@ -96,6 +96,10 @@ fn invariants(db: &Connection, findings: &mut Vec<String>) -> Result<()> {
             "business hours of a store key that no store has",
         ),
         (
+            "SELECT DISTINCT store FROM incident_reason WHERE store NOT IN (SELECT key FROM store)",
+            "reasons of a store key that no store has",
+        ),
+        (
             "SELECT DISTINCT store FROM store_hours WHERE schedule NOT IN (SELECT key FROM schedule)",
             "business hours of a schedule that is not there, of store key",
         ),

@@ -235,7 +235,7 @@ fn check(new: &NewCredential) -> Result<()> {
 }
 
 /// Refuses a name that would not fit on a line of a list.
-fn check_name(name: &str) -> Result<()> {
+pub(super) fn check_name(name: &str) -> Result<()> {
     let is_plain = |letter: char| letter.is_alphanumeric() || "._-@+ ".contains(letter);
     let fits = (1..=NAME_CHARS_MAX).contains(&name.chars().count());
     // Else a spreadsheet could take it for a formula.

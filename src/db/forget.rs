@@ -11,7 +11,8 @@ use super::audit::{Action, Author};
 use super::poll_table::{self, Deleted, Taken};
 use super::schedules::ValidFrom;
 use super::{
-    digest, disk, generation, made_up, packed, polls, reports, reserve, schedules, special_hours, store_keys, write,
+    acknowledgements, digest, disk, generation, incident_reasons, made_up, packed, polls, reports, reserve, schedules,
+    special_hours, store_keys, write,
 };
 use crate::civil;
 use crate::error::Result;
@@ -40,6 +41,8 @@ pub fn store(db: &Connection, id: &str) -> Result<Option<u64>> {
         return Ok(None);
     };
     db.execute("DELETE FROM store_hours WHERE store = ?1", [key])?;
+    incident_reasons::forget_store(db, key)?;
+    acknowledgements::forget_store(db, key)?;
     schedules::forget_unused(db)?;
     special_hours::forget_unused(db)?;
     let polls = delete_polls(db, Taken::Of(key, polls::ALL_TIME))?;
@@ -109,7 +112,9 @@ pub fn made_up(db: &Connection) -> Result<Option<(usize, Vec<Uuid>)>> {
     }
     reserve::make_room(db);
     // They are all there is.
-    db.execute_batch("DELETE FROM poll; DELETE FROM store_hours;")?;
+    db.execute_batch(
+        "DELETE FROM poll; DELETE FROM store_hours; DELETE FROM incident_reason; DELETE FROM acknowledgement;",
+    )?;
     let stores = db.execute("DELETE FROM store", [])?;
     digest::forget_polls(db)?;
     schedules::forget_unused(db)?;

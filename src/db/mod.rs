@@ -1,20 +1,23 @@
 //! The database: one SQLite file, with its schema in `schema.sql`. It stores integers and computes no time.
 //!
 //! In reading order, from the bottom: [`connection`] opens the file and `migrate` brings it up to date. [`generation`]
-//! tells when data in memory are stale. [`store_keys`], [`schedules`], [`special_hours`] and [`fleet`] hold the
-//! stores; `poll_table` holds the polls, [`packed`] a copy of them for faster reading; `poll_reader` reads both, and
-//! [`polls`] joins all; [`digest`] tells when a disk has changed rows. [`reports`] holds the jobs and their results,
-//! [`idempotency`] the answers already given, [`credentials`] who may do what, and [`audit`] who did. [`forget`]
-//! deletes; [`made_up`] tells a first visitor's made-up stores from real ones. [`disk`] refuses a load without room,
-//! and [`reserve`] keeps some; [`watch`] sees that the file is still there. [`lock`] tells which processes have it;
-//! [`part`] makes files that appear whole; [`backup`] copies the database, and [`backup_folder`] keeps a server's
-//! copies. [`inspect`] looks at the files before they are opened, and `log_file` at the write-ahead log. [`writer`] is
-//! a server's only way to change data. [`check`] verifies every invariant that the schema cannot express, and
-//! [`repair`] mends what it finds.
+//! tells when data in memory are stale. [`store_keys`], [`schedules`], [`special_hours`] and [`fleet`] hold the stores;
+//! `poll_table` holds the polls, [`packed`] a copy of them for faster reading; `poll_reader` reads both, and [`polls`]
+//! joins all; [`digest`] tells when a disk has changed rows. [`reports`] holds the jobs and their results,
+//! [`idempotency`] the answers already given, [`credentials`] who may do what, and [`audit`] who did. [`outbox`] holds
+//! messages, [`alert_rules`] the rules made on the page, [`acknowledgements`] the links in alerts and
+//! [`incident_reasons`] what was said by them. [`forget`] deletes; [`made_up`] tells a first visitor's made-up stores
+//! from real ones. [`disk`] refuses a load without room, and [`reserve`] keeps some; [`watch`] sees that the file is
+//! still there. [`lock`] tells which processes have it; [`part`] makes files that appear whole; [`backup`] copies the
+//! database, and [`backup_folder`] keeps a server's copies. [`inspect`] looks at the files before they are opened, and
+//! `log_file` at the write-ahead log. [`writer`] is a server's only way to change data. [`check`] verifies every
+//! invariant that the schema cannot express, and [`repair`] mends what it finds.
 //!
 //! Functions take a connection. If one needs a transaction, the caller has opened it: [`write()`] for changes,
 //! [`read`] for a consistent view.
 
+pub mod acknowledgements;
+pub mod alert_rules;
 pub mod audit;
 pub mod backup;
 pub mod backup_folder;
@@ -28,6 +31,7 @@ pub mod fleet;
 pub mod forget;
 pub mod generation;
 pub mod idempotency;
+pub mod incident_reasons;
 pub mod inspect;
 pub mod issue;
 pub mod lock;

@@ -162,10 +162,13 @@ impl Keyring {
                 }
                 session.credential
             }
+            // It opens the page of its alert alone.
+            SecretKind::Acknowledgement => return None,
             SecretKind::Token | SecretKind::Link => *known.by_hash.get(&hash.index())?,
         };
         let kept = known.credentials.get(&key)?;
         let is_right = match secret.kind() {
+            SecretKind::Acknowledgement => false,
             SecretKind::Session => kept.credential.kind == Kind::Token,
             SecretKind::Token => kept.credential.kind == Kind::Token && kept.credential.hash == hash,
             SecretKind::Link => kept.credential.kind == Kind::Link && kept.credential.hash == hash,
