@@ -1,13 +1,15 @@
 //! Alert rules: who is told what about which stores, and when they are left alone.
 
-use chrono::NaiveTime;
+use chrono::{DateTime, NaiveTime};
 use chrono_tz::Tz;
+use serde::{Deserialize, Serialize};
 
 use crate::access::Audience;
 use crate::uptime::interval::{HOUR, MINUTE, Micros};
 
 /// What a rule looks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum When {
     /// A store is offline in business hours.
     Offline,
@@ -57,6 +59,20 @@ pub struct QuietHours {
     pub end_local: NaiveTime,
     /// The zone of both.
     pub zone: Tz,
+}
+
+impl QuietHours {
+    /// Whether they hold at an instant.
+    pub fn contains(&self, at: Micros) -> bool {
+        let Some(utc) = DateTime::from_timestamp_micros(at) else {
+            return false;
+        };
+        let time = utc.with_timezone(&self.zone).time();
+        match self.start_local <= self.end_local {
+            true => self.start_local <= time && time < self.end_local,
+            false => self.start_local <= time || time < self.end_local,
+        }
+    }
 }
 
 /// An alert rule.
@@ -118,6 +134,11 @@ impl Rule {
             escalate_after: None,
             escalate_to: Vec::new(),
         }
+    }
+
+    /// Whether it sends nothing at an instant.
+    pub fn is_quiet(&self, at: Micros) -> bool {
+        self.quiet.is_some_and(|quiet| quiet.contains(at))
     }
 
     /// All receivers that it names.

@@ -43,6 +43,7 @@ pub mod pass;
 pub mod period;
 pub mod poll;
 pub mod report;
+pub mod rhythm;
 pub mod row;
 pub mod segment;
 pub mod statement;

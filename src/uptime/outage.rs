@@ -72,7 +72,7 @@ pub const SEAM_MAX: Micros = MINUTE;
 
 /// The time that counts for a store between its polls.
 #[derive(Clone, Copy)]
-enum Time<'a> {
+pub(super) enum Time<'a> {
     /// All time: it is polled around the clock.
     Elapsed,
     /// Business time: it is polled when open.
@@ -81,7 +81,7 @@ enum Time<'a> {
 
 impl<'a> Time<'a> {
     /// The time of a store with these polls; `near` is its business time, widened by [`EDGE_MAX`].
-    fn of(polls: &[Poll], open: &'a OpenTime, near: &Intervals) -> Self {
+    pub(super) fn of(polls: &[Poll], open: &'a OpenTime, near: &Intervals) -> Self {
         let business = Self::Business(open);
         let ([first, ..], [.., last]) = (polls, polls) else {
             return Self::Elapsed;
@@ -101,7 +101,7 @@ impl<'a> Time<'a> {
     }
 
     /// How much of this time passes between two instants.
-    fn between(self, start: Micros, end: Micros) -> Micros {
+    pub(super) fn between(self, start: Micros, end: Micros) -> Micros {
         match self {
             Self::Elapsed => end - start,
             Self::Business(open) => open.elapsed(end) - open.elapsed(start),
@@ -168,7 +168,7 @@ pub fn outages(fleet: &Fleet, business: &BusinessTime, history: &History, as_of:
 }
 
 /// Business time and all time within [`EDGE_MAX`] of it.
-fn widened(open: &Intervals) -> Intervals {
+pub(super) fn widened(open: &Intervals) -> Intervals {
     let open = open.as_slice().iter();
     open.map(|open| Interval::new(open.start - EDGE_MAX, open.end + EDGE_MAX))
         .collect()
