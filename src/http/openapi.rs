@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::field::Field;
 use super::intake::{ARCHIVES, KEY_BYTES_MAX};
+use super::proof::COOKIE;
 use super::route::{Body, Route};
 use crate::access::Scope;
 
@@ -21,6 +22,10 @@ pub fn document(routes: &[Route]) -> Value {
     let base = BASE.replacen("VERSION", env!("CARGO_PKG_VERSION"), 1);
     // A test parses it, so it is valid.
     let mut document: Value = serde_json::from_str(&base).unwrap_or_default();
+    document["components"]["securitySchemes"] = json!({
+        "token": {"type": "http", "scheme": "bearer", "description": "A token, smt_…; /login takes it, too."},
+        "session": {"type": "apiKey", "in": "cookie", "name": COOKIE, "description": "What /login gives a browser."},
+    });
     for route in routes {
         document["paths"][route.path][route.method.to_ascii_lowercase()] = operation(route);
     }
@@ -33,6 +38,7 @@ fn operation(route: &Route) -> Value {
         "summary": route.summary,
         "tags": [route.tag],
         "responses": responses(route),
+        "security": security(route.scope),
     });
     let path = [route.id, route.date].into_iter().flatten();
     let path = path.map(|field| parameter("path", &field, field.schema()));
@@ -71,6 +77,14 @@ fn operation(route: &Route) -> Value {
         }
     }
     operation
+}
+
+/// What a request must carry: nothing, or a token or session of this scope at least.
+fn security(scope: Scope) -> Value {
+    match scope {
+        Scope::Public => json!([]),
+        scope => json!([{"token": [scope.as_str()]}, {"session": [scope.as_str()]}]),
+    }
 }
 
 fn parameter(place: &str, field: &Field, schema: Value) -> Value {

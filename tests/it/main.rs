@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod access;
+mod access_commands;
 mod access_matrix;
 mod api_document;
 mod backup;
