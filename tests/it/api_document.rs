@@ -186,6 +186,37 @@ fn every_route_says_which_problems_it_answers() {
 }
 
 #[test]
+fn every_route_says_what_a_request_must_carry() {
+    let home = Home::new();
+    let server = Server::start(&home);
+    let document = server.get("/openapi.json").json();
+    let schemes = &document["components"]["securitySchemes"];
+    assert_eq!(schemes["token"]["scheme"], "bearer");
+    assert_eq!(schemes["session"]["name"], "store-monitor");
+    for (route, scope) in [
+        (&document["paths"]["/api/polls"]["post"], "ingest"),
+        (&document["paths"]["/stores"]["get"], "read"),
+        (&document["paths"]["/trigger_report"]["post"], "report"),
+        (&document["paths"]["/api/tokens"]["post"], "admin"),
+    ] {
+        let either = json!([{"token": [scope]}, {"session": [scope]}]);
+        assert_eq!(route["security"], either);
+    }
+    for operation in operations(&document, &server) {
+        let needs = operation.described["security"].as_array().expect("a list");
+        // What needs something is refused without it, and nothing else is.
+        let is_refused = operation.described["responses"]["401"].is_object();
+        let is_log_in = operation.path == "/login";
+        assert_eq!(
+            !needs.is_empty(),
+            is_refused && !is_log_in,
+            "{}",
+            operation.path
+        );
+    }
+}
+
+#[test]
 fn a_token_or_link_with_an_empty_field_is_not_made() {
     let home = Home::new();
     let server = Server::start(&home);
