@@ -19,6 +19,7 @@
 //! | [`db`] | the one SQLite file: tables, migration, the writer |
 //! | [`render`] | products as files, one renderer a format |
 //! | [`alerts`] | the alert rules and their engine, which is pure |
+//! | [`phrases`] | numbers, times and lengths as people read them |
 //! | [`civil`], [`clock`] | instants as text; the machine's clock |
 //! | [`uptime`] | the pure core: what every number means |
 //! | [`access`] | who may do what, and the secrets that prove it |
@@ -75,6 +76,7 @@ pub mod ingest;
 pub mod jobs;
 pub mod notify;
 pub mod parallel;
+pub mod phrases;
 pub mod product;
 pub mod render;
 pub mod scratch;

@@ -5,10 +5,10 @@ use std::path::Path;
 use crate::error::{Error, Result};
 use crate::http;
 use crate::http::frontend::socket::{Address, Peer};
-use crate::http::locale::{LOCALES, Locale};
 use crate::ingest::machine_time::AHEAD_MINUTES;
 use crate::ingest::options::STORES_MAX;
 use crate::jobs::Limits;
+use crate::phrases::locale::{LOCALES, Locale};
 use crate::uptime::hundredths;
 use crate::uptime::target::WHOLE;
 

@@ -8,7 +8,6 @@ use uuid::Uuid;
 
 use super::attempts::Attempts;
 use super::keyring::Keyring;
-use super::locale::Locale;
 use super::turns::Turns;
 use super::uploads::Uploads;
 use super::visitor::Visitor;
@@ -30,6 +29,7 @@ use crate::ingest::machine_time::{AHEAD_MINUTES, MachineTime};
 use crate::ingest::options::{NewStores, STORES_MAX};
 use crate::jobs::statement::{Parameters, Statement, check_names};
 use crate::jobs::{Format, JobRequest, Jobs, Report, ReportState, Requester};
+use crate::phrases::locale::Locale;
 use crate::scratch::Scratch;
 use crate::uptime::fleet::StoreKey;
 use crate::uptime::interval::{MINUTE, Micros};

@@ -5,7 +5,7 @@
 //! table), the handlers: [`reports`], [`intake`], [`stores`], [`fleet`], [`badge`], [`outages`], [`metrics`],
 //! [`openapi`] and [`health`] for programs, [`pages`] for people; [`response`], and [`response_filters`] for every
 //! answer. [`query`], [`store_query`] and [`page_query`] parse a request's question, [`json`] writes the core's values,
-//! and a [`locale`] says how pages write times and numbers.
+//! and a [`Locale`] says how pages write times and numbers.
 
 pub mod app;
 pub mod assets;
@@ -26,7 +26,6 @@ pub mod incidents;
 pub mod intake;
 pub mod json;
 pub mod keyring;
-pub mod locale;
 pub mod metrics;
 pub mod multipart;
 pub mod openapi;
@@ -56,5 +55,5 @@ mod uploads;
 pub mod visitor;
 
 pub use self::app::{App, BODY_BYTES_MAX, Clock, Data, Readers, Site};
-pub use self::locale::Locale;
 pub use self::server::{Capacity, Server, bind};
+pub use crate::phrases::locale::Locale;

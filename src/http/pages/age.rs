@@ -4,7 +4,7 @@ use chrono_tz::Tz;
 use maud::{Markup, html};
 
 use super::phrases::{self, Wall};
-use crate::http::locale::Locale;
+use crate::phrases::locale::Locale;
 use crate::uptime::freshness::Freshness;
 
 /// `now`, or `as of Sat 7 Nov, 15:05` by the clock of `zone`.

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 
 use super::phrases::{self, Wall};
 use super::timeline_bar::{per_cent, width};
-use crate::http::locale::Locale;
+use crate::phrases::locale::Locale;
 use crate::uptime::business_hours::ZoneTable;
 use crate::uptime::fleet_event::FleetEvent;
 use crate::uptime::interval::{HOUR, Interval, Intervals, Micros};

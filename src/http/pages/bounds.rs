@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::layout::Frame;
-use crate::http::locale::Locale;
+use crate::phrases::locale::Locale;
 use crate::uptime::certainty::Certainty;
 use crate::uptime::hundredths::format as amount;
 use crate::uptime::interval::Micros;

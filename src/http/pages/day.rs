@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::phrases::{self, Wall};
 use super::timeline_bar::{self, Piece};
-use crate::http::locale::Locale;
+use crate::phrases::locale::Locale;
 use crate::uptime::interval::{DAY, HOUR, Interval, MINUTE, Micros};
 use crate::uptime::poll::Poll;
 use crate::uptime::segment::{Condition, Segment};

@@ -6,7 +6,7 @@ use maud::{Markup, html};
 
 use super::controls;
 use super::phrases::WEEKDAYS;
-use crate::http::locale::Locale;
+use crate::phrases::locale::Locale;
 use crate::uptime::interval::{HOUR, Micros};
 use crate::uptime::load::Load;
 

@@ -4,8 +4,8 @@ use maud::{Markup, html};
 
 use super::phrases::{self, WEEKDAYS};
 use crate::db::special_hours::SpecialRow;
-use crate::http::locale::Locale;
 use crate::http::query::StoreView;
+use crate::phrases::locale::Locale;
 use crate::uptime::business_hours::Pattern;
 use crate::uptime::calendar::{LocalDate, Version};
 use crate::uptime::interval::DAY;

@@ -13,11 +13,11 @@ use crate::http::app::App;
 use crate::http::assets;
 use crate::http::forms;
 use crate::http::json::encoded;
-use crate::http::locale::Locale;
 use crate::http::page_query::{self, PageQuery};
 use crate::http::request::Request;
 use crate::http::visitor::Visitor;
 use crate::ingest::machine_time::Doubt;
+use crate::phrases::locale::Locale;
 use crate::uptime::business_hours::ZONE_DEFAULT;
 use crate::uptime::interval::{DAY, Micros, SECOND};
 

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::phrases;
-use crate::http::locale::Locale;
+use crate::phrases::locale::Locale;
 use crate::uptime::day_total::DayTotal;
 use crate::uptime::interval::{Interval, MINUTE, Micros};
 use crate::uptime::store_summary::is_vouched;

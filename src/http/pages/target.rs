@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::layout::Frame;
 use super::phrases;
 use crate::fleet_view::{FleetPart, FleetView};
-use crate::http::locale::Locale;
+use crate::phrases::locale::Locale;
 use crate::uptime::hundredths::format as amount;
 use crate::uptime::interval::Micros;
 use crate::uptime::store_state::StoreState;

@@ -4,7 +4,7 @@
 
 use maud::{Markup, html};
 
-use crate::http::locale::Locale;
+use crate::phrases::locale::Locale;
 use crate::uptime::interval::{HOUR, Interval, Micros, SECOND};
 use crate::uptime::poll::Poll;
 use crate::uptime::segment::{Condition, Segment};
