@@ -4,15 +4,21 @@
 
 pub mod alert;
 pub mod digest;
+pub mod file;
 pub mod receiver;
 pub mod section;
+mod source;
 
+use std::collections::HashSet;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use self::section::Section;
 use crate::alerts::rule::Rule;
 use crate::error::{Error, Result};
 use crate::notify::receiver::Receiver;
+
+/// The keys at the top of the file that are no flags.
+pub const KEYS: [&str; 5] = ["receiver", "alert", "digest", "smtp", "public_url"];
 
 /// Who is told what: the part of the configuration that a running server reads again.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,21 +40,71 @@ impl Messaging {
     /// # Errors
     /// When a value is wrong, or an alert or digest names a receiver that is not there.
     pub fn read(top: &mut Section) -> Result<Self> {
-        let receivers = top.sections("receiver")?.into_iter().map(receiver::read);
-        let alerts = top.sections("alert")?.into_iter().map(alert::read);
-        let digests = top.sections("digest")?.into_iter().map(digest::read);
-        let messaging = Self {
-            receivers: receivers.collect::<Result<_>>()?,
-            alerts: alerts.collect::<Result<_>>()?,
-            digests: digests.collect::<Result<_>>()?,
-            public_url: top.text("public_url")?.map(|url| url.trim_end_matches('/').to_owned()),
-        };
-        let alerts = messaging.alerts.iter().flat_map(Rule::receivers);
-        let digests = messaging.digests.iter().flat_map(|digest| digest.to.iter());
-        for name in alerts.chain(digests) {
-            messaging.receiver(name)?;
+        let (messaging, errors) = Self::read_all(top);
+        errors.into_iter().next().map_or(Ok(messaging), Err)
+    }
+
+    /// The same as far as possible, and of each table the first thing that is wrong.
+    pub fn read_all(top: &mut Section) -> (Self, Vec<Error>) {
+        let mut errors = Vec::new();
+        let mut messaging = Self::default();
+        let receivers = sections(top, "receiver", &mut errors);
+        messaging.receivers = tables(receivers, receiver::read, &mut errors);
+        let mut names = HashSet::new();
+        for receiver in &messaging.receivers {
+            if !names.insert(&receiver.name) {
+                let reason = format!("two receivers are called `{}` (rename one)", receiver.name);
+                errors.push(Error::invalid(reason));
+            }
         }
-        Ok(messaging)
+        // A receiver whose table is wrong is missing for that reason alone.
+        let all_are_known = errors.is_empty();
+        let mut named = Vec::new();
+        for table in sections(top, "alert", &mut errors) {
+            let places = [table.place("to"), table.place("escalate_to")];
+            if let Some(rule) = ok(alert::read(table), &mut errors) {
+                let [to, escalate_to] = places;
+                named.extend(rule.to.iter().map(|name| (to.clone(), name.clone())));
+                named.extend(rule.escalate_to.iter().map(|name| (escalate_to.clone(), name.clone())));
+                messaging.alerts.push(rule);
+            }
+        }
+        errors.extend(alert::check_names(&messaging.alerts).err());
+        for table in sections(top, "digest", &mut errors) {
+            let to = table.place("to");
+            if let Some(schedule) = ok(digest::read(table), &mut errors) {
+                named.extend(schedule.to.iter().map(|name| (to.clone(), name.clone())));
+                messaging.digests.push(schedule);
+            }
+        }
+        for (place, name) in named.into_iter().filter(|_| all_are_known) {
+            if let Err(error) = messaging.receiver(&name) {
+                errors.push(Error::invalid(format!("{place}: {}", error.message())));
+            }
+        }
+        messaging.public_url = ok(public_url(top), &mut errors).flatten();
+        (messaging, errors)
+    }
+
+    /// What is another in `now`, in a few words each.
+    pub fn changes(&self, now: &Self) -> Vec<String> {
+        let name = |rule: &Rule| rule.name.clone();
+        let mut changes = changed("receiver", &self.receivers, &now.receivers, |receiver| {
+            receiver.name.clone()
+        });
+        changes.extend(changed("alert", &self.alerts, &now.alerts, name));
+        if self.digests != now.digests {
+            changes.push(format!("digests: {} → {}", self.digests.len(), now.digests.len()));
+        }
+        if self.public_url != now.public_url {
+            let told = |url: &Option<String>| url.clone().unwrap_or_else(|| "not set".to_owned());
+            changes.push(format!(
+                "public_url: {} → {}",
+                told(&self.public_url),
+                told(&now.public_url)
+            ));
+        }
+        changes
     }
 
     /// The receiver of this name.
@@ -65,6 +121,53 @@ impl Messaging {
             };
             Error::invalid(format!("there is no receiver `{name}` ({remedy})"))
         })
+    }
+}
+
+/// Which tables of one kind are new, gone or others than before.
+fn changed<T: PartialEq>(kind: &str, before: &[T], now: &[T], name: impl Fn(&T) -> String) -> Vec<String> {
+    let find = |all: &[T], wanted: &str| all.iter().position(|one| name(one) == wanted);
+    let mut changes = Vec::new();
+    for one in now {
+        match find(before, &name(one)).map(|place| &before[place]) {
+            None => changes.push(format!("{kind} `{}` is new", name(one))),
+            Some(before) if before != one => changes.push(format!("{kind} `{}` changed", name(one))),
+            Some(_) => {}
+        }
+    }
+    let gone = before.iter().filter(|one| find(now, &name(one)).is_none());
+    changes.extend(gone.map(|one| format!("{kind} `{}` is gone", name(one))));
+    changes
+}
+
+/// The tables of a key; an error is added to the others.
+fn sections(top: &mut Section, key: &'static str, errors: &mut Vec<Error>) -> Vec<Section> {
+    ok(top.sections(key), errors).unwrap_or_default()
+}
+
+/// Reads tables of one kind; errors are added to the others.
+fn tables<T>(sections: Vec<Section>, read: fn(Section) -> Result<T>, errors: &mut Vec<Error>) -> Vec<T> {
+    let read = sections.into_iter().map(read);
+    read.filter_map(|read| ok(read, errors)).collect()
+}
+
+/// The value of a result; an error is added to the others.
+fn ok<T>(result: Result<T>, errors: &mut Vec<Error>) -> Option<T> {
+    result.map_err(|error| errors.push(error)).ok()
+}
+
+fn public_url(top: &mut Section) -> Result<Option<String>> {
+    let Some(url) = top.text("public_url")? else {
+        return Ok(None);
+    };
+    let is_web = ["https://", "http://"].iter().any(|scheme| {
+        url.strip_prefix(scheme)
+            .is_some_and(|rest| !rest.trim_matches('/').is_empty())
+    });
+    let is_plain = url.chars().all(|char| char.is_ascii_graphic()) && !url.contains(['?', '#']);
+    match is_web && is_plain {
+        true => Ok(Some(url.trim_end_matches('/').to_owned())),
+        false => Err(top.wrong("public_url", "is no address of a server (write https://shop.example)")),
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
+use super::configuration::Configuration;
 use super::import::load_all;
 use super::output::note;
 use super::serve::{Simulation, serve};
@@ -62,7 +63,7 @@ pub struct Options {
 ///
 /// # Errors
 /// Those of `serve`, and when no temporary folder can be made.
-pub fn run(options: &Options) -> Result<()> {
+pub fn run(options: &Options, configuration: Configuration) -> Result<()> {
     let folder = tempfile::Builder::new().prefix("store-monitor-demo-").tempdir();
     let folder = folder.map_err(|error| Error::failed("no temporary folder can be made").because(error))?;
     let file = folder.path().join("demo.db");
@@ -79,7 +80,7 @@ pub fn run(options: &Options) -> Result<()> {
         true => "as it was in November 2026".to_owned(),
         false => format!("where an hour takes {} seconds", seconds(options.speed)),
     };
-    serve(&file, &options.server, None, simulation, |address| {
+    serve(&file, &options.server, None, simulation, configuration, |address| {
         note!("\n{}", greeting(&hint, address))
     })
 }

@@ -5,12 +5,14 @@
 pub mod backup;
 mod buffered_output;
 pub mod check;
+mod configuration;
 pub mod demo;
 pub mod docs;
 pub mod export;
 pub mod generate;
 pub mod import;
 pub mod lake;
+mod log;
 pub mod numbers;
 pub mod output;
 pub mod proxy_recipe;
@@ -18,6 +20,7 @@ pub mod report;
 pub mod restore;
 pub mod serve;
 mod server_options;
+mod settings;
 pub mod statement;
 pub mod token;
 pub mod upkeep;
@@ -29,6 +32,9 @@ use clap::parser::ValueSource;
 use clap::{Arg, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use rusqlite::Connection;
 
+use self::configuration::Configuration;
+use self::settings::Parsed;
+use crate::config::file::File;
 use crate::db::connection::{self, folder_of};
 use crate::db::inspect::{self, OnDamage};
 use crate::db::lock;
@@ -53,11 +59,19 @@ pub struct CommandLine {
     )]
     log: tracing::Level,
 
+    /// A configuration file: settings under the names of their flags, receivers, alert rules and digests
+    #[arg(long, env = "STORE_MONITOR_CONFIG", value_name = "FILE", global = true)]
+    config: Option<PathBuf>,
+
     #[command(flatten)]
     database: Database,
 
     #[command(subcommand)]
     command: Command,
+
+    /// The configuration file, read.
+    #[arg(skip)]
+    file: Option<File>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -160,15 +174,30 @@ pub fn command() -> clap::Command {
         .fold(command, |command, name| command.mut_subcommand(name, hide))
 }
 
-/// Parses the command line of this process; wrong usage, `--help` and `--version` end the process here.
+/// Parses the command line of this process, with what its configuration file says; wrong usage, `--help` and
+/// `--version` end the process here.
 ///
 /// # Errors
-/// When the help or the version cannot be printed.
+/// When the configuration file is wrong, or the help or the version cannot be printed.
 pub fn parse() -> Result<CommandLine> {
-    let mut command = command();
-    let mut matches = match command.try_get_matches_from_mut(std::env::args_os()) {
-        Ok(matches) => matches,
-        Err(error) if error.use_stderr() => error.exit(),
+    let arguments: Vec<_> = std::env::args_os().collect();
+    let (file, fault) = match settings::file_named(&arguments).map(|path| File::read_all(&path)) {
+        None => (None, None),
+        Some(Err(error)) => (None, Some(error)),
+        Some(Ok((file, errors))) => {
+            let fault = errors.into_iter().chain(settings::faults(&command(), &file)).next();
+            (Some(file), fault)
+        }
+    };
+    let Parsed {
+        mut command,
+        mut matches,
+    } = match settings::parse(command, &arguments, file.as_ref()) {
+        Ok(parsed) => parsed,
+        Err(error) if error.use_stderr() => match fault {
+            Some(fault) => return Err(fault),
+            None => error.exit(),
+        },
         Err(error) => {
             // By itself clap would not notice that nothing was printed.
             output::to_stdout(|out| {
@@ -185,19 +214,17 @@ pub fn parse() -> Result<CommandLine> {
         let reason = format!("`{name}` has no database (leave --database away)");
         command.error(ErrorKind::ArgumentConflict, reason).exit();
     }
-    Ok(CommandLine::from_arg_matches_mut(&mut matches).unwrap_or_else(|error| error.format(&mut command).exit()))
+    if let Some(fault) = fault {
+        return Err(fault);
+    }
+    let line = CommandLine::from_arg_matches_mut(&mut matches);
+    let line = line.unwrap_or_else(|error| error.format(&mut command).exit());
+    Ok(CommandLine { file, ..line })
 }
 
 /// Sends the log to stderr.
 pub fn start_log(command_line: &CommandLine) {
-    tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .with_max_level(command_line.log)
-        .with_target(false)
-        .with_ansi(false)
-        // A terminal that closed must not make the log's own complaint a panic.
-        .log_internal_errors(false)
-        .init();
+    log::start(command_line.log);
 }
 
 /// Runs the command.
@@ -205,9 +232,10 @@ pub fn start_log(command_line: &CommandLine) {
 /// # Errors
 /// The command's own, in a sentence that names the remedy.
 pub fn run(command_line: CommandLine) -> Result<()> {
+    let file = command_line.file;
     match command_line.command {
-        Command::Demo(options) => demo::run(&options),
-        Command::Serve(options) => serve::run(&options),
+        Command::Demo(options) => demo::run(&options, Configuration::new(command, file)?),
+        Command::Serve(options) => serve::run(&options, Configuration::new(command, file)?),
         Command::Import(options) => import::run(&options),
         Command::Report(options) => report::run(&options),
         Command::Statement(options) => statement::run(&options),

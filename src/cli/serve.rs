@@ -11,6 +11,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::Signals;
 
 use super::Database;
+use super::configuration::Configuration;
 use super::server_options::{ClockName, ServerOptions};
 use super::upkeep::{UpkeepOptions, every, give_back_memory, spawn};
 use crate::access::Audience;
@@ -80,12 +81,12 @@ pub struct Options {
 ///
 /// # Errors
 /// When the database cannot be opened, the address is taken, or the system gives no thread.
-pub fn run(options: &Options) -> Result<()> {
+pub fn run(options: &Options, configuration: Configuration) -> Result<()> {
     if options.upkeep.external_checkpoints {
         leave_checkpoints();
     }
     let (server, upkeep) = (&options.server, Some(&options.upkeep));
-    serve(&options.database.file, server, upkeep, None, |_| {})
+    serve(&options.database.file, server, upkeep, None, configuration, |_| {})
 }
 
 /// What a simulation does to the database.
@@ -111,6 +112,7 @@ pub fn serve(
     options: &ServerOptions,
     upkeep: Option<&UpkeepOptions>,
     simulation: Option<Simulation>,
+    configuration: Configuration,
     ready: impl FnOnce(&Address),
 ) -> Result<()> {
     // First of all, so that no signal during the start is lost.
@@ -168,6 +170,7 @@ pub fn serve(
     let keyring = Arc::new(Keyring::open(&mut open_reader(file)?)?);
     let site = Site {
         keyring: Arc::clone(&keyring),
+        messaging: Arc::clone(configuration.messaging()),
         backups: backups.clone(),
         read_only_pages: options.read_only_pages,
         clock,
@@ -185,8 +188,9 @@ pub fn serve(
             writer.clone(),
         )
     };
+    let hosts = Hosts::new(&options.public.listen, options.public.hosts.iter().cloned());
     let gate = Gate {
-        hosts: Hosts::new(&options.public.listen, options.public.hosts.iter().cloned()),
+        hosts: hosts.clone(),
         read_only_pages: options.read_only_pages,
         proxies: Proxies(options.trust_proxies.clone()),
         is_open_without_token: options.is_open_without_token(),
@@ -251,12 +255,18 @@ pub fn serve(
     })?;
 
     for signal in signals.forever() {
-        if matches!(signal, SIGINT | SIGTERM) {
-            tracing::info!(signal, "stopping");
-            break;
+        match signal {
+            SIGINT | SIGTERM => {
+                tracing::info!(signal, "stopping");
+                break;
+            }
+            // A terminal that closes sends it, too.
+            SIGHUP => configuration.read_again(&hosts),
+            _ => tracing::info!(
+                signal,
+                "this signal changes nothing (SIGHUP reads the configuration again)"
+            ),
         }
-        // A terminal that closes sends SIGHUP, and so does a script that wants files read again.
-        tracing::info!(signal, "this signal changes nothing: nothing is reloaded yet");
     }
     let (stopped, done) = bounded(1);
     let watch = Arc::clone(writer.watch());

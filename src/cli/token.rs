@@ -78,13 +78,7 @@ enum LinkAction {
     /// Make a link that shows the pages of one store or of one owner's stores, and print its path, this once
     Add {
         /// The store's id
-        #[arg(
-            long,
-            env = "STORE_MONITOR_STORE",
-            value_name = "ID",
-            conflicts_with = "groups",
-            required_unless_present = "groups"
-        )]
+        #[arg(long, env = "STORE_MONITOR_STORE", value_name = "ID", conflicts_with = "groups")]
         store: Option<String>,
 
         /// The owner; can be repeated
@@ -189,9 +183,19 @@ pub fn run_link(options: &LinkOptions) -> Result<()> {
                 kind: Kind::Link,
                 name: name.clone(),
                 scope: Scope::Read,
-                audience: match store {
-                    Some(id) => Audience::Store(id.as_str().into()),
-                    None => Audience::of_groups(groups.iter().cloned()),
+                audience: match (store, groups.is_empty()) {
+                    (Some(id), true) => Audience::Store(id.as_str().into()),
+                    (None, false) => Audience::of_groups(groups.iter().cloned()),
+                    (Some(_), false) => {
+                        return Err(Error::invalid(
+                            "a link shows one store or an owner's (the configuration names both: leave `store` or `group` away)",
+                        ));
+                    }
+                    (None, true) => {
+                        return Err(Error::invalid(
+                            "the link needs stores to show (name one with --store ID, or an owner with --group GROUP)",
+                        ));
+                    }
                 },
                 lasts: *expires,
                 known_stores_only: false,

@@ -13,6 +13,7 @@ use super::uploads::Uploads;
 use super::visitor::Visitor;
 use crate::access::Audience;
 use crate::clock;
+use crate::config::Live;
 use crate::db;
 use crate::db::audit::Author;
 use crate::db::backup_folder::BackupFolder;
@@ -88,6 +89,8 @@ pub struct Site {
     pub attempts: Arc<Mutex<Attempts>>,
     /// Whether the stores of all sources are the same ones.
     pub fits: Arc<FitCache>,
+    /// Who is told what: receivers, alert rules and digests.
+    pub messaging: Arc<Live>,
     /// Refused uploads, for corrections.
     pub uploads: Arc<Uploads>,
     /// The backups that the server makes, if it makes any.
@@ -126,6 +129,7 @@ impl Site {
             keyring: Arc::new(Keyring::empty()),
             attempts: Arc::default(),
             fits: Arc::default(),
+            messaging: Arc::default(),
             uploads: Arc::default(),
             backups: None,
             read_only_pages: false,

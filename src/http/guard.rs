@@ -5,28 +5,43 @@
 //! while pages are read-only: 403. Programs send neither header and pass.
 
 use std::net::IpAddr;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use super::frontend::socket::Address;
 use super::proof::field;
 use super::response::Response;
 
-/// The hosts of a server.
+/// The hosts of a server. Copies have the same names.
 #[derive(Clone, Debug)]
 pub struct Hosts {
     /// The address on which it listens; none for a Unix socket.
     address: Option<IpAddr>,
     /// The configured names, in lower case.
-    names: Vec<String>,
+    names: Arc<RwLock<Vec<String>>>,
 }
 
 impl Hosts {
     /// The hosts of a server that listens at `address` and has these `names`.
     pub fn new(address: &Address, names: impl IntoIterator<Item = String>) -> Self {
-        let lower = |name: String| name.trim().to_ascii_lowercase();
-        Self {
+        let hosts = Self {
             address: address.tcp().map(|address| address.ip()),
-            names: names.into_iter().map(lower).collect(),
-        }
+            names: Arc::default(),
+        };
+        hosts.rename(names);
+        hosts
+    }
+
+    /// Gives the server other names, while it runs; returns those before.
+    pub fn rename(&self, names: impl IntoIterator<Item = String>) -> Vec<String> {
+        let lower = |name: String| name.trim().to_ascii_lowercase();
+        let names = names.into_iter().map(lower).collect();
+        let mut own = self.names.write().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *own, names)
+    }
+
+    /// The configured names.
+    pub fn names(&self) -> Vec<String> {
+        self.names.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Whether a `Host` header names this server. The port is ignored: behind a tunnel or a proxy it is another
@@ -37,7 +52,8 @@ impl Hosts {
         if name == "localhost" || name.ends_with(".localhost") {
             return true;
         }
-        if self.names.iter().any(|own| own == name) {
+        let names = self.names.read().unwrap_or_else(PoisonError::into_inner);
+        if names.iter().any(|own| own == name) {
             return true;
         }
         let literal = name.trim_start_matches('[').trim_end_matches(']');
