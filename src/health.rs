@@ -28,9 +28,25 @@ pub enum Condition {
     ReportsUnstored,
     /// The last backup failed.
     BackupFailed,
+    /// Two backups in a row were not made.
+    BackupMissed,
 }
 
 impl Condition {
+    /// Every condition, the gravest first.
+    pub const ALL: [Self; 10] = [
+        Self::DatabaseReplaced,
+        Self::LogDamaged,
+        Self::DatabaseBroken,
+        Self::NoSpace,
+        Self::NoReserve,
+        Self::ClockSuspect,
+        Self::RetentionHeld,
+        Self::ReportsUnstored,
+        Self::BackupFailed,
+        Self::BackupMissed,
+    ];
+
     /// Its name in `/health` and metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -43,12 +59,21 @@ impl Condition {
             Self::RetentionHeld => "retention_held",
             Self::ReportsUnstored => "reports_unstored",
             Self::BackupFailed => "backup_failed",
+            Self::BackupMissed => "backup_missed",
         }
     }
 
     /// Whether the server can do nothing useful while it holds: `/health` is 503.
     pub const fn is_down(self) -> bool {
         matches!(self, Self::DatabaseReplaced)
+    }
+
+    /// Whether a poll would be refused or a report could not be made while it holds, so that the server is not ready.
+    pub const fn is_unready(self) -> bool {
+        matches!(
+            self,
+            Self::DatabaseReplaced | Self::DatabaseBroken | Self::NoSpace | Self::ClockSuspect
+        )
     }
 
     /// Whether the process must exit with status 1 at the stop, even if the condition has ended.

@@ -28,6 +28,7 @@ use crate::uptime::fleet::{BusinessTime, Fleet, Store, StoreKey};
 use crate::uptime::history::History;
 use crate::uptime::interval::{DAY, HOUR, Interval, Micros};
 use crate::uptime::poll::Poll;
+use crate::uptime::state_counts::state_counts;
 use crate::uptime::window::{REACH, reach};
 
 /// How much longer the window is than a report's reach: a report that was triggered shortly before newer
@@ -68,6 +69,11 @@ pub struct Inputs {
 }
 
 impl Inputs {
+    /// How many stores are in each state at `as_of`, in the order of [`StoreState::ALL`](StoreState).
+    pub fn state_counts(&self, as_of: Micros) -> [usize; 4] {
+        state_counts(&self.fleet, &self.business, &self.history, as_of)
+    }
+
     /// The inputs from these parts; `business` is of `fleet` or of the whole fleet that it belongs to.
     pub fn new(fleet: Arc<Fleet>, business: Arc<BusinessTime>, history: Arc<History>) -> Self {
         Self {

@@ -23,7 +23,8 @@
 //! | [`civil`], [`clock`] | instants as text; the machine's clock |
 //! | [`uptime`] | the pure core: what every number means |
 //! | [`access`] | who may do what, and the secrets that prove it |
-//! | [`error`], [`health`], [`parallel`], [`scratch`], [`docs`] | errors and remedies; what is wrong now; fork and join; temporary files; the guides |
+//! | [`error`], [`health`], [`metrics`] | errors and remedies; what is wrong now; counters and histograms |
+//! | [`parallel`], [`scratch`], [`docs`] | fork and join; temporary files; the guides |
 //!
 //! # A poll's way, from the line to the report
 //! 1. [`ingest::import`] takes the inputs of a call, whichever front end has them.
@@ -74,6 +75,7 @@ pub mod hot_window;
 pub mod http;
 pub mod ingest;
 pub mod jobs;
+pub mod metrics;
 pub mod notify;
 pub mod parallel;
 pub mod phrases;

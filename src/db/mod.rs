@@ -50,6 +50,7 @@ pub mod repair;
 pub mod reports;
 pub mod reserve;
 pub mod schedules;
+pub mod size;
 pub mod special_hours;
 pub mod store_keys;
 mod triggered;

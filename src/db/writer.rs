@@ -3,17 +3,20 @@
 //! Callers queue on a bounded channel and wait until their change is durable. Changes that wait together share
 //! one commit, and so one fsync. Each has its own savepoint, so a refused change rolls back nothing else.
 
+mod meter;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
 use rusqlite::hooks::Wal;
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, Row, TransactionBehavior};
 
+use self::meter::Meter;
 use super::connection::{BUSY_TIMEOUT, checkpoints_are_external};
 use super::digest;
 use super::polls::PollChange;
@@ -54,6 +57,7 @@ pub struct Writer {
     patient: Arc<AtomicUsize>,
     patience: Duration,
     watch: Arc<Watch>,
+    meter: Arc<Meter>,
 }
 
 /// Memory that follows the polls of the database.
@@ -120,9 +124,11 @@ impl Writer {
         let file = db.path().map(PathBuf::from).unwrap_or_default();
         let watch = Arc::new(Watch::new(&file, Arc::default()));
         let watched = Arc::clone(&watch);
+        let meter = Arc::<Meter>::default();
+        let measured = Arc::clone(&meter);
         let thread = thread::Builder::new()
             .name("writer".to_owned())
-            .spawn(move || run(db, &changes, &log_pages, &telling, &watched))
+            .spawn(move || run(db, &changes, &log_pages, &telling, &watched, &measured))
             .map_err(|error| Error::failed("cannot start the writer thread").because(error))?;
         let writer = Self {
             queue,
@@ -130,6 +136,7 @@ impl Writer {
             patient: Arc::default(),
             patience,
             watch,
+            meter,
         };
         Ok((writer, thread))
     }
@@ -137,6 +144,16 @@ impl Writer {
     /// The watch over the files that it writes.
     pub fn watch(&self) -> &Arc<Watch> {
         &self.watch
+    }
+
+    /// What it counts.
+    pub fn meter(&self) -> &Meter {
+        &self.meter
+    }
+
+    /// How many changes wait, and how many may.
+    pub fn waiting(&self) -> (usize, usize) {
+        (self.queue.len(), self.queue.capacity().unwrap_or(QUEUE_CHANGES_MAX))
     }
 
     /// Runs `change` and waits until it is durable, however long the queue is.
@@ -203,10 +220,13 @@ impl Writer {
     ) -> Result<T> {
         let (change, outcome) = package(change, then);
         self.queue.try_send(change).map_err(|error| match error {
-            TrySendError::Full(_) => Error::unavailable("too many changes are waiting (try again in a second)"),
+            TrySendError::Full(_) => {
+                self.meter.refused_full.one();
+                Error::unavailable("too many changes are waiting (try again in a second)")
+            }
             TrySendError::Disconnected(_) => stopping(),
         })?;
-        outcome.wait_or_take_back(&self.patient, self.patience)
+        outcome.wait_or_take_back(&self.patient, self.patience, &self.meter)
     }
 }
 
@@ -281,7 +301,7 @@ impl<T> Outcome<T> {
         }
     }
 
-    fn wait_or_take_back(&self, patient: &AtomicUsize, patience: Duration) -> Result<T> {
+    fn wait_or_take_back(&self, patient: &AtomicUsize, patience: Duration, meter: &Meter) -> Result<T> {
         let short = patience.min(PATIENCE_OF_MANY);
         if let Ok(outcome) = self.told.recv_timeout(short) {
             return outcome;
@@ -296,6 +316,7 @@ impl<T> Outcome<T> {
         if self.claimed.swap(true, Ordering::SeqCst) {
             return self.wait();
         }
+        meter.refused_late.one();
         Err(Error::unavailable(
             "a large load or another process has been writing for long, so nothing was changed (try again in a second)",
         ))
@@ -309,11 +330,14 @@ fn run(
     log_pages: &AtomicI32,
     telling: &Telling,
     watch: &Watch,
+    meter: &Meter,
 ) -> Connection {
     while let Ok(first) = changes.recv() {
         let waiting = changes.try_iter().take(GROUP_CHANGES_MAX - 1);
         let group: Vec<Change> = std::iter::once(first).chain(waiting).collect();
+        let (started, changes) = (Instant::now(), group.len());
         let (answers, commit, begun) = commit(&mut db, group, telling);
+        meter.committed(started.elapsed(), changes, commit.is_err());
         if let Err(error) = &commit {
             tracing::error!(%error, changes = answers.len(), "changes were not committed");
         }
@@ -324,16 +348,27 @@ fn run(
         }
         drop(begun);
         if log_pages.load(Ordering::Relaxed) >= CHECKPOINT_PAGES && !checkpoints_are_external() {
-            checkpoint(&db);
+            checkpoint(&db, meter);
         }
     }
     db
 }
 
 /// Copies the log to the database, except the part that a reader still needs.
-fn checkpoint(db: &Connection) {
-    if let Err(error) = db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
-        tracing::warn!(%error, "the write-ahead log could not be copied; the next commit tries again");
+fn checkpoint(db: &Connection, meter: &Meter) {
+    let started = Instant::now();
+    let pages = |row: &Row<'_>| Ok((row.get::<_, i64>(1)?, row.get::<_, i64>(2)?));
+    match db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], pages) {
+        Ok((all, copied)) => {
+            meter.checkpoints.observe(started.elapsed());
+            if copied < all {
+                meter.checkpoints_partial.one();
+            }
+        }
+        Err(error) => {
+            meter.checkpoints_failed.one();
+            tracing::warn!(%error, "the write-ahead log could not be copied; the next commit tries again");
+        }
     }
 }
 

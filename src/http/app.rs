@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::attempts::Attempts;
 use super::keyring::Keyring;
+use super::meters::Meters;
 use super::turns::Turns;
 use super::uploads::Uploads;
 use super::visitor::Visitor;
@@ -93,6 +94,10 @@ pub struct Site {
     pub messaging: Arc<Live>,
     /// Refused uploads, for corrections.
     pub uploads: Arc<Uploads>,
+    /// When the server started.
+    pub started_at: Micros,
+    /// What is counted.
+    pub meters: Arc<Meters>,
     /// The backups that the server makes, if it makes any.
     pub backups: Option<Arc<BackupFolder>>,
     /// Whether pages are read-only.
@@ -131,6 +136,8 @@ impl Site {
             fits: Arc::default(),
             messaging: Arc::default(),
             uploads: Arc::default(),
+            started_at: clock::machine_us(),
+            meters: Arc::default(),
             backups: None,
             read_only_pages: false,
             clock: Clock::Data,
@@ -399,10 +406,15 @@ impl App {
         jobs.file(db, report.id, format)
     }
 
-    /// The number of reports in each state, and of those that wait for a thread, of all visitors.
-    pub(super) fn report_counts(&mut self) -> Result<(Vec<(ReportState, i64)>, usize)> {
+    /// The number of reports in each state, of all visitors.
+    pub(super) fn report_counts(&mut self) -> Result<Vec<(ReportState, i64)>> {
         let (db, Data { jobs, .. }, _) = self.parts()?;
-        Ok((jobs.counts(db)?, jobs.waiting()))
+        jobs.counts(db)
+    }
+
+    /// The queue of reports of all visitors, for its numbers.
+    pub(super) fn jobs(&self) -> &Jobs {
+        &self.site.data.jobs
     }
 
     /// Forgets products whose reports were deleted.

@@ -85,6 +85,8 @@ impl Backend {
     /// When the system gives no thread or no socket.
     pub fn start(handlers_max: usize, site: Site, nobody: Arc<Visitor>) -> Result<Self> {
         let failed = |error: io::Error| Error::failed("cannot start the server").because(error);
+        let routes = routes::ROUTES.iter().map(|route| (route.method, route.path));
+        site.meters.requests.prepare(routes);
         let mut backend = Self {
             in_hand: Arc::new(InHand::start(site.folder()).map_err(failed)?),
             handlers_max,
@@ -361,6 +363,8 @@ impl Socket {
 fn handle(app: &mut App, exchange: Exchange, in_hand: &InHand) {
     let Exchange { request, reply_to } = exchange;
     let WholeRequest {
+        whole_at,
+        route,
         method,
         target,
         headers,
@@ -379,6 +383,8 @@ fn handle(app: &mut App, exchange: Exchange, in_hand: &InHand) {
     let answer = answer.unwrap_or_else(|_| Response::from(Error::failed(format!("the handler of {target} panicked"))));
     tracing::debug!(method, target, status = answer.status, "answered");
     drop(body);
+    let requests = &app.site.meters.requests;
+    requests.answered(route, answer.status, whole_at.elapsed());
     // Before the answer, so that the client's next request finds this thread free.
     in_hand.state().busy -= 1;
     reply_to.answer(answer);

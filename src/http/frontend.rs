@@ -16,12 +16,14 @@ mod event_loop;
 pub mod exchange;
 pub mod head;
 pub mod limits;
+pub mod meter;
 pub mod rate_limit;
 pub mod refusal;
 pub mod reply;
 mod shares;
 pub mod socket;
 pub mod spool;
+mod step;
 pub mod target;
 
 use std::io;

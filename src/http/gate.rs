@@ -94,10 +94,14 @@ impl Gate {
         }
         let path = head.target.split('?').next().unwrap_or(&head.target);
         let found = routes::find(head.method, path);
+        let place = found.as_ref().ok().and_then(|(route, _)| routes::place(route));
         if let Ok((route, _)) = &found
             && let Some(refused) = self.forbid(route, head, &visitor).or_else(|| embedded(route, head))
         {
-            return refuse(visitor, refused);
+            return Admission {
+                route: place,
+                ..refuse(visitor, refused)
+            };
         }
         let (body_bytes_max, too_large): (_, fn(u64) -> Response) = match found.as_ref().map(|(route, _)| route.body) {
             Ok(Body::Rows) => (self.rows_bytes_max, intake::too_large),
@@ -105,6 +109,7 @@ impl Gate {
             _ => (BODY_BYTES_MAX, too_large),
         };
         Admission {
+            route: place,
             body_bytes_max,
             too_large,
             known: found.err(),
@@ -206,6 +211,7 @@ fn embedded(route: &Route, head: &Head) -> Option<Response> {
 
 fn refuse(visitor: Visitor, refused: Response) -> Admission {
     Admission {
+        route: None,
         body_bytes_max: 0,
         too_large,
         known: None,

@@ -102,7 +102,12 @@ pub fn post(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
         options,
         ..import::upload(BODY, &mut body, bytes_max)
     };
-    let read = import::read([source], time, &app.site.scratch, || Ok(choices), &mut |_, _| Ok(()));
+    let meters = Arc::clone(&app.site.meters);
+    let meter = meters.rows.of(Some(kind));
+    let read = import::read([source], time, &app.site.scratch, || Ok(choices), &mut |_, bad| {
+        meter.refused(bad.code);
+        Ok(())
+    });
     let identity = key.map(|key| {
         // A body that was refused half-way is read to its end: the fingerprint is of all of it.
         let _ = io::copy(&mut body, &mut io::sink());
@@ -125,9 +130,10 @@ pub fn post(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     });
     let is_too_large = body.bytes > bytes_max;
     let refusal = match read {
-        Ok(batch) => return write(app, batch, identity),
+        Ok(batch) => return write(app, batch, kind, identity),
         Err(refusal) => refusal,
     };
+    meter.refused_whole(&refusal);
     // The rows may have been good when the answer was made: a clock that was set since refuses no retry.
     if let Some(identity) = identity
         && let Ok(Some(answer)) = identity.earlier(app.db()?)
@@ -176,7 +182,7 @@ impl Identity {
 
 /// Writes the batch and answers. A request that was answered before under the same key gets the same
 /// answer.
-fn write(app: &mut App, batch: Batch, identity: Option<Identity>) -> Result<Response> {
+fn write(app: &mut App, batch: Batch, kind: Kind, identity: Option<Identity>) -> Result<Response> {
     let (fits, author) = (Arc::clone(&app.site.fits), app.author());
     // Whoever may only send polls learns nothing of the stores.
     let tells_of_stores = app.visitor.may(Scope::Read);
@@ -205,15 +211,21 @@ fn write(app: &mut App, batch: Batch, identity: Option<Identity>) -> Result<Resp
         Ok((Ok((kept, Some((summary, fit)))), change))
     })? {
         Ok(loaded) => loaded,
-        Err(Refusal::Store { source, bad }) => return Ok(refused_store(&source, *bad)),
-        Err(refusal) => return Err(refusal.into()),
+        Err(refusal) => {
+            app.site.meters.rows.of(Some(kind)).refused_whole(&refusal);
+            return match refusal {
+                Refusal::Store { source, bad } => Ok(refused_store(&source, *bad)),
+                refusal => Err(refusal.into()),
+            };
+        }
     };
     let is_earlier = loaded.is_none();
     let answer = match (kept, &loaded) {
         (None, Some((summary, fit))) => accepted(summary, tells_of_stores.then_some(&fit.1)).to_string(),
         (kept, _) => kept.unwrap_or_default(),
     };
-    if let Some((_, fit)) = loaded {
+    if let Some((summary, fit)) = loaded {
+        app.site.meters.rows.of(Some(kind)).taken(&summary);
         app.site.fits.keep(fit);
     }
     Ok(answered(&answer, is_earlier))

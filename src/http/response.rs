@@ -125,6 +125,12 @@ impl From<Error> for Response {
     }
 }
 
+/// Every status that the server answers with.
+pub(super) const STATUSES: [u16; 25] = [
+    200, 201, 202, 204, 303, 304, 400, 401, 403, 404, 405, 408, 413, 414, 415, 417, 421, 422, 429, 431, 500, 501, 503,
+    505, 507,
+];
+
 /// The reason phrase of a status, which is also a problem's title.
 pub(super) const fn title(status: u16) -> &'static str {
     match status {

@@ -59,7 +59,7 @@ const fn page(path: &'static str, handler: Handler, name: &'static str, summary:
 
 /// Every route; the first match answers. Two lines a route, which rustfmt would make ten.
 #[rustfmt::skip]
-pub const ROUTES: &[Route] = &[
+pub static ROUTES: &[Route] = &[
     Route::new("POST", "reports", "/trigger_report", reports::trigger, "triggerReport", "Makes a report.").needs(Report)
         .takes(QUESTION).answers(202, "It is in the database and in the queue.", &[(JSON, "Triggered")]),
     Route::new("POST", "reports", "/api/statements", statements::order, "orderStatement", "Makes a statement of any period.")
@@ -242,6 +242,11 @@ fn in_turn(route: &Route, app: &mut App, request: &mut Request<'_>) -> Result<Re
     let turns = Arc::clone(&app.site.turns);
     let _turn = turns.wait(app.visitor.credential)?;
     (route.handler)(app, request)
+}
+
+/// The place of a route in the table.
+pub(super) fn place(route: &Route) -> Option<usize> {
+    ROUTES.iter().position(|one| std::ptr::eq(one, route))
 }
 
 /// The route of a request and what its pattern captures, or the answer if there is none.

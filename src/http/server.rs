@@ -85,6 +85,7 @@ impl Server {
                 .unwrap_or(connections_max.div_ceil(SHARES)),
             proxies: gate.proxies.clone(),
             scratch: site.scratch.clone(),
+            meter: Arc::clone(&site.meters.frontend),
         };
         let nobody = Arc::new(gate.stranger(Peer::Unix));
         let admit = move |head: &mut Head, peer: Peer| gate.admit(head, peer);

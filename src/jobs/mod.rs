@@ -16,6 +16,7 @@
 mod asked;
 mod ending;
 mod job;
+mod meter;
 mod recent;
 mod unstored;
 mod volatile;
@@ -47,6 +48,7 @@ use asked::Asked;
 use ending::{Ending, Records};
 pub use job::Recipe;
 use job::{Job, Permit, Run, Task};
+use meter::Meter;
 use recent::RecentProducts;
 use unstored::{Failures, Retries, Unstored};
 use volatile::Volatile;
@@ -146,6 +148,7 @@ pub struct Jobs {
     volatile: Arc<Volatile>,
     writer: Writer,
     limits: Limits,
+    meter: Arc<Meter>,
 }
 
 impl Jobs {
@@ -168,6 +171,7 @@ impl Jobs {
             volatile: Arc::default(),
             writer,
             limits,
+            meter: Arc::default(),
         };
         let records = Records {
             writer: this.writer.clone(),
@@ -235,6 +239,7 @@ impl Jobs {
                 unstored: unstored.clone(),
                 recipe: Arc::clone(&recipe),
                 keep_reports_max: limits.keep_reports_max,
+                meter: Arc::clone(&this.meter),
             };
             thread::Builder::new()
                 .name(format!("report-{number}"))
@@ -417,9 +422,14 @@ impl Jobs {
         Ok(counts)
     }
 
-    /// How many reports wait for a worker.
-    pub fn waiting(&self) -> usize {
-        self.waiting.load(Ordering::SeqCst)
+    /// How many reports wait for a worker, and how many may.
+    pub fn waiting(&self) -> (usize, usize) {
+        (self.waiting.load(Ordering::SeqCst), self.limits.queue_reports_max)
+    }
+
+    /// What the workers count.
+    pub fn meter(&self) -> &Meter {
+        &self.meter
     }
 
     /// Lets the workers finish their current reports, and leaves the others to the next start.

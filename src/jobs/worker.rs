@@ -12,6 +12,7 @@ use rusqlite::Connection;
 
 use super::ending::{Ending, Records};
 use super::job::{Job, Permit, Recipe, Task};
+use super::meter::Meter;
 use super::recent::Recent;
 use super::unstored::Unstored;
 use crate::db::connection::open_reader;
@@ -35,6 +36,7 @@ pub(super) struct Worker {
     pub(super) unstored: Sender<Unstored>,
     pub(super) recipe: Recipe,
     pub(super) keep_reports_max: u32,
+    pub(super) meter: Arc<Meter>,
 }
 
 impl Worker {
@@ -50,6 +52,7 @@ impl Worker {
             let began = Instant::now();
             let outcome = self.begin(&job.task).and_then(|()| self.make(&mut db, &job.task));
             let made = began.elapsed();
+            self.meter.made(job.task.kind, made, outcome.is_err());
             if let Err(reason) = &outcome {
                 tracing::error!(%id, reason, "a report failed");
             }

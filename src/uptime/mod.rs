@@ -46,6 +46,7 @@ pub mod report;
 pub mod rhythm;
 pub mod row;
 pub mod segment;
+pub mod state_counts;
 pub mod statement;
 pub mod statement_row;
 pub mod store_state;

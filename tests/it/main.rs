@@ -39,6 +39,7 @@ mod live;
 mod log_in;
 mod lost_sales;
 mod made_up;
+mod metrics;
 mod new_stores;
 mod outages;
 mod pages;

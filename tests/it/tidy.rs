@@ -30,7 +30,9 @@ const HOUSE: [&[&str]; 19] = [
     &["phrases"],
     &["civil", "clock"],
     &["uptime"],
-    &["access", "error", "health", "parallel", "scratch", "docs"],
+    &[
+        "access", "error", "health", "metrics", "parallel", "scratch", "docs",
+    ],
 ];
 
 /// Rooms and files that a room must not import although they stand below it.

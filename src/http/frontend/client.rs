@@ -12,12 +12,13 @@ use mio::event::Event;
 use super::chunks::BodyDecoder;
 use super::exchange::WholeRequest;
 use super::head::{self, Framing, Head, Scanner};
-use super::limits::{ALLOWED, Admission, Admit};
+use super::limits::{ALLOWED, Admission};
 use super::rate_limit::RateLimit;
 use super::refusal::Refusal;
 use super::reply::{self, ReplyContext};
 use super::socket::{Peer, Stream};
 use super::spool::{Spool, SpoolBudget};
+use super::step::{Step, StepContext};
 use crate::clock;
 use crate::http::response::Response;
 
@@ -40,28 +41,6 @@ const READ_BYTES: usize = 16 * 1024;
 const SHARED_BYTES_MIN: usize = 64 * 1024;
 /// How many steps one connection may take before the others have their turn.
 const STEPS_MAX: usize = 16;
-
-/// The resources of a step.
-pub(super) struct StepContext<'a> {
-    pub(super) now: Instant,
-    pub(super) buffer: &'a mut [u8],
-    pub(super) budget: &'a Arc<SpoolBudget>,
-    pub(super) admit: &'a Admit,
-    /// After a stop, no new request begins.
-    pub(super) stopping: bool,
-}
-
-/// The outcome of a connection's step.
-pub(super) enum Step {
-    /// Nothing to do until an event or its deadline.
-    Wait,
-    /// It can go on, but the others have their turn first.
-    Again,
-    /// Its request is complete.
-    Submit(WholeRequest),
-    /// It is closed.
-    Gone,
-}
 
 /// A connection.
 pub(super) struct Client {
@@ -321,9 +300,15 @@ impl Client {
             // Not a byte of its body is taken.
             self.context.keep_alive &= head.framing == Framing::Length(0);
             self.state = ClientState::InHand;
-            return Ok(Some(self.whole(head, admission, Spool::new(context.budget))));
+            return Ok(Some(self.whole(
+                head,
+                admission,
+                Spool::new(context.budget),
+                context.now,
+            )));
         }
         let Ok(decoder) = BodyDecoder::new(head.framing, admission.body_bytes_max) else {
+            context.meter.refused(Refusal::TOO_LARGE);
             self.answer(&(admission.too_large)(admission.body_bytes_max), false, context)?;
             return Ok(None);
         };
@@ -383,7 +368,8 @@ impl Client {
                 upload.rate_limit.moved(context.now, taken);
                 self.state = ClientState::Body(upload);
             }
-            Err(Refusal::TOO_LARGE) => {
+            Err(refusal @ Refusal::TOO_LARGE) => {
+                context.meter.refused(refusal);
                 let admission = &upload.admission;
                 let answer = (admission.too_large)(admission.body_bytes_max);
                 self.answer(&answer, false, context)?;
@@ -403,13 +389,15 @@ impl Client {
             self.answer(&answer, true, context)?;
             return Ok(None);
         }
-        Ok(Some(self.whole(head, admission, spool)))
+        Ok(Some(self.whole(head, admission, spool, context.now)))
     }
 
     /// A request for a handler.
-    fn whole(&mut self, head: Head, admission: Admission, body: Spool) -> Step {
+    fn whole(&mut self, head: Head, admission: Admission, body: Spool, whole_at: Instant) -> Step {
         self.until = None;
         Step::Submit(WholeRequest {
+            whole_at,
+            route: admission.route,
             method: head.method,
             target: head.target,
             headers: head.fields,
@@ -422,6 +410,7 @@ impl Client {
     /// Refuses a request; the bytes after it cannot be trusted.
     fn refuse(&mut self, refusal: Refusal, context: &StepContext<'_>) -> io::Result<()> {
         tracing::debug!(status = refusal.status, refusal.detail, "refused");
+        context.meter.refused(refusal);
         // It may have been a HEAD, but its connection ends anyway.
         self.answer(&refusal.answer(), false, context)
     }

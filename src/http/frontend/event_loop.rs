@@ -11,7 +11,7 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 use mio::event::Event;
 use mio::{Events, Interest, Poll, Token, Waker};
 
-use super::client::{Client, Step, StepContext};
+use super::client::Client;
 use super::exchange::{Dispatch, Exchange, ReplyTo, WholeRequest};
 use super::limits::{Admit, Limits};
 use super::refusal::Refusal;
@@ -19,6 +19,7 @@ use super::reply::{self, ReplyContext};
 use super::shares::Shares;
 use super::socket::{Listener, Peer, Stream};
 use super::spool::SpoolBudget;
+use super::step::{Step, StepContext};
 use crate::clock;
 use crate::http::response::Response;
 
@@ -89,6 +90,8 @@ impl EventLoop {
         poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
         let (reply_to, replies) = unbounded();
         let now = Instant::now();
+        limits.meter.open_max.set(limits.connections_max);
+        limits.meter.in_hand_max.set(limits.handlers);
         Ok(Self {
             poll,
             waker,
@@ -157,12 +160,21 @@ impl EventLoop {
                 self.expire();
                 self.work();
             }
+            self.measure();
             if let Some(stop_at) = self.stop_at
                 && (self.clients.is_empty() || self.now >= stop_at)
             {
                 return Ok(());
             }
         }
+    }
+
+    /// Tells the meter how much is open and waits.
+    fn measure(&self) {
+        let meter = &self.limits.meter;
+        meter.open.set(self.clients.len());
+        meter.waiting.set(self.waiting.len());
+        meter.in_hand.set(self.in_hand);
     }
 
     /// Waits for events, at first without sleeping: most come at once.
@@ -235,6 +247,7 @@ impl EventLoop {
                 }
             }
         }
+        self.limits.meter.accepted.add(accepted.len() as u64);
         for (stream, peer) in accepted {
             if let Err(error) = self.enter(stream, peer) {
                 tracing::debug!(%error, "a connection broke as it was accepted");
@@ -256,6 +269,7 @@ impl EventLoop {
         });
         let longest = idle.min_by_key(|&(since, token)| (since, token.0));
         if let Some((_, token)) = longest {
+            self.limits.meter.displaced.one();
             self.remove(token);
         }
         longest.is_some()
@@ -271,6 +285,7 @@ impl EventLoop {
                 is_1_1: true,
                 keep_alive: false,
             };
+            self.limits.meter.refused(Refusal::FULL);
             let answer = Refusal::FULL.answer();
             let (head, _) = reply::head(&answer, context, clock::machine_us());
             return stream.write_all(&[&head, answer.body.as_slice()].concat());
@@ -312,6 +327,7 @@ impl EventLoop {
             buffer: &mut self.buffer,
             budget: &self.budget,
             admit: &*self.admit,
+            meter: &self.limits.meter,
             stopping: self.stop_at.is_some(),
         };
         match step(client, &mut context) {

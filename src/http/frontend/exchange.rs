@@ -1,6 +1,7 @@
 //! An exchange: a complete request for a handler, and the way back for its answer.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use crossbeam_channel::Sender;
 use mio::{Token, Waker};
@@ -11,6 +12,10 @@ use crate::http::visitor::Visitor;
 
 /// A well-formed, bounded and complete request.
 pub struct WholeRequest {
+    /// When it was whole.
+    pub whole_at: Instant,
+    /// The place of its route in the table; none if there is no such route.
+    pub route: Option<usize>,
     /// The method, upper case.
     pub method: &'static str,
     /// Path and query, percent-encoded.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::head::Head;
+use super::meter::Meter;
 use super::socket::Peer;
 use crate::http::proof::Proxies;
 use crate::http::response::Response;
@@ -25,6 +26,8 @@ pub struct Limits {
     pub proxies: Proxies,
     /// The room for bodies and replies that are too long for memory.
     pub scratch: Scratch,
+    /// What is counted.
+    pub meter: Arc<Meter>,
 }
 
 impl Limits {
@@ -36,6 +39,8 @@ impl Limits {
 
 /// A route's decision on a request before its body is read.
 pub struct Admission {
+    /// The place of the route in the table; none if there is no such route.
+    pub route: Option<usize>,
     /// The longest body, in bytes.
     pub body_bytes_max: u64,
     /// Makes the answer to a longer body from this limit.

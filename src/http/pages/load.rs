@@ -28,7 +28,7 @@ use crate::ingest::kind::Kind;
 use crate::ingest::load;
 use crate::ingest::machine_time::MachineTime;
 use crate::ingest::options::{DayNumbers, HoursMode, NewStores, ReadOptions, valid_from};
-use crate::ingest::problem::Code;
+use crate::ingest::problem::{BadRow, Code};
 use crate::ingest::source::{Refusal, Source};
 use crate::scratch::ScratchFile;
 use crate::uptime::interval::Micros;
@@ -207,7 +207,7 @@ pub fn mend(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
         };
         let sources = upload.sources(app.site.body_bytes_max);
         let sources = sources.map_err(|error| Error::failed("the files cannot be read again").because(error))?;
-        match import::read(sources, time, &app.site.scratch, || Ok(choices), &mut |_, _| Ok(())) {
+        match import::read(sources, time, &app.site.scratch, || Ok(choices), &mut counted(app)) {
             Ok(batch) => write(app, batch)?,
             Err(Refusal::Failed(error)) => return Err(error),
             Err(refusal) => Loaded::Refused {
@@ -325,7 +325,7 @@ fn take(app: &App, time: MachineTime, form: Form<'_>, bytes_max: u64) -> Result<
         })
     });
     let choices = || chosen.borrow().choices();
-    let read = import::read(sources, time, scratch, choices, &mut |_, _| Ok(()));
+    let read = import::read(sources, time, scratch, choices, &mut counted(app));
     if let Some(error) = broken.take().or_else(|| lock(&form).cut()) {
         return Err(error);
     }
@@ -336,6 +336,7 @@ fn take(app: &App, time: MachineTime, form: Form<'_>, bytes_max: u64) -> Result<
         Ok(batch) => write(app, batch),
         Err(Refusal::Failed(error)) => Err(error),
         Err(refusal) => {
+            app.site.meters.rows.of(None).refused_whole(&refusal);
             let kept = files.take().into_iter();
             let kept = kept.map(|(name, bytes)| Some(UploadedFile { name, bytes: bytes? }));
             let kept: Option<Vec<_>> = kept.collect();
@@ -371,9 +372,19 @@ fn write(app: &App, batch: Batch) -> Result<Loaded> {
     match loaded {
         Ok((summary, fit)) => {
             app.site.fits.keep(fit.clone());
+            app.site.meters.rows.of(None).taken(&summary);
             Ok(Loaded::Done(summary, fit.1))
         }
         Err(refusal) => Ok(Loaded::Refused { refusal, upload: None }),
+    }
+}
+
+/// Counts bad rows.
+fn counted(app: &App) -> impl FnMut(&str, BadRow) -> Result<()> {
+    let meters = Arc::clone(&app.site.meters);
+    move |_, bad| {
+        meters.rows.of(None).refused(bad.code);
+        Ok(())
     }
 }
 
