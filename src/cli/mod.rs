@@ -5,7 +5,9 @@
 pub mod backup;
 mod buffered_output;
 pub mod check;
+pub mod completions;
 mod configuration;
+pub mod containerfile;
 pub mod demo;
 pub mod docs;
 pub mod export;
@@ -13,8 +15,10 @@ pub mod generate;
 pub mod import;
 pub mod lake;
 mod log;
+pub mod man;
 pub mod numbers;
 pub mod output;
+mod probe;
 pub mod proxy_recipe;
 pub mod report;
 pub mod restore;
@@ -22,6 +26,8 @@ pub mod serve;
 mod server_options;
 mod settings;
 pub mod statement;
+mod supervisor;
+pub mod systemd_unit;
 pub mod token;
 pub mod upkeep;
 
@@ -102,12 +108,28 @@ enum Command {
     Link(token::LinkOptions),
     /// Print the configuration of a proxy that gives a server TLS
     ProxyRecipe(proxy_recipe::Options),
+    /// Print a systemd unit that starts a server with these flags
+    SystemdUnit(systemd_unit::Options),
+    /// Print the recipe of a container image that holds the program alone
+    Containerfile,
+    /// Print a shell's script that completes commands and flags
+    Completions(completions::Options),
+    /// Print a manual page, or write all of them
+    Man(man::Options),
     /// Print a guide as Markdown, or the list of guides
     Docs(docs::Options),
 }
 
 /// The commands without a database.
-const WITHOUT_DATABASE: [&str; 4] = ["demo", "generate", "proxy-recipe", "docs"];
+const WITHOUT_DATABASE: [&str; 7] = [
+    "demo",
+    "generate",
+    "proxy-recipe",
+    "containerfile",
+    "completions",
+    "man",
+    "docs",
+];
 
 /// The database that a command works on.
 #[derive(Clone, Debug, Args)]
@@ -247,6 +269,10 @@ pub fn run(command_line: CommandLine) -> Result<()> {
         Command::Token(options) => token::run(&options),
         Command::Link(options) => token::run_link(&options),
         Command::ProxyRecipe(options) => proxy_recipe::run(&options),
+        Command::SystemdUnit(options) => systemd_unit::run(&options),
+        Command::Containerfile => containerfile::run(),
+        Command::Completions(options) => completions::run(&options),
+        Command::Man(options) => man::run(&options),
         Command::Docs(options) => docs::run(&options),
     }
 }

@@ -13,6 +13,7 @@ use signal_hook::iterator::Signals;
 use super::Database;
 use super::configuration::Configuration;
 use super::server_options::{ClockName, ServerOptions};
+use super::supervisor::Supervisor;
 use super::upkeep::{UpkeepOptions, every, give_back_memory, spawn};
 use crate::access::Audience;
 use crate::clock;
@@ -204,6 +205,8 @@ pub fn serve(
     let watched = site.clone();
     let server = Server::start(listener, capacity, gate, site)?;
     announce(server.address())?;
+    let supervisor = Supervisor::of_this_process();
+    supervisor.ready(server.address());
     ready(server.address());
 
     let mut access = vec![follow_credentials(file.to_owned(), writer.clone(), keyring)?];
@@ -246,6 +249,9 @@ pub fn serve(
         periodic.push(upkeep.back_up(backups, file.to_owned(), Arc::clone(&health))?);
     }
 
+    let address = server.address().clone();
+    periodic.extend(supervisor.keep_told(address.clone(), writer.clone(), Arc::clone(&health))?);
+
     // Started now: at the end the system may refuse it.
     let (last, work) = bounded::<Box<dyn FnOnce() + Send>>(1);
     spawn("stop", move || {
@@ -258,10 +264,15 @@ pub fn serve(
         match signal {
             SIGINT | SIGTERM => {
                 tracing::info!(signal, "stopping");
+                supervisor.stopping();
                 break;
             }
             // A terminal that closes sends it, too.
-            SIGHUP => configuration.read_again(&hosts),
+            SIGHUP => {
+                supervisor.reloading();
+                configuration.read_again(&hosts);
+                supervisor.ready(&address);
+            }
             _ => tracing::info!(
                 signal,
                 "this signal changes nothing (SIGHUP reads the configuration again)"

@@ -33,6 +33,7 @@ mod histories;
 mod hours_page;
 mod http;
 mod incidents;
+mod install;
 mod intake;
 mod lake;
 mod live;
