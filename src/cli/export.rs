@@ -1,9 +1,10 @@
-//! `export`: the stored rows, as CSV that `import` accepts unchanged, the audit, or a lake of files.
+//! `export`: the stored rows, as CSV that `import` accepts unchanged, the audit, reasons, or a lake of files.
 
 use std::io::Write;
 use std::path::PathBuf;
 
 use clap::{ArgMatches, Args, Command, FromArgMatches, Subcommand};
+use rusqlite::Connection;
 
 use super::{Database, folder_of, lake, output};
 use crate::db;
@@ -19,6 +20,7 @@ const TEXT_FACTOR: u64 = 8;
 enum Subject {
     Rows(Kind),
     Audit,
+    Reasons,
     Lake(lake::Options),
 }
 
@@ -36,6 +38,7 @@ impl Subcommand for Subject {
             .subcommand(
                 Command::new("audit").about("Print who changed what: loads, deletions, reports, tokens and links"),
             )
+            .subcommand(Command::new("reasons").about("Print why stores were offline, as their owners said"))
             .subcommand(lake::Options::augment_args(Command::new("lake")).about(about))
     }
 
@@ -44,7 +47,7 @@ impl Subcommand for Subject {
     }
 
     fn has_subcommand(name: &str) -> bool {
-        matches!(name, "lake" | "audit") || Kind::of_slug(name).is_some()
+        matches!(name, "lake" | "audit" | "reasons") || Kind::of_slug(name).is_some()
     }
 }
 
@@ -53,6 +56,7 @@ impl FromArgMatches for Subject {
         match matches.subcommand() {
             Some(("lake", matches)) => lake::Options::from_arg_matches(matches).map(Self::Lake),
             Some(("audit", _)) => Ok(Self::Audit),
+            Some(("reasons", _)) => Ok(Self::Reasons),
             other => {
                 let kind = other.and_then(|(name, _)| Kind::of_slug(name));
                 let missing = || clap::Error::new(clap::error::ErrorKind::MissingSubcommand);
@@ -86,9 +90,10 @@ pub struct Options {
 /// # Errors
 /// When the database cannot be read, or the output cannot be written.
 pub fn run(options: &Options) -> Result<()> {
-    let kind = match &options.subject {
-        Subject::Rows(kind) => Some(*kind),
-        Subject::Audit => None,
+    let write_rows: &dyn Fn(&Connection, &mut dyn Write) -> Result<()> = match &options.subject {
+        Subject::Rows(kind) => &|view, out| export::rows(*kind, view, out),
+        Subject::Audit => &|view, out| export::audit(view, out),
+        Subject::Reasons => &|view, out| export::reasons(view, out),
         Subject::Lake(_) if options.output.is_some() => {
             let reason = "a lake is a folder of files (leave --output away, and name DIR)";
             return Err(Error::invalid(reason));
@@ -99,10 +104,7 @@ pub fn run(options: &Options) -> Result<()> {
     // The view ends as soon as the database was read.
     let write = |out: &mut dyn Write| {
         let view = db::read(&mut db)?;
-        match kind {
-            Some(kind) => export::rows(kind, &view, out),
-            None => export::audit(&view, out),
-        }
+        write_rows(&view, out)
     };
     match &options.output {
         Some(file) => output::to_file(file, write),

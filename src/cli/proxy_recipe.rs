@@ -142,7 +142,8 @@ server {{
     proxy_set_header X-Forwarded-Proto $scheme;
 
     location / {{ proxy_pass http://store_monitor; }}
-    location /share/ {{
+    # So are those of the links in alerts.
+    location ~ ^/(share|ack)/ {{
         access_log off;
         error_log /dev/null crit;
         proxy_pass http://store_monitor;

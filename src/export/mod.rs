@@ -13,6 +13,7 @@ use rusqlite::Connection;
 
 use crate::civil::format_utc;
 use crate::db::audit::{self, Actor};
+use crate::db::incident_reasons;
 use crate::error::{Error, Result};
 use crate::ingest::kind::Kind;
 
@@ -33,6 +34,20 @@ pub fn rows(kind: Kind, db: &Connection, out: impl Write) -> Result<()> {
     kind.export(db, &mut |fields| {
         let used = fields.iter().zip(&is_used).filter(|(_, is)| **is);
         csv.write_record(used.map(|(field, _)| field)).map_err(unwritten)
+    })?;
+    csv.flush().map_err(|error| unwritten(error.into()))
+}
+
+/// Writes why stores were offline, as their owners said, by store and instant. `import` does not take it back.
+///
+/// # Errors
+/// When the database cannot be read or `out` not be written.
+pub fn reasons(db: &Connection, out: impl Write) -> Result<()> {
+    let mut csv = writer(out, &["store_id", "at", "reason", "line", "noted_at"])?;
+    incident_reasons::for_each(db, |id, noted| {
+        let (at, noted_at, note) = (format_utc(noted.at), format_utc(noted.noted_at), &noted.note);
+        csv.write_record([id, &at, note.reason.as_str(), &note.line, &noted_at])
+            .map_err(unwritten)
     })?;
     csv.flush().map_err(|error| unwritten(error.into()))
 }

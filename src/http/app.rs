@@ -11,16 +11,18 @@ use super::keyring::Keyring;
 use super::meters::Meters;
 use super::turns::Turns;
 use super::uploads::Uploads;
-use super::visitor::Visitor;
+use super::visitor::{Proof, Visitor};
 use crate::access::Audience;
 use crate::clock;
 use crate::config::Live;
 use crate::db;
+use crate::db::acknowledgements::{self, Acknowledgement};
 use crate::db::audit::Author;
 use crate::db::backup_folder::BackupFolder;
 use crate::db::connection::{folder_of, keep_few_pages, open_reader};
 use crate::db::fit::FitCache;
 use crate::db::fleet::labels;
+use crate::db::incident_reasons::{Note, Reasons};
 use crate::db::writer::Writer;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fleet_view::heat::Past;
@@ -37,6 +39,7 @@ use crate::uptime::fleet::StoreKey;
 use crate::uptime::interval::{MINUTE, Micros};
 use crate::uptime::report::Question;
 use crate::uptime::target::MonthLeft;
+use crate::uptime::window::reach;
 
 /// The default limit of a body of rows, in bytes.
 pub const BODY_BYTES_MAX: u64 = 1 << 30;
@@ -326,6 +329,32 @@ impl App {
         let months = views.months(db, &inputs, question, all)?;
         let store = inputs.fleet.stores().iter().find(|store| store.key == key);
         Ok(store.map(|store| months.left(&inputs, store, question, target)))
+    }
+
+    /// What was noted for the incidents of `view`.
+    pub(super) fn reasons(&mut self, view: &FleetView) -> Result<Reasons> {
+        let span = reach(view.question.as_of);
+        Reasons::between(self.db()?, span.start, span.end)
+    }
+
+    /// The alert whose link led the visitor here; none if no alert has it.
+    pub(super) fn acknowledgement(&mut self) -> Result<Option<Acknowledgement>> {
+        let Proof::Alert(hash) = self.visitor.proof else {
+            return Ok(None);
+        };
+        acknowledgements::find(self.db()?, &hash)
+    }
+
+    /// Acknowledges that alert, with the reason of its incidents, if one is given.
+    pub(super) fn acknowledge(&mut self, note: Option<Note>) -> Result<()> {
+        let Proof::Alert(hash) = self.visitor.proof else {
+            return Ok(());
+        };
+        let author = self.author();
+        self.site.writer.try_write(move |db| {
+            acknowledgements::acknowledge(db, &hash, note.as_ref(), &author)?;
+            Ok(())
+        })
     }
 
     /// The statement with these parameters, of the stores that exist for the visitor.

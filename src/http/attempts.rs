@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::frontend::socket::Peer;
@@ -60,8 +61,17 @@ impl Attempts {
     }
 }
 
-/// The answer to a client that tries secrets: it must wait.
-pub fn slow(wait: Duration) -> Response {
+/// Counts a wrong secret.
+///
+/// # Errors
+/// The answer to a client that tries too many: it must wait.
+pub fn count_wrong(attempts: &Mutex<Attempts>, client: Peer) -> Result<(), Response> {
+    let mut attempts = attempts.lock().unwrap_or_else(PoisonError::into_inner);
+    let wait = attempts.failed(client, Instant::now());
+    wait.map_or(Ok(()), |wait| Err(slow(wait)))
+}
+
+fn slow(wait: Duration) -> Response {
     let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
     let detail = format!("too many wrong tokens came from this address (try again in {seconds} s)");
     Response::problem(429, &detail).with("Retry-After", seconds.to_string())

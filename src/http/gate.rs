@@ -3,18 +3,17 @@
 //! In this order: is it meant for this server (the [`guard`]), who sent it, is there such a route, and
 //! may they use it. Handlers never see a request that was refused here.
 
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::sync::{Arc, Mutex};
 
 use super::app::Site;
-use super::attempts::{Attempts, slow};
+use super::attempts::{Attempts, count_wrong};
 use super::frontend::head::Head;
 use super::frontend::limits::Admission;
 use super::frontend::socket::{Address, Peer};
 use super::guard::{self, Hosts};
 use super::intake;
 use super::keyring::Keyring;
-use super::proof::{self, Carried, Proxies};
+use super::proof::{self, ALERT, Carried, Proxies};
 use super::response::Response;
 use super::route::{Body, Route};
 use super::routes;
@@ -29,6 +28,40 @@ const BODY_BYTES_MAX: u64 = 1 << 20;
 
 /// The same 404 whether a link was revoked, has expired, or never was.
 const NO_LINK: &str = "this link leads nowhere: it was revoked, has expired, or is not whole (ask for a new one)";
+
+/// The same whether an alert's link is not whole, never was, or is forgotten.
+pub const NO_ALERT: &str = "no alert has this link: it is not whole, or it is too old (open it from the message again, or \
+                            from a newer one)";
+
+/// Who acts by an alert's link, as the audit names them; no token has such a name.
+const ALERT_ACTOR: &str = "(link in an alert)";
+
+/// What led a request here.
+enum Led {
+    /// Its own target.
+    Directly,
+    /// A share link: the path before every page of it, and its secret; none if it cannot be one.
+    Share(String, Option<Secret>),
+    /// An alert's link: its secret; none if it cannot be one.
+    Alert(Option<Secret>),
+}
+
+/// Takes the secret of a link out of a request's target: from here on nothing that is logged or told has it.
+fn lead(head: &mut Head) -> Led {
+    if let Some(shared) = proof::shared(&head.target) {
+        let (base, secret) = (shared.base.to_owned(), shared.secret);
+        head.target = match shared.rest {
+            rest if rest.starts_with('/') => rest.to_owned(),
+            query => format!("/{query}"),
+        };
+        return Led::Share(base, secret);
+    }
+    if let Some(secret) = proof::alerted(&head.target) {
+        head.target = format!("{ALERT}link");
+        return Led::Alert(secret);
+    }
+    Led::Directly
+}
 
 /// What a server does with requests.
 #[derive(Clone, Debug)]
@@ -79,16 +112,18 @@ impl Gate {
         Visitor::stranger(client, false, Arc::clone(&self.form_secret))
     }
 
-    /// The decision on a request with this head from `peer`. The secret of a share link is taken out of its target.
+    /// The decision on a request with this head from `peer`. The secret of a link is taken out of its target.
     pub fn admit(&self, head: &mut Head, peer: Peer) -> Admission {
         let (client, is_tls) = self.proxies.client(peer, &head.fields);
         let mut visitor = Visitor::stranger(client, is_tls, Arc::clone(&self.form_secret));
-        // Who may only look must be able to log in.
-        let read_only = self.read_only_pages && !matches!(head.target.as_str(), "/login" | "/logout");
+        let led = lead(head);
+        // Who may only look must be able to log in, and to answer an alert.
+        let may_write = matches!(head.target.as_str(), "/login" | "/logout") || matches!(led, Led::Alert(_));
+        let read_only = self.read_only_pages && !may_write;
         if let Some(refused) = guard::refuse(&self.hosts, read_only, head.method, &head.fields) {
             return refuse(visitor, refused);
         }
-        let identified = self.identify(head, &mut visitor);
+        let identified = self.identify(led, head, &mut visitor);
         if let Err(refused) = identified {
             return refuse(visitor, refused);
         }
@@ -119,21 +154,23 @@ impl Gate {
     }
 
     /// Finds out who sent a request. A wrong secret is refused; no secret is no fault.
-    fn identify(&self, head: &mut Head, visitor: &mut Visitor) -> std::result::Result<(), Response> {
-        if let Some(shared) = proof::shared(&head.target) {
-            let (base, rest) = (shared.base.to_owned(), shared.rest.to_owned());
-            let secret = shared.secret;
-            visitor.proof = Proof::Link;
-            // From here on nothing that is logged or told has the secret.
-            head.target = match rest.as_str() {
-                rest if rest.starts_with('/') => rest.to_owned(),
-                query => format!("/{query}"),
-            };
-            let found = secret.and_then(|secret| self.keyring.find(&secret, self.clock.now_us()));
-            let found = found.ok_or_else(|| self.wrong(visitor, Response::problem(404, NO_LINK)))?;
-            visitor.enter(found, Proof::Link);
-            visitor.base = base;
-            return Ok(());
+    fn identify(&self, led: Led, head: &Head, visitor: &mut Visitor) -> std::result::Result<(), Response> {
+        match led {
+            Led::Share(base, secret) => {
+                visitor.proof = Proof::Link;
+                let found = secret.and_then(|secret| self.keyring.find(&secret, self.clock.now_us()));
+                let found = found.ok_or_else(|| self.wrong(visitor, Response::problem(404, NO_LINK)))?;
+                visitor.enter(found, Proof::Link);
+                visitor.base = base;
+                return Ok(());
+            }
+            Led::Alert(secret) => {
+                let secret = secret.ok_or_else(|| self.wrong(visitor, Response::problem(404, NO_ALERT)))?;
+                visitor.proof = Proof::Alert(secret.hash());
+                visitor.name = ALERT_ACTOR.to_owned();
+                return Ok(());
+            }
+            Led::Directly => {}
         }
         match proof::token(&head.fields) {
             Carried::Secret(secret) => {
@@ -161,9 +198,7 @@ impl Gate {
 
     /// Counts a wrong secret.
     fn count_wrong(&self, visitor: &Visitor) -> std::result::Result<(), Response> {
-        let mut attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner);
-        let wait = attempts.failed(visitor.client, Instant::now());
-        wait.map_or(Ok(()), |wait| Err(slow(wait)))
+        count_wrong(&self.attempts, visitor.client)
     }
 
     /// The answer to a wrong secret: `refused`, or 429 for a client that has tried too many.
@@ -173,6 +208,10 @@ impl Gate {
 
     /// Why a visitor may not use a route; none if they may.
     fn forbid(&self, route: &Route, head: &Head, visitor: &Visitor) -> Option<Response> {
+        // It leads to the page of its alert alone.
+        if matches!(visitor.proof, Proof::Alert(_)) {
+            return None;
+        }
         if visitor.is_guest() {
             let leads_there = route.method == "GET" && matches!(route.scope, Scope::Public | Scope::Read);
             return (!leads_there).then(|| Response::problem(404, "this link shows pages, and there is none here"));

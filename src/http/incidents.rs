@@ -11,6 +11,7 @@ use super::request::Request;
 use super::response::Response;
 use super::spreadsheet;
 use crate::civil;
+use crate::db::incident_reasons::{Note, Reasons};
 use crate::error::{Error, Result};
 use crate::fleet_view::FleetView;
 use crate::fleet_view::incidents::{Cause, FleetIncident};
@@ -107,6 +108,7 @@ pub fn list(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let asked = IncidentQuery::read(request, PAGE_INCIDENTS, PAGE_LINES_MAX)?;
     let (question, freshness) = query::question(app, request)?;
     let view = app.fleet(question)?;
+    let reasons = app.reasons(&view)?;
     let selected = asked.select(&view)?;
     let page = selected.iter().skip(asked.offset).take(asked.limit);
     let end = asked.offset.saturating_add(asked.limit);
@@ -130,7 +132,7 @@ pub fn list(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
             "interpolation": question.rule.as_str(),
             "total": selected.len(),
             "ongoing": selected.iter().filter(|one| one.incident.open).count(),
-            "incidents": page.map(|one| described(&view, one)).collect::<Vec<_>>(),
+            "incidents": page.map(|one| described(&view, &reasons, one)).collect::<Vec<_>>(),
             "causes": causes.map(cause).collect::<Vec<_>>(),
             "next": next,
         }),
@@ -138,7 +140,13 @@ pub fn list(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     .revalidated())
 }
 
-fn described(view: &FleetView, one: &FleetIncident) -> Value {
+/// What was noted for an incident.
+pub fn reason<'a>(view: &FleetView, reasons: &'a Reasons, one: &FleetIncident) -> Option<&'a Note> {
+    let (store, incident) = (view.store(one.place), &one.incident);
+    reasons.of(store.key, incident.since, incident.stretch.end)
+}
+
+fn described(view: &FleetView, reasons: &Reasons, one: &FleetIncident) -> Value {
     let (store, label, incident) = (view.store(one.place), &view.labels[one.place], &one.incident);
     let cause = one
         .cause
@@ -160,6 +168,7 @@ fn described(view: &FleetView, one: &FleetIncident) -> Value {
     });
     json::bounds(&mut told, Some(incident.certainty), Unit::Hours);
     json::lost_sales(&mut told, view.lost_in(one));
+    json::reason(&mut told, reason(view, reasons, one));
     told
 }
 
@@ -194,10 +203,14 @@ pub fn csv(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
         "lost_sales_least",
         "lost_sales",
         "lost_sales_most",
+        "reason",
+        "reason_line",
     ];
     rows.write_record(columns).map_err(failed)?;
     let yes = |is: bool| if is { "yes" } else { "no" };
+    let reasons = app.reasons(&view)?;
     for one in asked.select(&view)? {
+        let note = reason(&view, &reasons, one);
         let (label, incident) = (&view.labels[one.place], &one.incident);
         let cause = one
             .cause
@@ -220,6 +233,8 @@ pub fn csv(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
             &lost_least,
             &lost,
             &lost_most,
+            note.map_or("", |note| note.reason.as_str()),
+            note.map_or("", |note| &note.line),
         ];
         rows.write_record(row).map_err(failed)?;
     }

@@ -4,6 +4,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
 use crate::civil;
+use crate::db::incident_reasons::Note;
 use crate::fleet_view::{FleetView, Sum};
 use crate::uptime::certainty::Certainty;
 use crate::uptime::day_total::DayTotal;
@@ -178,6 +179,12 @@ pub fn incident(incident: &Incident, standing: &StoreStatus, rate: Option<i64>, 
     let lost = rate.map(|rate| LostSales::new(rate, incident.downtime, incident.certainty));
     lost_sales(&mut told, lost);
     told
+}
+
+/// Why an incident was, as its owner said; null if nobody said.
+pub fn reason(told: &mut Value, note: Option<&Note>) {
+    told["reason"] = note.map(|note| note.reason.as_str()).into();
+    told["reason_line"] = note.map(|note| note.line.as_str()).into();
 }
 
 /// A segment.

@@ -1,6 +1,7 @@
 //! Proofs: the secrets in a request's head, and what a client says about its own client. Pure.
 //!
-//! A secret comes as `Authorization: Bearer smt_…`, in the cookie of a session, or in the path of a share link.
+//! A secret comes as `Authorization: Bearer smt_…`, in the cookie of a session, or in the path of a link: a share link,
+//! or that of an alert.
 
 use std::net::IpAddr;
 
@@ -12,6 +13,9 @@ pub const COOKIE: &str = "store-monitor";
 
 /// The path before every page of a share link, without its secret.
 pub const SHARE: &str = "/share/";
+
+/// The path of an alert's link, without its secret.
+pub const ALERT: &str = "/ack/";
 
 /// What a request's head carries.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,6 +113,15 @@ pub fn shared(target: &str) -> Option<Shared<'_>> {
     let (base, rest) = target.split_at(SHARE.len() + end);
     let secret = Secret::parse(&base[SHARE.len()..]).filter(|secret| secret.kind() == Kind::Link);
     Some(Shared { base, secret, rest })
+}
+
+/// The secret in the target of an alert's link, or none in its place if it cannot be one; none if it is another target.
+/// A query is ignored: programs that count clicks add some.
+pub fn alerted(target: &str) -> Option<Option<Secret>> {
+    let rest = target.strip_prefix(ALERT)?;
+    let text = rest.split('?').next().unwrap_or_default();
+    let secret = Secret::parse(text.strip_suffix('/').unwrap_or(text));
+    Some(secret.filter(|secret| secret.kind() == Kind::Acknowledgement))
 }
 
 /// The proxies that may say who their clients are.
@@ -236,6 +249,22 @@ mod tests {
         assert_eq!(shared("/share/sml_1/x").unwrap().secret, None);
         assert_eq!(shared("/shares"), None);
         assert_eq!(shared("/stores?a=/share/x"), None);
+    }
+
+    #[test]
+    fn an_alerts_link_is_its_secret_whatever_its_query() {
+        let secret = Secret::new(Kind::Acknowledgement).unwrap();
+        let text = secret.text();
+        for target in [format!("/ack/{text}"), format!("/ack/{text}/?utm_source=mail")] {
+            assert_eq!(alerted(&target), Some(Some(secret.clone())), "{target}");
+        }
+        let link = Secret::new(Kind::Link).unwrap().text();
+        for target in ["/ack/", "/ack/x", &format!("/ack/{text}/x"), &format!("/ack/{link}")] {
+            assert_eq!(alerted(target), Some(None), "{target}");
+        }
+        for target in ["/ack", "/stores", "/?a=/ack/x"] {
+            assert_eq!(alerted(target), None, "{target}");
+        }
     }
 
     #[test]

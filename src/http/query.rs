@@ -10,6 +10,7 @@ pub use super::field::unknown;
 use super::request::Request;
 use crate::civil;
 use crate::db::fleet::{self, Label};
+use crate::db::incident_reasons::{self, Note, Noted};
 use crate::db::special_hours::{self, Dates};
 use crate::error::{Error, Result};
 use crate::fleet_view::heat::{self, Heat};
@@ -19,6 +20,7 @@ use crate::uptime::business_hours::Pattern;
 use crate::uptime::evidence::POLL_EVERY;
 use crate::uptime::fleet::Store;
 use crate::uptime::freshness::{Freshness, Wanted, usual_gap_of};
+use crate::uptime::incident::Incident;
 use crate::uptime::interval::{Intervals, Micros};
 use crate::uptime::overview::Overview;
 use crate::uptime::report::Question;
@@ -147,6 +149,8 @@ pub struct StoreView {
     pub standing: StoreStatus,
     /// The poller's outages in the eight days before.
     pub outages: Intervals,
+    /// Why it was offline, as its owner said.
+    pub noted: Vec<Noted>,
 }
 
 impl StoreView {
@@ -156,6 +160,11 @@ impl StoreView {
             "" => &self.store.id,
             name => name,
         }
+    }
+
+    /// What was noted for one of its incidents.
+    pub fn reason(&self, incident: &Incident) -> Option<&Note> {
+        incident_reasons::of_incident(&self.noted, incident.since, incident.stretch.end)
     }
 }
 
@@ -179,6 +188,7 @@ pub fn store(app: &mut App, request: &Request<'_>) -> Result<StoreView> {
     let db = app.db()?;
     let (label, zone_written) = fleet::written(db, store.key)?;
     let special_days = special_hours::of(db, store.key)?;
+    let noted = incident_reasons::all_of(db, store.key)?;
     let pattern = inputs.fleet.patterns()[store.pattern].clone();
     Ok(StoreView {
         freshness,
@@ -186,6 +196,7 @@ pub fn store(app: &mut App, request: &Request<'_>) -> Result<StoreView> {
         outages: outages(&inputs, question.as_of),
         label: label.unwrap_or_default(),
         special_days,
+        noted,
         store,
         pattern,
         zone_written,

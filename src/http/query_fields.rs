@@ -38,6 +38,7 @@ const fn field(name: &'static str, values: Values, about: &'static str) -> Field
 pub(super) const STORE: Field = field("id", Store, "The store's id.").required();
 pub(super) const TOKEN: Field = field("id", Credential, "The token's name.").required();
 pub(super) const LINK: Field = field("id", Credential, "The link's name.").required();
+pub(super) const ALERT_LINK: Field = field("id", Credential, "The secret of the link, sma_….").required();
 pub(super) const REPORT: Field = field("id", Report, "The report's id, a UUID.").required();
 pub(super) const DATE: Field = field("date", Date, "A local date, such as 2026-12-25.").required();
 

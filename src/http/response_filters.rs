@@ -23,6 +23,10 @@ pub fn finish(request: &Request<'_>, visitor: &Visitor, mut answer: Response) ->
         .with("Referrer-Policy", referrer_policy(visitor))
         .with("X-Frame-Options", "DENY")
         .with("Content-Security-Policy", CONTENT_SECURITY_POLICY);
+    if visitor.is_guest() {
+        // A search engine may learn of the address from a mail or a chat.
+        answer = answer.with("X-Robots-Tag", "noindex, nofollow");
+    }
     let reads = matches!(request.method.as_str(), "GET" | "HEAD");
     // An answer that no cache may keep needs no tag.
     let kept = answer.header("Cache-Control") != Some("no-store");

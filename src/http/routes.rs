@@ -152,6 +152,8 @@ pub static ROUTES: &[Route] = &[
     Route::new("POST", "pages", "/stores/{id}/polls-removal", pages::take_back::post, "takePollsBack", "The form that takes a store's polls of a span back.")
         .needs(Admin).id(STORE).body(Body::Form("TakeBackForm")).answers(200, "Taken back; how many.", HTML)
         .pages(&[(400, "Not confirmed, or not a span: it asks again.")]),
+    Route::new("POST", "pages", "/stores/{id}/reason", pages::reasons::post, "noteReason", "The form that says why an incident was; without a reason it takes it back.")
+        .needs(Admin).id(STORE).body(Body::Form("ReasonForm")).answers(303, "Noted; back to the store.", &[]),
     page("/statements", pages::statements::get, "statementsPage", "The statement of a month, a week or any dates.").needs(Read)
         .takes(&[SHOWN, STATEMENT_PART, MADE_STATEMENT, OFFSET, AS_OF, RULE]),
     Route::new("POST", "pages", "/statements", pages::statements::post, "statementsForm", "The form of /statements: makes a long statement.")
@@ -189,6 +191,11 @@ pub static ROUTES: &[Route] = &[
     Route::new("POST", "pages", "/access/links/revocation", pages::access::revoke_link, "revokeLinkForm", "The button that revokes a link.")
         .needs(Admin).body(Body::Form("RevocationForm")).answers(303, "Revoked; back to the page.", &[]).problems(&[404]),
     page("/audit", pages::audit::get, "auditPage", "Who changed what.").needs(Admin).takes(&[AUDIT_BEFORE]).untagged(),
+    page("/ack/{id}", pages::acknowledge::get, "alertPage", "The page of an alert's link: what it told, and a tap to acknowledge it.").id(ALERT_LINK)
+        .untagged().problems(&[410, 429]),
+    Route::new("POST", "pages", "/ack/{id}", pages::acknowledge::post, "acknowledge", "Acknowledges the alert, with a reason or without; no account is needed.")
+        .id(ALERT_LINK).body(Body::Form("AcknowledgementForm")).answers(200, "Noted; the page tells what.", HTML)
+        .pages(&[(400, "The line is too long.")]).problems(&[410, 429]),
     page("/docs", pages::docs::list, "guidesPage", "The list of guides."),
     page("/docs/{id}", pages::docs::get, "guidePage", "One guide.").id(file("Its name.")),
     get("pages", "/assets/{id}", assets::get, "asset", "A file that pages load.")

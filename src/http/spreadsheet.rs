@@ -7,7 +7,7 @@ use super::request::Request;
 use crate::error::{Error, Result};
 
 /// The columns that have texts of other people's. Numbers and instants of our own are no formulas.
-const TEXT_COLUMNS: [&str; 4] = ["store_id", "name", "group", "timezone"];
+const TEXT_COLUMNS: [&str; 5] = ["store_id", "name", "group", "timezone", "reason_line"];
 
 /// The CSV as the request wants it.
 ///

@@ -21,6 +21,7 @@ use crate::uptime::day_total::day_totals;
 use crate::uptime::hundredths::format as amount;
 use crate::uptime::interval::{Interval, Micros};
 use crate::uptime::row::{Figures, hours};
+use crate::uptime::segment::{Condition, Segment};
 use crate::uptime::window::{Share, Window};
 
 /// How many stores a page of the list has by default.
@@ -155,7 +156,11 @@ pub fn facts(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
         .map(|day| json::day(day, rate))
         .collect();
     let incidents = shown.standing.incidents.iter();
-    let told = incidents.map(|one| json::incident(one, &shown.standing, rate, &shown.outages));
+    let told = incidents.map(|one| {
+        let mut told = json::incident(one, &shown.standing, rate, &shown.outages);
+        json::reason(&mut told, shown.reason(one));
+        told
+    });
     facts["incidents"] = told.collect();
     Ok(Response::json(200, &facts).revalidated())
 }
@@ -168,9 +173,22 @@ pub fn timeline(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let mut told = describe(&shown);
     told["from"] = civil::format_rfc3339(week.start).into();
     told["to"] = civil::format_rfc3339(week.end).into();
-    told["segments"] = shown.standing.segments.iter().map(json::segment).collect();
+    told["segments"] = shown.standing.segments.iter().map(|one| segment(&shown, one)).collect();
     told["polls"] = json::polls(&shown.standing);
     Ok(Response::json(200, &told).revalidated())
+}
+
+/// A segment; one that is offline has the reason of its incident.
+fn segment(shown: &StoreView, one: &Segment) -> Value {
+    let mut told = json::segment(one);
+    if one.condition == Condition::Offline {
+        let incidents = &shown.standing.incidents;
+        let own = incidents
+            .iter()
+            .find(|incident| incident.stretch.contains(one.stretch.start));
+        json::reason(&mut told, own.and_then(|incident| shown.reason(incident)));
+    }
+    told
 }
 
 /// `GET /api/stores/ID/inputs`: all inputs of the store's numbers, as text; its SHA-256 is the checksum on the

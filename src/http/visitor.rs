@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::frontend::socket::Peer;
-use crate::access::secret::{Secret, is_same};
+use crate::access::secret::{Hash, Secret, is_same};
 use crate::access::{Audience, Scope};
 use crate::db::audit::Actor;
 use crate::db::credentials::{Credential, Kind};
@@ -23,6 +23,8 @@ pub enum Proof {
     Session(Secret),
     /// By the address of a share link.
     Link,
+    /// By the address of an alert's link, whose secret has this hash. Whether there is such an alert, its page tells.
+    Alert(Hash),
 }
 
 /// Who sent a request.
@@ -96,9 +98,9 @@ impl Visitor {
         matches!(self.proof, Proof::None) && self.may(Scope::Admin)
     }
 
-    /// Whether a share link led them here.
+    /// Whether a link with a secret led them here.
     pub fn is_guest(&self) -> bool {
-        matches!(self.proof, Proof::Link)
+        matches!(self.proof, Proof::Link | Proof::Alert(_))
     }
 
     /// What each form of a page for this visitor carries: no other site can know it. Empty where no form needs it.
@@ -106,7 +108,7 @@ impl Visitor {
         match &self.proof {
             Proof::Session(secret) => secret.derived(FORMS),
             Proof::None => self.form_secret.derived(FORMS),
-            Proof::Token | Proof::Link => String::new(),
+            Proof::Token | Proof::Link | Proof::Alert(_) => String::new(),
         }
     }
 
@@ -119,7 +121,8 @@ impl Visitor {
         let needs = match self.proof {
             Proof::Session(_) => true,
             Proof::None => is_browser,
-            Proof::Token | Proof::Link => false,
+            // No other site knows the secret in an address.
+            Proof::Token | Proof::Link | Proof::Alert(_) => false,
         };
         if needs && !carried.is_some_and(|carried| is_same(carried, &self.form_token())) {
             return Err(Error::forbidden(

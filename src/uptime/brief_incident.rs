@@ -16,6 +16,8 @@ use super::window::{REACH, Window, near};
 pub struct BriefIncident {
     /// From its first instant of downtime in the week to the end of its last.
     pub stretch: Interval,
+    /// Its first instant of downtime, also before the week, as far as polls count.
+    pub since: Micros,
     /// Business time offline within the stretch.
     pub downtime: Micros,
     /// How sure its downtime is, as of an [`Incident`](super::incident::Incident).
@@ -85,6 +87,7 @@ pub fn brief_incidents<'a>(
                     elapsed.push(all);
                     found.push(BriefIncident {
                         stretch: inside,
+                        since: start,
                         downtime: inside.length(),
                         certainty: Certainty::default(),
                         unconfirmed: 0,

@@ -13,6 +13,8 @@ use super::timeline::Timeline;
 pub struct Incident {
     /// From its first instant of downtime in the window to the end of its last.
     pub stretch: Interval,
+    /// Its first instant of downtime, also before the window, as far as polls count.
+    pub since: Micros,
     /// Business time offline within the stretch.
     pub downtime: Micros,
     /// How sure its downtime is, from the last active poll before it to the first after it, within the window.
@@ -78,6 +80,7 @@ pub fn incidents(counted: &[Poll], timeline: &Timeline, open: &Intervals, window
         let stretch = Interval::new(start.start, end.end);
         incidents.push(Incident {
             stretch,
+            since: first.stretch.start,
             certainty: Certainty::measure(counted, &open, around(active_before, active_after, window))
                 .unwrap_or_default(),
             downtime: inside.length(),
@@ -149,6 +152,7 @@ mod tests {
             found,
             [Incident {
                 stretch: Interval::new(3 * HOUR, 7 * HOUR),
+                since: 3 * HOUR,
                 downtime: 4 * HOUR,
                 certainty: Certainty {
                     business: 6 * HOUR,
@@ -181,6 +185,7 @@ mod tests {
         let found = found(&polls, &[(0, 24)], Interval::new(10 * HOUR, 24 * HOUR));
         assert_eq!(found[0].stretch, Interval::new(10 * HOUR, 12 * HOUR));
         assert!(found[0].began_before && !found[0].open);
+        assert_eq!(found[0].since, 3 * HOUR);
         assert_eq!(found[0].active_before, Some(2 * HOUR));
         assert_eq!(found[0].inactive, [4 * HOUR]);
     }

@@ -209,7 +209,7 @@ fn a_proxys_recipe_fits_the_flags_and_keeps_secrets_out_of_its_log() {
             [
                 "server 127.0.0.1:5001;",
                 "client_max_body_size 1000;",
-                "location /share/ {",
+                "location ~ ^/(share|ack)/ {",
                 "X-Forwarded-For $remote_addr;",
             ],
         ),

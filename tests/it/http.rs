@@ -659,8 +659,10 @@ fn every_route_answers_a_plain_request_as_the_api_document_says() {
             // Bodies are left out, so routes that take one may refuse; all others succeed.
             let takes_body = operation["requestBody"].is_object();
             // Made-up data are for a database without stores.
-            // No token or link has this name.
-            let is_unknown = path.starts_with("/api/tokens/") || path.starts_with("/api/links/");
+            // No token, link or alert has this name.
+            let is_unknown = ["/api/tokens/", "/api/links/", "/ack/"]
+                .iter()
+                .any(|named| path.starts_with(named));
             let is_refused_here = takes_body || path == "/made-up" || is_unknown;
             assert!(answer.status < 400 || is_refused_here, "{place}");
             if let Some(types) = said["content"].as_object() {

@@ -4,6 +4,7 @@
 mod access;
 mod access_commands;
 mod access_matrix;
+mod acknowledge;
 mod api_document;
 mod backup;
 mod bad_input;

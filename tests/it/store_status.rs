@@ -95,6 +95,7 @@ proptest! {
         let outages: Intervals = [Interval::new(out, out + out_hours * HOUR)].into_iter().collect();
         let expected: Vec<BriefIncident> = status.incidents.iter().map(|one| BriefIncident {
             stretch: one.stretch,
+            since: one.since,
             downtime: one.downtime,
             certainty: one.certainty,
             unconfirmed: one.unconfirmed(&status.segments, &outages).length(),

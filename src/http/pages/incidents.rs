@@ -4,13 +4,14 @@ use maud::{Markup, html};
 
 use super::layout::{Frame, Section};
 use super::phrases::{self, Wall};
-use super::{age, bounds, controls};
+use super::{age, bounds, controls, reasons};
 use crate::civil;
+use crate::db::incident_reasons::{Note, Reasons};
 use crate::error::Result;
 use crate::fleet_view::FleetView;
 use crate::fleet_view::incidents::{Cause, FleetIncident};
 use crate::http::app::App;
-use crate::http::incidents::IncidentQuery;
+use crate::http::incidents::{IncidentQuery, reason};
 use crate::http::page_query::PageQuery;
 use crate::http::query;
 use crate::http::request::Request;
@@ -44,6 +45,7 @@ pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
         return Ok(Response::see_other(link));
     }
     let view = app.fleet(question)?;
+    let noted = app.reasons(&view)?;
     let selected = asked.select(&view)?;
     let rows = rows(&view, &asked, &selected);
     let locale = frame.locale();
@@ -74,8 +76,8 @@ pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
                     tbody {
                         @for row in rows.iter().skip(asked.offset).take(asked.limit) {
                             @match row {
-                                Row::One(one) => { (single(&frame, &view, one, &wall)) }
-                                Row::Folded(cause, all) => { (folded(&frame, &view, cause, all, &wall)) }
+                                Row::One(one) => { (single(&frame, &view, one, reason(&view, &noted, one), &wall)) }
+                                Row::Folded(cause, all) => { (folded(&frame, (&view, &noted), cause, all, &wall)) }
                             }
                         }
                     }
@@ -158,7 +160,7 @@ fn when(stretch: Interval, wall: &Wall<'_>) -> Markup {
     }
 }
 
-fn single(frame: &Frame, view: &FleetView, one: &FleetIncident, wall: &Wall<'_>) -> Markup {
+fn single(frame: &Frame, view: &FleetView, one: &FleetIncident, why: Option<&Note>, wall: &Wall<'_>) -> Markup {
     let incident = &one.incident;
     let is_offline = view.overview.summaries[one.place].state == StoreState::Offline;
     html! {
@@ -175,6 +177,7 @@ fn single(frame: &Frame, view: &FleetView, one: &FleetIncident, wall: &Wall<'_>)
             th scope="row" {
                 a href=(frame.store_link(&view.store(one.place).id)) { (view.name(one.place)) }
                 span.id { (view.labels[one.place].group) }
+                @if let Some(note) = why { (reasons::part(note)) }
             }
             td.number { (downtime(frame, &Offline::of(view, [one]))) }
         }
@@ -219,7 +222,13 @@ fn downtime(frame: &Frame, offline: &Offline) -> Markup {
     }
 }
 
-fn folded(frame: &Frame, view: &FleetView, cause: &Cause, all: &[&FleetIncident], wall: &Wall<'_>) -> Markup {
+fn folded(
+    frame: &Frame,
+    (view, noted): (&FleetView, &Reasons),
+    cause: &Cause,
+    all: &[&FleetIncident],
+    wall: &Wall<'_>,
+) -> Markup {
     let mut places: Vec<usize> = all.iter().map(|one| one.place).collect();
     places.sort_unstable();
     places.dedup();
@@ -241,6 +250,7 @@ fn folded(frame: &Frame, view: &FleetView, cause: &Cause, all: &[&FleetIncident]
                             li {
                                 a href=(frame.store_link(&view.store(one.place).id)) { (view.name(one.place)) } ", "
                                 (wall.span(one.incident.stretch)) ", " (frame.locale().hours(one.incident.downtime))
+                                @if let Some(note) = reason(view, noted, one) { (reasons::part(note)) }
                             }
                         }
                     }

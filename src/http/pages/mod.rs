@@ -4,11 +4,12 @@
 //! (the frame of every page), [`controls`] (what several pages let people choose), [`timeline_bar`], [`day`], [`area`]
 //! and [`heat`] (one drawing each), [`level`] (good or bad), [`attention`] (who needs it first), then the pages:
 //! [`fleet`], [`stores`], [`incidents`], [`store`] with [`removal`], [`statements`], [`reports`], [`load`] with
-//! [`made_up`], [`docs`] and [`problem`].
+//! [`made_up`], [`docs`] and [`problem`]. [`acknowledge`] is the page of a link in an alert.
 //!
 //! Pages read values; the core computes them.
 
 pub mod access;
+pub mod acknowledge;
 pub mod age;
 pub mod area;
 pub mod attention;
@@ -30,6 +31,7 @@ pub mod made_up;
 pub mod mend;
 pub mod phrases;
 pub mod problem;
+pub mod reasons;
 pub mod removal;
 pub mod reports;
 pub mod share;

@@ -51,6 +51,7 @@ fn heading(status: u16, title: &str) -> String {
         401 => "You are not logged in".to_owned(),
         403 => "This is not allowed here".to_owned(),
         404 => "Nothing is at this address".to_owned(),
+        410 => "This link has expired".to_owned(),
         429 => "Too many tries".to_owned(),
         503 => "The server is busy".to_owned(),
         _ => title.to_owned(),

@@ -8,7 +8,7 @@ use super::day::{Day, day_bar};
 use super::layout::{Frame, Section, hatches};
 use super::phrases::{self, Wall};
 use super::timeline_bar;
-use super::{age, bounds, controls, hours, removal, share, statements, take_back, target};
+use super::{age, bounds, controls, hours, reasons, removal, share, statements, take_back, target};
 use crate::civil;
 use crate::error::Result;
 use crate::http::app::App;
@@ -319,6 +319,8 @@ fn incidents(frame: &Frame, shown: &StoreView, wall: &Wall<'_>, path: &str) -> M
                                 }
                                 td.least {
                                     (evidence_of(incident, wall))
+                                    @if let Some(note) = shown.reason(incident) { (reasons::part(note)) }
+                                    (reasons::form(frame, shown, incident, number))
                                     @let lost = lost_in(incident).and_then(|lost| bounds::lost_short(frame, lost));
                                     @if let Some(lost) = lost {
                                         span.part { (lost) }
