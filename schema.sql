@@ -107,6 +107,7 @@ CREATE TABLE IF NOT EXISTS report (
     checksum      INTEGER, -- of `rows`, or of `csv`, once Complete
     credential    INTEGER, -- credential.key of who triggered it; NULL: the server was open
     audience      TEXT,    -- the stores that it is about, as in `credential`; NULL: all
+    callback      TEXT,    -- the receiver that is told once it has ended; NULL: none
     -- How many times in a row the server ended without a stop while this report was being made.
     attempts      INTEGER NOT NULL DEFAULT 0
 ) STRICT;

@@ -107,6 +107,11 @@ impl Messaging {
         changes
     }
 
+    /// The receiver that a caller of reports names, by its name or its URL; none unless it is a webhook.
+    pub fn callback(&self, wanted: &str) -> Option<&Receiver> {
+        self.receivers.iter().find(|receiver| receiver.name == wanted)
+    }
+
     /// The receiver of this name.
     ///
     /// # Errors

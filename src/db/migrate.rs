@@ -94,6 +94,9 @@ const REPORTS_TO_10: &str = "
     ALTER TABLE report ADD COLUMN credential INTEGER;
     ALTER TABLE report ADD COLUMN audience TEXT;";
 
+/// The same of version 11.
+const REPORTS_TO_11: &str = "ALTER TABLE report ADD COLUMN callback TEXT;";
+
 /// Upgrades a database of `version`; 0 means an empty one.
 ///
 /// # Errors
@@ -117,6 +120,9 @@ pub(super) fn migrate(db: &Connection, version: i32) -> Result<()> {
     }
     if (8..10).contains(&version) {
         db.execute_batch(REPORTS_TO_10)?;
+    }
+    if (8..11).contains(&version) {
+        db.execute_batch(REPORTS_TO_11)?;
     }
     db.execute_batch(SCHEMA)?;
     if is_older(10) {

@@ -4,14 +4,14 @@
 //! tells when data in memory are stale. [`store_keys`], [`schedules`], [`special_hours`] and [`fleet`] hold the stores;
 //! `poll_table` holds the polls, [`packed`] a copy of them for faster reading; `poll_reader` reads both, and [`polls`]
 //! joins all; [`digest`] tells when a disk has changed rows. [`reports`] holds the jobs and their results,
-//! [`idempotency`] the answers already given, [`credentials`] who may do what, and [`audit`] who did. [`outbox`] holds
-//! messages, [`alert_rules`] the rules made on the page, [`acknowledgements`] the links in alerts and
-//! [`incident_reasons`] what was said by them. [`forget`] deletes; [`made_up`] tells a first visitor's made-up stores
-//! from real ones. [`disk`] refuses a load without room, and [`reserve`] keeps some; [`watch`] sees that the file is
-//! still there. [`lock`] tells which processes have it; [`part`] makes files that appear whole; [`backup`] copies the
-//! database, and [`backup_folder`] keeps a server's copies. [`inspect`] looks at the files before they are opened, and
-//! `log_file` at the write-ahead log. [`writer`] is a server's only way to change data. [`check`] verifies every
-//! invariant that the schema cannot express, and [`repair`] mends what it finds.
+//! [`callbacks`] what is told of them, [`idempotency`] the answers already given, [`credentials`] who may do what, and
+//! [`audit`] who did. [`outbox`] holds messages, [`alert_rules`] the rules made on the page, [`acknowledgements`] the
+//! links in alerts and [`incident_reasons`] what was said by them. [`forget`] deletes; [`made_up`] tells a first
+//! visitor's made-up stores from real ones. [`disk`] refuses a load without room, and [`reserve`] keeps some; [`watch`]
+//! sees that the file is still there. [`lock`] tells which processes have it; [`part`] makes files that appear whole;
+//! [`backup`] copies the database, and [`backup_folder`] keeps a server's copies. [`inspect`] looks at the files before
+//! they are opened, and `log_file` at the write-ahead log. [`writer`] is a server's only way to change data. [`check`]
+//! verifies every invariant that the schema cannot express, and [`repair`] mends what it finds.
 //!
 //! Functions take a connection. If one needs a transaction, the caller has opened it: [`write()`] for changes,
 //! [`read`] for a consistent view.
@@ -21,6 +21,7 @@ pub mod alert_rules;
 pub mod audit;
 pub mod backup;
 pub mod backup_folder;
+pub mod callbacks;
 pub mod check;
 pub mod connection;
 pub mod credentials;

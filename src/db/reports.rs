@@ -89,6 +89,8 @@ pub struct Report {
     pub credential: Option<i64>,
     /// The stores that it is about. Only who sees all of them sees the report.
     pub audience: Audience,
+    /// The receiver that is told once it has ended.
+    pub callback: Option<String>,
 }
 
 /// A complete product, as its record needs it.
@@ -127,7 +129,7 @@ pub struct KeptRows {
 }
 
 const COLUMNS: &str = "id, state, kind, parameters, as_of, interpolation,
-                       triggered_at, finished_at, error, csv_bytes, number, credential, audience";
+                       triggered_at, finished_at, error, csv_bytes, number, credential, audience, callback";
 
 fn report(row: &Row<'_>) -> rusqlite::Result<Report> {
     let rule = Interpolation::from_name(row.get_ref(5)?.as_str()?).unwrap_or_default();
@@ -147,6 +149,7 @@ fn report(row: &Row<'_>) -> rusqlite::Result<Report> {
         number: row.get(10)?,
         credential: row.get(11)?,
         audience: audience(row, 12)?,
+        callback: row.get(13)?,
     })
 }
 
@@ -170,8 +173,8 @@ pub fn add(db: &Connection, triggered: &Triggered, is_begun: bool) -> Result<()>
     let Question { as_of, rule } = triggered.question;
     let mut insert = db.prepare_cached(
         "INSERT INTO report (id, state, kind, parameters, as_of, interpolation, triggered_at, attempts,
-                             credential, audience)
-         VALUES (?1, 'Running', ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+                             credential, audience, callback)
+         VALUES (?1, 'Running', ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
          ON CONFLICT (id) DO NOTHING",
     )?;
     let added = insert.execute((
@@ -184,6 +187,7 @@ pub fn add(db: &Connection, triggered: &Triggered, is_begun: bool) -> Result<()>
         is_begun,
         triggered.by.credential,
         triggered.by.audience.json(),
+        &triggered.by.callback,
     ))?;
     match added {
         0 => Ok(()),
@@ -231,8 +235,8 @@ pub fn complete(db: &Connection, triggered: &Triggered, made: Rows<'_>, finished
     // One statement, because most reports have no row yet.
     db.prepare_cached(
         "INSERT INTO report (id, state, kind, parameters, as_of, interpolation, triggered_at,
-                             finished_at, csv_bytes, stores, rows, checksum, credential, audience)
-         VALUES (?1, 'Complete', ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+                             finished_at, csv_bytes, stores, rows, checksum, credential, audience, callback)
+         VALUES (?1, 'Complete', ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
          ON CONFLICT (id) DO UPDATE SET
              state = excluded.state, finished_at = excluded.finished_at,
              csv_bytes = excluded.csv_bytes, stores = excluded.stores, rows = excluded.rows,
@@ -252,6 +256,7 @@ pub fn complete(db: &Connection, triggered: &Triggered, made: Rows<'_>, finished
         checksum(made.rows),
         triggered.by.credential,
         triggered.by.audience.json(),
+        &triggered.by.callback,
     ))?;
     Ok(())
 }
@@ -454,11 +459,12 @@ pub fn unfinished(db: &Connection) -> Result<Vec<Unfinished>> {
                 credential: report.credential,
                 audience: report.audience,
                 actor: None,
+                callback: report.callback,
             },
         };
         Ok(Unfinished {
             report: triggered,
-            attempts: row.get(13)?,
+            attempts: row.get(14)?,
         })
     })?;
     Ok(reports.collect::<rusqlite::Result<_>>()?)

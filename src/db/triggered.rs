@@ -35,6 +35,8 @@ pub struct Requester {
     pub audience: Audience,
     /// The name and the address for the audit; none if it was told already.
     pub actor: Option<Actor>,
+    /// The receiver that is told once the report has ended, by its name.
+    pub callback: Option<String>,
 }
 
 impl Requester {
@@ -44,6 +46,7 @@ impl Requester {
             credential: None,
             audience: Audience::All,
             actor: None,
+            callback: None,
         }
     }
 }

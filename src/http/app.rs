@@ -399,6 +399,7 @@ impl App {
             credential: self.visitor.credential,
             audience: self.visitor.audience.clone(),
             actor: Some(self.visitor.actor()),
+            callback: None,
         }
     }
 

@@ -52,6 +52,11 @@ pub(super) const AS_OF: &[Field] = &[field(
     Instant,
     "An instant, such as 2026-11-01T12:00:00Z. Default: the newest poll, or the machine's clock with --clock system.",
 )];
+pub(super) const CALLBACK: &[Field] = &[field(
+    "callback",
+    Text,
+    "The name or the URL of a webhook of the configuration: it gets the facts once the report has ended.",
+)];
 pub(super) const LOCAL: &[Field] = &[field(
     "as_of_local",
     Text,

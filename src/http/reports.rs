@@ -25,8 +25,30 @@ pub fn trigger(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
         Some(text) => (Some(civil::parse_query_instant(text)?), None),
         None => (app.as_of()?, app.doubt_of_as_of()?),
     };
-    let order = JobRequest::report(app.requester(), as_of, query::rule(request)?);
+    let callback = match callback(app, request)? {
+        Ok(callback) => callback,
+        Err(refused) => return Ok(refused),
+    };
+    let mut order = JobRequest::report(app.requester(), as_of, query::rule(request)?);
+    order.by.callback = callback;
     triggered(app, order, doubt.map(|doubt| as_of_the_newest_poll(&doubt)))
+}
+
+/// The receiver that `callback` names, by its name or its URL; or 422 for another: whoever may order reports must not
+/// make the server send requests to addresses of their choice.
+pub(super) fn callback(app: &App, request: &Request<'_>) -> Result<std::result::Result<Option<String>, Response>> {
+    let Some(wanted) = request.field("callback")? else {
+        return Ok(Ok(None));
+    };
+    let messaging = app.site.messaging.get();
+    Ok(match messaging.callback(wanted) {
+        Some(receiver) => Ok(Some(receiver.name.clone())),
+        None => {
+            let detail = "callback names no webhook that an admin allowed (give the name or the url of a [[receiver]] \
+                          of the configuration)";
+            Err(Response::problem(422, detail))
+        }
+    })
 }
 
 /// The note of numbers that end at the newest poll because the machine's clock is in doubt.
@@ -118,7 +140,7 @@ fn download(app: &mut App, request: &Request<'_>, format: Format) -> Result<Resp
 /// `GET /api/reports/ID`: one report's facts.
 pub fn facts(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     let report = app.report(report_id(&request.id)?)?;
-    Ok(with_state(Response::json(200, &describe(&report)), &report))
+    Ok(with_state(Response::json(200, &report.facts()), &report))
 }
 
 /// `GET /api/reports`: the history, newest first; `limit` is the page's size, `before` the last id of the
@@ -132,7 +154,7 @@ pub fn list(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
         .last()
         .filter(|_| full)
         .map(|last| format!("/api/reports?before={}&limit={limit}", last.id));
-    let page: Vec<Value> = page.iter().map(describe).collect();
+    let page: Vec<Value> = page.iter().map(Report::facts).collect();
     Ok(Response::json(200, &json!({"reports": page, "next": next})))
 }
 
@@ -154,28 +176,4 @@ fn complete(id: Uuid, format: Format, file: Arc<Vec<u8>>) -> Response {
 
 fn with_state(answer: Response, report: &Report) -> Response {
     answer.with(STATE, report.state.as_str())
-}
-
-/// A report's facts in JSON.
-fn describe(report: &Report) -> Value {
-    let id = report.id.to_string();
-    let took_us = report
-        .finished_at
-        .map(|finished_at| (finished_at - report.triggered_at).max(0));
-    let parameters: Value = serde_json::from_str(&report.parameters).unwrap_or_default();
-    json!({
-        "report_id": id,
-        "kind": report.kind,
-        "parameters": parameters,
-        "status": report.state.as_str(),
-        "as_of": civil::format_rfc3339(report.question.as_of),
-        "interpolation": report.question.rule.as_str(),
-        "triggered_at": civil::format_rfc3339(report.triggered_at),
-        "finished_at": report.finished_at.map(civil::format_rfc3339),
-        "took_us": took_us,
-        "csv_bytes": report.csv_bytes,
-        "csv": (report.state == ReportState::Complete).then(|| format!("/api/reports/{id}.csv")),
-        "xlsx": (report.state == ReportState::Complete).then(|| format!("/api/reports/{id}.xlsx")),
-        "error": report.error,
-    })
 }

@@ -61,9 +61,10 @@ const fn page(path: &'static str, handler: Handler, name: &'static str, summary:
 #[rustfmt::skip]
 pub static ROUTES: &[Route] = &[
     Route::new("POST", "reports", "/trigger_report", reports::trigger, "triggerReport", "Makes a report.").needs(Report)
-        .takes(QUESTION).answers(202, "It is in the database and in the queue.", &[(JSON, "Triggered")]),
+        .takes(&[AS_OF, RULE, CALLBACK]).problems(&[422])
+        .answers(202, "It is in the database and in the queue.", &[(JSON, "Triggered")]),
     Route::new("POST", "reports", "/api/statements", statements::order, "orderStatement", "Makes a statement of any period.")
-        .needs(Report).takes(&[PERIOD, AS_OF, RULE]).body(Body::Fields("StatementOrder"))
+        .needs(Report).takes(&[PERIOD, AS_OF, RULE, CALLBACK]).body(Body::Fields("StatementOrder")).problems(&[422])
         .answers(202, "It is in the database and in the queue; it is fetched like a report.", &[(JSON, "Triggered")]),
     get("reports", "/api/statements.csv", statement_query::csv, "statementCsv", "A short statement at once, as CSV.").needs(Read)
         .takes(&[FOR, SHOWN, STATEMENT_PART, AS_OF, RULE]).answers(200, "The statement.", CSV).tagged(),

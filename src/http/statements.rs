@@ -3,7 +3,7 @@
 use super::app::App;
 use super::body_fields;
 use super::query;
-use super::reports::{as_of_the_newest_poll, triggered};
+use super::reports::{as_of_the_newest_poll, callback, triggered};
 use super::request::Request;
 use super::response::Response;
 use crate::error::Result;
@@ -11,7 +11,17 @@ use crate::jobs::JobRequest;
 use crate::jobs::statement::{Parameters, before_the_oldest_poll};
 
 /// The fields of an order.
-pub(super) const FIELDS: [&str; 8] = ["from", "to", "by", "per", "store", "group", "as_of", "interpolation"];
+const FIELDS: [&str; 9] = [
+    "from",
+    "to",
+    "by",
+    "per",
+    "store",
+    "group",
+    "as_of",
+    "interpolation",
+    "callback",
+];
 
 /// `POST /api/statements`: 202 with the id of a statement that is in the database, complete or queued. The fields come
 /// in the query, a JSON object or a form.
@@ -30,6 +40,11 @@ pub fn order(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     }
     let early = before_the_oldest_poll(app.oldest_poll()?, &parameters.period);
     let note = doubt.map(|doubt| as_of_the_newest_poll(&doubt)).or(early);
-    let order = JobRequest::statement(app.requester(), as_of, rule, parameters.json().to_string());
+    let callback = match callback(app, request)? {
+        Ok(callback) => callback,
+        Err(refused) => return Ok(refused),
+    };
+    let mut order = JobRequest::statement(app.requester(), as_of, rule, parameters.json().to_string());
+    order.by.callback = callback;
     triggered(app, order, note)
 }

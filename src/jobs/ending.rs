@@ -9,6 +9,7 @@ use super::asked::Asked;
 use super::job::Job;
 use super::recent::{Recent, RecentProducts};
 use crate::clock::Clock;
+use crate::db::callbacks;
 use crate::db::reports::{self, ReportState, Rows};
 use crate::db::writer::{self, Writer};
 use crate::error::Result;
@@ -82,10 +83,11 @@ impl Records {
                         rows: product.rows(),
                         csv_bytes: recent.csv_bytes,
                     };
-                    reports::complete(db, &triggered, rows, finished_at)
+                    reports::complete(db, &triggered, rows, finished_at)?;
                 }
-                Ending::Failed(reason) => reports::fail(db, &triggered, &reason, finished_at),
+                Ending::Failed(reason) => reports::fail(db, &triggered, &reason, finished_at)?,
             }
+            callbacks::tell(db, &triggered, finished_at)
         };
         let (id, tell, recent) = (ended.job.task.id, ended.job.ended.clone(), Arc::clone(&self.recent));
         let ending = ended.ending.clone();

@@ -44,6 +44,7 @@ impl Volatile {
             csv_bytes: None,
             credential: triggered.by.credential,
             audience: triggered.by.audience,
+            callback: triggered.by.callback,
         };
         all.push((report, None));
         if all.len() > VOLATILE_REPORTS_MAX {
