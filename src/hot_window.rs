@@ -12,6 +12,7 @@
 mod audience;
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::Connection;
@@ -164,6 +165,8 @@ pub struct HotWindow {
     waiting: Mutex<Waiting>,
     /// Held between a commit and the arrival of its change here.
     telling: Telling,
+    /// Whether the polls were read since the start.
+    is_read: AtomicBool,
     audiences: audience::Audiences,
 }
 
@@ -184,7 +187,14 @@ impl HotWindow {
     /// When the database cannot be read.
     pub fn warm(&self, db: &mut Connection) -> Result<()> {
         let newest = polls::newest(db)?;
-        newest.map_or(Ok(()), |as_of| self.inputs(db, as_of).map(drop))
+        newest.map_or(Ok(()), |as_of| self.inputs(db, as_of).map(drop))?;
+        self.is_read.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Whether the polls were read since the start, so that a report does not wait for them.
+    pub fn is_read(&self) -> bool {
+        self.is_read.load(Ordering::Relaxed)
     }
 
     /// Takes a durable change; to be called in the order of the commits.
@@ -295,6 +305,7 @@ impl HotWindow {
             loaded.generation.polls = now.polls;
             loaded.past += 1;
         }
+        self.is_read.store(true, Ordering::Relaxed);
         // No poll is newer than the newest: only the start decides.
         let span = reach(as_of);
         let past = loaded.past;

@@ -39,6 +39,19 @@ impl Scratch {
         self.left.as_ref().is_none_or(|bound| bytes <= left(bound))
     }
 
+    /// Room for so many bytes of a file that others will write.
+    ///
+    /// # Errors
+    /// When there is not so much.
+    pub fn room(&self, bytes: u64) -> io::Result<Room> {
+        let room = Room {
+            left: self.left.clone(),
+            taken: AtomicU64::new(0),
+        };
+        room.take(bytes)?;
+        Ok(room)
+    }
+
     /// A new, empty file.
     ///
     /// # Errors
@@ -61,14 +74,30 @@ pub struct ScratchFile {
     room: Arc<Room>,
 }
 
-/// The bytes of a file.
+/// The bytes of a file; they are given back with it.
 #[derive(Debug)]
-struct Room {
+pub struct Room {
     left: Option<Arc<AtomicU64>>,
     taken: AtomicU64,
 }
 
 impl ScratchFile {
+    /// A file of so many bytes that others wrote, in the room that was taken for it.
+    ///
+    /// # Errors
+    /// When it is longer, and there is no more room.
+    pub fn within(file: File, bytes: u64, room: Room) -> io::Result<Self> {
+        let taken = room.taken.load(Ordering::SeqCst);
+        match bytes.checked_sub(taken) {
+            Some(more) => room.take(more)?,
+            None => room.give_back(taken - bytes),
+        }
+        Ok(Self {
+            file,
+            room: Arc::new(room),
+        })
+    }
+
     /// Another handle of the same file, with the same position.
     ///
     /// # Errors

@@ -8,17 +8,18 @@ pub mod check;
 pub mod completions;
 mod configuration;
 pub mod containerfile;
+pub mod dashboard;
 pub mod demo;
 pub mod docs;
 pub mod export;
 pub mod generate;
+pub mod healthcheck;
 pub mod import;
 pub mod lake;
 mod log;
 pub mod man;
 pub mod numbers;
 pub mod output;
-mod probe;
 pub mod proxy_recipe;
 pub mod report;
 pub mod restore;
@@ -26,6 +27,10 @@ pub mod serve;
 mod server_options;
 mod settings;
 pub mod statement;
+pub mod status;
+mod status_facts;
+mod status_file;
+mod status_shown;
 mod supervisor;
 pub mod systemd_unit;
 pub mod token;
@@ -100,12 +105,18 @@ enum Command {
     Backup(backup::Options),
     /// Put a backup in the place of the database, which is set aside
     Restore(restore::Options),
+    /// Print how the server and its database are: polls, reports, queues, backups, and how long the disk lasts
+    Status(status::Options),
+    /// Ask a server whether it is well; exits with 0 or 1
+    Healthcheck(healthcheck::Options),
     /// Write synthetic CSV files in the shape of real ones, the same for the same seed
     Generate(generate::Options),
     /// Make, list or revoke the tokens that say who may do what
     Token(token::TokenOptions),
     /// Make, list or revoke links that show one store, or one owner's stores, to whoever has them
     Link(token::LinkOptions),
+    /// Print a Grafana dashboard of the server's numbers, or alert rules for Prometheus
+    Dashboard(dashboard::Options),
     /// Print the configuration of a proxy that gives a server TLS
     ProxyRecipe(proxy_recipe::Options),
     /// Print a systemd unit that starts a server with these flags
@@ -121,9 +132,11 @@ enum Command {
 }
 
 /// The commands without a database.
-const WITHOUT_DATABASE: [&str; 7] = [
+const WITHOUT_DATABASE: [&str; 9] = [
     "demo",
+    "healthcheck",
     "generate",
+    "dashboard",
     "proxy-recipe",
     "containerfile",
     "completions",
@@ -265,7 +278,10 @@ pub fn run(command_line: CommandLine) -> Result<()> {
         Command::Check(options) => check::run(&options),
         Command::Backup(options) => backup::run(&options),
         Command::Restore(options) => restore::run(&options),
+        Command::Status(options) => status::run(&options),
+        Command::Healthcheck(options) => healthcheck::run(&options),
         Command::Generate(options) => generate::run(&options),
+        Command::Dashboard(options) => dashboard::run(&options),
         Command::Token(options) => token::run(&options),
         Command::Link(options) => token::run_link(&options),
         Command::ProxyRecipe(options) => proxy_recipe::run(&options),

@@ -13,8 +13,9 @@ use signal_hook::iterator::Signals;
 use super::Database;
 use super::configuration::Configuration;
 use super::server_options::{ClockName, ServerOptions};
+use super::status_file;
 use super::supervisor::Supervisor;
-use super::upkeep::{UpkeepOptions, every, give_back_memory, spawn};
+use super::upkeep::{UpkeepOptions, every, give_back_memory, look_for_backups, spawn};
 use crate::access::Audience;
 use crate::clock;
 use crate::db::audit::Author;
@@ -126,6 +127,8 @@ pub fn serve(
         .as_ref()
         .map_or_else(clock::Clock::default, |simulation| simulation.clock);
     let listener = http::bind(&options.public.listen)?;
+    let numbers = options.metrics_listen.as_ref().map(http::bind).transpose()?;
+    options.warn_of_metrics();
     let held = lock::hold(file, Some("serve"))?;
     let files = inspect::files(file, &held, OnDamage::SetAside)?;
     part::clear(file);
@@ -203,6 +206,16 @@ pub fn serve(
         connections_each_max: options.max_connections_per_address.map(usize::from),
     };
     let watched = site.clone();
+    let numbers = match (numbers, &options.metrics_listen) {
+        (Some(listener), Some(address)) => {
+            let hosts = Hosts::new(address, options.public.hosts.iter().cloned());
+            let gate = Gate { hosts, ..gate.clone() };
+            let numbers = Server::start_numbers(listener, gate, site.clone())?;
+            tracing::info!("the numbers are at {}/metrics", numbers.address());
+            Some(numbers)
+        }
+        _ => None,
+    };
     let server = Server::start(listener, capacity, gate, site)?;
     announce(server.address())?;
     let supervisor = Supervisor::of_this_process();
@@ -212,7 +225,15 @@ pub fn serve(
     let mut access = vec![follow_credentials(file.to_owned(), writer.clone(), keyring)?];
     let (path, packer) = (file.to_owned(), writer.clone());
     let mut periodic = vec![every(PACKING_EVERY, "packing", move || pack(&path, &packer))?];
+    periodic.push(status_file::keep(
+        watched.clone(),
+        server.address().clone(),
+        options.keep_days,
+    )?);
     periodic.push(every(CLOCK_EVERY, "the look at the clock", move || {
+        if let Some(backups) = &watched.backups {
+            look_for_backups(backups, watched.health(), clock::machine_us());
+        }
         watched.machine_time(polls::newest(&open_reader(&watched.file)?)?);
         Ok(())
     })?);
@@ -283,6 +304,9 @@ pub fn serve(
     let watch = Arc::clone(writer.watch());
     let stop = move || {
         server.stop();
+        if let Some(numbers) = numbers {
+            numbers.stop();
+        }
         drop((writer, periodic));
         jobs.stop();
         for worker in workers {
@@ -313,6 +337,7 @@ pub fn serve(
     if last.send(Box::new(stop)).is_err() || done.recv_timeout(STOP_WITHIN).is_err() {
         tracing::warn!("the stop took too long and was cut; all that was acknowledged is on disk");
     }
+    status_file::remove(file);
     held.end_cleanly();
     match health.fails_the_stop() {
         false => Ok(()),

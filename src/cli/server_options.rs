@@ -44,6 +44,10 @@ pub struct ServerOptions {
     #[command(flatten)]
     pub(super) public: PublicOptions,
 
+    /// A second address for /metrics and /health alone, which need no token there: of this machine or a private network
+    #[arg(long, env = "STORE_MONITOR_METRICS_LISTEN", value_name = "ADDRESS")]
+    pub(super) metrics_listen: Option<Address>,
+
     /// A proxy that says who its clients are, by X-Forwarded-For and X-Forwarded-Proto: its address, or unix for one at
     /// the other end of a Unix socket; several with commas
     #[arg(
@@ -165,6 +169,13 @@ impl ServerOptions {
                  token",
                 self.public.listen
             );
+        }
+    }
+
+    /// Warns of numbers that strangers may read.
+    pub(super) fn warn_of_metrics(&self) {
+        if let Some(listen) = self.metrics_listen.as_ref().filter(|listen| !listen.is_private()) {
+            tracing::warn!("--metrics-listen: everyone who reaches {listen} may read the server's numbers");
         }
     }
 

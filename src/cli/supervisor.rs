@@ -11,12 +11,12 @@ use std::time::Duration;
 
 use crossbeam_channel::Sender;
 
-use super::probe;
 use super::upkeep::every;
 use crate::db::writer::Writer;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::health::Health;
 use crate::http::frontend::socket::Address;
+use crate::http::probe::Place;
 
 /// How many looks at the server's parts the time allows within which the supervisor must hear of it.
 const LOOKS: u32 = 4;
@@ -77,8 +77,7 @@ impl Supervisor {
         every(within / LOOKS, "the look for the supervisor", move || {
             // An error is an answer, too. Only silence is none: then nothing is told, and the supervisor acts.
             let _ = writer.write(|_| Ok(()));
-            probe::health(&address, within / LOOKS)
-                .map_err(|error| Error::failed(format!("{address} does not answer")).because(error))?;
+            Place::Address(address.clone()).get("/health", within / LOOKS)?;
             let status = match health.list().first() {
                 Some((_, sentence)) => sentence.lines().next().unwrap_or_default().to_owned(),
                 None => format!("serves {address}"),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
 
-use crate::civil::parse_length;
+use crate::civil::{format_rfc3339, parse_length};
 use crate::clock::machine_us;
 use crate::db::backup::Care;
 use crate::db::backup_folder::BackupFolder;
@@ -107,7 +107,11 @@ impl UpkeepOptions {
 
     /// The folder of backups of `database`, if it has one.
     pub fn backups(&self, database: &Path) -> Option<Arc<BackupFolder>> {
-        let open = |folder: &PathBuf| BackupFolder::open(folder, database, self.backup_keep.into());
+        let every = i64::try_from(self.backup_every.as_micros()).unwrap_or(i64::MAX / 4);
+        let open = |folder: &PathBuf| {
+            let backups = BackupFolder::open(folder, database, self.backup_keep.into());
+            backups.scheduled(every, machine_us())
+        };
         self.backup_dir.as_ref().map(open).map(Arc::new)
     }
 
@@ -121,7 +125,9 @@ impl UpkeepOptions {
         let mut wait = due_in(backups.newest(), machine_us(), period);
         spawn("backup", move || {
             while stopped.recv_timeout(wait) == Err(RecvTimeoutError::Timeout) {
-                wait = match make(&backups, &database) {
+                let made = make(&backups, &database);
+                backups.tried(made.is_ok());
+                wait = match made {
                     Ok(()) => {
                         health.clear(Condition::BackupFailed);
                         period
@@ -148,6 +154,21 @@ fn make(backups: &BackupFolder, database: &Path) -> Result<()> {
     let file = backups.make(database, machine_us(), &mut care)?;
     tracing::info!(file = %file.display(), "made a backup");
     Ok(())
+}
+
+/// Says in the health whether two backups in a row are missing.
+pub fn look_for_backups(backups: &BackupFolder, health: &Health, now: Micros) {
+    match backups.missed_since(now) {
+        None => health.clear(Condition::BackupMissed),
+        Some(since) => health.set(
+            Condition::BackupMissed,
+            format!(
+                "two backups in a row are missing: the first was due at {} (the log says why; look at the folder {})",
+                format_rfc3339(since),
+                backups.folder().display()
+            ),
+        ),
+    }
 }
 
 /// How long to wait for the next backup. One from the future says nothing: the clock was wrong, then or now.

@@ -65,6 +65,8 @@ pub enum Action {
     LogIn,
     /// It logged out.
     LogOut,
+    /// A backup was made for a client; the count is that of its bytes.
+    Backup,
     /// Polls that were too old were deleted.
     Prune,
     /// An alert was acknowledged by its link; the subject is the alert's key, the count that of its stores.
@@ -100,6 +102,7 @@ impl Action {
             Self::RevokeLink => "revoke_link",
             Self::LogIn => "log_in",
             Self::LogOut => "log_out",
+            Self::Backup => "backup",
             Self::Prune => "prune",
             Self::Acknowledge => "acknowledge",
             Self::NoteReason => "note_reason",

@@ -21,6 +21,7 @@ use super::watch::beside;
 use super::{check, polls};
 use crate::civil;
 use crate::error::{Error, ErrorKind, Result};
+use crate::scratch::{Scratch, ScratchFile};
 use crate::uptime::interval::Micros;
 
 /// How many pages are copied between two reports of progress.
@@ -69,6 +70,33 @@ pub fn copy(from: &Path, to: &Path, care: &mut Care<'_>) -> Result<Copied> {
     let bytes = part.as_file().metadata().map_err(failed)?.len();
     part::publish(part, to).map_err(failed)?;
     Ok(Copied { bytes, newest_poll })
+}
+
+/// Copies the database `from` into a checked file without a name, which counts as one of `scratch`. It need not survive
+/// a power cut.
+///
+/// # Errors
+/// [`ErrorKind::Unavailable`] when `scratch` has no room for it; when its disk has none, or the copy has faults.
+pub fn spooled(from: &Path, scratch: &Scratch, care: &mut Care<'_>) -> Result<(ScratchFile, Copied)> {
+    let source = open_source(from)?;
+    let number = |pragma| source.pragma_query_value(None, pragma, |row| row.get::<_, u64>(0));
+    let bytes = number("page_count")? * number("page_size")?;
+    let failed = |error: io::Error| match error.kind() {
+        io::ErrorKind::ResourceBusy => Error::unavailable(format!(
+            "there is no room for a copy of {} MiB among the temporary files of requests (try again, or make it with \
+             `store-monitor backup FILE` on the server's machine; --max-body gives more room)",
+            bytes.div_ceil(1 << 20)
+        )),
+        _ => Error::failed("the backup cannot be written beside the database").because(error),
+    };
+    let room = scratch.room(bytes).map_err(failed)?;
+    let part = part::new(from, Look::Hidden, MODE).map_err(failed)?;
+    let newest_poll = fill(&source, &part, care, from)?;
+    let (file, name) = part.into_parts();
+    name.close().map_err(failed)?;
+    let bytes = file.metadata().map_err(failed)?.len();
+    let file = ScratchFile::within(file, bytes, room).map_err(failed)?;
+    Ok((file, Copied { bytes, newest_poll }))
 }
 
 /// Puts the backup `from` in the place of the database `to`, which no other process may have open; an older version is

@@ -5,13 +5,14 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::backup::{self, Care};
 use super::part;
 use crate::civil;
 use crate::error::{Error, Result};
-use crate::uptime::interval::{MINUTE, Micros};
+use crate::uptime::interval::{HOUR, MINUTE, Micros};
 
 /// The backups of a database in a folder.
 #[derive(Debug)]
@@ -20,6 +21,10 @@ pub struct BackupFolder {
     /// The name of the database without its extension.
     stem: String,
     keep: usize,
+    /// When backups are due; none if nobody makes them by a schedule.
+    schedule: Option<Schedule>,
+    /// Whether the last try failed.
+    is_failing: AtomicBool,
     /// What the folder held when it was last read.
     state: Mutex<State>,
 }
@@ -29,6 +34,17 @@ struct State {
     made: Option<(Micros, PathBuf)>,
     count: usize,
 }
+
+/// When backups are due.
+#[derive(Clone, Copy, Debug)]
+struct Schedule {
+    every: Micros,
+    /// When the server started, which makes them.
+    from: Micros,
+}
+
+/// How long after its instant a backup may come without being missed.
+const LATE: Micros = HOUR;
 
 /// A backup in the folder, in the order of the names.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,6 +64,8 @@ impl BackupFolder {
             folder: folder.to_owned(),
             stem,
             keep: keep.max(1),
+            schedule: None,
+            is_failing: AtomicBool::new(false),
             state: Mutex::default(),
         };
         let entries = this.entries();
@@ -56,6 +74,53 @@ impl BackupFolder {
             count: entries.len(),
         });
         this
+    }
+
+    /// The same folder, in which a server that started at `from` makes a backup `every` so often.
+    #[must_use]
+    pub fn scheduled(mut self, every: Micros, from: Micros) -> Self {
+        self.schedule = Some(Schedule { every, from });
+        self
+    }
+
+    /// The folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// How many backups stay.
+    pub fn keep(&self) -> usize {
+        self.keep
+    }
+
+    /// How often a backup is made, if by a schedule.
+    pub fn every(&self) -> Option<Micros> {
+        self.schedule.map(|schedule| schedule.every)
+    }
+
+    /// Notes whether the last try failed.
+    pub fn tried(&self, is_ok: bool) {
+        self.is_failing.store(!is_ok, Ordering::Relaxed);
+    }
+
+    /// When the next backup is due: at the start of the server, if the newest is too old, missing or of the future.
+    pub fn due_at(&self, now: Micros) -> Option<Micros> {
+        let Schedule { every, from } = self.schedule?;
+        let newest = self.newest().filter(|newest| *newest <= now);
+        Some(newest.map_or(from, |newest| newest + every))
+    }
+
+    /// Since when backups are missed, if two in a row are: the second was due, too, and the last try failed, or it is
+    /// an hour late. A server that has just started has an hour to make one.
+    pub fn missed_since(&self, now: Micros) -> Option<Micros> {
+        let Schedule { every, from } = self.schedule?;
+        let first = self.due_at(now)?;
+        let second = first + every;
+        let patience = match self.is_failing.load(Ordering::Relaxed) {
+            true => second,
+            false => second.max(from) + LATE,
+        };
+        (now >= patience).then_some(first)
     }
 
     /// The instant in the name of the backup that was made last; at the start of a server, of the last by name.
@@ -106,9 +171,7 @@ impl BackupFolder {
     }
 
     fn free_name(&self, at: Micros) -> PathBuf {
-        let minutes = at.div_euclid(MINUTE);
-        let (day, minutes) = (minutes.div_euclid(24 * 60), minutes.rem_euclid(24 * 60));
-        let stamp = format!("{}T{:02}{:02}Z", civil::format_day(day), minutes / 60, minutes % 60);
+        let stamp = stamp(at);
         let name = |number: u32| {
             let suffix = if number == 1 {
                 String::new()
@@ -158,6 +221,19 @@ impl BackupFolder {
 
 /// The shape of a stamp.
 const STAMP: &str = "1970-01-01T0000Z";
+
+/// The minute of an instant in the name of a backup.
+fn stamp(at: Micros) -> String {
+    let minutes = at.div_euclid(MINUTE);
+    let (day, minutes) = (minutes.div_euclid(24 * 60), minutes.rem_euclid(24 * 60));
+    format!("{}T{:02}{:02}Z", civil::format_day(day), minutes / 60, minutes % 60)
+}
+
+/// The name of a backup of `database` that is made at `at`.
+pub fn name_of(database: &Path, at: Micros) -> String {
+    let stem = database.file_stem().unwrap_or_default().to_string_lossy();
+    format!("{stem}-{}.db", stamp(at))
+}
 
 /// The whole minute that `at` is in.
 fn minute(at: Micros) -> Micros {
@@ -210,5 +286,37 @@ mod tests {
         // The next start knows them by their names alone.
         let next = BackupFolder::open(&folder, &database, 2);
         assert_eq!((next.newest(), next.count()), (Some(minute(at + DAY)), 2));
+    }
+
+    #[test]
+    fn two_backups_in_a_row_are_missed_when_the_second_is_due_or_an_hour_late() {
+        let home = tempfile::tempdir().unwrap();
+        let database = home.path().join("a.db");
+        let folder = home.path().join("backups");
+        fs::create_dir(&folder).unwrap();
+        let from = 100 * DAY;
+        let open = || BackupFolder::open(&folder, &database, 2);
+        assert_eq!(open().missed_since(from + 100 * DAY), None, "nobody makes any");
+
+        let never = open().scheduled(DAY, from);
+        assert_eq!(never.due_at(from), Some(from));
+        assert_eq!(never.missed_since(from + DAY + HOUR - 1), None);
+        assert_eq!(never.missed_since(from + DAY + HOUR), Some(from));
+        never.tried(false);
+        assert_eq!(never.missed_since(from + DAY - 1), None, "one is missing");
+        assert_eq!(never.missed_since(from + DAY), Some(from), "two failed");
+
+        let newest = from - 10 * DAY;
+        fs::write(folder.join(name_of(&database, newest)), "").unwrap();
+        let old = open().scheduled(DAY, from);
+        assert_eq!(old.due_at(from), Some(newest + DAY));
+        assert_eq!(old.missed_since(from + HOUR - 1), None, "it has just started");
+        assert_eq!(old.missed_since(from + HOUR), Some(newest + DAY));
+        old.tried(false);
+        assert_eq!(old.missed_since(from), Some(newest + DAY));
+        old.tried(true);
+        assert_eq!(old.missed_since(from), None);
+        // A name from the future says nothing.
+        assert_eq!(old.due_at(newest - DAY), Some(from));
     }
 }

@@ -102,6 +102,24 @@ pub fn shortage(file: &Path) -> Option<Error> {
     is_short.then(|| no_space_in(folder, "the database"))
 }
 
+/// Whether two folders are on one disk; false if the system cannot say.
+pub fn is_same(one: &Path, other: &Path) -> bool {
+    #[cfg(unix)]
+    {
+        let disk = |folder: &Path| {
+            folder
+                .metadata()
+                .map(|facts| std::os::unix::fs::MetadataExt::dev(&facts))
+        };
+        matches!((disk(one), disk(other)), (Ok(one), Ok(other)) if one == other)
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = (one, other);
+        false
+    }
+}
+
 /// Whether so many bytes are free in `folder`; true if the system cannot say.
 pub fn has_bytes(folder: &Path, bytes: u64) -> bool {
     free(folder).is_none_or(|free| free >= bytes)

@@ -101,6 +101,29 @@ pub fn others(file: &Path) -> bool {
     }
 }
 
+/// The servers of a database, by the lines of its lock file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Servers {
+    /// The processes of those that run.
+    pub live: Vec<u32>,
+    /// Whether one ended without a clean stop.
+    pub has_ended: bool,
+}
+
+/// The servers of the database `file`.
+pub fn servers(file: &Path) -> Servers {
+    let text = std::fs::read_to_string(path_of(file)).unwrap_or_default();
+    let mut servers = Servers::default();
+    for line in text.lines() {
+        let number = line.rsplit(' ').next().and_then(|number| number.parse().ok());
+        match number.filter(|_| lives(line)) {
+            Some(number) => servers.live.push(number),
+            None => servers.has_ended = true,
+        }
+    }
+    servers
+}
+
 impl Held {
     /// Whether the last server before this process ended without a clean stop.
     pub fn ended_uncleanly_before(&self) -> bool {

@@ -31,6 +31,7 @@ pub mod fit;
 pub mod fleet;
 pub mod forget;
 pub mod generation;
+pub mod growth;
 pub mod idempotency;
 pub mod incident_reasons;
 pub mod inspect;

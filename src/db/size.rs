@@ -1,5 +1,6 @@
 //! The sizes of a database's files, and the room beside them.
 
+use std::io::ErrorKind;
 use std::path::Path;
 
 use super::disk::{self, folder_of};
@@ -19,9 +20,14 @@ pub struct Sizes {
 impl Sizes {
     /// The sizes of the database `file` now.
     pub fn of(file: &Path) -> Self {
-        let length = |path: &Path| path.metadata().ok().map(|facts| facts.len());
+        let length = |path: &Path| match path.metadata() {
+            Ok(facts) => Some(facts.len()),
+            // A database that nobody has open has no log.
+            Err(error) if error.kind() == ErrorKind::NotFound => Some(0),
+            Err(_) => None,
+        };
         Self {
-            database: length(file),
+            database: length(file).filter(|bytes| *bytes > 0),
             log: length(&beside(file, "-wal")),
             free: disk::free(folder_of(file)),
         }

@@ -101,6 +101,8 @@ pub struct Site {
     pub started_at: Micros,
     /// What is counted.
     pub meters: Arc<Meters>,
+    /// Held while a client's backup is made.
+    pub backup_turn: Arc<Mutex<()>>,
     /// The backups that the server makes, if it makes any.
     pub backups: Option<Arc<BackupFolder>>,
     /// Whether pages are read-only.
@@ -141,6 +143,7 @@ impl Site {
             uploads: Arc::default(),
             started_at: clock::machine_us(),
             meters: Arc::default(),
+            backup_turn: Arc::default(),
             backups: None,
             read_only_pages: false,
             clock: Clock::Data,
@@ -165,6 +168,16 @@ impl Site {
             None => health.clear(Condition::ClockSuspect),
         }
         time
+    }
+
+    /// Whether the polls are in memory.
+    pub(super) fn is_warm(&self) -> bool {
+        self.data.hot.is_read()
+    }
+
+    /// The queue of reports of all visitors, for its numbers.
+    pub(super) fn jobs(&self) -> &Jobs {
+        &self.data.jobs
     }
 
     /// What is wrong now.
@@ -440,11 +453,6 @@ impl App {
     pub(super) fn report_counts(&mut self) -> Result<Vec<(ReportState, i64)>> {
         let (db, Data { jobs, .. }, _) = self.parts()?;
         jobs.counts(db)
-    }
-
-    /// The queue of reports of all visitors, for its numbers.
-    pub(super) fn jobs(&self) -> &Jobs {
-        &self.site.data.jobs
     }
 
     /// Forgets products whose reports were deleted.

@@ -63,11 +63,16 @@ fn lead(head: &mut Head) -> Led {
     Led::Directly
 }
 
+/// The paths at the address of `--metrics-listen`.
+const NUMBERS: [&str; 2] = ["/metrics", "/health"];
+
 /// What a server does with requests.
 #[derive(Clone, Debug)]
 pub struct Gate {
     /// The hosts that are served.
     pub hosts: Hosts,
+    /// Whether only the numbers are here, without a token: `/metrics` and `/health`.
+    pub is_of_numbers: bool,
     /// Whether pages are read-only.
     pub read_only_pages: bool,
     /// The credentials.
@@ -96,6 +101,7 @@ impl Gate {
         let secret = secret.map_err(|error| Error::failed("the system gives no random numbers").because(error))?;
         Ok(Self {
             hosts: Hosts::new(address, []),
+            is_of_numbers: false,
             read_only_pages: false,
             keyring: Arc::clone(&site.keyring),
             attempts: Arc::clone(&site.attempts),
@@ -123,8 +129,14 @@ impl Gate {
         if let Some(refused) = guard::refuse(&self.hosts, read_only, head.method, &head.fields) {
             return refuse(visitor, refused);
         }
-        let identified = self.identify(led, head, &mut visitor);
-        if let Err(refused) = identified {
+        if self.is_of_numbers {
+            let path = head.target.split('?').next().unwrap_or(&head.target);
+            if !matches!(head.method, "GET" | "HEAD") || !NUMBERS.contains(&path) {
+                let detail = "there is nothing here but GET /metrics and GET /health (--listen has the rest)";
+                return refuse(visitor, Response::problem(404, detail));
+            }
+            visitor.scope = Scope::Report;
+        } else if let Err(refused) = self.identify(led, head, &mut visitor) {
             return refuse(visitor, refused);
         }
         let path = head.target.split('?').next().unwrap_or(&head.target);

@@ -51,7 +51,7 @@ pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
     }
     rows(&mut text, &app.site.meters);
     writer(&mut text, &app.site.writer);
-    jobs(&mut text, app.jobs());
+    jobs(&mut text, app.site.jobs());
     requests(&mut text, &app.site.meters);
     frontend(&mut text, &app.site.meters.frontend);
     let media_type = "text/plain; version=0.0.4; charset=utf-8";

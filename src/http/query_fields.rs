@@ -57,6 +57,11 @@ pub(super) const CALLBACK: &[Field] = &[field(
     Text,
     "The name or the URL of a webhook of the configuration: it gets the facts once the report has ended.",
 )];
+pub(super) const READY: &[Field] = &[field(
+    "ready",
+    OneOf(&["1"]),
+    "Whether it would take polls and make reports now: 503 with the reasons if not.",
+)];
 pub(super) const LOCAL: &[Field] = &[field(
     "as_of_local",
     Text,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use crate::error::{Error, ErrorKind};
+use crate::scratch::ScratchFile;
 
 /// When a refused client may try again, in seconds.
 const RETRY_AFTER_SECONDS: &str = "1";
@@ -21,6 +22,8 @@ pub struct Response {
     pub headers: Vec<(&'static str, String)>,
     /// The whole body, shared: a report's CSV is not copied for each client that fetches it.
     pub body: Arc<Vec<u8>>,
+    /// A file that is the body in its place: one that is too long for memory.
+    pub file: Option<Arc<ScratchFile>>,
 }
 
 impl Response {
@@ -33,6 +36,7 @@ impl Response {
                 ("Cache-Control", "no-store".to_owned()),
             ],
             body: body.into(),
+            file: None,
         }
     }
 
@@ -47,6 +51,7 @@ impl Response {
             status,
             headers: Vec::new(),
             body: Arc::default(),
+            file: None,
         }
     }
 
@@ -55,6 +60,19 @@ impl Response {
     pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self
+    }
+
+    /// The same answer with a file as its body.
+    #[must_use]
+    pub fn with_file(mut self, file: ScratchFile) -> Self {
+        self.file = Some(Arc::new(file));
+        self
+    }
+
+    /// The length of its body.
+    pub fn body_bytes(&self) -> u64 {
+        let in_memory = self.body.len() as u64;
+        self.file.as_ref().map_or(in_memory, |file| file.written())
     }
 
     /// A page.

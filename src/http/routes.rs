@@ -11,8 +11,8 @@ use super::request::Request;
 use super::response::Response;
 use super::route::{Body, Captured, Handler, Route};
 use super::{
-    assets, audit, badge, fleet, forms, health, hours, incidents, intake, metrics, openapi, outages, pages, reports,
-    response_filters, statement_query, statements, stores, tokens,
+    assets, audit, backup, badge, fleet, forms, health, hours, incidents, intake, metrics, openapi, outages, pages,
+    reports, response_filters, statement_query, statements, stores, tokens,
 };
 use crate::access::Scope::{Admin, Ingest, Read, Report};
 use crate::error::Result;
@@ -74,8 +74,8 @@ pub static ROUTES: &[Route] = &[
         .takes(&[REPORT_ID]).answers(200, PROGRESS_ABOUT, PROGRESS),
     get("reports", "/get_report/{id}", reports::get, "getReportByPath", "A report, or how far it is.").needs(Read)
         .id(REPORT).answers(200, PROGRESS_ABOUT, PROGRESS),
-    get("operation", "/health", health::get, "health", "Whether the database can be read.")
-        .answers(200, "It can.", OBJECT).problems(&[503]),
+    get("operation", "/health", health::get, "health", "Whether the database can be read; with ready=1, whether the server is ready.")
+        .takes(&[READY]).answers(200, "It can.", OBJECT).problems(&[503]),
     get("reports", "/api/reports", reports::list, "listReports", "The history of reports, newest first.")
         .needs(Read).takes(&[HISTORY])
         .answers(200, "A page of reports; next is the path of the one after, or null.", &[(JSON, "Reports")]),
@@ -137,6 +137,8 @@ pub static ROUTES: &[Route] = &[
     get("access", "/api/audit", audit::list, "listAudit", "Who changed what, the newest first.").needs(Admin).takes(&[AUDIT])
         .answers(200, "A page of rows; next is the path of the one after, or null.", OBJECT),
     get("operation", "/openapi.json", describe, "openapi", "This document.").answers(200, "It.", OBJECT).tagged(),
+    get("operation", "/api/backup", backup::get, "backup", "The database as one checked file.").needs(Admin).of_all_stores()
+        .answers(200, "The backup.", &[("application/vnd.sqlite3", "")]).problems(&[503, 507]),
     get("operation", "/metrics", metrics::get, "metrics", "The server's numbers as Prometheus text.").needs(Report).of_all_stores()
         .answers(200, "The numbers.", &[("text/plain", "")]),
     page("/", pages::fleet::get, "fleetPage", "The fleet on one screen.").needs(Read)

@@ -8,6 +8,7 @@ use super::app::Site;
 use super::backend::Backend;
 use super::frontend::head::Head;
 use super::frontend::limits::Limits;
+use super::frontend::meter::Meter;
 use super::frontend::socket::{Address, Listener, Peer};
 use super::frontend::{self, Frontend};
 use super::gate::Gate;
@@ -18,6 +19,9 @@ const BACKLOG: i32 = 1024;
 
 /// One address has the places of the server divided by this.
 const SHARES: usize = 4;
+
+/// How many connections the address of `--metrics-listen` has.
+const NUMBERS_CONNECTIONS_MAX: usize = 16;
 
 /// Binds the address, before anything starts that would have to be undone.
 ///
@@ -73,6 +77,29 @@ impl Server {
     /// # Errors
     /// When the system gives no thread.
     pub fn start(listener: Listener, capacity: Capacity, gate: Gate, site: Site) -> Result<Self> {
+        let meter = Arc::clone(&site.meters.frontend);
+        Self::start_with(listener, capacity, meter, gate, site)
+    }
+
+    /// Serves the numbers of `site` at a second `listener`, which is as strict with its clients. It has a handler of
+    /// its own: numbers come also when clients have all others.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn start_numbers(listener: Listener, gate: Gate, site: Site) -> Result<Self> {
+        let capacity = Capacity {
+            handlers: 1,
+            connections_max: NUMBERS_CONNECTIONS_MAX,
+            connections_each_max: Some(NUMBERS_CONNECTIONS_MAX),
+        };
+        let gate = Gate {
+            is_of_numbers: true,
+            ..gate
+        };
+        Self::start_with(listener, capacity, Arc::default(), gate, site)
+    }
+
+    fn start_with(listener: Listener, capacity: Capacity, meter: Arc<Meter>, gate: Gate, site: Site) -> Result<Self> {
         let address = listener
             .address()
             .map_err(|error| Error::failed("cannot start the server").because(error))?;
@@ -85,7 +112,7 @@ impl Server {
                 .unwrap_or(connections_max.div_ceil(SHARES)),
             proxies: gate.proxies.clone(),
             scratch: site.scratch.clone(),
-            meter: Arc::clone(&site.meters.frontend),
+            meter,
         };
         let nobody = Arc::new(gate.stranger(Peer::Unix));
         let admit = move |head: &mut Head, peer: Peer| gate.admit(head, peer);

@@ -136,7 +136,9 @@ fn count(file: &Path) -> Result<(u32, u64)> {
 
 /// Removes a database, if it is there, with what SQLite keeps beside it.
 pub(crate) fn remove_database(file: &Path) -> Result<()> {
-    for suffix in ["", "-wal", "-shm", "-journal", ".wal", "-lock", "-reserve"] {
+    for suffix in [
+        "", "-wal", "-shm", "-journal", ".wal", "-lock", "-reserve", "-status",
+    ] {
         let mut name = OsString::from(file);
         name.push(suffix);
         match fs::remove_file(name) {

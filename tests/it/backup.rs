@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use sha2::Digest;
+
 use crate::harness::{Home, Server, ends, eventually, exports_of, project};
 
 /// The instant of the first poll that the drill posts: after all of the demo's.
@@ -406,4 +408,109 @@ fn a_restore_or_a_backup_that_is_killed_leaves_the_old_file_or_the_new_one() {
         "{:?}",
         home.names()
     );
+}
+
+#[test]
+fn an_admin_fetches_a_backup_while_rows_come_in_and_it_restores() {
+    let home = Home::seeded();
+    let ask = |scope: &str| {
+        let made = home.print(&["token", "add", scope, "--scope", scope]);
+        let secret = String::from_utf8(made).expect("text");
+        format!("Bearer {}", secret.trim())
+    };
+    let (admin, reader) = (ask("admin"), ask("read"));
+    let server = Server::start(&home);
+    let fetch = |token: &str| server.get_with("/api/backup", &[("Authorization", token)]);
+    fetch(&reader).problem(403);
+    server.get("/api/backup").problem(401);
+    let foreign = [
+        ("Authorization", admin.as_str()),
+        ("Sec-Fetch-Site", "cross-site"),
+    ];
+    server.get_with("/api/backup", &foreign).problem(403);
+
+    let (address, token) = (server.address.clone(), admin.clone());
+    let (stop, stopped) = std::sync::mpsc::channel::<()>();
+    let writer = thread::spawn(move || {
+        let client = crate::harness::Client::new(address);
+        let mut sent = 0;
+        while stopped.try_recv().is_err() {
+            let poll = format!(
+                "store_id,timestamp_utc,status\nnew-{sent},2026-11-02 10:00:00 UTC,active\n"
+            );
+            let taken = client.post(
+                "/api/polls",
+                "text/csv",
+                &[("Authorization", &token)],
+                poll.as_bytes(),
+            );
+            assert_eq!(taken.status, 200, "{}", taken.text());
+            sent += 1;
+        }
+        sent
+    });
+    let fetched: Vec<_> = (0..3).map(|_| fetch(&admin)).collect();
+    stop.send(()).expect("a writer");
+    assert!(writer.join().expect("no panic") > 0);
+    for answer in &fetched {
+        assert_eq!(
+            answer.status,
+            200,
+            "{}",
+            String::from_utf8_lossy(&answer.body)
+        );
+        assert_eq!(answer.header("Content-Type"), "application/vnd.sqlite3");
+        let name = answer.header("Content-Disposition");
+        assert!(
+            name.starts_with("attachment; filename=\"store-monitor-2"),
+            "{name}"
+        );
+        let hash: String = sha2::Sha256::digest(&answer.body)
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        assert_eq!(answer.header("Backup-SHA-256"), hash);
+        assert!(answer.header("Repr-Digest").starts_with("sha-256=:"));
+        let elsewhere = Home::new();
+        elsewhere.write("fetched.db", &answer.body);
+        elsewhere.run(&["restore", "fetched.db"]).exits(0);
+        assert_eq!(elsewhere.print(&["check"]), b"ok\n");
+        let polls = String::from_utf8(elsewhere.print(&["export", "polls"])).expect("text");
+        assert!(polls.lines().count() > 1000);
+    }
+    let audit = server.get_with("/api/audit", &[("Authorization", &admin)]);
+    let rows = audit.json()["audit"].as_array().expect("rows").clone();
+    let backups: Vec<_> = rows
+        .iter()
+        .filter(|row| row["action"] == "backup")
+        .collect();
+    assert_eq!(backups.len(), 3);
+    assert_eq!(backups[0]["credential"], "admin");
+    assert_eq!(backups[0]["count"], fetched[2].body.len());
+    // Nothing of the copies stays beside the database.
+    assert!(
+        !home.names().iter().any(|name| name.contains(".part-")),
+        "{:?}",
+        home.names()
+    );
+    assert_eq!(server.terminate().code(), Some(0));
+}
+
+#[test]
+fn two_backups_that_fail_in_a_row_are_a_condition_until_one_is_made() {
+    let home = Home::seeded();
+    home.write("backups", "a file in the way");
+    let server = Server::start_with(
+        &home,
+        &["serve", "--backup-dir", "backups", "--backup-every", "1s"],
+    );
+    let health = || server.get("/health").json();
+    let missed = eventually("two are missed", || {
+        health()["backups_missed_since"].as_str().map(str::to_owned)
+    });
+    assert!(missed.starts_with('2'), "{missed}");
+    fs::remove_file(home.path("backups")).expect("a file");
+    eventually("one is made", || {
+        health()["backups_missed_since"].is_null().then_some(())
+    });
 }

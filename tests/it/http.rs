@@ -463,6 +463,25 @@ fn finished(file: &Path, id: Uuid) -> Report {
 }
 
 #[test]
+fn a_server_is_ready_once_the_polls_are_in_memory() {
+    let home = Home::seeded();
+    let recipe: Recipe = Arc::new(|_, _| Ok(Arc::new(FleetReport::default())));
+    let (http, client, _) = served(&home, Limits::default(), recipe);
+    assert_eq!(client.get("/health").status, 200);
+    let starting = client.get("/health?ready=1");
+    assert!(starting.problem(503).contains("starting"));
+    assert_eq!(starting.header("Retry-After"), "1");
+    let reason = &starting.json()["reasons"][0];
+    assert_eq!(reason["reason"], "starting");
+    assert!(reason["detail"].as_str().unwrap().contains("memory"));
+    assert_eq!(client.get("/api/stores").status, 200);
+    let ready = client.get("/health?ready=1");
+    assert_eq!((ready.status, &ready.json()["status"]), (200, &"ok".into()));
+    client.get("/health?ready=maybe").problem(400);
+    http.stop();
+}
+
+#[test]
 fn a_full_queue_answers_503_and_when_to_come_again() {
     let home = Home::new();
     let (started, starts) = unbounded();

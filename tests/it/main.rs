@@ -57,6 +57,7 @@ mod spreadsheets;
 mod statement_page;
 mod statement_properties;
 mod statements;
+mod status;
 mod store_page;
 mod store_status;
 mod stress;

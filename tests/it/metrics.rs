@@ -221,3 +221,132 @@ fn promtool_finds_nothing_to_complain_of() {
         "{checked}"
     );
 }
+
+#[test]
+fn every_expression_of_the_dashboard_and_the_rules_is_about_numbers_that_exist() {
+    let home = Home::seeded();
+    let backups = home.path("backups").display().to_string();
+    let server = Server::start_with(&home, &["serve", "--backup-dir", &backups]);
+    exercise(&server);
+    let live = eventually("a backup is made", || {
+        let text = server.get("/metrics").text().to_owned();
+        text.contains("backup_age").then(|| names(&text))
+    });
+    let printed = home.print(&["dashboard"]);
+    let dashboard: serde_json::Value = serde_json::from_slice(&printed).expect("JSON");
+    let panels = dashboard["panels"].as_array().expect("panels");
+    assert!(panels.len() > 15);
+    let mut named = BTreeSet::new();
+    for panel in panels {
+        for target in panel["targets"].as_array().expect("targets") {
+            let expression = target["expr"].as_str().expect("an expression");
+            let found = named_in(expression);
+            assert!(!found.is_empty(), "{expression}");
+            named.extend(found);
+        }
+    }
+    let rules = String::from_utf8(home.print(&["dashboard", "--rules"])).expect("text");
+    for line in rules
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("expr: "))
+    {
+        named.extend(named_in(line));
+    }
+    let missing: Vec<_> = named.difference(&live).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+    if Command::new("promtool").arg("--version").output().is_err() {
+        eprintln!("SKIPPED: there is no promtool (apt-get install prometheus)");
+        return;
+    }
+    home.write("rules.yml", &rules);
+    let rules = home.path("rules.yml");
+    let checked = run(
+        Command::new("promtool")
+            .args(["check", "rules"])
+            .arg(&rules),
+        b"",
+    );
+    assert_eq!(checked.code, Some(0), "{checked}");
+}
+
+/// The names of numbers in an expression.
+fn named_in(expression: &str) -> Vec<String> {
+    let part = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+    let words = expression.split(move |letter| !part(letter));
+    let ours =
+        words.filter(|word| word.starts_with("store_monitor_") || word.starts_with("process_"));
+    ours.map(str::to_owned).collect()
+}
+
+#[test]
+fn the_guide_names_every_number() {
+    let home = Home::seeded();
+    let backups = home.path("backups").display().to_string();
+    let server = Server::start_with(&home, &["serve", "--backup-dir", &backups]);
+    exercise(&server);
+    let text = eventually("a backup is made", || {
+        let text = server.get("/metrics").text().to_owned();
+        text.contains("backup_age").then_some(text)
+    });
+    let heads = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+    let live: BTreeSet<String> = heads.map(str::to_owned).collect();
+    let guide = store_monitor::docs::GUIDES
+        .iter()
+        .find(|guide| guide.name == "operate");
+    let rows = guide
+        .expect("a guide")
+        .text
+        .lines()
+        .filter(|line| line.starts_with('|'));
+    let told = rows.filter_map(|row| {
+        let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+        let name = cells[0].trim_matches('`');
+        let is_number = name.starts_with("store_monitor_") || name.starts_with("process_");
+        is_number.then(|| format!("{name} {}", cells[1]))
+    });
+    assert_eq!(told.collect::<BTreeSet<_>>(), live);
+}
+
+#[test]
+fn a_second_address_has_the_numbers_without_a_token_and_nothing_else() {
+    let home = Home::seeded();
+    home.print(&["token", "add", "ann", "--scope", "admin"]);
+    let server = Server::start_with(&home, &["serve", "--metrics-listen", "127.0.0.1:0"]);
+    let log = home.text("server.log");
+    let (_, address) = log
+        .split_once("the numbers are at http://")
+        .expect("an address");
+    let (address, _) = address.split_once("/metrics").expect("a path");
+    let numbers = Client::new(address);
+    server.get("/metrics").problem(401);
+    let text = numbers.get("/metrics").text().to_owned();
+    assert!(samples(&text)["store_monitor_stores"] > 1.0);
+    let health = numbers.get("/health");
+    assert_eq!(health.status, 200);
+    assert!(health.json()["conditions"].is_array(), "{}", health.text());
+    assert_eq!(numbers.get("/health?ready=1").status, 200);
+    for other in ["/", "/stores", "/api/backup", "/metrics/", "/share/sml_x/"] {
+        assert!(
+            numbers.get(other).problem(404).contains("/metrics"),
+            "{other}"
+        );
+    }
+    numbers.request("POST", "/trigger_report").problem(404);
+    // Its limits are those of the other address.
+    let mut raw = Raw::connect(address);
+    raw.send("GET /metrics HTTP/1.1\r\nHost: evil.example\r\n\r\n");
+    assert_eq!(raw.reply().expect("a reply").0, 421);
+    assert!(!log.contains("everyone who reaches"), "{log}");
+    assert_eq!(server.terminate().code(), Some(0));
+}
+
+#[test]
+fn numbers_that_strangers_may_read_are_warned_of() {
+    let home = Home::new();
+    let server = Server::start_with(&home, &["serve", "--metrics-listen", "0.0.0.0:0"]);
+    assert!(
+        home.text("server.log")
+            .contains("everyone who reaches http://0.0.0.0:0 may read")
+    );
+    drop(server);
+}

@@ -286,7 +286,11 @@ fn each_sheet_and_each_file_of_a_zip_is_read_as_a_file_of_its_own() {
         crate::harness::run(&mut command, &home.read(name))
             .exits(0)
             .says(&["7 unchanged"]);
-        let ours = ["store-monitor.db", "store-monitor.db-reserve"];
+        let ours = [
+            "store-monitor.db",
+            "store-monitor.db-reserve",
+            "store-monitor.db-status",
+        ];
         let others = home
             .names()
             .into_iter()

@@ -425,7 +425,14 @@ impl Client {
             bytes.extend_from_slice(&answer.body);
         }
         let shared = (has_body && !is_short).then(|| Arc::clone(&answer.body));
-        self.send(&bytes, shared, context.now)
+        self.send(&bytes, shared, context.now)?;
+        let Some(file) = answer.file.as_ref().filter(|_| has_body) else {
+            return Ok(());
+        };
+        if self.out.is_empty() {
+            self.rate_limit = RateLimit::new(context.now, REPLY_GRACE);
+        }
+        self.out.follow(file.try_clone()?)
     }
 
     /// Continues with the next request, or closes.

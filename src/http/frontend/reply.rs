@@ -35,7 +35,7 @@ pub fn head(answer: &Response, context: ReplyContext, at_us: i64) -> (Vec<u8>, b
     }
     let bodiless = status < 200 || status == 204 || status == 304;
     if !bodiless {
-        let _ = write!(bytes, "Content-Length: {}\r\n", answer.body.len());
+        let _ = write!(bytes, "Content-Length: {}\r\n", answer.body_bytes());
     }
     if !context.keep_alive {
         bytes.extend_from_slice(b"Connection: close\r\n");

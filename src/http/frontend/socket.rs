@@ -40,6 +40,17 @@ impl Address {
     }
 }
 
+impl Address {
+    /// Whether it belongs to this machine or to a network that the internet does not reach.
+    pub fn is_private(&self) -> bool {
+        let is_private = |ip: IpAddr| match ip.to_canonical() {
+            IpAddr::V4(ip) => ip.is_private() || ip.is_link_local(),
+            IpAddr::V6(ip) => ip.is_unique_local() || ip.is_unicast_link_local(),
+        };
+        self.is_local() || self.tcp().is_some_and(|address| is_private(address.ip()))
+    }
+}
+
 impl FromStr for Address {
     type Err = &'static str;
 

@@ -145,6 +145,23 @@ impl Spool {
         Ok(())
     }
 
+    /// Adds a file without a copy, whose bytes count in the budget already.
+    ///
+    /// # Errors
+    /// When there is a file in the spool, which only a reply has.
+    pub(super) fn follow(&mut self, file: ScratchFile) -> io::Result<()> {
+        if self.file.is_some() || self.shared.is_some() {
+            return Err(io::Error::other("a reply has one file"));
+        }
+        let written = file.written();
+        self.file = Some(Overflow {
+            file,
+            written,
+            taken: 0,
+        });
+        Ok(())
+    }
+
     /// The next bytes, which stay until consumed; `buffer` holds those from the file.
     ///
     /// # Errors
