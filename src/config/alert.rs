@@ -10,6 +10,17 @@ use crate::access::Audience;
 use crate::alerts::rule::{QuietHours, REMIND_MIN, Rule, When};
 use crate::error::{Error, Result};
 
+/// The rule that a text of TOML describes, as the page stores it.
+///
+/// # Errors
+/// As [`read`], and when the text is not TOML.
+pub fn parse(text: &str) -> Result<Rule> {
+    let table = text
+        .parse()
+        .map_err(|error: toml::de::Error| Error::invalid(format!("the rule is not TOML: {}", error.message())))?;
+    read(Section::new("the rule", table))
+}
+
 /// The rule that a table describes.
 ///
 /// # Errors

@@ -18,6 +18,7 @@
 
 pub mod acknowledgements;
 pub mod alert_rules;
+pub mod alert_state;
 pub mod audit;
 pub mod backup;
 pub mod backup_folder;

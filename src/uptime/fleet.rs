@@ -3,7 +3,7 @@
 //! A restricted fleet ([`Fleet::only`]) shares the patterns and keys of the whole, so both share business time
 //! and flips.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use chrono_tz::Tz;
@@ -95,6 +95,27 @@ impl Fleet {
     /// The stores, sorted by id as bytes.
     pub fn stores(&self) -> &[Store] {
         &self.stores
+    }
+
+    /// The zones of the stores by name, each with its number of stores.
+    pub fn zones(&self) -> Vec<(Tz, usize)> {
+        // Many stores share a pattern, so zones are compared once a pattern.
+        let mut stores = vec![0; self.patterns.len()];
+        for store in &self.stores {
+            stores[store.pattern] += 1;
+        }
+        let mut counts: BTreeMap<&str, (Tz, usize)> = BTreeMap::new();
+        for (pattern, stores) in self.patterns.iter().zip(stores) {
+            counts.entry(pattern.zone.name()).or_insert((pattern.zone, 0)).1 += stores;
+        }
+        counts.retain(|_, (_, stores)| *stores > 0);
+        counts.into_values().collect()
+    }
+
+    /// The zone of most stores; of those that have as many, the first by name. None without stores.
+    pub fn zone_of_most(&self) -> Option<Tz> {
+        let zones = self.zones().into_iter().rev();
+        zones.max_by_key(|&(_, stores)| stores).map(|(zone, _)| zone)
     }
 
     /// The distinct patterns; [`Store::pattern`] indexes them.

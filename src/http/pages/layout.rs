@@ -88,7 +88,7 @@ impl Frame {
         let looks = visitor.may(Scope::Read);
         let newest = if looks { app.newest_poll()? } else { None };
         let zones = match newest {
-            Some(newest) => zones(&app.inputs(newest)?.fleet),
+            Some(newest) => app.inputs(newest)?.fleet.zones(),
             None => Vec::new(),
         };
         // Of equals, the first by name.
@@ -394,22 +394,6 @@ impl Frame {
         };
         html! { "newest check " (phrases::ago(self.machine - newest)) " · " (self.instant(newest)) }
     }
-}
-
-/// The zones of the stores by name, each with its number of stores.
-fn zones(fleet: &crate::uptime::fleet::Fleet) -> Vec<(Tz, usize)> {
-    // Many stores share a pattern, so zones are compared once a pattern.
-    let mut stores = vec![0; fleet.patterns().len()];
-    for store in fleet.stores() {
-        stores[store.pattern] += 1;
-    }
-    let mut counts: std::collections::BTreeMap<&str, (Tz, usize)> = Default::default();
-    for (pattern, stores) in fleet.patterns().iter().zip(stores) {
-        let zone = pattern.zone;
-        counts.entry(zone.name()).or_insert((zone, 0)).1 += stores;
-    }
-    counts.retain(|_, (_, stores)| *stores > 0);
-    counts.into_values().collect()
 }
 
 /// Whether a proxy says that the client uses TLS. Only the addresses that a page prints depend on it, so any proxy may.
