@@ -5,6 +5,7 @@ mod access;
 mod access_commands;
 mod access_matrix;
 mod acknowledge;
+mod alert_replay;
 mod api_document;
 mod backup;
 mod bad_input;
