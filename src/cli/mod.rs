@@ -2,6 +2,7 @@
 //!
 //! Every setting is a flag and an environment variable. Data goes to stdout, all else to stderr.
 
+pub mod alert;
 pub mod backup;
 mod buffered_output;
 pub mod check;
@@ -117,6 +118,8 @@ enum Command {
     Link(token::LinkOptions),
     /// Print a Grafana dashboard of the server's numbers, or alert rules for Prometheus
     Dashboard(dashboard::Options),
+    /// Try alert rules on the past
+    Alert(alert::Options),
     /// Print the configuration of a proxy that gives a server TLS
     ProxyRecipe(proxy_recipe::Options),
     /// Print a systemd unit that starts a server with these flags
@@ -284,6 +287,7 @@ pub fn run(command_line: CommandLine) -> Result<()> {
         Command::Dashboard(options) => dashboard::run(&options),
         Command::Token(options) => token::run(&options),
         Command::Link(options) => token::run_link(&options),
+        Command::Alert(options) => alert::run(&options, &Configuration::new(command, file)?),
         Command::ProxyRecipe(options) => proxy_recipe::run(&options),
         Command::SystemdUnit(options) => systemd_unit::run(&options),
         Command::Containerfile => containerfile::run(),

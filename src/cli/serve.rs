@@ -38,6 +38,7 @@ use crate::product;
 use crate::uptime::interval::MINUTE;
 use crate::uptime::report::Question;
 use crate::uptime::timeline::Interpolation;
+use crate::watcher::live::Watcher;
 
 /// How many requests are handled at once, if the system gives as many threads.
 ///
@@ -52,6 +53,9 @@ const CLOCK_EVERY: Duration = Duration::from_secs(60);
 
 /// How often a server looks whether a command has changed tokens or links.
 const CREDENTIALS_EVERY: Duration = Duration::from_millis(500);
+
+/// How often a server looks whether a minute is over, to which alert rules are applied then.
+const ALERTS_EVERY: Duration = Duration::from_secs(1);
 
 /// How often outdated views of the fleet are dropped.
 const VIEWS_EVERY: Duration = Duration::from_secs(5);
@@ -150,7 +154,8 @@ pub fn serve(
         health.set(Condition::LogDamaged, damage);
     }
     let views = Arc::new(FleetViews::default());
-    let (memory, pages, path) = (Arc::clone(&hot), Arc::clone(&views), file.to_owned());
+    let (memory, watched_polls) = (Arc::clone(&hot), Arc::clone(&hot));
+    let (pages, path) = (Arc::clone(&views), file.to_owned());
     let target = options.target;
     spawn("warm", move || {
         if let Err(error) = warm(&memory, &pages, &path, target) {
@@ -230,6 +235,26 @@ pub fn serve(
         server.address().clone(),
         options.keep_days,
     )?);
+    let mut watcher = Watcher::new(
+        file.to_owned(),
+        writer.clone(),
+        watched_polls,
+        Arc::clone(configuration.messaging()),
+    );
+    let looking = watched.clone();
+    periodic.push(every(ALERTS_EVERY, "the look at alert rules", move || {
+        // A clock that cannot be right must not say that a store is silent.
+        let is_due = watcher.is_due(looking.now.now_us());
+        if !is_due {
+            return Ok(());
+        }
+        let time = looking.machine_time(polls::newest(&open_reader(&looking.file)?)?);
+        let backups = looking.backups.as_ref();
+        match time.doubt {
+            None => watcher.advance(time.at, backups.and_then(|backups| backups.missed_since(time.at))),
+            Some(_) => Ok(()),
+        }
+    })?);
     periodic.push(every(CLOCK_EVERY, "the look at the clock", move || {
         if let Some(backups) = &watched.backups {
             look_for_backups(backups, watched.health(), clock::machine_us());

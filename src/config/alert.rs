@@ -10,17 +10,6 @@ use crate::access::Audience;
 use crate::alerts::rule::{QuietHours, REMIND_MIN, Rule, When};
 use crate::error::{Error, Result};
 
-/// The rule that a text of TOML describes, as the page stores it.
-///
-/// # Errors
-/// As [`read`], and when the text is not TOML.
-pub fn parse(text: &str) -> Result<Rule> {
-    let table = text
-        .parse()
-        .map_err(|error: toml::de::Error| Error::invalid(format!("the rule is not TOML: {}", error.message())))?;
-    read(Section::new("the rule", table))
-}
-
 /// The rule that a table describes.
 ///
 /// # Errors
@@ -59,6 +48,14 @@ pub fn read(mut table: Section) -> Result<Rule> {
     }
     table.finish()?;
     Ok(rule)
+}
+
+/// The rule that a text describes: the keys of a table, without its head. Errors begin with the key.
+///
+/// # Errors
+/// As [`read`]; when the text is no TOML.
+pub fn parse(text: &str) -> Result<Rule> {
+    read(Section::parse("", text)?)
 }
 
 fn conditions(table: &Section, words: &[String]) -> Result<Vec<When>> {

@@ -62,6 +62,12 @@ impl Watcher {
         }
     }
 
+    /// Whether a minute is over to which the rules were not applied yet, and there are receivers to tell.
+    pub fn is_due(&self, now: Micros) -> bool {
+        let has_receivers = !self.messaging.get().receivers.is_empty();
+        has_receivers && self.running.as_ref().is_none_or(|running| running.at != last_over(now))
+    }
+
     /// Applies the rules to every minute that is over at `now`, and writes their messages. `backups_missed` is since
     /// when backups are missed.
     ///
@@ -69,7 +75,7 @@ impl Watcher {
     /// When the database cannot be read or written: the next call goes on from what is stored.
     pub fn advance(&mut self, now: Micros, backups_missed: Option<Micros>) -> Result<()> {
         let mut running = self.running.take();
-        let minute = (now - SETTLED_AFTER).div_euclid(MINUTE) * MINUTE;
+        let minute = last_over(now);
         if running.as_ref().is_some_and(|running| running.at == minute) {
             self.running = running;
             return Ok(());
@@ -150,6 +156,11 @@ impl Watcher {
         self.running = Some(running);
         Ok(())
     }
+}
+
+/// The last minute that is over, and its polls have come.
+fn last_over(now: Micros) -> Micros {
+    (now - SETTLED_AFTER).div_euclid(MINUTE) * MINUTE
 }
 
 impl Running {

@@ -1,0 +1,158 @@
+//! `alert`: what alert rules would have sent in the past.
+
+use chrono::DateTime;
+use chrono_tz::Tz;
+use clap::Subcommand;
+use serde_json::{Value, json};
+
+use super::Database;
+use super::configuration::Configuration;
+use super::output::{self, note};
+use crate::alerts::rule::Rule;
+use crate::civil::parse_day;
+use crate::db::fleet;
+use crate::error::{Error, Result};
+use crate::uptime::business_hours::{ZONE_DEFAULT, ZoneTable};
+use crate::uptime::interval::{DAY, Interval, Micros};
+use crate::watcher;
+use crate::watcher::replay::{NIGHT, Sent};
+
+/// The options of `alert`.
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    #[command(flatten)]
+    database: Database,
+
+    #[command(subcommand)]
+    command: AlertCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum AlertCommand {
+    /// Print the messages that the alert rules would have sent in the past; nothing is sent
+    Replay(ReplayOptions),
+}
+
+/// The options of `alert replay`.
+#[derive(Debug, clap::Args)]
+struct ReplayOptions {
+    /// The first day, by the clock of most stores
+    #[arg(long, env = "STORE_MONITOR_FROM", value_name = "DAY", value_parser = day)]
+    from: i64,
+
+    /// The last day
+    #[arg(long, env = "STORE_MONITOR_TO", value_name = "DAY", value_parser = day)]
+    to: i64,
+
+    /// Only the rule of this name; several by repeating the flag
+    #[arg(
+        long = "rule",
+        env = "STORE_MONITOR_RULE",
+        value_name = "NAME",
+        value_delimiter = ','
+    )]
+    rules: Vec<String>,
+
+    /// Whole messages, as lines of JSON, in place of one line a message
+    #[arg(long, env = "STORE_MONITOR_JSON")]
+    json: bool,
+}
+
+fn day(text: &str) -> Result<i64, String> {
+    parse_day(text).map_err(|error| error.message().to_owned())
+}
+
+/// Runs the subcommand.
+///
+/// # Errors
+/// When the database cannot be read, a rule is not there, or the output cannot be written.
+pub fn run(options: &Options, configuration: &Configuration) -> Result<()> {
+    match &options.command {
+        AlertCommand::Replay(replay) => run_replay(&options.database, replay, configuration),
+    }
+}
+
+fn run_replay(database: &Database, options: &ReplayOptions, configuration: &Configuration) -> Result<()> {
+    database.require()?;
+    if options.to < options.from {
+        return Err(Error::invalid("--to is before --from (exchange them)"));
+    }
+    let (_held, mut db) = database.reader()?;
+    let mut rules = watcher::rules(&db, &configuration.messaging().get())?;
+    if rules.is_empty() && options.rules.is_empty() {
+        note!("note: there are no alert rules: these are the messages of a rule with all defaults");
+        rules.push(Rule::new("default", vec!["receiver".to_owned()]));
+    }
+    if let Some(name) = options
+        .rules
+        .iter()
+        .find(|&name| !rules.iter().any(|rule| rule.name == *name))
+    {
+        let known: Vec<_> = rules.iter().map(|rule| rule.name.as_str()).collect();
+        return Err(Error::invalid(format!(
+            "there is no alert rule `{name}` (there are: {})",
+            known.join(", ")
+        )));
+    }
+    rules.retain(|rule| options.rules.is_empty() || options.rules.contains(&rule.name));
+    let zone = fleet::load(&db)?.zone_of_most().unwrap_or(ZONE_DEFAULT);
+    let span = days(zone, options.from, options.to);
+    let sent = watcher::replay::replay(&mut db, rules, span, |_| {})?;
+    output::to_stdout(|out| {
+        let failed = |error: std::io::Error| Error::failed("stdout cannot be written").because(error);
+        for message in &sent {
+            match options.json {
+                true => writeln!(out, "{}", as_json(message)).map_err(failed)?,
+                false => writeln!(out, "{}", as_line(message, zone)).map_err(failed)?,
+            }
+        }
+        match options.json {
+            true => Ok(()),
+            false => writeln!(out, "{}", summary(&sent)).map_err(failed),
+        }
+    })
+}
+
+/// The time of these local days, both included.
+fn days(zone: Tz, first: i64, last: i64) -> Interval {
+    let table = ZoneTable::new(zone, Interval::new((first - 2) * DAY, (last + 3) * DAY));
+    Interval::new(table.instant(first * DAY), table.instant((last + 1) * DAY))
+}
+
+fn as_line(sent: &Sent, zone: Tz) -> String {
+    let message = &sent.message;
+    format!(
+        "{}  {:<12}  {}",
+        local(sent.at, zone),
+        message.receiver,
+        message.subject
+    )
+}
+
+fn local(at: Micros, zone: Tz) -> String {
+    let local = DateTime::from_timestamp_micros(at).map(|utc| utc.with_timezone(&zone));
+    local.map_or_else(String::new, |local| local.format("%Y-%m-%d %H:%M %Z").to_string())
+}
+
+fn as_json(sent: &Sent) -> Value {
+    let message = &sent.message;
+    json!({
+        "key": message.key,
+        "receiver": message.receiver,
+        "subject": message.subject,
+        "text": message.text,
+        "at_night": sent.at_night,
+        "facts": serde_json::from_str::<Value>(&message.facts).unwrap_or(Value::Null),
+    })
+}
+
+/// `42 messages, 3 at night (22:00 to 07:00 local time)`.
+fn summary(sent: &[Sent]) -> String {
+    let night = sent.iter().filter(|sent| sent.at_night).count();
+    let [from, to] = NIGHT;
+    let messages = if sent.len() == 1 { "message" } else { "messages" };
+    format!(
+        "{} {messages}, {night} at night ({from:02}:00 to {to:02}:00 local time)",
+        sent.len()
+    )
+}
