@@ -16,16 +16,18 @@ fn main() -> ExitCode {
     if command.is_server() {
         allocator::bound();
     }
-    cli::start_log(&command);
-    match cli::run(command) {
-        Ok(()) => ExitCode::SUCCESS,
+    match cli::start_log(&command).and_then(|()| cli::run(command)) {
+        Ok(()) => {
+            cli::finish_log();
+            ExitCode::SUCCESS
+        }
         Err(error) => failed(&error),
     }
 }
 
 /// Prints the error; its kind is the exit status.
 fn failed(error: &store_monitor::error::Error) -> ExitCode {
-    output::to_stderr(format_args!("store-monitor: {error}"));
+    cli::tell(error);
     match error.kind() {
         ErrorKind::Invalid | ErrorKind::Forbidden | ErrorKind::NotFound => ExitCode::from(2),
         ErrorKind::Unavailable | ErrorKind::NoSpace | ErrorKind::Broken | ErrorKind::Failed => ExitCode::FAILURE,

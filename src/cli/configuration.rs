@@ -114,10 +114,7 @@ fn told(names: &[String]) -> String {
 
 /// The settings of the command line `arguments` with what `file` says.
 fn in_force(plain: fn() -> Command, arguments: &[OsString], file: Option<&File>) -> Result<Vec<InForce>> {
-    let parsed = settings::parse(plain, arguments, file).map_err(|error| {
-        let text = error.render().to_string();
-        let first = text.lines().next().unwrap_or_default();
-        Error::invalid(first.trim_start_matches("error: ").to_owned())
-    })?;
+    let parsed = settings::parse(plain, arguments, file);
+    let parsed = parsed.map_err(|error| Error::invalid(settings::sentence(&error)))?;
     Ok(parsed.in_force(file))
 }

@@ -45,6 +45,7 @@ use clap::{Arg, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use rusqlite::Connection;
 
 use self::configuration::Configuration;
+use self::log::LogFormat;
 use self::settings::Parsed;
 use crate::config::file::File;
 use crate::db::connection::{self, folder_of};
@@ -70,6 +71,16 @@ pub struct CommandLine {
         global = true
     )]
     log: tracing::Level,
+
+    /// How messages on stderr look
+    #[arg(
+        long,
+        env = "STORE_MONITOR_LOG_FORMAT",
+        value_name = "FORMAT",
+        default_value = "human",
+        global = true
+    )]
+    log_format: LogFormat,
 
     /// A configuration file: settings under the names of their flags, receivers, alert rules and digests
     #[arg(long, env = "STORE_MONITOR_CONFIG", value_name = "FILE", global = true)]
@@ -219,6 +230,10 @@ pub fn command() -> clap::Command {
 /// When the configuration file is wrong, or the help or the version cannot be printed.
 pub fn parse() -> Result<CommandLine> {
     let arguments: Vec<_> = std::env::args_os().collect();
+    // What is wrong with the command line is told in this form, too.
+    if settings::named(&arguments, "--log-format", "STORE_MONITOR_LOG_FORMAT").is_some_and(|format| format == "json") {
+        log::start(LogFormat::Json, tracing::Level::INFO);
+    }
     let (file, fault) = match settings::file_named(&arguments).map(|path| File::read_all(&path)) {
         None => (None, None),
         Some(Err(error)) => (None, Some(error)),
@@ -234,6 +249,10 @@ pub fn parse() -> Result<CommandLine> {
         Ok(parsed) => parsed,
         Err(error) if error.use_stderr() => match fault {
             Some(fault) => return Err(fault),
+            None if log::is_json() => {
+                output::failure(format_args!("{}", settings::sentence(&error)));
+                std::process::exit(error.exit_code())
+            }
             None => error.exit(),
         },
         Err(error) => {
@@ -260,9 +279,30 @@ pub fn parse() -> Result<CommandLine> {
     Ok(CommandLine { file, ..line })
 }
 
-/// Sends the log to stderr.
-pub fn start_log(command_line: &CommandLine) {
-    log::start(command_line.log);
+/// Sends the log to stderr, a server's by a thread of its own.
+///
+/// # Errors
+/// When the system gives no thread.
+pub fn start_log(command_line: &CommandLine) -> Result<()> {
+    log::start(command_line.log_format, command_line.log);
+    match command_line.is_server() {
+        true => log::queue(),
+        false => Ok(()),
+    }
+}
+
+/// Waits until the log is written.
+pub fn finish_log() {
+    log::finish();
+}
+
+/// Prints an error, after what is still to be logged.
+pub fn tell(error: &Error) {
+    if !log::is_json() {
+        log::finish();
+    }
+    output::failure(format_args!("{error}"));
+    log::finish();
 }
 
 /// Runs the command.

@@ -6,7 +6,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::buffered_output;
+use super::{buffered_output, log};
 use crate::db::disk;
 use crate::db::part::{self, Look};
 use crate::error::{Error, Result};
@@ -31,7 +31,18 @@ fn require_stdout() -> Result<()> {
 
 /// Prints a line to stderr. A stderr that is full or gone must not end the work, as `eprintln` would by a panic.
 pub fn to_stderr(line: fmt::Arguments<'_>) {
-    let _ = writeln!(io::stderr().lock(), "{line}");
+    match log::is_json() {
+        true => tracing::info!("{line}"),
+        false => drop(writeln!(io::stderr().lock(), "{line}")),
+    }
+}
+
+/// Prints why the program fails.
+pub fn failure(reason: fmt::Arguments<'_>) {
+    match log::is_json() {
+        true => tracing::error!("{reason}"),
+        false => to_stderr(format_args!("store-monitor: {reason}")),
+    }
 }
 
 /// As `eprintln`, through [`to_stderr`].

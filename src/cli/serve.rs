@@ -182,6 +182,8 @@ pub fn serve(
         messaging: Arc::clone(configuration.messaging()),
         backups: backups.clone(),
         read_only_pages: options.read_only_pages,
+        // The demo runs in a terminal beside the browser.
+        is_quiet: upkeep.is_none(),
         clock,
         now,
         ahead: i64::from(options.ahead) * MINUTE,

@@ -15,12 +15,6 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use crate::config::file::{File, Given, Setting};
 use crate::error::Error;
 
-/// The flag that names the configuration file.
-const FLAG: &str = "--config";
-
-/// The same in the environment.
-const VARIABLE: &str = "STORE_MONITOR_CONFIG";
-
 /// Where a value comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Origin {
@@ -59,18 +53,25 @@ pub(super) struct Parsed {
 
 /// The configuration file that the arguments or the environment name. clap cannot tell: it needs what the file says.
 pub(super) fn file_named(arguments: &[OsString]) -> Option<PathBuf> {
+    named(arguments, "--config", "STORE_MONITOR_CONFIG").map(PathBuf::from)
+}
+
+/// The value of a flag or of its variable, before clap parses the arguments.
+pub(super) fn named(arguments: &[OsString], flag: &str, variable: &str) -> Option<OsString> {
     let mut named = None;
     let mut rest = arguments.iter();
     while let Some(argument) = rest.next() {
         match argument.to_str() {
             Some("--") => break,
-            Some(FLAG) => named = rest.next().map(PathBuf::from),
-            Some(text) => named = text.strip_prefix("--config=").map(PathBuf::from).or(named),
+            Some(text) if text == flag => named = rest.next().cloned(),
+            Some(text) => {
+                let value = text.strip_prefix(flag).and_then(|rest| rest.strip_prefix('='));
+                named = value.map(OsString::from).or(named);
+            }
             None => {}
         }
     }
-    let variable = || std::env::var_os(VARIABLE).filter(|value| !value.is_empty());
-    named.or_else(|| variable().map(PathBuf::from))
+    named.or_else(|| std::env::var_os(variable).filter(|value| !value.is_empty()))
 }
 
 /// The key of a flag in a configuration file; none of a flag that cannot stand there.
@@ -146,6 +147,14 @@ fn reason(error: &clap::Error, value: &str) -> String {
         },
         None => format!("`{value}` is no value of it"),
     }
+}
+
+/// What clap says of a wrong command line, in a sentence.
+pub(super) fn sentence(error: &clap::Error) -> String {
+    let text = error.render().to_string();
+    let parts = text.split("\n\n").next().unwrap_or_default();
+    let words: Vec<&str> = parts.split_whitespace().collect();
+    words.join(" ").trim_start_matches("error: ").to_owned()
 }
 
 /// Parses a command line, with what the file says as defaults. A value of the file yields to a flag or a variable that

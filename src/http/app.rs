@@ -107,6 +107,8 @@ pub struct Site {
     pub backups: Option<Arc<BackupFolder>>,
     /// Whether pages are read-only.
     pub read_only_pages: bool,
+    /// Whether requests are logged at the level `debug` alone.
+    pub is_quiet: bool,
     /// The clock of reports.
     pub clock: Clock,
     /// The clock that says what is now.
@@ -146,6 +148,7 @@ impl Site {
             backup_turn: Arc::default(),
             backups: None,
             read_only_pages: false,
+            is_quiet: false,
             clock: Clock::Data,
             now: clock::Clock::Machine,
             ahead: i64::from(AHEAD_MINUTES) * MINUTE,

@@ -371,7 +371,10 @@ fn handle(app: &mut App, exchange: Exchange, in_hand: &InHand) {
         mut body,
         visitor,
         refused,
+        id,
     } = request;
+    // What fails below is logged with the id of its request. A target may have a secret in it.
+    let _span = tracing::error_span!("request", %id).entered();
     app.visitor = visitor;
     let mut request = Request {
         headers,
@@ -380,8 +383,10 @@ fn handle(app: &mut App, exchange: Exchange, in_hand: &InHand) {
     };
     let answer = catch_unwind(AssertUnwindSafe(|| routes::answer(app, &mut request, refused)));
     app.done(answer.is_err());
-    let answer = answer.unwrap_or_else(|_| Response::from(Error::failed(format!("the handler of {target} panicked"))));
-    tracing::debug!(method, target, status = answer.status, "answered");
+    let answer = answer.unwrap_or_else(|_| {
+        let route = route.map_or("a request without a route", |place| routes::ROUTES[place].path);
+        Response::from(Error::failed(format!("the handler of {method} {route} panicked")))
+    });
     drop(body);
     let requests = &app.site.meters.requests;
     requests.answered(route, answer.status, whole_at.elapsed());

@@ -20,11 +20,13 @@ pub mod meter;
 pub mod rate_limit;
 pub mod refusal;
 pub mod reply;
+pub mod seen;
 mod shares;
 pub mod socket;
 pub mod spool;
 mod step;
 pub mod target;
+mod upload;
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -39,6 +41,7 @@ pub use self::capacity::plan;
 use self::event_loop::EventLoop;
 use self::exchange::Dispatch;
 use self::limits::{Admit, Limits};
+use self::seen::Observe;
 use self::socket::Listener;
 use crate::error::{Error, Result};
 
@@ -55,15 +58,20 @@ pub struct Frontend {
 }
 
 impl Frontend {
-    /// Starts to serve; `dispatch` is dropped when the last exchange is over.
+    /// Starts to serve; `observe` is told of each answer, and `dispatch` is dropped when the last exchange is over.
     ///
     /// # Errors
     /// When the system gives no thread or no way to wait for events.
-    pub fn open(listener: Listener, limits: Limits, admit: Box<Admit>, dispatch: Box<Dispatch>) -> Result<Self> {
+    pub fn open(
+        listener: Listener,
+        limits: Limits,
+        (admit, observe): (Box<Admit>, Box<Observe>),
+        dispatch: Box<Dispatch>,
+    ) -> Result<Self> {
         let failed = |error: io::Error| Error::failed("cannot start the server").because(error);
         let stopping = Arc::new(AtomicBool::new(false));
         let (stop, ends) = (Arc::clone(&stopping), Arc::clone(&stopping));
-        let mut events = EventLoop::new(listener, limits, admit, dispatch, stop).map_err(failed)?;
+        let mut events = EventLoop::new(listener, limits, (admit, observe), dispatch, stop).map_err(failed)?;
         let waker = events.waker();
         let run = move || {
             // No input may end it, not even through a bug.

@@ -9,6 +9,7 @@ use super::app::Site;
 use super::attempts::{Attempts, count_wrong};
 use super::frontend::head::Head;
 use super::frontend::limits::Admission;
+use super::frontend::seen::is_id;
 use super::frontend::socket::{Address, Peer};
 use super::guard::{self, Hosts};
 use super::intake;
@@ -120,6 +121,20 @@ impl Gate {
 
     /// The decision on a request with this head from `peer`. The secret of a link is taken out of its target.
     pub fn admit(&self, head: &mut Head, peer: Peer) -> Admission {
+        let id = proof::field(&head.fields, "X-Request-Id").filter(|id| self.proxies.trust(peer) && is_id(id));
+        let request_id = id.map(str::to_owned);
+        let admission = self.judge(head, peer);
+        // A refusal may come before the look for a route.
+        let path = head.target.split('?').next().unwrap_or(&head.target);
+        let find = || routes::place(routes::find(head.method, path).ok()?.0);
+        Admission {
+            route: admission.route.or_else(find),
+            request_id,
+            ..admission
+        }
+    }
+
+    fn judge(&self, head: &mut Head, peer: Peer) -> Admission {
         let (client, is_tls) = self.proxies.client(peer, &head.fields);
         let mut visitor = Visitor::stranger(client, is_tls, Arc::clone(&self.form_secret));
         let led = lead(head);
@@ -162,6 +177,7 @@ impl Gate {
             known: found.err(),
             visitor: Arc::new(visitor),
             refused: None,
+            request_id: None,
         }
     }
 
@@ -268,6 +284,7 @@ fn refuse(visitor: Visitor, refused: Response) -> Admission {
         known: None,
         visitor: Arc::new(visitor),
         refused: Some(refused),
+        request_id: None,
     }
 }
 

@@ -41,6 +41,7 @@ pub mod query;
 mod query_fields;
 pub mod reports;
 pub mod request;
+mod request_log;
 pub mod response;
 pub mod response_filters;
 pub mod route;

@@ -9,9 +9,11 @@ use super::backend::Backend;
 use super::frontend::head::Head;
 use super::frontend::limits::Limits;
 use super::frontend::meter::Meter;
+use super::frontend::seen::Seen;
 use super::frontend::socket::{Address, Listener, Peer};
 use super::frontend::{self, Frontend};
 use super::gate::Gate;
+use super::request_log;
 use crate::error::{Error, Result};
 
 /// How many connections may wait to be accepted; the system may allow fewer.
@@ -116,9 +118,16 @@ impl Server {
         };
         let nobody = Arc::new(gate.stranger(Peer::Unix));
         let admit = move |head: &mut Head, peer: Peer| gate.admit(head, peer);
+        let is_quiet = site.is_quiet;
+        let observe = move |seen: &Seen<'_>| request_log::write(seen, is_quiet);
         let mut backend = Backend::start(handlers, site, nobody)?;
         let dispatch = move |exchange| backend.submit(exchange);
-        let frontend = Frontend::open(listener, limits, Box::new(admit), Box::new(dispatch))?;
+        let frontend = Frontend::open(
+            listener,
+            limits,
+            (Box::new(admit), Box::new(observe)),
+            Box::new(dispatch),
+        )?;
         Ok(Self { frontend, address })
     }
 

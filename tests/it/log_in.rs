@@ -181,7 +181,7 @@ fn a_guest_stays_below_the_link_and_no_log_has_its_secret() {
         assert!(!lost.text().contains("Log in"), "{}", lost.text());
         let logged = home.text("server.log");
         assert!(
-            logged.contains("answered") && !logged.contains(&secret[8..]),
+            logged.contains("route=/share/{link}/") && !logged.contains(&secret[8..]),
             "a secret is in the log"
         );
     }

@@ -39,6 +39,7 @@ mod install;
 mod intake;
 mod lake;
 mod live;
+mod log;
 mod log_in;
 mod lost_sales;
 mod made_up;

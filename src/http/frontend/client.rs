@@ -16,9 +16,11 @@ use super::limits::{ALLOWED, Admission};
 use super::rate_limit::RateLimit;
 use super::refusal::Refusal;
 use super::reply::{self, ReplyContext};
+use super::seen::Asked;
 use super::socket::{Peer, Stream};
 use super::spool::{Spool, SpoolBudget};
 use super::step::{Step, StepContext};
+use super::upload::Upload;
 use crate::clock;
 use crate::http::response::Response;
 
@@ -60,6 +62,8 @@ pub(super) struct Client {
     /// The deadline of the state.
     until: Option<Instant>,
     context: ReplyContext,
+    /// The request that is answered next.
+    asked: Asked,
     readable: bool,
     writable: bool,
     /// The client sends nothing more.
@@ -79,15 +83,6 @@ enum ClientState {
     Lingering(usize),
 }
 
-/// A body in progress.
-struct Upload {
-    head: Head,
-    admission: Admission,
-    decoder: BodyDecoder,
-    spool: Spool,
-    rate_limit: RateLimit,
-}
-
 impl Client {
     pub(super) fn new(stream: Stream, peer: Peer, budget: &Arc<SpoolBudget>, now: Instant) -> Self {
         Self {
@@ -105,6 +100,7 @@ impl Client {
                 is_1_1: true,
                 keep_alive: true,
             },
+            asked: Asked::default(),
             // Most clients have already sent bytes: reading is cheaper than waiting for the event.
             readable: true,
             writable: true,
@@ -295,7 +291,14 @@ impl Client {
             is_1_1: head.is_1_1,
             keep_alive: head.keep_alive,
         };
-        let admission = (context.admit)(&mut head, self.peer);
+        let mut admission = (context.admit)(&mut head, self.peer);
+        self.asked = Asked {
+            id: admission.request_id.take().unwrap_or_else(|| context.ids.next()),
+            method: Some(head.method),
+            route: admission.route,
+            visitor: Some(Arc::clone(&admission.visitor)),
+            began: Some(context.now),
+        };
         if admission.refused.is_some() {
             // Not a byte of its body is taken.
             self.context.keep_alive &= head.framing == Framing::Length(0);
@@ -404,6 +407,7 @@ impl Client {
             body,
             visitor: admission.visitor,
             refused: admission.refused,
+            id: self.asked.id.clone(),
         })
     }
 
@@ -418,7 +422,14 @@ impl Client {
     /// Answers, and keeps the connection if both `keep` and the request allow it.
     fn answer(&mut self, answer: &Response, keep: bool, context: &StepContext<'_>) -> io::Result<()> {
         self.context.keep_alive &= keep && !context.stopping;
-        let (mut bytes, has_body) = reply::head(answer, self.context, clock::machine_us());
+        let asked = &mut self.asked;
+        if asked.id.is_empty() {
+            asked.id = context.ids.next();
+        }
+        let (mut bytes, has_body) = reply::head(answer, self.context, &asked.id, clock::machine_us());
+        let bytes_sent = if has_body { answer.body.len() } else { 0 };
+        (context.observe)(&asked.seen(self.peer, answer.status, bytes_sent));
+        *asked = Asked::default();
         self.state = ClientState::Replied;
         let is_short = answer.body.len() < SHARED_BYTES_MIN;
         if has_body && is_short {
@@ -471,25 +482,5 @@ impl Client {
         };
         *bytes_left = bytes_left.saturating_sub(length);
         Ok((*bytes_left == 0).then_some(Step::Gone))
-    }
-}
-
-impl Upload {
-    /// Reads the body's part of the input; returns how much it was.
-    fn decode(&mut self, input: &[u8]) -> Result<usize, Refusal> {
-        let mut kept = Ok(());
-        let spool = &mut self.spool;
-        let taken = self.decoder.decode(input, |bytes| {
-            if kept.is_ok() {
-                kept = spool.push(bytes);
-            }
-        })?;
-        kept.map(|()| taken).map_err(|error| {
-            tracing::warn!(%error, "there is no room for a body");
-            match error.kind() {
-                ErrorKind::StorageFull => Refusal::NO_DISK,
-                _ => Refusal::NO_ROOM,
-            }
-        })
     }
 }

@@ -16,6 +16,7 @@ use super::exchange::{Dispatch, Exchange, ReplyTo, WholeRequest};
 use super::limits::{Admit, Limits};
 use super::refusal::Refusal;
 use super::reply::{self, ReplyContext};
+use super::seen::{Ids, Observe};
 use super::shares::Shares;
 use super::socket::{Listener, Peer, Stream};
 use super::spool::SpoolBudget;
@@ -50,6 +51,8 @@ pub(super) struct EventLoop {
     listener: Option<Listener>,
     limits: Limits,
     admit: Box<Admit>,
+    observe: Box<Observe>,
+    ids: Ids,
     dispatch: Box<Dispatch>,
     stopping: Arc<AtomicBool>,
     budget: Arc<SpoolBudget>,
@@ -81,7 +84,7 @@ impl EventLoop {
     pub(super) fn new(
         mut listener: Listener,
         limits: Limits,
-        admit: Box<Admit>,
+        (admit, observe): (Box<Admit>, Box<Observe>),
         dispatch: Box<Dispatch>,
         stopping: Arc<AtomicBool>,
     ) -> io::Result<Self> {
@@ -100,6 +103,8 @@ impl EventLoop {
             shares: Shares::new(limits.connections_each_max, limits.proxies.clone()),
             limits,
             admit,
+            observe,
+            ids: Ids::new(),
             dispatch,
             stopping,
             clients: HashMap::default(),
@@ -287,7 +292,7 @@ impl EventLoop {
             };
             self.limits.meter.refused(Refusal::FULL);
             let answer = Refusal::FULL.answer();
-            let (head, _) = reply::head(&answer, context, clock::machine_us());
+            let (head, _) = reply::head(&answer, context, &self.ids.next(), clock::machine_us());
             return stream.write_all(&[&head, answer.body.as_slice()].concat());
         }
         // Without it, a reply in two parts would wait for the client to acknowledge the first.
@@ -328,6 +333,8 @@ impl EventLoop {
             budget: &self.budget,
             admit: &*self.admit,
             meter: &self.limits.meter,
+            observe: &*self.observe,
+            ids: &self.ids,
             stopping: self.stop_at.is_some(),
         };
         match step(client, &mut context) {

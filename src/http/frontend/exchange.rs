@@ -28,6 +28,8 @@ pub struct WholeRequest {
     pub visitor: Arc<Visitor>,
     /// The answer, if its head was refused.
     pub refused: Option<Response>,
+    /// Its id, for the log.
+    pub id: String,
 }
 
 /// The way back to the client.

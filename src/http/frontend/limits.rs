@@ -51,6 +51,8 @@ pub struct Admission {
     pub visitor: Arc<Visitor>,
     /// The answer to a request that may not be: its body is not taken.
     pub refused: Option<Response>,
+    /// The id that a trusted proxy gave it.
+    pub request_id: Option<String>,
 }
 
 /// Decides on a head from a peer; takes the secret of a share link out of its target.

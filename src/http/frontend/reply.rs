@@ -17,8 +17,8 @@ pub struct ReplyContext {
     pub keep_alive: bool,
 }
 
-/// The head of an answer, and whether its body follows.
-pub fn head(answer: &Response, context: ReplyContext, at_us: i64) -> (Vec<u8>, bool) {
+/// The head of an answer to the request with this id, and whether its body follows.
+pub fn head(answer: &Response, context: ReplyContext, id: &str, at_us: i64) -> (Vec<u8>, bool) {
     let status = answer.status;
     let mut bytes = Vec::with_capacity(512);
     // Writing to memory cannot fail.
@@ -27,6 +27,7 @@ pub fn head(answer: &Response, context: ReplyContext, at_us: i64) -> (Vec<u8>, b
         let date = date.format("%a, %d %b %Y %H:%M:%S GMT");
         let _ = write!(bytes, "Date: {date}\r\n");
     }
+    let _ = write!(bytes, "X-Request-Id: {id}\r\n");
     for (name, value) in &answer.headers {
         // A line end in a value would start another field; `Connection` is set below.
         if *name != "Connection" && !value.chars().any(char::is_control) {
@@ -57,7 +58,7 @@ mod tests {
     };
 
     fn text(answer: &Response, context: ReplyContext) -> (String, bool) {
-        let (head, has_body) = head(answer, context, 784_111_777_000_000);
+        let (head, has_body) = head(answer, context, "7", 784_111_777_000_000);
         (String::from_utf8(head).expect("UTF-8"), has_body)
     }
 
@@ -65,7 +66,7 @@ mod tests {
     fn a_head_has_status_date_fields_and_length() {
         let answer = Response::new(200, "text/plain", b"abc".to_vec()).with("X-A", "b");
         let answer = answer.with("X-Evil", "a\r\nX-B: c");
-        let expected = "HTTP/1.1 200 OK\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nContent-Type: text/plain\r\n\
+        let expected = "HTTP/1.1 200 OK\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nX-Request-Id: 7\r\nContent-Type: text/plain\r\n\
                         Cache-Control: no-store\r\nX-A: b\r\nContent-Length: 3\r\n\r\n";
         assert_eq!(text(&answer, CONTEXT), (expected.to_owned(), true));
     }

@@ -6,6 +6,7 @@ use std::time::Instant;
 use super::exchange::WholeRequest;
 use super::limits::Admit;
 use super::meter::Meter;
+use super::seen::{Ids, Observe};
 use super::spool::SpoolBudget;
 
 /// The resources of a step.
@@ -15,6 +16,8 @@ pub(super) struct StepContext<'a> {
     pub(super) budget: &'a Arc<SpoolBudget>,
     pub(super) admit: &'a Admit,
     pub(super) meter: &'a Meter,
+    pub(super) observe: &'a Observe,
+    pub(super) ids: &'a Ids,
     /// After a stop, no new request begins.
     pub(super) stopping: bool,
 }
