@@ -69,7 +69,8 @@ pub fn tell(db: &Connection, triggered: &Triggered, at: Micros) -> Result<()> {
         subject,
         text,
         html: None,
-        facts: report.facts().to_string(),
+        // Beside the fields that all messages have.
+        facts: json!({"report": report.facts()}).to_string(),
     };
     outbox::add(db, &message, at).map(drop)
 }

@@ -7,6 +7,7 @@
 //! answer. [`query`], [`store_query`] and [`page_query`] parse a request's question, [`json`] writes the core's values,
 //! and a [`Locale`] says how pages write times and numbers.
 
+pub mod alerts;
 pub mod app;
 pub mod assets;
 pub mod attempts;

@@ -38,6 +38,7 @@ const fn field(name: &'static str, values: Values, about: &'static str) -> Field
 pub(super) const STORE: Field = field("id", Store, "The store's id.").required();
 pub(super) const TOKEN: Field = field("id", Credential, "The token's name.").required();
 pub(super) const LINK: Field = field("id", Credential, "The link's name.").required();
+pub(super) const ALERT: Field = field("id", Credential, "The rule's name.").required();
 pub(super) const ALERT_LINK: Field = field("id", Credential, "The secret of the link, sma_….").required();
 pub(super) const REPORT: Field = field("id", Report, "The report's id, a UUID.").required();
 pub(super) const DATE: Field = field("date", Date, "A local date, such as 2026-12-25.").required();
@@ -51,6 +52,11 @@ pub(super) const AS_OF: &[Field] = &[field(
     "as_of",
     Instant,
     "An instant, such as 2026-11-01T12:00:00Z. Default: the newest poll, or the machine's clock with --clock system.",
+)];
+pub(super) const EDIT: &[Field] = &[field(
+    "edit",
+    Text,
+    "The name of a rule that was made here: the form of the page has it.",
 )];
 pub(super) const CALLBACK: &[Field] = &[field(
     "callback",

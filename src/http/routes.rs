@@ -11,8 +11,8 @@ use super::request::Request;
 use super::response::Response;
 use super::route::{Body, Captured, Handler, Route};
 use super::{
-    assets, audit, backup, badge, fleet, forms, health, hours, incidents, intake, metrics, openapi, outages, pages,
-    reports, response_filters, statement_query, statements, stores, tokens,
+    alerts, assets, audit, backup, badge, fleet, forms, health, hours, incidents, intake, metrics, openapi, outages,
+    pages, reports, response_filters, statement_query, statements, stores, tokens,
 };
 use crate::access::Scope::{Admin, Ingest, Read, Report};
 use crate::error::Result;
@@ -183,6 +183,18 @@ pub static ROUTES: &[Route] = &[
         .pages(&[(401, "The token opens nothing."), (403, "The token opens no pages, or a page of another site asks."), (429, "Too many wrong tokens from this address.")]),
     Route::new("POST", "pages", "/logout", pages::login::log_out, "logOut", "Ends the browser's session.")
         .body(Body::Form("PageForm")).answers(303, "Logged out; to /login.", &[]),
+    get("alerts", "/api/alerts", alerts::list, "listAlerts", "The alert rules, and the names of the receivers.").needs(Admin)
+        .answers(200, "The rules.", OBJECT),
+    Route::new("POST", "alerts", "/api/alerts", alerts::add, "addAlert", "Makes an alert rule, or changes the one that `replaces` names.")
+        .needs(Admin).body(Body::Fields("AlertOrder")).answers(201, "The rule.", OBJECT).problems(&[404]),
+    Route::new("DELETE", "alerts", "/api/alerts/{id}", alerts::delete, "deleteAlert", "Deletes an alert rule that was made here.")
+        .needs(Admin).id(ALERT).answers(200, "It says nothing from now on.", OBJECT),
+    page("/alerts", pages::alerts::get, "alertsPage", "Alert rules and receivers.").needs(Admin).takes(&[EDIT]).untagged().problems(&[404]),
+    Route::new("POST", "pages", "/alerts", pages::alerts::post, "alertForm", "The form of /alerts: makes or changes a rule.")
+        .needs(Admin).body(Body::Form("AlertForm")).answers(303, "Made; back to the page.", &[])
+        .pages(&[(400, "Not one that can be; it says why.")]).problems(&[404]),
+    Route::new("POST", "pages", "/alerts/removal", pages::alerts::remove, "deleteAlertForm", "The button that deletes a rule.")
+        .needs(Admin).body(Body::Form("AlertRemovalForm")).answers(303, "Deleted; back to the page.", &[]).problems(&[404]),
     page("/access", pages::access::get, "accessPage", "Tokens and share links.").needs(Admin).untagged(),
     Route::new("POST", "pages", "/access/tokens", pages::access::add_token, "addTokenForm", "The form of /access: makes a token.")
         .needs(Admin).body(Body::Form("TokenForm")).answers(200, "Made; shown once.", HTML)

@@ -6,7 +6,9 @@ use store_monitor::db::acknowledgements::{self, LINK_LASTS};
 use store_monitor::db::connection::open_writer;
 use store_monitor::uptime::interval::{DAY, HOUR, Micros};
 
+use crate::browsing::{accessible, small_targets};
 use crate::harness::{Answer, Home, Server};
+use crate::webdriver::Browser;
 
 /// 2026-11-02 00:00 UTC, a Monday.
 const MONDAY: Micros = 1_793_577_600_000_000;
@@ -368,4 +370,40 @@ fn an_admin_says_why_beside_the_incident_and_takes_it_back() {
     drop(server);
     let server = Server::start_with(&home, &["serve", "--read-only-pages"]);
     assert!(!server.get("/stores/a1").text().contains("Say why"));
+}
+
+#[test]
+fn two_taps_on_a_phone_in_the_dark_without_a_script_answer_an_alert() {
+    let Some(browser) = Browser::start("an alert's link on a phone") else {
+        return;
+    };
+    let (home, server) = served(&[]);
+    let link = format!("http://{}{}", server.address, both(&home));
+    browser.resize(390, 844);
+    for scheme in ["light", "dark"] {
+        browser.prefer(scheme);
+        browser.open(&link);
+        accessible(&browser, scheme);
+        assert_eq!(small_targets(&browser), serde_json::json!([]));
+        let beyond = browser.run("return document.documentElement.scrollWidth");
+        assert!(beyond.as_i64() <= Some(390), "{beyond}");
+    }
+    browser.forbid_scripts();
+    // The first tap is that on the link in the message.
+    browser.open(&link);
+    browser.click("button.primary");
+    browser.reads(".outcome strong", "Noted");
+    assert!(acknowledged(&home).is_some());
+    // Another time, the reason is the second tap.
+    browser.open(&link);
+    browser.type_into("#line", "the street is dark");
+    browser.click("button[value=power]");
+    browser.reads(".outcome p + p", "Why: No power: “the street is dark”");
+    // With the key Enter.
+    browser.type_into("#line", " again\u{e007}");
+    browser.reads(
+        ".outcome p + p",
+        "Why: No power: “the street is dark again”",
+    );
+    assert_eq!(browser.url(), link, "the address stays");
 }

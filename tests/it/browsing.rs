@@ -54,7 +54,7 @@ fn form_urlencoded(text: &str) -> String {
 }
 
 /// Every page there is.
-fn pages() -> [(&'static str, String); 14] {
+fn pages() -> [(&'static str, String); 15] {
     [
         ("fleet", "/".to_owned()),
         ("owner", "/?group=Rivera+Hospitality".to_owned()),
@@ -73,6 +73,7 @@ fn pages() -> [(&'static str, String); 14] {
             "/statements?period=2026-11&store=seattle-pike-place".to_owned(),
         ),
         ("load", "/load".to_owned()),
+        ("alerts", "/alerts".to_owned()),
         ("access", "/access".to_owned()),
         ("audit", "/audit".to_owned()),
         ("log-in", "/login".to_owned()),
@@ -432,8 +433,14 @@ fn a_finger_can_hit_whatever_a_page_offers() {
     browser.resize(390, 844);
     for (name, page) in pages() {
         browser.open(&format!("http://{}{page}", server.address));
-        // A link within a sentence is as high as its line; the pieces of a chart have a test of their own.
-        let small = browser.run(
+        assert_eq!(small_targets(&browser), json!([]), "{name}");
+    }
+}
+
+/// What a page offers that a finger hardly hits. A link within a sentence is as high as its line; the pieces of a chart
+/// have a test of their own.
+pub(crate) fn small_targets(browser: &Browser) -> Value {
+    browser.run(
             "const all = document.querySelectorAll('a, button, input, select, textarea, summary');
              const inSentence = one => one.matches('a') && one.parentElement.matches('p, li, span')
                  && one.parentElement.textContent.trim().length > one.textContent.trim().length + 3;
@@ -442,9 +449,7 @@ fn a_finger_can_hit_whatever_a_page_offers() {
                  .filter(one => one.type !== 'hidden' && !inSentence(one)).map(target)
                  .filter(one => one.getBoundingClientRect().height < 43.5 && one.getBoundingClientRect().height > 0)
                  .map(one => one.outerHTML.slice(0, 90))",
-        );
-        assert_eq!(small, json!([]), "{name}");
-    }
+    )
 }
 
 /// axe-core, where `.ci/run` puts it.
@@ -457,7 +462,7 @@ fn axe() -> Option<PathBuf> {
 
 /// Checks that axe-core, if it is there, finds nothing on the page as it stands.
 #[track_caller]
-fn accessible(browser: &Browser, place: &str) {
+pub(crate) fn accessible(browser: &Browser, place: &str) {
     let Some(axe) = axe() else {
         return;
     };

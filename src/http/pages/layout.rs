@@ -36,6 +36,8 @@ pub enum Section {
     Reports,
     /// Loading data.
     Load,
+    /// Alert rules.
+    Alerts,
     /// Tokens, links and the audit.
     Access,
     /// Logging in.
@@ -97,7 +99,7 @@ impl Frame {
         let shows_now = newest.is_some() && query.as_of.is_none();
         let is_form = matches!(
             room,
-            Section::Load | Section::Access | Section::LogIn | Section::Docs | Section::Nowhere
+            Section::Load | Section::Alerts | Section::Access | Section::LogIn | Section::Docs | Section::Nowhere
         );
         let hour = app.site.now.hour_us() / SECOND;
         let time = app.time_beside(newest);
@@ -279,6 +281,7 @@ impl Frame {
                     @if !self.is_guest() { (self.room(Section::Reports, "/reports", "Reports")) }
                     @if self.may(Scope::Admin) {
                         (self.room(Section::Load, "/load", "Load data"))
+                        (self.room(Section::Alerts, "/alerts", "Alerts"))
                         (self.room(Section::Access, "/access", "Access"))
                     }
                 } @else {

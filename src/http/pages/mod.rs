@@ -4,13 +4,15 @@
 //! (the frame of every page), [`controls`] (what several pages let people choose), [`timeline_bar`], [`day`], [`area`]
 //! and [`heat`] (one drawing each), [`level`] (good or bad), [`attention`] (who needs it first), then the pages:
 //! [`fleet`], [`stores`], [`incidents`], [`store`] with [`removal`], [`statements`], [`reports`], [`load`] with
-//! [`made_up`], [`docs`] and [`problem`]. [`acknowledge`] is the page of a link in an alert.
+//! [`made_up`], [`docs`] and [`problem`]. [`alerts`] has the alert
+//! rules, [`acknowledge`] is the page of a link in an alert.
 //!
 //! Pages read values; the core computes them.
 
 pub mod access;
 pub mod acknowledge;
 pub mod age;
+pub mod alerts;
 pub mod area;
 pub mod attention;
 pub mod audit;

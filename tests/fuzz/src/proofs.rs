@@ -3,7 +3,9 @@
 
 use store_monitor::access::secret::{Kind, Secret};
 use store_monitor::http::forms;
-use store_monitor::http::proof::{COOKIE, Carried, SHARE, own_page, session, shared, token, typed};
+use store_monitor::http::proof::{
+    ALERT, COOKIE, Carried, SHARE, alerted, own_page, session, shared, token, typed,
+};
 
 /// A secret that was found is of this kind, and its text stands in what was sent.
 fn check(carried: &Carried, kind: Kind, sent: &str) -> Option<Secret> {
@@ -58,6 +60,9 @@ pub fn proofs(input: &[u8]) {
             assert!(secret.kind() == Kind::Link);
             assert_eq!(shared.base, format!("{SHARE}{}", secret.text()));
         }
+    }
+    if let Some(Some(secret)) = alerted(&format!("{ALERT}{text}")) {
+        assert!(secret.kind() == Kind::Acknowledgement && text.starts_with(&secret.text()));
     }
     log_in(input);
     log_in(format!("next={text}").as_bytes());
