@@ -12,10 +12,10 @@ use crate::alerts::rule::Rule;
 use crate::civil::parse_day;
 use crate::db::fleet;
 use crate::error::{Error, Result};
-use crate::uptime::business_hours::{ZONE_DEFAULT, ZoneTable};
-use crate::uptime::interval::{DAY, Interval, Micros};
+use crate::uptime::business_hours::ZONE_DEFAULT;
+use crate::uptime::interval::Micros;
 use crate::watcher;
-use crate::watcher::replay::{NIGHT, Sent};
+use crate::watcher::replay::{Sent, days, summary};
 
 /// The options of `alert`.
 #[derive(Debug, clap::Args)]
@@ -113,12 +113,6 @@ fn run_replay(database: &Database, options: &ReplayOptions, configuration: &Conf
     })
 }
 
-/// The time of these local days, both included.
-fn days(zone: Tz, first: i64, last: i64) -> Interval {
-    let table = ZoneTable::new(zone, Interval::new((first - 2) * DAY, (last + 3) * DAY));
-    Interval::new(table.instant(first * DAY), table.instant((last + 1) * DAY))
-}
-
 fn as_line(sent: &Sent, zone: Tz) -> String {
     let message = &sent.message;
     format!(
@@ -144,15 +138,4 @@ fn as_json(sent: &Sent) -> Value {
         "at_night": sent.at_night,
         "facts": serde_json::from_str::<Value>(&message.facts).unwrap_or(Value::Null),
     })
-}
-
-/// `42 messages, 3 at night (22:00 to 07:00 local time)`.
-fn summary(sent: &[Sent]) -> String {
-    let night = sent.iter().filter(|sent| sent.at_night).count();
-    let [from, to] = NIGHT;
-    let messages = if sent.len() == 1 { "message" } else { "messages" };
-    format!(
-        "{} {messages}, {night} at night ({from:02}:00 to {to:02}:00 local time)",
-        sent.len()
-    )
 }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use chrono_tz::Tz;
 use rusqlite::Connection;
 use uuid::Uuid;
 
@@ -40,6 +41,8 @@ use crate::uptime::interval::{MINUTE, Micros};
 use crate::uptime::report::Question;
 use crate::uptime::target::MonthLeft;
 use crate::uptime::window::reach;
+use crate::watcher;
+use crate::watcher::replay::{self, Sent};
 
 /// The default limit of a body of rows, in bytes.
 pub const BODY_BYTES_MAX: u64 = 1 << 30;
@@ -371,6 +374,16 @@ impl App {
             acknowledgements::acknowledge(db, &hash, note.as_ref(), &author)?;
             Ok(())
         })
+    }
+
+    /// What the alert rules would have sent from one day of a zone to another, both included; it takes a turn, because
+    /// each minute of each store is looked at.
+    pub(super) fn replay(&mut self, zone: Tz, first: i64, last: i64) -> Result<Vec<Sent>> {
+        let (turns, messaging) = (Arc::clone(&self.site.turns), self.site.messaging.get());
+        let _turn = turns.wait(self.visitor.credential)?;
+        let db = self.db()?;
+        let rules = watcher::rules(db, &messaging)?;
+        replay::replay(db, rules, replay::days(zone, first, last), |_| {})
     }
 
     /// The statement with these parameters, of the stores that exist for the visitor.

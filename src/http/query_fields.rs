@@ -58,6 +58,14 @@ pub(super) const EDIT: &[Field] = &[field(
     Text,
     "The name of a rule that was made here: the form of the page has it.",
 )];
+pub(super) const REPLAYED: &[Field] = &[
+    field(
+        "from",
+        Date,
+        "The first day, by the clock of most stores. Default: a week before the last.",
+    ),
+    field("to", Date, "The last day. Default: that of the newest poll."),
+];
 pub(super) const CALLBACK: &[Field] = &[field(
     "callback",
     Text,

@@ -190,6 +190,8 @@ pub static ROUTES: &[Route] = &[
     Route::new("DELETE", "alerts", "/api/alerts/{id}", alerts::delete, "deleteAlert", "Deletes an alert rule that was made here.")
         .needs(Admin).id(ALERT).answers(200, "It says nothing from now on.", OBJECT),
     page("/alerts", pages::alerts::get, "alertsPage", "Alert rules and receivers.").needs(Admin).takes(&[EDIT]).untagged().problems(&[404]),
+    page("/alerts/replay", pages::replay::get, "replayPage", "What the alert rules would have sent on some days of the past.").needs(Admin)
+        .takes(&[REPLAYED]).untagged().pages(&[(400, "Not a span that it replays; it says why.")]),
     Route::new("POST", "pages", "/alerts", pages::alerts::post, "alertForm", "The form of /alerts: makes or changes a rule.")
         .needs(Admin).body(Body::Form("AlertForm")).answers(303, "Made; back to the page.", &[])
         .pages(&[(400, "Not one that can be; it says why.")]).problems(&[404]),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Timelike};
+use chrono_tz::Tz;
 use rusqlite::Connection;
 
 use super::message::message;
@@ -16,13 +17,14 @@ use crate::db::outbox::Message;
 use crate::db::{self, fleet, polls};
 use crate::error::Result;
 use crate::parallel::threads;
+use crate::uptime::business_hours::ZoneTable;
 use crate::uptime::interval::{DAY, Interval, MINUTE, Micros};
 
 /// How many days of polls are in memory at once, beside the days before them that rules look back to.
 const DAYS_AT_ONCE: Micros = 7;
 
 /// The hours of the night, in local time, for the summary.
-pub const NIGHT: [u32; 2] = [22, 7];
+const NIGHT: [u32; 2] = [22, 7];
 
 /// A message that would have been sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +35,23 @@ pub struct Sent {
     pub at_night: bool,
     /// The message.
     pub message: Message,
+}
+
+/// The time of these days of a zone, both included; days are counted from 1970-01-01.
+pub fn days(zone: Tz, first: i64, last: i64) -> Interval {
+    let table = ZoneTable::new(zone, Interval::new((first - 2) * DAY, (last + 3) * DAY));
+    Interval::new(table.instant(first * DAY), table.instant((last + 1) * DAY))
+}
+
+/// `42 messages, 3 at night (22:00 to 07:00 local time)`.
+pub fn summary(sent: &[Sent]) -> String {
+    let night = sent.iter().filter(|sent| sent.at_night).count();
+    let [from, to] = NIGHT;
+    let messages = if sent.len() == 1 { "message" } else { "messages" };
+    format!(
+        "{} {messages}, {night} at night ({from:02}:00 to {to:02}:00 local time)",
+        sent.len()
+    )
 }
 
 /// The messages that `rules` would have sent at the minutes of `span`, if they had been switched on at its beginning
@@ -81,7 +100,7 @@ fn messages<'a>(alert: &'a Alert, names: &'a NameTable) -> impl Iterator<Item = 
 }
 
 /// Whether an instant is in the night of a zone.
-fn is_night(at: Micros, zone: chrono_tz::Tz) -> bool {
+fn is_night(at: Micros, zone: Tz) -> bool {
     let local = DateTime::from_timestamp_micros(at).map(|utc| utc.with_timezone(&zone).hour());
     local.is_some_and(|hour| hour >= NIGHT[0] || hour < NIGHT[1])
 }

@@ -4,7 +4,7 @@
 use maud::{Markup, html};
 
 use super::layout::{Frame, Section};
-use super::phrases;
+use super::{phrases, replay};
 use crate::access::{Audience, Scope};
 use crate::alerts::rule::{Rule, When};
 use crate::error::{Error, ErrorKind, Result};
@@ -104,6 +104,10 @@ fn show(
                 p { @for (number, name) in receivers.iter().enumerate() { @if number > 0 { ", " } bdi { (name) } } }
                 p.note { "They are in the configuration file, and so are their secrets." }
             }
+        }
+        section.card aria-labelledby="replay" {
+            h2 #replay { "Before you switch a rule on" }
+            (replay::days_form("", ""))
         }
         @if frame.may(Scope::Admin) && !receivers.is_empty() { (form(&frame, fields, &receivers, edited, complaint)) }
     };

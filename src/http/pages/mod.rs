@@ -4,8 +4,8 @@
 //! (the frame of every page), [`controls`] (what several pages let people choose), [`timeline_bar`], [`day`], [`area`]
 //! and [`heat`] (one drawing each), [`level`] (good or bad), [`attention`] (who needs it first), then the pages:
 //! [`fleet`], [`stores`], [`incidents`], [`store`] with [`removal`], [`statements`], [`reports`], [`load`] with
-//! [`made_up`], [`docs`] and [`problem`]. [`alerts`] has the alert
-//! rules, [`acknowledge`] is the page of a link in an alert.
+//! [`made_up`], [`docs`] and [`problem`]. [`alerts`] and [`replay`] have the
+//! alert rules, [`acknowledge`] is the page of a link in an alert.
 //!
 //! Pages read values; the core computes them.
 
@@ -35,6 +35,7 @@ pub mod phrases;
 pub mod problem;
 pub mod reasons;
 pub mod removal;
+pub mod replay;
 pub mod reports;
 pub mod share;
 mod statement_table;
