@@ -13,10 +13,13 @@ use super::state::{OpenAlert, Poller, Returned, RuleState, State, Told, Trouble}
 use super::watch::Watch;
 use crate::uptime::fleet::StoreKey;
 use crate::uptime::history::History;
-use crate::uptime::interval::{Interval, Micros};
+use crate::uptime::interval::{HOUR, Interval, Micros};
 
 /// So many stores of one message make those suspects that have an owner in common with them.
 pub const MANY: usize = 3;
+
+/// How long good news of stores that were closed wait for each other.
+const LATER_NEWS: Micros = HOUR;
 
 /// Applies rules minute by minute.
 #[derive(Debug, Default)]
@@ -371,9 +374,11 @@ impl<'a> Minute<'a> {
         for key in gone.into_iter().chain(lines.iter().map(|line| line.store)) {
             state.returned.remove(&key);
         }
-        if state.returned.is_empty() {
-            state.due.remove(&When::BackOnline);
-        }
+        match state.returned.is_empty() {
+            true => state.due.remove(&When::BackOnline),
+            // Stores open one after the other: not each of them is a message.
+            false => state.due.insert(When::BackOnline, self.at + LATER_NEWS.max(self.rule.group_within)),
+        };
         if !lines.is_empty() {
             alerts.push(self.alert(When::BackOnline, Cause::News, About::Back(lines)));
         }
