@@ -230,8 +230,8 @@ impl<'a> Minute<'a> {
                 if self.rule.when.contains(&When::BackOnline) && !told.suspected {
                     state.returned.insert(key, Returned { told, back_at });
                     // The others of its message are asked within the poller's next round.
-                    let round = store.rhythm.usual_gap.max(self.rule.group_within);
-                    let wait = if others { round } else { self.rule.group_within };
+                    let round = store.rhythm.usual_gap.max(self.rule.wait());
+                    let wait = if others { round } else { self.rule.wait() };
                     let due = state.due.entry(When::BackOnline).or_insert(self.at + wait);
                     *due = (*due).min(self.at + wait);
                 }
@@ -258,7 +258,7 @@ impl<'a> Minute<'a> {
                     return;
                 }
                 state.waiting.insert(key, trouble);
-                let due = self.at + self.rule.group_within;
+                let due = self.at + self.rule.wait();
                 state.due.entry(trouble.what).or_insert(due);
             }
             Level::Suspect(_) => {}
@@ -377,7 +377,9 @@ impl<'a> Minute<'a> {
         match state.returned.is_empty() {
             true => state.due.remove(&When::BackOnline),
             // Stores open one after the other: not each of them is a message.
-            false => state.due.insert(When::BackOnline, self.at + LATER_NEWS.max(self.rule.group_within)),
+            false => state
+                .due
+                .insert(When::BackOnline, self.at + LATER_NEWS.max(self.rule.wait())),
         };
         if !lines.is_empty() {
             alerts.push(self.alert(When::BackOnline, Cause::News, About::Back(lines)));

@@ -141,6 +141,11 @@ impl Rule {
         self.quiet.is_some_and(|quiet| quiet.contains(at))
     }
 
+    /// How many whole minutes a message waits for more stores: rules are applied once a minute.
+    pub fn wait(&self) -> Micros {
+        self.group_within / MINUTE * MINUTE
+    }
+
     /// All receivers that it names.
     pub fn receivers(&self) -> impl Iterator<Item = &String> {
         self.to.iter().chain(&self.escalate_to)
