@@ -398,7 +398,7 @@ impl Client {
     /// A request for a handler.
     fn whole(&mut self, head: Head, admission: Admission, body: Spool, whole_at: Instant) -> Step {
         self.until = None;
-        Step::Submit(WholeRequest {
+        Step::Submit(Box::new(WholeRequest {
             whole_at,
             route: admission.route,
             method: head.method,
@@ -408,7 +408,7 @@ impl Client {
             visitor: admission.visitor,
             refused: admission.refused,
             id: self.asked.id.clone(),
-        })
+        }))
     }
 
     /// Refuses a request; the bytes after it cannot be trusted.

@@ -68,7 +68,7 @@ pub(super) struct EventLoop {
     /// How many requests the handlers have.
     in_hand: usize,
     /// Requests that wait for a handler.
-    waiting: VecDeque<(Token, WholeRequest)>,
+    waiting: VecDeque<(Token, Box<WholeRequest>)>,
     /// Clients to continue now, and clients to continue after the next check of events.
     due: VecDeque<Token>,
     later: Vec<Token>,
@@ -379,7 +379,10 @@ impl EventLoop {
                 replies: self.reply_to.clone(),
                 waker: Arc::clone(&self.waker),
             };
-            (self.dispatch)(Exchange { request, reply_to });
+            (self.dispatch)(Exchange {
+                request: *request,
+                reply_to,
+            });
         }
     }
 }

@@ -29,7 +29,7 @@ pub(super) enum Step {
     /// It can go on, but the others have their turn first.
     Again,
     /// Its request is complete.
-    Submit(WholeRequest),
+    Submit(Box<WholeRequest>),
     /// It is closed.
     Gone,
 }
