@@ -129,7 +129,7 @@ fn values(flag: &Arg, given: &Given) -> Result<Vec<String>, String> {
         .requires(Resettable::Reset)
         .default_values(values.clone());
     let probe = Command::new("probe").no_binary_name(true).arg(probe);
-    match probe.try_get_matches_from([OsStr::new(""); 0]) {
+    match probe.try_get_matches_from(std::iter::empty::<&OsStr>()) {
         Ok(_) => Ok(values),
         Err(error) => Err(reason(&error, &values.join(","))),
     }
