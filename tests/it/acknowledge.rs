@@ -99,7 +99,7 @@ fn a_link_tells_of_its_stores_and_to_look_changes_nothing() {
         let text = page.text();
         for word in [
             "First Kitchen",
-            "online again since",
+            "online again",
             "&lt;b&gt;Second&lt;/b&gt;",
             "offline still",
             // 10:00 UTC, in local time.
@@ -148,6 +148,14 @@ fn one_tap_says_i_know_and_the_reason_is_kept_and_may_change() {
     assert_eq!(foreign.status, 403);
     assert_eq!(acknowledged(&home), None);
 
+    // An older browser does not say from which site a form comes, and hides the address.
+    let older = server.post(
+        &link,
+        "application/x-www-form-urlencoded",
+        &[("Origin", "null")],
+        b"reason=x",
+    );
+    assert_eq!(older.status, 400, "{}", older.text());
     let known = answer(&server, &link, "reason=&line=");
     assert_eq!(known.status, 200);
     assert!(known.text().contains("Noted") && !known.text().contains("I know"));

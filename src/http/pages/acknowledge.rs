@@ -84,7 +84,9 @@ fn show(
     let (question, _) = query::question(app, request)?;
     let frame = Frame::new(app, request, Section::Nowhere)?;
     let view = app.fleet(question)?;
-    let stores: Vec<_> = alert.stores.iter().filter_map(|one| Told::new(&view, one)).collect();
+    let listed = alert.stores.iter().take(STORES_LISTED_MAX);
+    let stores: Vec<_> = listed.filter_map(|one| Told::new(&view, one)).collect();
+    let more = alert.stores.len() - alert.stores.len().min(STORES_LISTED_MAX);
     let noted = match alert.stores.first() {
         Some(&(store, at)) => {
             let noted = incident_reasons::all_of(app.db()?, store)?;
@@ -100,7 +102,7 @@ fn show(
     let heading = match stores.as_slice() {
         [] => "An alert".to_owned(),
         [one] => one.name.clone(),
-        many => format!("An alert about {}", locale.stores(many.len())),
+        many => format!("An alert about {}", locale.stores(many.len() + more)),
     };
     let body = html! {
         h1 { bdi { (heading) } }
@@ -108,16 +110,14 @@ fn show(
             @if stores.is_empty() { p { "This alert is about the server itself, or about stores that were removed since." } }
             @else {
                 ul.alert-stores {
-                    @for one in stores.iter().take(STORES_LISTED_MAX) {
+                    @for one in &stores {
                         li {
                             @if stores.len() > 1 { strong { bdi { (one.name) } } }
                             (one.now(&view, locale))
                         }
                     }
                 }
-                @if stores.len() > STORES_LISTED_MAX {
-                    p.note { "and " (locale.count(stores.len() - STORES_LISTED_MAX)) " more" }
-                }
+                @if more > 0 { p.note { "and " (locale.count(more)) " more" } }
             }
         }
         @if let Some(at) = alert.acknowledged_at {
@@ -211,8 +211,7 @@ impl Told {
             p {
                 @match incident {
                     Some(one) if !one.incident.open => {
-                        @let back = html! { "online again since " (stamp(one.incident.stretch.end)) };
-                        (phrases::marked(StoreState::Online, &back))
+                        (phrases::state(StoreState::Online, " again")) " since " (stamp(one.incident.stretch.end))
                     }
                     Some(_) if summary.state == StoreState::Offline => { (phrases::state(StoreState::Offline, " still")) }
                     None if last.is_some_and(|last| last <= at) => {

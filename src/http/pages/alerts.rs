@@ -120,7 +120,6 @@ fn list(frame: &Frame, rules: &[Listed]) -> Markup {
             thead { tr {
                 th scope="col" { "Name" }
                 th scope="col" { "Tells" }
-                th scope="col" { "To" }
                 th scope="col" { "Change" }
             } }
             tbody { @for listed in rules { (row(frame, listed)) } }
@@ -134,22 +133,26 @@ fn row(frame: &Frame, listed: &Listed) -> Markup {
         .finish();
     html! {
         tr {
-            th scope="row" { bdi { (listed.name) } }
+            th scope="row" {
+                bdi { (listed.name) }
+                @if !listed.is_made_here { span.id { "in the configuration" } }
+            }
             @match &listed.rule {
                 Ok(rule) => {
-                    td { (tells(rule)) }
                     td {
-                        (rule.to.join(", "))
-                        @if let Some(after) = rule.escalate_after {
-                            span.part { "after " (phrases::length(after)) " without an answer also " (rule.escalate_to.join(", ")) }
+                        (tells(rule))
+                        span.part {
+                            "to " bdi { (rule.to.join(", ")) }
+                            @if let Some(after) = rule.escalate_after {
+                                "; after " (phrases::length(after)) " without an answer also to " bdi { (rule.escalate_to.join(", ")) }
+                            }
                         }
                     }
                 }
-                Err(error) => { td colspan="2" { span.fault { "It cannot be read, so it says nothing: " (error) } } }
+                Err(error) => { td { span.fault { "It cannot be read, so it says nothing: " (error) } } }
             }
             td {
-                @if !listed.is_made_here { "in the configuration" }
-                @else if frame.may(Scope::Admin) {
+                @if listed.is_made_here && frame.may(Scope::Admin) {
                     a href={"/alerts?" (edit) "#rule"} { "Change" span.aside { " " (listed.name) } }
                     details.revoke {
                         summary { "Delete" span.aside { " " (listed.name) } }

@@ -320,11 +320,11 @@ fn incidents(frame: &Frame, shown: &StoreView, wall: &Wall<'_>, path: &str) -> M
                                 td.least {
                                     (evidence_of(incident, wall))
                                     @if let Some(note) = shown.reason(incident) { (reasons::part(note)) }
-                                    (reasons::form(frame, shown, incident, number))
                                     @let lost = lost_in(incident).and_then(|lost| bounds::lost_short(frame, lost));
                                     @if let Some(lost) = lost {
                                         span.part { (lost) }
                                     }
+                                    (reasons::form(frame, shown, incident, number))
                                 }
                             }
                         }
