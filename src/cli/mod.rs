@@ -7,6 +7,8 @@ pub mod backup;
 mod buffered_output;
 pub mod check;
 pub mod completions;
+pub mod config;
+mod config_example;
 mod configuration;
 pub mod containerfile;
 pub mod dashboard;
@@ -131,6 +133,8 @@ enum Command {
     Dashboard(dashboard::Options),
     /// Try alert rules on the past
     Alert(alert::Options),
+    /// Print the settings in force and where each comes from, check a configuration file, or print an example
+    Config(config::Options),
     /// Print the configuration of a proxy that gives a server TLS
     ProxyRecipe(proxy_recipe::Options),
     /// Print a systemd unit that starts a server with these flags
@@ -271,7 +275,7 @@ pub fn parse() -> Result<CommandLine> {
         let reason = format!("`{name}` has no database (leave --database away)");
         command.error(ErrorKind::ArgumentConflict, reason).exit();
     }
-    if let Some(fault) = fault {
+    if let Some(fault) = fault.filter(|_| !config::reads_itself(&matches)) {
         return Err(fault);
     }
     let line = CommandLine::from_arg_matches_mut(&mut matches);
@@ -328,6 +332,7 @@ pub fn run(command_line: CommandLine) -> Result<()> {
         Command::Token(options) => token::run(&options),
         Command::Link(options) => token::run_link(&options),
         Command::Alert(options) => alert::run(&options, &Configuration::new(command, file)?),
+        Command::Config(options) => config::run(&options, command, command_line.config.as_deref(), file.as_ref()),
         Command::ProxyRecipe(options) => proxy_recipe::run(&options),
         Command::SystemdUnit(options) => systemd_unit::run(&options),
         Command::Containerfile => containerfile::run(),

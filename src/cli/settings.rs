@@ -75,7 +75,7 @@ pub(super) fn named(arguments: &[OsString], flag: &str, variable: &str) -> Optio
 }
 
 /// The key of a flag in a configuration file; none of a flag that cannot stand there.
-fn key_of(argument: &Arg) -> Option<String> {
+pub(super) fn key_of(argument: &Arg) -> Option<String> {
     let long = argument.get_long()?;
     let is_setting = !argument.is_hide_set() && !matches!(long, "config" | "help" | "version");
     is_setting.then(|| long.replace('-', "_"))

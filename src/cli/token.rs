@@ -238,7 +238,7 @@ fn revoke(database: &Database, kind: Kind, name: &str) -> Result<()> {
 }
 
 /// Refuses a store that is not there, and tells of owners that have no store: they may get some later.
-fn look_up(db: &Connection, audience: &Audience) -> Result<()> {
+pub(super) fn look_up(db: &Connection, audience: &Audience) -> Result<()> {
     match audience {
         Audience::All => Ok(()),
         Audience::Store(id) => {

@@ -110,6 +110,42 @@ impl File {
         self.settings.iter().find(|setting| setting.key == key)
     }
 
+    /// The text of a setting, if it is one.
+    pub fn text(&self, key: &str) -> Option<&str> {
+        match &self.setting(key)?.given {
+            Given::Text(text) => Some(text),
+            Given::Switch(_) | Given::List(_) => None,
+        }
+    }
+
+    /// The kinds and the names of all tables, such as `receiver` and `ops`, each with its line. Nothing else of them:
+    /// that may be a secret.
+    pub fn named_tables(&self) -> Vec<(String, String, usize)> {
+        let mut named = Vec::new();
+        for (key, at, node) in &self.tables {
+            let single = [node.clone()];
+            let nodes = match &node.value {
+                Value::List(nodes) => nodes.as_slice(),
+                _ => &single,
+            };
+            for node in nodes {
+                let name = match &node.value {
+                    Value::Table(entries) => entries.iter().find_map(|(key, _, value)| match &value.value {
+                        Value::Text(name) if key == "name" => Some(name.as_str()),
+                        _ => None,
+                    }),
+                    Value::Text(text) => Some(text.as_str()),
+                    _ => None,
+                };
+                let at = if nodes.len() > 1 { node.span.start } else { *at };
+                let (line, _) = self.source.line_and_column(at);
+                named.push((key.clone(), name.unwrap_or_default().to_owned(), line));
+            }
+        }
+        named.sort_by_key(|(.., line)| *line);
+        named
+    }
+
     /// The error of a setting whose value is wrong.
     pub fn wrong(&self, setting: &Setting, reason: &str) -> Error {
         self.error(setting.at, &setting.key, reason)

@@ -17,6 +17,7 @@ mod catalogue;
 mod choices;
 mod clocks;
 mod commands;
+mod config;
 mod crash;
 mod damage;
 mod differential;
