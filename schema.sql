@@ -175,18 +175,21 @@ CREATE TABLE IF NOT EXISTS outbox (
     key             TEXT NOT NULL UNIQUE, -- what it is about: a second message with this key is none
     receiver        TEXT NOT NULL,        -- the name of a receiver of the configuration
     kind            TEXT NOT NULL,        -- alert, digest, callback or test
-    subject         TEXT NOT NULL,
-    text            TEXT NOT NULL,
-    html            TEXT,                 -- NULL: none
-    facts           TEXT NOT NULL,        -- a JSON object
     created_at      INTEGER NOT NULL,
     attempts        INTEGER NOT NULL DEFAULT 0,
     next_attempt_at INTEGER,              -- NULL: it was sent or given up
+    tried_at        INTEGER,              -- NULL: it was not tried yet
     sent_at         INTEGER,              -- NULL: it was not sent
-    error           TEXT                  -- of the last attempt; NULL: none failed since
+    error           TEXT,                 -- of the last attempt; NULL: it did not fail
+    subject         TEXT NOT NULL,
+    text            TEXT NOT NULL,
+    html            TEXT,                 -- NULL: none
+    facts           TEXT NOT NULL         -- a JSON object
 ) STRICT;
 
-CREATE INDEX IF NOT EXISTS outbox_due ON outbox (next_attempt_at) WHERE next_attempt_at IS NOT NULL;
+CREATE INDEX IF NOT EXISTS outbox_due ON outbox (next_attempt_at, receiver) WHERE next_attempt_at IS NOT NULL;
+CREATE INDEX IF NOT EXISTS outbox_receiver ON outbox (receiver, number, next_attempt_at, sent_at, tried_at);
+CREATE INDEX IF NOT EXISTS outbox_failed ON outbox (receiver, tried_at) WHERE error IS NOT NULL;
 
 -- Alert rules that were made on the page, beside those of the configuration.
 CREATE TABLE IF NOT EXISTS alert_rule (

@@ -6,6 +6,7 @@ pub mod alert;
 pub mod digest;
 pub mod file;
 pub mod receiver;
+mod secret_file;
 pub mod section;
 mod source;
 
@@ -48,8 +49,16 @@ impl Messaging {
     pub fn read_all(top: &mut Section) -> (Self, Vec<Error>) {
         let mut errors = Vec::new();
         let mut messaging = Self::default();
-        let receivers = sections(top, "receiver", &mut errors);
-        messaging.receivers = tables(receivers, receiver::read, &mut errors);
+        let server = ok(top.section("smtp"), &mut errors).flatten();
+        let has_server = server.is_some();
+        let server = server.and_then(|table| ok(receiver::read_mail_server(table), &mut errors));
+        let server = server.map(Arc::new);
+        for table in sections(top, "receiver", &mut errors) {
+            // One of e-mail without its server is wrong for that reason alone.
+            let receiver = receiver::read(table, server.as_ref(), has_server);
+            messaging.receivers.extend(ok(receiver, &mut errors).flatten());
+        }
+        errors.extend(receiver::check_count(&messaging.receivers).err());
         let mut names = HashSet::new();
         for receiver in &messaging.receivers {
             if !names.insert(&receiver.name) {
@@ -148,12 +157,6 @@ fn changed<T: PartialEq>(kind: &str, before: &[T], now: &[T], name: impl Fn(&T) 
 /// The tables of a key; an error is added to the others.
 fn sections(top: &mut Section, key: &'static str, errors: &mut Vec<Error>) -> Vec<Section> {
     ok(top.sections(key), errors).unwrap_or_default()
-}
-
-/// Reads tables of one kind; errors are added to the others.
-fn tables<T>(sections: Vec<Section>, read: fn(Section) -> Result<T>, errors: &mut Vec<Error>) -> Vec<T> {
-    let read = sections.into_iter().map(read);
-    read.filter_map(|read| ok(read, errors)).collect()
 }
 
 /// The value of a result; an error is added to the others.

@@ -30,11 +30,13 @@ pub enum Condition {
     BackupFailed,
     /// Two backups in a row were not made.
     BackupMissed,
+    /// A receiver takes no messages.
+    ReceiverFailing,
 }
 
 impl Condition {
     /// Every condition, the gravest first.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::DatabaseReplaced,
         Self::LogDamaged,
         Self::DatabaseBroken,
@@ -45,6 +47,7 @@ impl Condition {
         Self::ReportsUnstored,
         Self::BackupFailed,
         Self::BackupMissed,
+        Self::ReceiverFailing,
     ];
 
     /// Its name in `/health` and metrics.
@@ -60,6 +63,7 @@ impl Condition {
             Self::ReportsUnstored => "reports_unstored",
             Self::BackupFailed => "backup_failed",
             Self::BackupMissed => "backup_missed",
+            Self::ReceiverFailing => "receiver_failing",
         }
     }
 

@@ -1,4 +1,4 @@
-//! `alert`: what alert rules would have sent in the past.
+//! `alert`: what alert rules would have sent in the past, and a trial of a receiver.
 
 use chrono::DateTime;
 use chrono_tz::Tz;
@@ -10,8 +10,11 @@ use super::configuration::Configuration;
 use super::output::{self, note};
 use crate::alerts::rule::Rule;
 use crate::civil::parse_day;
+use crate::clock::machine_us;
 use crate::db::fleet;
+use crate::db::outbox::{Kind, Message};
 use crate::error::{Error, Result};
+use crate::notify::attempt;
 use crate::uptime::business_hours::ZONE_DEFAULT;
 use crate::uptime::interval::Micros;
 use crate::watcher;
@@ -31,6 +34,15 @@ pub struct Options {
 enum AlertCommand {
     /// Print the messages that the alert rules would have sent in the past; nothing is sent
     Replay(ReplayOptions),
+    /// Send a message to a receiver of the configuration now, and say what became of it
+    Test(TestOptions),
+}
+
+/// The options of `alert test`.
+#[derive(Debug, clap::Args)]
+struct TestOptions {
+    /// The name of the receiver
+    name: String,
 }
 
 /// The options of `alert replay`.
@@ -69,6 +81,7 @@ fn day(text: &str) -> Result<i64, String> {
 pub fn run(options: &Options, configuration: &Configuration) -> Result<()> {
     match &options.command {
         AlertCommand::Replay(replay) => run_replay(&options.database, replay, configuration),
+        AlertCommand::Test(options) => test(options, configuration),
     }
 }
 
@@ -138,4 +151,39 @@ fn as_json(sent: &Sent) -> Value {
         "at_night": sent.at_night,
         "facts": serde_json::from_str::<Value>(&message.facts).unwrap_or(Value::Null),
     })
+}
+
+fn test(options: &TestOptions, configuration: &Configuration) -> Result<()> {
+    let messaging = configuration.messaging().get();
+    let receiver = messaging.receiver(&options.name)?;
+    let at = machine_us();
+    let message = trial(&receiver.name, messaging.public_url.as_deref(), at);
+    match attempt::send(receiver, &message, at) {
+        Ok(note) => output::to_stdout(|out| {
+            let note = note.map_or(String::new(), |note| format!("; {note}"));
+            let failed = |error: std::io::Error| Error::failed("stdout cannot be written").because(error);
+            writeln!(out, "sent to `{}` ({}){note}", receiver.name, receiver.place()).map_err(failed)
+        }),
+        Err(failure) => Err(Error::failed(format!(
+            "nothing arrived at `{}` ({}): {}",
+            receiver.name,
+            receiver.place(),
+            failure.reason
+        ))),
+    }
+}
+
+/// The message of a trial.
+fn trial(name: &str, public_url: Option<&str>, at: Micros) -> Message {
+    let link = public_url.map(|url| format!("{url}/"));
+    let end = link.as_ref().map_or(String::new(), |link| format!("\n\n{link}"));
+    Message {
+        key: format!("test/{name}/{at}"),
+        receiver: name.to_owned(),
+        kind: Kind::Test,
+        subject: "A test of store-monitor".to_owned(),
+        text: format!("This is a test. Alerts for `{name}` arrive here.{end}"),
+        html: None,
+        facts: json!({ "link": link }).to_string(),
+    }
 }

@@ -34,6 +34,7 @@ use crate::http::keyring::Keyring;
 use crate::http::proof::Proxies;
 use crate::http::{self, Capacity, Clock, Data, Server, Site};
 use crate::jobs::{Jobs, Limits, Order};
+use crate::notify::sender;
 use crate::product;
 use crate::uptime::interval::MINUTE;
 use crate::uptime::report::Question;
@@ -289,6 +290,9 @@ pub fn serve(
         }
         Ok(())
     })?);
+    let receivers = Arc::clone(configuration.messaging());
+    let lookup = move |name: &str| receivers.get().receiver(name).ok().cloned();
+    periodic.push(sender::start(file.to_owned(), writer.clone(), Box::new(lookup))?);
     if let Some(upkeep) = upkeep {
         periodic.push(upkeep.forget_old_access(writer.clone())?);
         periodic.push(upkeep.keep_reserve(file.to_owned(), Arc::clone(&health))?);

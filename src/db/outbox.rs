@@ -1,13 +1,14 @@
 //! The outbox: messages on their way to receivers.
 //!
-//! A message is written in the transaction that learned of its cause, so neither is there without the other. It is due
-//! at `next_attempt_at` until it was sent or given up. A message is sent at least once: a process that is killed
-//! between the receiver's answer and the note of it sends it again, with the same key.
+//! A message is written in the transaction that learned of its cause, so neither is there without the other. It *waits*
+//! while `next_attempt_at` says when it is due. It was *sent* at `sent_at`, or was *given up* if it has neither. It is
+//! sent at least once: a process that is killed between the receiver's answer and the note of it sends it again, with
+//! the same key.
 
-use rusqlite::{Connection, Row};
+use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::error::Result;
-use crate::uptime::interval::Micros;
+use crate::uptime::interval::{DAY, HOUR, Micros};
 
 /// What a message is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,14 +69,49 @@ pub struct Entry {
     pub attempts: u32,
     /// When it is due; none once it was sent or given up.
     pub next_attempt_at: Option<Micros>,
+    /// When it was tried last.
+    pub tried_at: Option<Micros>,
     /// When it was sent.
     pub sent_at: Option<Micros>,
-    /// Why the last attempt failed.
+    /// Why the last attempt failed; of a sent message, whom it did not reach.
     pub error: Option<String>,
 }
 
+/// What became of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// It is on its way, or will be.
+    Waiting,
+    /// Its receiver has it.
+    Sent,
+    /// Nobody tries to send it any more.
+    GivenUp,
+}
+
+impl State {
+    /// The word in JSON and in metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Sent => "sent",
+            Self::GivenUp => "given_up",
+        }
+    }
+}
+
+impl Entry {
+    /// What became of it.
+    pub const fn state(&self) -> State {
+        match (self.next_attempt_at, self.sent_at) {
+            (Some(_), _) => State::Waiting,
+            (None, Some(_)) => State::Sent,
+            (None, None) => State::GivenUp,
+        }
+    }
+}
+
 const COLUMNS: &str = "number, key, receiver, kind, subject, text, html, facts, created_at, attempts, next_attempt_at,
-    sent_at, error";
+    tried_at, sent_at, error";
 
 fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
     let kind: String = row.get(3)?;
@@ -96,8 +132,9 @@ fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
         created_at: row.get(8)?,
         attempts: row.get(9)?,
         next_attempt_at: row.get(10)?,
-        sent_at: row.get(11)?,
-        error: row.get(12)?,
+        tried_at: row.get(11)?,
+        sent_at: row.get(12)?,
+        error: row.get(13)?,
     })
 }
 
@@ -124,54 +161,205 @@ pub fn add(db: &Connection, message: &Message, at: Micros) -> Result<bool> {
     Ok(added == 1)
 }
 
-/// The messages that are due at `at`, the longest due first.
+/// The receivers of messages that are due at `at`.
 ///
 /// # Errors
 /// When the database cannot be read.
-pub fn due(db: &Connection, at: Micros, limit: u32) -> Result<Vec<Entry>> {
-    let mut select = db.prepare_cached(&format!(
-        "SELECT {COLUMNS} FROM outbox WHERE next_attempt_at <= ?1 ORDER BY next_attempt_at, number LIMIT ?2"
-    ))?;
-    let found = select.query_map((at, limit), entry)?;
+pub fn receivers_due(db: &Connection, at: Micros) -> Result<Vec<String>> {
+    let mut select = db.prepare_cached("SELECT DISTINCT receiver FROM outbox WHERE next_attempt_at <= ?1")?;
+    let found = select.query_map([at], |row| row.get(0))?;
     Ok(found.collect::<rusqlite::Result<_>>()?)
 }
 
-/// The newest messages, whatever became of them.
+/// The messages for one receiver that are due at `at`, in the order in which they were written. With `or_oldest`, the
+/// oldest that waits is among them, whenever it is due.
 ///
 /// # Errors
 /// When the database cannot be read.
-pub fn newest(db: &Connection, limit: u32) -> Result<Vec<Entry>> {
-    let mut select = db.prepare_cached(&format!("SELECT {COLUMNS} FROM outbox ORDER BY number DESC LIMIT ?1"))?;
-    let found = select.query_map([limit], entry)?;
+pub fn due(db: &Connection, receiver: &str, at: Micros, or_oldest: bool, limit: u32) -> Result<Vec<Entry>> {
+    let mut select = db.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM outbox WHERE receiver = ?1 AND (next_attempt_at <= ?2 OR number = (
+             SELECT number FROM outbox WHERE receiver = ?1 AND next_attempt_at IS NOT NULL AND ?3 ORDER BY number LIMIT 1))
+         ORDER BY number LIMIT ?4"
+    ))?;
+    let found = select.query_map((receiver, at, or_oldest, limit), entry)?;
     Ok(found.collect::<rusqlite::Result<_>>()?)
+}
+
+/// The newest messages, whatever became of them: of one receiver or of all, with a number below `before`.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn newest(db: &Connection, receiver: Option<&str>, before: i64, limit: u32) -> Result<Vec<Entry>> {
+    let mut select = db.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM outbox WHERE number < ?1 AND (?2 IS NULL OR receiver = ?2)
+         ORDER BY number DESC LIMIT ?3"
+    ))?;
+    let found = select.query_map((before, receiver, limit), entry)?;
+    Ok(found.collect::<rusqlite::Result<_>>()?)
+}
+
+/// What became of an attempt to send a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// The message.
+    pub number: i64,
+    /// When the attempt ended.
+    pub at: Micros,
+    /// When the next is due; none if it was sent or is given up.
+    pub next_attempt_at: Option<Micros>,
+    /// Whether it was sent.
+    pub is_sent: bool,
+    /// Why it failed, or whom it did not reach.
+    pub error: Option<String>,
+}
+
+/// Notes an attempt. One of a message that was sent or given up meanwhile changes nothing.
+///
+/// # Errors
+/// When the database cannot be written.
+pub fn note(db: &Connection, attempt: &Attempt) -> Result<()> {
+    let mut update = db.prepare_cached(
+        "UPDATE outbox SET attempts = attempts + 1, tried_at = ?2, next_attempt_at = ?3, sent_at = iif(?4, ?2, NULL),
+             error = ?5 WHERE number = ?1 AND next_attempt_at IS NOT NULL",
+    )?;
+    let Attempt {
+        number,
+        at,
+        next_attempt_at,
+        is_sent,
+        error,
+    } = attempt;
+    update.execute((number, at, next_attempt_at, is_sent, error))?;
+    Ok(())
+}
+
+/// Makes everything due that waits for a receiver, as it takes messages again.
+///
+/// # Errors
+/// When the database cannot be written.
+pub fn hasten(db: &Connection, receiver: &str, at: Micros) -> Result<()> {
+    let mut update =
+        db.prepare_cached("UPDATE outbox SET next_attempt_at = ?2 WHERE receiver = ?1 AND next_attempt_at > ?2")?;
+    update.execute((receiver, at))?;
+    Ok(())
+}
+
+/// Makes messages due whose next attempt is later than any can be: the clock was wrong when that was noted.
+///
+/// # Errors
+/// When the database cannot be written.
+pub fn hasten_beyond(db: &Connection, at: Micros, latest: Micros) -> Result<()> {
+    let mut update = db.prepare_cached("UPDATE outbox SET next_attempt_at = ?1 WHERE next_attempt_at > ?2")?;
+    update.execute((at, latest))?;
+    Ok(())
+}
+
+/// How many messages that were sent or given up are kept.
+pub const MESSAGES_KEPT: i64 = 10_000;
+
+/// For how many days they are kept.
+const MESSAGE_DAYS_KEPT: i64 = 90;
+
+/// How many are deleted in one transaction.
+const FORGOTTEN_AT_ONCE: u32 = 1000;
+
+/// Deletes some of the messages that need not be kept any more, and says whether there may be more.
+///
+/// # Errors
+/// When the database cannot be written.
+pub fn forget(db: &Connection, now: Micros) -> Result<bool> {
+    let mut delete = db.prepare_cached(
+        "DELETE FROM outbox WHERE number IN (
+             SELECT number FROM outbox WHERE next_attempt_at IS NULL AND (created_at < ?1 OR number <= (
+                 SELECT number FROM outbox WHERE next_attempt_at IS NULL ORDER BY number DESC LIMIT 1 OFFSET ?2))
+             ORDER BY number LIMIT ?3)",
+    )?;
+    let before = now - MESSAGE_DAYS_KEPT * DAY;
+    let gone = delete.execute((before, MESSAGES_KEPT, FORGOTTEN_AT_ONCE))?;
+    Ok(gone == FORGOTTEN_AT_ONCE as usize)
+}
+
+/// How the messages for one receiver fare.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Count {
+    /// Its name.
+    pub receiver: String,
+    /// How many wait.
+    pub waiting: i64,
+    /// How many of those that are kept were sent.
+    pub sent: i64,
+    /// How many of those that are kept were given up.
+    pub given_up: i64,
+    /// When one was sent last.
+    pub last_sent_at: Option<Micros>,
+    /// The last attempt that failed, and why.
+    pub last_failure: Option<(Micros, String)>,
+    /// The oldest message that was tried in vain and still waits.
+    pub failing_since: Option<Micros>,
+}
+
+/// For how long messages may fail before that is told as a fault.
+const FAILING_FOR: Micros = HOUR;
+
+impl Count {
+    /// Those of a receiver for which there was no message yet.
+    pub fn none(receiver: &str) -> Self {
+        Self {
+            receiver: receiver.to_owned(),
+            waiting: 0,
+            sent: 0,
+            given_up: 0,
+            last_sent_at: None,
+            last_failure: None,
+            failing_since: None,
+        }
+    }
+
+    /// Whether an operator must look: a message has been tried in vain for over an hour, or the last one was given up.
+    pub fn is_failing(&self, now: Micros) -> bool {
+        let is_late = self.failing_since.is_some_and(|since| now - since > FAILING_FOR);
+        let failed_last = self.last_failure.as_ref().map(|(at, _)| *at) > self.last_sent_at;
+        is_late || (self.given_up > 0 && self.waiting == 0 && failed_last)
+    }
+}
+
+/// How the messages fare, by receiver, in the order of their names.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn counts(db: &Connection) -> Result<Vec<Count>> {
+    let mut select = db.prepare_cached(
+        "SELECT receiver, count(next_attempt_at), count(sent_at),
+                sum(next_attempt_at IS NULL AND sent_at IS NULL), max(sent_at)
+         FROM outbox GROUP BY receiver ORDER BY receiver",
+    )?;
+    let mut failure = db.prepare_cached(
+        "SELECT tried_at, error FROM outbox WHERE receiver = ?1 AND error IS NOT NULL AND sent_at IS NULL
+         ORDER BY tried_at DESC LIMIT 1",
+    )?;
+    let mut since = db.prepare_cached(
+        "SELECT min(created_at) FROM outbox WHERE receiver = ?1 AND next_attempt_at IS NOT NULL AND attempts > 0",
+    )?;
+    let found = select.query_map([], |row| {
+        Ok(Count {
+            receiver: row.get(0)?,
+            waiting: row.get(1)?,
+            sent: row.get(2)?,
+            given_up: row.get(3)?,
+            last_sent_at: row.get(4)?,
+            last_failure: None,
+            failing_since: None,
+        })
+    })?;
+    let mut counts: Vec<Count> = found.collect::<rusqlite::Result<_>>()?;
+    for count in &mut counts {
+        let failed = failure.query_row([&count.receiver], |row| Ok((row.get(0)?, row.get(1)?)));
+        count.last_failure = failed.optional()?;
+        count.failing_since = since.query_row([&count.receiver], |row| row.get(0))?;
+    }
+    Ok(counts)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::connection::open_writer;
-    use super::super::write;
-    use super::*;
-
-    #[test]
-    fn a_message_is_due_once_and_a_second_with_its_key_is_none() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut db = open_writer(&folder.path().join("a.db")).unwrap();
-        let message = Message {
-            key: "rule/offline/7".to_owned(),
-            receiver: "phone".to_owned(),
-            kind: Kind::Alert,
-            subject: "1 store is offline".to_owned(),
-            text: "Pike Place is offline.".to_owned(),
-            html: None,
-            facts: "{}".to_owned(),
-        };
-        let added = write(&mut db, |db| Ok([add(db, &message, 5)?, add(db, &message, 6)?])).unwrap();
-        assert_eq!(added, [true, false]);
-        assert_eq!(due(&db, 4, 10).unwrap(), []);
-        let found = due(&db, 5, 10).unwrap();
-        assert_eq!(found.len(), 1);
-        assert_eq!(found[0].message, message);
-        assert_eq!((found[0].created_at, found[0].attempts, found[0].sent_at), (5, 0, None));
-        assert_eq!(newest(&db, 10).unwrap(), found);
-    }
-}
+mod tests;

@@ -35,6 +35,7 @@ guides! {
     reports: "the report and the statement, by command and over HTTP, and the pages",
     http: "every route, and the limits for clients",
     numbers: "the definition of every number",
+    alerts: "receivers, signatures, what is tried again, alert rules",
     operate: "install, all flags, stop and restart, exit codes",
     access: "tokens, log-in, share links, TLS by a proxy, the audit",
     storage: "the database file, its size, inspection",

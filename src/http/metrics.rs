@@ -10,6 +10,7 @@ use super::query;
 use super::request::Request;
 use super::response::Response;
 use crate::clock::machine_us;
+use crate::db::outbox::{self, Count, State};
 use crate::db::size::Sizes;
 use crate::db::writer::Writer;
 use crate::error::Result;
@@ -64,6 +65,7 @@ struct Stored {
     freshness: Freshness,
     newest: Option<Newest>,
     reports: Vec<(ReportState, i64)>,
+    outbox: Vec<Count>,
 }
 
 /// What there is once there are polls.
@@ -94,6 +96,7 @@ impl Stored {
             freshness,
             newest,
             reports: app.report_counts()?,
+            outbox: outbox::counts(app.db()?)?,
         })
     }
 
@@ -145,6 +148,34 @@ impl Stored {
         ] {
             let found = self.reports.iter().find(|(known, _)| *known == state);
             family.sample(&[("state", name)], found.map_or(0, |&(_, count)| count));
+        }
+        self.write_outbox(text);
+    }
+
+    fn write_outbox(&self, text: &mut Text) {
+        let help =
+            "Messages of the outbox, by receiver and state; those that were sent or given up as far as they are kept.";
+        let mut messages = text.family(Kind::Gauge, "store_monitor_outbox_messages", help);
+        for count in &self.outbox {
+            for (state, of) in [
+                (State::Waiting, count.waiting),
+                (State::Sent, count.sent),
+                (State::GivenUp, count.given_up),
+            ] {
+                messages.sample(&[("receiver", &count.receiver), ("state", state.as_str())], of);
+            }
+        }
+        let help = "When a message was sent last, in seconds since 1970.";
+        let mut sent = text.family(Kind::Gauge, "store_monitor_outbox_last_sent_timestamp_seconds", help);
+        for count in &self.outbox {
+            if let Some(at) = count.last_sent_at {
+                sent.sample(&[("receiver", &count.receiver)], at / SECOND);
+            }
+        }
+        let help = "1 while messages to the receiver have failed for over an hour, or the last was given up, else 0.";
+        let mut failing = text.family(Kind::Gauge, "store_monitor_outbox_failing", help);
+        for count in &self.outbox {
+            failing.sample(&[("receiver", &count.receiver)], u8::from(count.is_failing(self.at)));
         }
     }
 }

@@ -28,6 +28,7 @@ pub mod incidents;
 pub mod intake;
 pub mod json;
 pub mod keyring;
+pub mod messages;
 pub mod meters;
 pub mod metrics;
 pub mod multipart;

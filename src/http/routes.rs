@@ -11,8 +11,8 @@ use super::request::Request;
 use super::response::Response;
 use super::route::{Body, Captured, Handler, Route};
 use super::{
-    alerts, assets, audit, backup, badge, fleet, forms, health, hours, incidents, intake, metrics, openapi, outages,
-    pages, reports, response_filters, statement_query, statements, stores, tokens,
+    alerts, assets, audit, backup, badge, fleet, forms, health, hours, incidents, intake, messages, metrics, openapi,
+    outages, pages, reports, response_filters, statement_query, statements, stores, tokens,
 };
 use crate::access::Scope::{Admin, Ingest, Read, Report};
 use crate::error::Result;
@@ -136,6 +136,8 @@ pub static ROUTES: &[Route] = &[
         .needs(Admin).id(LINK).answers(200, "It leads nowhere from now on.", OBJECT),
     get("access", "/api/audit", audit::list, "listAudit", "Who changed what, the newest first.").needs(Admin).takes(&[AUDIT])
         .answers(200, "A page of rows; next is the path of the one after, or null.", OBJECT),
+    get("access", "/api/messages", messages::list, "listMessages", "How each receiver fares, and the newest messages.").needs(Admin).takes(&[AUDIT])
+        .answers(200, "A page of messages; next is the path of the one after, or null.", OBJECT),
     get("operation", "/openapi.json", describe, "openapi", "This document.").answers(200, "It.", OBJECT).tagged(),
     get("operation", "/api/backup", backup::get, "backup", "The database as one checked file.").needs(Admin).of_all_stores()
         .answers(200, "The backup.", &[("application/vnd.sqlite3", "")]).problems(&[503, 507]),
@@ -213,6 +215,8 @@ pub static ROUTES: &[Route] = &[
     Route::new("POST", "pages", "/ack/{id}", pages::acknowledge::post, "acknowledge", "Acknowledges the alert, with a reason or without; no account is needed.")
         .id(ALERT_LINK).body(Body::Form("AcknowledgementForm")).answers(200, "Noted; the page tells what.", HTML)
         .pages(&[(400, "The line is too long.")]).problems(&[410, 429]),
+    page("/messages", pages::messages::get, "messagesPage", "Receivers, and what became of messages to them.").needs(Admin)
+        .takes(&[AUDIT_BEFORE]).untagged(),
     page("/docs", pages::docs::list, "guidesPage", "The list of guides."),
     page("/docs/{id}", pages::docs::get, "guidePage", "One guide.").id(file("Its name.")),
     get("pages", "/assets/{id}", assets::get, "asset", "A file that pages load.")

@@ -126,7 +126,13 @@ fn live(home: &Home, polls: &[(StoreKey, Poll)], looks: &[(i64, bool)]) -> Vec<M
         }
         now = (now + minutes * MINUTE).min(end);
     }
-    let sent = outbox::newest(&open_reader(&file).expect("a database"), 10_000).expect("an outbox");
+    let sent = outbox::newest(
+        &open_reader(&file).expect("a database"),
+        None,
+        i64::MAX,
+        10_000,
+    )
+    .expect("an outbox");
     sent.into_iter().map(|entry| entry.message).collect()
 }
 

@@ -54,7 +54,7 @@ fn form_urlencoded(text: &str) -> String {
 }
 
 /// Every page there is.
-fn pages() -> [(&'static str, String); 15] {
+fn pages() -> [(&'static str, String); 16] {
     [
         ("fleet", "/".to_owned()),
         ("owner", "/?group=Rivera+Hospitality".to_owned()),
@@ -76,6 +76,7 @@ fn pages() -> [(&'static str, String); 15] {
         ("alerts", "/alerts".to_owned()),
         ("access", "/access".to_owned()),
         ("audit", "/audit".to_owned()),
+        ("messages", "/messages".to_owned()),
         ("log-in", "/login".to_owned()),
     ]
 }

@@ -119,7 +119,7 @@ fn show(app: &mut App, request: &Request<'_>, status: u16, complaint: Option<&st
             @if tokens.is_empty() {
                 "There is no token yet: whoever reaches this server may do everything. The first token closes it."
             } @else { "Who reaches this server needs a token, or a share link." }
-            " " a href="/audit" { "Who did what" }
+            " " a href="/audit" { "Who did what" } " " a href="/messages" { "Messages" }
         }
         @if let Some(complaint) = complaint { p.complaint role="alert" { "No token was made: " (complaint) "." } }
         @if frame.may(Scope::Admin) { (form(&frame, request, tokens.is_empty(), &view.owner_names())) }

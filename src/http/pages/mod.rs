@@ -31,6 +31,7 @@ pub mod loaded;
 pub mod login;
 pub mod made_up;
 pub mod mend;
+pub mod messages;
 pub mod phrases;
 pub mod problem;
 pub mod reasons;
