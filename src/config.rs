@@ -14,9 +14,10 @@ use std::collections::HashSet;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use self::section::Section;
+use crate::access::secret::is_same;
 use crate::alerts::rule::Rule;
 use crate::error::{Error, Result};
-use crate::notify::receiver::Receiver;
+use crate::notify::receiver::{Receiver, Way};
 
 /// The keys at the top of the file that are no flags.
 pub const KEYS: [&str; 5] = ["receiver", "alert", "digest", "smtp", "public_url"];
@@ -118,7 +119,10 @@ impl Messaging {
 
     /// The receiver that a caller of reports names, by its name or its URL; none unless it is a webhook.
     pub fn callback(&self, wanted: &str) -> Option<&Receiver> {
-        self.receivers.iter().find(|receiver| receiver.name == wanted)
+        self.receivers.iter().find(|receiver| match &receiver.way {
+            Way::Webhook { address, .. } => receiver.name == wanted || is_same(address.url(), wanted),
+            Way::Ntfy { .. } | Way::Email { .. } => false,
+        })
     }
 
     /// The receiver of this name.

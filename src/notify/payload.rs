@@ -62,7 +62,8 @@ pub fn header_key(key: &str) -> String {
     utf8_percent_encode(key, CONTROLS).to_string()
 }
 
-/// The headers of ntfy: title, priority and tags; and where a click leads, if the facts have a `link`.
+/// The headers of ntfy: title, priority and tags; and where a click leads, if the facts have an
+/// `acknowledge_url` or a `link`.
 pub fn ntfy_headers(message: &Message) -> Vec<(&'static str, String)> {
     let (priority, tags) = match message.kind {
         Kind::Alert => ("high", "warning"),
@@ -71,7 +72,8 @@ pub fn ntfy_headers(message: &Message) -> Vec<(&'static str, String)> {
         Kind::Test => ("default", "test_tube"),
     };
     let facts: Option<Value> = serde_json::from_str(&message.facts).ok();
-    let link = facts.as_ref().and_then(|facts| facts["link"].as_str());
+    let linked = |name: &str| facts.as_ref().and_then(|facts| facts[name].as_str());
+    let link = linked("acknowledge_url").or_else(|| linked("link"));
     // A header of its own must not come of it.
     let link = link.filter(|link| link.starts_with("http") && link.bytes().all(|byte| byte.is_ascii_graphic()));
     let mut headers = vec![

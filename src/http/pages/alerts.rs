@@ -77,14 +77,8 @@ fn show(
 ) -> Result<Response> {
     let frame = Frame::new(app, request, Section::Alerts)?;
     let rules = alerts::all(app)?;
-    let receivers: Vec<String> = app
-        .site
-        .messaging
-        .get()
-        .receivers
-        .iter()
-        .map(|one| one.name.clone())
-        .collect();
+    let messaging = app.site.messaging.get();
+    let receivers: Vec<String> = messaging.receivers.iter().map(|one| one.name.clone()).collect();
     let body = html! {
         h1 { "Alerts" }
         p.lead {
@@ -101,8 +95,15 @@ fn show(
             @if receivers.is_empty() {
                 p { "There is none. Add one as " code { "[[receiver]]" } " to the configuration file: a webhook, ntfy or mail." }
             } @else {
-                p { @for (number, name) in receivers.iter().enumerate() { @if number > 0 { ", " } bdi { (name) } } }
-                p.note { "They are in the configuration file, and so are their secrets." }
+                ul {
+                    @for receiver in &messaging.receivers {
+                        li { strong { bdi { (receiver.name) } } " " span.why { (receiver.place()) } }
+                    }
+                }
+                p.note {
+                    "They are in the configuration file, and so are their secrets. "
+                    a href="/messages" { "What became of messages to them" }
+                }
             }
         }
         section.card aria-labelledby="replay" {
