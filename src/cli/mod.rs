@@ -13,6 +13,7 @@ mod configuration;
 pub mod containerfile;
 pub mod dashboard;
 pub mod demo;
+pub mod digest;
 pub mod docs;
 pub mod export;
 pub mod generate;
@@ -111,6 +112,8 @@ enum Command {
     Report(report::Options),
     /// Print the statement of any period as CSV: days, weeks, months or a total
     Statement(statement::Options),
+    /// Print what a day, a week or a month was like, for people: in sentences, worst first
+    Digest(digest::Options),
     /// Print what is stored, as CSV that `import` takes back unchanged, or write files for a warehouse
     Export(export::Options),
     /// Check the database: its file, and every rule its rows must keep
@@ -321,6 +324,7 @@ pub fn run(command_line: CommandLine) -> Result<()> {
         Command::Import(options) => import::run(&options),
         Command::Report(options) => report::run(&options),
         Command::Statement(options) => statement::run(&options),
+        Command::Digest(options) => digest::run(&options),
         Command::Export(options) => export::run(&options),
         Command::Check(options) => check::run(&options),
         Command::Backup(options) => backup::run(&options),

@@ -1,6 +1,6 @@
-//! What `report` and `statement` share: the instant and the rule of their numbers, and where their file goes.
+//! What `report`, `statement` and `digest` share: the instant and the rule of their numbers, and where their file goes.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use rusqlite::Connection;
@@ -18,9 +18,9 @@ use crate::uptime::interval::Micros;
 use crate::uptime::report::Question;
 use crate::uptime::timeline::Interpolation;
 
-/// The options of a command that prints numbers.
+/// The instant and the rule of a command that prints numbers.
 #[derive(Debug, clap::Args)]
-pub struct Numbers {
+pub struct AskedQuestion {
     /// The instant at which the numbers end, such as `2026-11-08 20:00:00 UTC` [default: the newest
     /// poll's]
     #[arg(long, env = "STORE_MONITOR_AS_OF", value_name = "TIME", value_parser = as_of)]
@@ -31,6 +31,16 @@ pub struct Numbers {
           value_parser = names(Interpolation::ALL.map(Interpolation::as_str), Interpolation::from_name))]
     interpolation: Interpolation,
 
+    #[command(flatten)]
+    database: Database,
+}
+
+/// The options of a command that prints a product.
+#[derive(Debug, clap::Args)]
+pub struct Numbers {
+    #[command(flatten)]
+    question: AskedQuestion,
+
     /// The format: CSV, or a workbook of Excel
     #[arg(long, env = "STORE_MONITOR_FORMAT", value_name = "FORMAT", default_value = "csv",
           value_parser = names(Format::ALL.map(Format::as_str), Format::from_name))]
@@ -39,12 +49,9 @@ pub struct Numbers {
     /// Write to this file in place of stdout; it appears whole or not at all
     #[arg(long, env = "STORE_MONITOR_OUTPUT", value_name = "FILE")]
     output: Option<PathBuf>,
-
-    #[command(flatten)]
-    database: Database,
 }
 
-impl Numbers {
+impl AskedQuestion {
     /// Opens the database, and fixes the instant.
     ///
     /// # Errors
@@ -61,21 +68,38 @@ impl Numbers {
         let rule = self.interpolation;
         Ok((held, db, Question { as_of, rule }))
     }
+}
+
+impl Numbers {
+    /// As [`AskedQuestion::open`].
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub(super) fn open(&self) -> Result<(lock::Held, Connection, Question)> {
+        self.question.open()
+    }
 
     /// Prints the product's file.
     ///
     /// # Errors
     /// When it cannot be made or written.
     pub(super) fn print(&self, product: &dyn Product) -> Result<()> {
-        let bytes = product.render(self.format)?;
-        let write = |out: &mut dyn std::io::Write| {
-            out.write_all(&bytes)
-                .map_err(|error| Error::failed("the output cannot be written").because(error))
-        };
-        match &self.output {
-            Some(file) => output::to_file(file, write),
-            None => output::to_stdout(write),
-        }
+        print(&product.render(self.format)?, self.output.as_deref())
+    }
+}
+
+/// Writes bytes to a file, or to stdout.
+///
+/// # Errors
+/// When they cannot be written.
+pub(super) fn print(bytes: &[u8], output: Option<&Path>) -> Result<()> {
+    let write = |out: &mut dyn std::io::Write| {
+        out.write_all(bytes)
+            .map_err(|error| Error::failed("the output cannot be written").because(error))
+    };
+    match output {
+        Some(file) => output::to_file(file, write),
+        None => output::to_stdout(write),
     }
 }
 

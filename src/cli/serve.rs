@@ -12,6 +12,7 @@ use signal_hook::iterator::Signals;
 
 use super::Database;
 use super::configuration::Configuration;
+use super::digest::keep_sending;
 use super::server_options::{ClockName, ServerOptions};
 use super::status_file;
 use super::supervisor::Supervisor;
@@ -163,7 +164,7 @@ pub fn serve(
             tracing::error!(%error, "the polls could not be loaded; the first report tries again");
         }
     })?;
-    let inputs = Arc::clone(&hot);
+    let (inputs, told_of) = (Arc::clone(&hot), Arc::clone(&hot));
     let recipe = Arc::new(move |db: &mut _, order: &Order| product::make(db, &inputs, order));
     let limits = Limits {
         workers: options.workers.into(),
@@ -213,7 +214,7 @@ pub fn serve(
         connections_max: options.max_connections.into(),
         connections_each_max: options.max_connections_per_address.map(usize::from),
     };
-    let watched = site.clone();
+    let (watched, digests) = (site.clone(), site.clone());
     let numbers = match (numbers, &options.metrics_listen) {
         (Some(listener), Some(address)) => {
             let hosts = Hosts::new(address, options.public.hosts.iter().cloned());
@@ -266,6 +267,7 @@ pub fn serve(
         Ok(())
     })?);
     periodic.append(&mut access);
+    periodic.push(keep_sending(digests, told_of)?);
     if let Some(days) = options.keep_days {
         let (path, pruner) = (file.to_owned(), writer.clone());
         periodic.push(every(RETENTION_EVERY, "retention", move || {

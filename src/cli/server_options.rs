@@ -131,7 +131,7 @@ fn proxy(text: &str) -> std::result::Result<Peer, String> {
 }
 
 /// A per cent with at most two decimals, in hundredths.
-fn target(percent: &str) -> std::result::Result<i64, String> {
+pub(super) fn target(percent: &str) -> std::result::Result<i64, String> {
     let number = percent.trim().trim_end_matches('%').trim_end();
     let target = hundredths::parse(number).filter(|target| (0..=WHOLE).contains(target));
     target.ok_or_else(|| "expected a per cent from 0 to 100 with at most two decimals, such as 99.5".to_owned())
@@ -140,7 +140,7 @@ fn target(percent: &str) -> std::result::Result<i64, String> {
 /// How many characters a currency's sign may have.
 const CURRENCY_CHARS_MAX: usize = 8;
 
-fn currency(sign: &str) -> std::result::Result<String, String> {
+pub(super) fn currency(sign: &str) -> std::result::Result<String, String> {
     match sign.trim() {
         "" => Err("expected a sign such as $ or EUR".to_owned()),
         sign if sign.chars().count() > CURRENCY_CHARS_MAX => {
@@ -150,7 +150,7 @@ fn currency(sign: &str) -> std::result::Result<String, String> {
     }
 }
 
-fn locale(name: &str) -> std::result::Result<Locale, String> {
+pub(super) fn locale(name: &str) -> std::result::Result<Locale, String> {
     let known = || LOCALES.map(|locale| locale.name).join(", ");
     Locale::from_name(name).ok_or_else(|| format!("expected one of {}", known()))
 }

@@ -361,5 +361,44 @@ pub fn counts(db: &Connection) -> Result<Vec<Count>> {
     Ok(counts)
 }
 
+/// The messages that a receiver did not get.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Undelivered {
+    /// The receiver.
+    pub receiver: String,
+    /// How many there are.
+    pub messages: usize,
+    /// When the oldest was written.
+    pub since: Micros,
+}
+
+/// The messages since `from` whose last attempt failed, by receiver.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn undelivered(db: &Connection, from: Micros) -> Result<Vec<Undelivered>> {
+    let mut select = db.prepare_cached(
+        "SELECT receiver, count(*), min(created_at) FROM outbox
+         WHERE sent_at IS NULL AND error IS NOT NULL AND created_at >= ?1 GROUP BY receiver ORDER BY receiver",
+    )?;
+    let found = select.query_map([from], |row| {
+        Ok(Undelivered {
+            receiver: row.get(0)?,
+            messages: row.get(1)?,
+            since: row.get(2)?,
+        })
+    })?;
+    Ok(found.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Whether there is a message with this key, whatever became of it.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn has(db: &Connection, key: &str) -> Result<bool> {
+    let mut select = db.prepare_cached("SELECT EXISTS (SELECT 1 FROM outbox WHERE key = ?1)")?;
+    Ok(select.query_row([key], |row| row.get(0))?)
+}
+
 #[cfg(test)]
 mod tests;

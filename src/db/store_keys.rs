@@ -1,6 +1,6 @@
 //! Store keys: small integers that polls and hours carry in place of a store's id.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use foldhash::fast::RandomState;
 use rusqlite::{Connection, OptionalExtension};
@@ -30,6 +30,16 @@ pub struct Keys {
     pub polled: Vec<bool>,
     /// The places of the ids that are new.
     pub new: Vec<usize>,
+}
+
+/// The stores of which no poll ever came in.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn never_polled(db: &Connection) -> Result<HashSet<StoreKey>> {
+    let mut select = db.prepare_cached("SELECT key FROM store WHERE NOT polled")?;
+    let keys = select.query_map([], |row| row.get(0))?;
+    Ok(keys.collect::<rusqlite::Result<_>>()?)
 }
 
 /// Remembers that these stores were polled.

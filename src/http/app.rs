@@ -392,6 +392,12 @@ impl App {
         Statement::new(db, (&hot, &audience), parameters, question)
     }
 
+    /// The reader and the polls in memory, and the stores that exist for the visitor.
+    pub(super) fn window(&mut self) -> Result<(&mut Connection, Arc<HotWindow>, Audience)> {
+        let (db, Data { hot, .. }, audience) = self.parts()?;
+        Ok((db, hot, audience))
+    }
+
     /// Checks that the store and the owner that a statement names exist for the visitor.
     pub(super) fn check_names(&mut self, parameters: &Parameters) -> Result<()> {
         let (db, Data { hot, .. }, audience) = self.parts()?;

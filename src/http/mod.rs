@@ -16,6 +16,7 @@ pub mod backend;
 pub mod backup;
 pub mod badge;
 mod body_fields;
+pub mod digest;
 pub mod field;
 pub mod fleet;
 pub mod forms;

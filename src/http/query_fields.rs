@@ -163,6 +163,17 @@ pub(super) const SHOWN: &[Field] = &[
         "Which of both holds if there are both. Default: the dates.",
     ),
 ];
+pub(super) const DIGEST: &[Field] = &[
+    field(
+        "week",
+        Period,
+        "An ISO week such as 2026-W44, or a month. Default: the last whole week at as_of.",
+    ),
+    field("month", Period, "A month such as 2026-10, or a week."),
+    field("day", Date, "A local date, in place of a week."),
+    ONE_STORE,
+    OWNER[0],
+];
 pub(super) const STATEMENT_PART: &[Field] = &[
     field(
         "by",

@@ -187,12 +187,12 @@ impl Route {
     }
 
     /// Whether a request with these fields of the query is costly: it asks about another instant than the newest, or
-    /// for a statement, and so reads days of polls for itself.
+    /// for a statement or a digest, and so reads days of polls for itself.
     pub fn is_costly(&self, mut has: impl FnMut(&str) -> bool) -> bool {
         let is_read = !self.writes() && self.scope == Scope::Read;
         is_read
             && self.query().any(|field| field.name == "as_of")
-            && (has("as_of") || self.path.contains("/statements"))
+            && (has("as_of") || self.path.contains("/statements") || self.path.ends_with("/digest"))
     }
 
     /// Whether it changes something.

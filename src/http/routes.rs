@@ -11,8 +11,8 @@ use super::request::Request;
 use super::response::Response;
 use super::route::{Body, Captured, Handler, Route};
 use super::{
-    alerts, assets, audit, backup, badge, fleet, forms, health, hours, incidents, intake, messages, metrics, openapi,
-    outages, pages, reports, response_filters, statement_query, statements, stores, tokens,
+    alerts, assets, audit, backup, badge, digest, fleet, forms, health, hours, incidents, intake, messages, metrics,
+    openapi, outages, pages, reports, response_filters, statement_query, statements, stores, tokens,
 };
 use crate::access::Scope::{Admin, Ingest, Read, Report};
 use crate::error::Result;
@@ -98,6 +98,8 @@ pub static ROUTES: &[Route] = &[
         .answers(200, "A page of incidents; next is the path of the one after, or null.", OBJECT).tagged(),
     get("facts", "/api/incidents.csv", incidents::csv, "incidentsCsv", "The same incidents as CSV, all of them.")
         .needs(Read).takes(&[FOR, INCIDENTS, AS_OF, RULE]).answers(200, "The CSV.", CSV).tagged(),
+    get("facts", "/api/digest", digest::get, "digest", "What a week, a month or a day was like: its sentences, the worst stores, and the period before.")
+        .needs(Read).takes(&[DIGEST, AS_OF, RULE]).answers(200, "The digest.", OBJECT).problems(&[404]).tagged(),
     get("facts", "/api/stores", stores::list, "listStores", "Every store at a glance, a page at a time.")
         .needs(Read).takes(&[LIST, LIMIT, AS_OF, RULE])
         .answers(200, "A page of stores; next is the path of the one after, or null.", &[(JSON, "Stores")]).tagged(),
@@ -163,6 +165,8 @@ pub static ROUTES: &[Route] = &[
         .takes(&[SHOWN, STATEMENT_PART, MADE_STATEMENT, OFFSET, AS_OF, RULE]),
     Route::new("POST", "pages", "/statements", pages::statements::post, "statementsForm", "The form of /statements: makes a long statement.")
         .needs(Report).body(Body::Form("StatementForm")).answers(303, "Made; to its page.", &[]),
+    page("/digest", pages::digest::get, "digestPage", "What a week, a month or a day was like.").needs(Read)
+        .takes(&[DIGEST, AS_OF, RULE]),
     page("/reports", pages::reports::get, "reportsPage", "Reports: a button and the history.").needs(Read)
         .takes(&[MADE]),
     Route::new("POST", "pages", "/reports", pages::reports::post, "reportsForm", "The form of /reports.").needs(Report)

@@ -14,9 +14,8 @@ use crate::fleet_view::FleetView;
 use crate::jobs::statement::Parameters;
 use crate::jobs::{Format, Product};
 use crate::uptime::business_hours::ZoneTable;
-use crate::uptime::calendar::LocalDate;
 use crate::uptime::interval::{DAY, Interval, Micros};
-use crate::uptime::period::{Bucket, By, Period, month_of, week_of};
+use crate::uptime::period::{self, Bucket, By, Period, month_of, week_of};
 use crate::uptime::report::Question;
 
 /// How many days of stores a statement that is shown at once may have: those of a month of 600 stores.
@@ -27,24 +26,10 @@ const STORE_DAYS_AT_ONCE_MAX: usize = 20_000;
 /// # Errors
 /// When there is none.
 pub fn named(name: &str) -> Result<Bucket> {
-    let unknown = || query::unknown("period", name, PERIODS);
-    let (year, rest) = name.split_once('-').ok_or_else(unknown)?;
-    let by = if rest.starts_with('W') { By::Week } else { By::Month };
-    let found = match rest.strip_prefix('W') {
-        None => month_of(civil::parse_day(&format!("{name}-01")).map_err(|_| unknown())?),
-        Some(week) => {
-            // The fourth of January is always in the first week.
-            let first = civil::parse_day(&format!("{year}-01-04")).map_err(|_| unknown())?;
-            let week: LocalDate = week.parse().map_err(|_| unknown())?;
-            week_of(first + 7 * (week.clamp(1, 60) - 1))
-        }
-    };
-    let period = Period {
-        from: found.first,
-        to: found.last,
-        by,
-    };
-    (period.name_of(&found) == name).then_some(found).ok_or_else(unknown)
+    let found = period::named(name).filter(|(by, _)| *by != By::Day);
+    found
+        .map(|(_, bucket)| bucket)
+        .ok_or_else(|| query::unknown("period", name, PERIODS))
 }
 
 /// What was asked for.
@@ -212,6 +197,7 @@ fn file_name(asked: &Asked) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::uptime::calendar::LocalDate;
 
     fn day(text: &str) -> LocalDate {
         civil::parse_day(text).unwrap()

@@ -40,7 +40,7 @@ pub use crate::db::reports::{Report, ReportState, Requester};
 use crate::db::writer::Writer;
 use crate::error::{Error, ErrorKind, Result};
 use crate::product::restore;
-pub use crate::product::{Kind, Order, Product, findings, statement};
+pub use crate::product::{Kind, Order, Product, digest, findings, statement};
 pub use crate::render::Format;
 use crate::uptime::interval::Micros;
 use crate::uptime::timeline::Interpolation;

@@ -3,6 +3,7 @@
 //! A product is a file here and a line in [`Kind`]; the compiler then asks how to make and restore it.
 //! Its rows are stored, and equal lists of stores are stored once.
 
+pub mod digest;
 mod kind;
 pub mod report;
 pub mod statement;

@@ -26,6 +26,7 @@ use crate::uptime::fleet::{Fleet, Store, StoreKey};
 use crate::uptime::history::StoreBlock;
 use crate::uptime::interval::{HOUR, Interval, Micros};
 use crate::uptime::period::{Bucket, By, PERIOD_DATES_MAX, Period};
+use crate::uptime::poll::Poll;
 use crate::uptime::report::Question;
 use crate::uptime::statement::{PERIOD_REACH, PeriodTime};
 use crate::uptime::statement_row::{encode, numbers};
@@ -238,16 +239,16 @@ pub fn before_the_oldest_poll(oldest: Option<Micros>, period: &Period) -> Option
 }
 
 /// One call for a statement: its stores, and what they share.
-struct Call<'a> {
+pub(super) struct Call<'a> {
     parameters: &'a Parameters,
     question: Question,
     buckets: Vec<Bucket>,
-    fleet: Arc<Fleet>,
+    pub(super) fleet: Arc<Fleet>,
     stores: Arc<StoreList>,
     /// For each store of the fleet its key and its place in it, in order of the keys.
     places: Vec<(StoreKey, usize)>,
-    labels: HashMap<StoreKey, Label>,
-    zones: HashMap<Tz, ZoneTable>,
+    pub(super) labels: HashMap<StoreKey, Label>,
+    pub(super) zones: HashMap<Tz, ZoneTable>,
     /// The time of each pattern, made when a store first needs it.
     times: Vec<OnceLock<PeriodTime>>,
 }
@@ -259,7 +260,7 @@ type StoreRows = (Vec<u8>, Vec<(usize, usize)>);
 type GroupTotals<'a> = BTreeMap<&'a str, Vec<BucketTotal>>;
 
 impl<'a> Call<'a> {
-    fn new(
+    pub(super) fn new(
         view: &Connection,
         (mut fleet, mut stores): (Arc<Fleet>, Arc<StoreList>),
         parameters: &'a Parameters,
@@ -348,7 +349,11 @@ impl<'a> Call<'a> {
         }
     }
 
-    fn by_blocks<T: Send>(&self, view: &Connection, each: impl Fn(&StoreBlock) -> T + Sync) -> Result<Vec<T>> {
+    pub(super) fn by_blocks<T: Send>(
+        &self,
+        view: &Connection,
+        each: impl Fn(&StoreBlock) -> T + Sync,
+    ) -> Result<Vec<T>> {
         let span = self.parameters.period.span(PERIOD_REACH);
         let span = Interval::new(span.start, span.end.min(self.question.as_of + 1));
         let keys: Vec<_> = self.places.iter().map(|&(key, _)| key).collect();
@@ -359,8 +364,13 @@ impl<'a> Call<'a> {
         polls::by_blocks(view, span, &keys, limits, each)
     }
 
-    /// Calls `each` with every store of a block, its place in the fleet and the totals of its buckets.
-    fn each_store(&self, block: &StoreBlock, mut each: impl FnMut(&Store, usize, &[BucketTotal])) {
+    /// Calls `each` with every store of a block, its place in the fleet, the totals of its buckets, and the time and
+    /// polls that they were measured by.
+    pub(super) fn each_store(
+        &self,
+        block: &StoreBlock,
+        mut each: impl FnMut(&Store, usize, &[BucketTotal], (&PeriodTime, &[Poll])),
+    ) {
         let mut totals = vec![BucketTotal::default(); self.buckets.len()];
         let first = self
             .places
@@ -372,7 +382,7 @@ impl<'a> Call<'a> {
             time.measure(block.of(key), self.question.rule, &mut totals);
             let rate = self.labels.get(&key).and_then(|label| label.sales_per_hour);
             totals.iter_mut().for_each(|total| *total = total.at_rate(rate));
-            each(store, place, &totals);
+            each(store, place, &totals, (time, block.of(key)));
         }
     }
 
@@ -386,7 +396,7 @@ impl<'a> Call<'a> {
 
     fn store_rows(&self, block: &StoreBlock) -> StoreRows {
         let (mut rows, mut ends) = StoreRows::default();
-        self.each_store(block, |_, place, totals| {
+        self.each_store(block, |_, place, totals, _| {
             for total in totals {
                 encode(&numbers(total), &mut rows);
             }
@@ -397,7 +407,7 @@ impl<'a> Call<'a> {
 
     fn group_totals(&self, block: &StoreBlock) -> GroupTotals<'_> {
         let mut groups = GroupTotals::new();
-        self.each_store(block, |store, _, totals| {
+        self.each_store(block, |store, _, totals, _| {
             let group = match self.parameters.per {
                 Per::Fleet => "",
                 Per::Store | Per::Group => self.labels.get(&store.key).map_or("", |label| &label.group),

@@ -6,6 +6,7 @@
 pub mod csv;
 mod csv_field;
 pub mod definitions;
+pub mod digest;
 pub mod statement;
 pub mod store_list;
 pub mod xlsx;

@@ -9,12 +9,13 @@ use super::open_time::OpenTime;
 use super::poll::Poll;
 use super::report::Question;
 use super::store_summary::{count, each_open, for_each_down};
+use super::timeline::Interpolation;
 use super::window::{REACH, Window, near};
 
 /// A run of downtime in the week, as [`Incident`](super::incident::Incident) defines it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BriefIncident {
-    /// From its first instant of downtime in the week to the end of its last.
+    /// From its first instant of downtime in the week, or another window, to the end of its last.
     pub stretch: Interval,
     /// Its first instant of downtime, also before the week, as far as polls count.
     pub since: Micros,
@@ -39,6 +40,15 @@ pub struct Scratch {
     elapsed: Vec<Interval>,
 }
 
+impl Scratch {
+    /// Takes the polls of `reach` inside business time: those that count.
+    pub(super) fn count(&mut self, polls: &[Poll], open: &OpenTime, reach: Interval) {
+        let from = polls.partition_point(|poll| poll.at() < reach.start);
+        let to = polls.partition_point(|poll| poll.at() < reach.end);
+        count(polls.get(from..to).unwrap_or(&[]), open, &mut self.counted);
+    }
+}
+
 /// A store's incidents of the week, the oldest first.
 ///
 /// `polls` are sorted, with distinct instants, all within reach of the question's `as_of`; `outages` are the poller's.
@@ -50,28 +60,38 @@ pub fn brief_incidents<'a>(
     scratch: &'a mut Scratch,
 ) -> &'a [BriefIncident] {
     let Question { as_of, rule } = question;
+    scratch.count(polls, open, Window::Week.counted(as_of));
     let week = Window::Week.before(as_of);
-    let reach = Window::Week.counted(as_of);
+    incidents_within(open, (as_of - REACH, week), outages, rule, scratch)
+}
+
+/// The incidents of any window by the polls that `scratch` has counted, the oldest first. None is followed back beyond
+/// `earliest`.
+pub(super) fn incidents_within<'a>(
+    open: &OpenTime,
+    (earliest, window): (Micros, Interval),
+    outages: &Intervals,
+    rule: Interpolation,
+    scratch: &'a mut Scratch,
+) -> &'a [BriefIncident] {
     let Scratch {
         counted,
         found,
         elapsed,
     } = scratch;
-    let older = polls.iter().take_while(|poll| poll.at() < reach.start);
-    count(&polls[older.count()..], open, counted);
     found.clear();
     elapsed.clear();
     // The last run of downtime, also before the week, and the elapsed time of it: closed time does not end it.
     let mut run: Option<(Interval, Interval)> = None;
     for_each_down(counted, rule, |stretch| {
-        let stretch = stretch.intersection(Interval::new(as_of - REACH, as_of));
+        let stretch = stretch.intersection(Interval::new(earliest, window.end));
         each_open(open, stretch, |piece| {
             let goes_on = |(run, _): &(Interval, Interval)| open.elapsed(run.end) == open.elapsed(piece.start);
             let last = run.filter(goes_on);
             let (start, since) = last.map_or((piece.start, stretch.start), |(run, all)| (run.start, all.start));
             let all = Interval::new(since, stretch.end);
             run = Some((Interval::new(start, piece.end), all));
-            let inside = piece.intersection(week);
+            let inside = piece.intersection(window);
             if inside.is_empty() {
                 return;
             }
@@ -92,7 +112,7 @@ pub fn brief_incidents<'a>(
                         certainty: Certainty::default(),
                         unconfirmed: 0,
                         open: false,
-                        began_before: start < week.start,
+                        began_before: start < window.start,
                     });
                 }
             }
@@ -100,7 +120,7 @@ pub fn brief_incidents<'a>(
     });
     let still_down = counted.last().is_some_and(|last| !last.is_active());
     if let Some(last) = found.last_mut() {
-        last.open = still_down && open.elapsed(last.stretch.end) == open.elapsed(as_of);
+        last.open = still_down && open.elapsed(last.stretch.end) == open.elapsed(window.end);
     }
     for (incident, all) in found.iter_mut().zip(elapsed) {
         let (begun, ended) = (
@@ -109,7 +129,7 @@ pub fn brief_incidents<'a>(
         );
         let before = counted[..begun].iter().rfind(|poll| poll.is_active());
         let after = counted[ended..].iter().find(|poll| poll.is_active());
-        let around = around(before.map(|poll| poll.at()), after.map(|poll| poll.at()), week);
+        let around = around(before.map(|poll| poll.at()), after.map(|poll| poll.at()), window);
         incident.certainty = Certainty::of(counted, open, around).unwrap_or_default();
         let out = outages.clip(incident.stretch);
         if !out.as_slice().is_empty() {

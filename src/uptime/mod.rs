@@ -13,7 +13,7 @@
 //! [`lost_sales`] says what downtime costs, and [`target`] how much more of it a month may have.
 //! [`store_summary`] and [`brief_incident`] are its fast forms for lists, [`overview`] sums up a fleet, and
 //! [`fleet_event`] finds when most of it was offline at once. [`outage`] finds when the poller itself was away, and
-//! [`freshness`] decides whether numbers are of now.
+//! [`freshness`] decides whether numbers are of now. A [`digest`] says what a day, a week or a month was like.
 //!
 //! Invariants: no function can fail, reads a clock or does I/O; `as_of` and every row are passed in.
 
@@ -23,6 +23,7 @@ pub mod business_hours;
 pub mod calendar;
 pub mod certainty;
 pub mod day_total;
+pub mod digest;
 pub mod evidence;
 pub mod fleet;
 pub mod fleet_event;

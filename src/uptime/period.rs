@@ -142,6 +142,51 @@ pub fn week_of(date: LocalDate) -> Bucket {
     Bucket { first, last: first + 6 }
 }
 
+/// The day, ISO week or month with a name such as `2026-10-31`, `2026-W44` or `2026-10`, and which of them it is; none
+/// of any other text.
+///
+/// ```
+/// use store_monitor::uptime::period::{By, named};
+/// let days = |name| named(name).map(|(by, bucket)| (by, bucket.last - bucket.first + 1));
+/// assert_eq!(days("2026-W44"), Some((By::Week, 7)));
+/// assert_eq!(days("2026-02"), Some((By::Month, 28)));
+/// assert_eq!(days("2026-02-28"), Some((By::Day, 1)));
+/// assert_eq!(days("2025-W53"), None, "2025 has 52 weeks");
+/// ```
+pub fn named(name: &str) -> Option<(By, Bucket)> {
+    let (year, rest) = name.split_once('-')?;
+    let year: i32 = year.parse().ok()?;
+    let number = |text: &str| text.parse::<u32>().ok();
+    let (by, first) = match (rest.strip_prefix('W'), rest.split_once('-')) {
+        (Some(week), _) => (
+            By::Week,
+            NaiveDate::from_isoywd_opt(year, number(week)?, chrono::Weekday::Mon),
+        ),
+        (None, Some((month, day))) => (By::Day, NaiveDate::from_ymd_opt(year, number(month)?, number(day)?)),
+        (None, None) => (By::Month, NaiveDate::from_ymd_opt(year, number(rest)?, 1)),
+    };
+    let first = i64::from(first?.num_days_from_ce()) - EPOCH_FROM_CE;
+    let bucket = whole(by, first);
+    let period = Period {
+        from: bucket.first,
+        to: bucket.last,
+        by,
+    };
+    (period.name_of(&bucket) == name).then_some((by, bucket))
+}
+
+/// The whole day, ISO week or month of a date.
+pub fn whole(by: By, date: LocalDate) -> Bucket {
+    match by {
+        By::Total | By::Day => Bucket {
+            first: date,
+            last: date,
+        },
+        By::Week => week_of(date),
+        By::Month => month_of(date),
+    }
+}
+
 /// The date as chrono has it.
 fn civil(date: LocalDate) -> NaiveDate {
     let days = i32::try_from(date + EPOCH_FROM_CE).ok();

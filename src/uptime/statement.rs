@@ -8,9 +8,10 @@
 //! business time has one status, is seen and is certain. Stores with the same zone and hours share their business time
 //! and the bounds of their buckets, measured in business time; so a stretch is cut by subtractions.
 
+use super::brief_incident::{BriefIncident, Scratch, incidents_within};
 use super::bucket_total::BucketTotal;
 use super::business_hours::{Pattern, ZoneTable};
-use super::interval::{DAY, HOUR, Interval, Micros};
+use super::interval::{DAY, HOUR, Interval, Intervals, Micros};
 use super::open_time::OpenTime;
 use super::pass::before;
 use super::period::{Bucket, Period};
@@ -33,6 +34,8 @@ pub struct PeriodTime {
     open: OpenTime,
     /// The instants whose polls count, if they fall inside business time.
     reach: Interval,
+    /// From the first bucket to the end of the last, or `as_of`.
+    whole: Interval,
     /// Business time before the start of each bucket, and before the end of the last.
     bounds: Vec<Micros>,
 }
@@ -58,7 +61,26 @@ impl PeriodTime {
         let span = Interval::new(reach.start, reach.end.max(reach.start) + HOUR);
         let open = OpenTime::new(pattern.open(zone, span));
         let bounds = bounds.iter().map(|&bound| open.elapsed(bound.min(as_of))).collect();
-        Self { open, reach, bounds }
+        let whole = Interval::new(whole.start.min(as_of), whole.end.min(as_of));
+        Self {
+            open,
+            reach,
+            whole,
+            bounds,
+        }
+    }
+
+    /// The instants that it is about, which end at `as_of`.
+    pub fn whole(&self) -> Interval {
+        self.whole
+    }
+
+    /// One store's incidents of the whole period, the oldest first: as many as the total has. `polls` are those of
+    /// [`measure`](Self::measure).
+    pub fn incidents<'a>(&self, polls: &[Poll], rule: Interpolation, scratch: &'a mut Scratch) -> &'a [BriefIncident] {
+        scratch.count(polls, &self.open, self.reach);
+        let within = (self.reach.start, self.whole);
+        incidents_within(&self.open, within, &Intervals::default(), rule, scratch)
     }
 
     /// How many buckets there are.

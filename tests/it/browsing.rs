@@ -54,7 +54,7 @@ fn form_urlencoded(text: &str) -> String {
 }
 
 /// Every page there is.
-fn pages() -> [(&'static str, String); 16] {
+fn pages() -> [(&'static str, String); 17] {
     [
         ("fleet", "/".to_owned()),
         ("owner", "/?group=Rivera+Hospitality".to_owned()),
@@ -68,6 +68,7 @@ fn pages() -> [(&'static str, String); 16] {
         ("incidents", "/incidents".to_owned()),
         ("reports", "/reports".to_owned()),
         ("statements", "/statements".to_owned()),
+        ("digest", "/digest".to_owned()),
         (
             "statement",
             "/statements?period=2026-11&store=seattle-pike-place".to_owned(),

@@ -159,7 +159,7 @@ fn is_sound(home: &Home, mail: &Value) {
 }
 
 /// Holds HTML against html-validate, where it is.
-fn is_valid(home: &Home, html: &str) {
+pub(crate) fn is_valid(home: &Home, html: &str) {
     let validator = target().join("axe/node_modules/.bin/html-validate");
     if !validator.exists() {
         eprintln!(

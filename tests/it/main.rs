@@ -23,6 +23,7 @@ mod config;
 mod crash;
 mod damage;
 mod differential;
+mod digest;
 mod docs;
 mod durability;
 mod email;

@@ -63,7 +63,7 @@ impl Case {
 }
 
 /// `--from 2023-01-24 --as-of '2023-01-24 20:00:00 UTC'`, by name and value.
-fn options(text: &str) -> BTreeMap<String, String> {
+pub(crate) fn options(text: &str) -> BTreeMap<String, String> {
     let mut words = Vec::new();
     for (number, part) in text.trim().split('\'').enumerate() {
         if number % 2 == 1 {

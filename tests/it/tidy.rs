@@ -114,6 +114,7 @@ const CRATES: [(&str, &[&str]); 25] = [
         &[
             "cli",
             "http",
+            "watcher",
             "jobs",
             "fleet_view",
             "product",

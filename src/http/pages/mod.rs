@@ -3,9 +3,9 @@
 //! In reading order: [`phrases`] (numbers, lengths and times for people), [`age`] (now, or as of when), [`layout`]
 //! (the frame of every page), [`controls`] (what several pages let people choose), [`timeline_bar`], [`day`], [`area`]
 //! and [`heat`] (one drawing each), [`level`] (good or bad), [`attention`] (who needs it first), then the pages:
-//! [`fleet`], [`stores`], [`incidents`], [`store`] with [`removal`], [`statements`], [`reports`], [`load`] with
-//! [`made_up`], [`docs`] and [`problem`]. [`alerts`] and [`replay`] have the
-//! alert rules, [`acknowledge`] is the page of a link in an alert.
+//! [`fleet`], [`stores`], [`incidents`], [`store`] with [`removal`], [`statements`], [`digest`], [`reports`],
+//! [`load`] with [`made_up`], [`docs`] and [`problem`]. [`alerts`] and [`replay`] have the alert rules, [`acknowledge`]
+//! is the page of a link in an alert.
 //!
 //! Pages read values; the core computes them.
 
@@ -19,6 +19,7 @@ pub mod audit;
 mod bounds;
 pub mod controls;
 pub mod day;
+pub mod digest;
 pub mod docs;
 pub mod fleet;
 pub mod heat;

@@ -246,6 +246,7 @@ impl<'a> Page<'a> {
                 }
             }
             (self.form())
+            p.note.screen { a href=(self.frame.link("/digest")) { "The last week in a few sentences" } }
             (content)
         }
     }
