@@ -137,7 +137,7 @@ fn live(home: &Home, polls: &[(StoreKey, Poll)], looks: &[(i64, bool)]) -> Vec<M
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { max_shrink_iters: 40, ..config(20) })]
+    #![proptest_config(ProptestConfig { max_shrink_iters: 40, ..config(8) })]
     #[test]
     fn a_replay_gives_what_a_server_sent_that_lived_through_the_same_polls(
         trouble in proptest::collection::vec((0..STORES, 0..HOURS, 1_i64..12, any::<bool>()), 0..14),

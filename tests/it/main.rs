@@ -5,6 +5,7 @@ mod access;
 mod access_commands;
 mod access_matrix;
 mod acknowledge;
+mod alert_life;
 mod alert_replay;
 mod alerts_page;
 mod api_document;
