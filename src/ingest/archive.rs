@@ -10,6 +10,7 @@ use memchr::memmem;
 use zip::ZipArchive;
 use zip::result::ZipError;
 
+use super::dump::{self, Dump};
 use super::input::unpacked_max;
 use super::ods;
 use super::problem::{BadFile, Code, InputError, excerpt};
@@ -28,6 +29,9 @@ const ZIP: &[u8] = b"PK\x03\x04";
 
 /// The first bytes of gzip.
 const GZIP: &[u8] = b"\x1f\x8b";
+
+/// How much of gzip is unpacked to see whether it is a dump.
+const PACKED_HEAD_BYTES: u64 = 1024;
 
 /// Documents that are zips and no spreadsheets that are read: a member of each, and what to do.
 const OTHER_DOCUMENTS: &[(&str, &str)] = &[
@@ -49,6 +53,8 @@ pub(super) enum Opened<R> {
     Single(io::Chain<Cursor<Vec<u8>>, R>),
     /// Several.
     Archive(Archive),
+    /// The tables of a database.
+    Dump(Dump<io::Chain<Cursor<Vec<u8>>, R>>),
 }
 
 /// Tells by its first bytes what the source is; an archive is copied to a file without a name.
@@ -56,7 +62,17 @@ pub(super) fn open<R: Read>(mut source: R, scratch: &Scratch, bytes_max: u64) ->
     let mut head = Vec::with_capacity(ZIP.len());
     (&mut source).take(ZIP.len() as u64).read_to_end(&mut head)?;
     let is_archive = head == ZIP;
+    let is_dump = match head.starts_with(GZIP) {
+        true => {
+            (&mut source).take(PACKED_HEAD_BYTES).read_to_end(&mut head)?;
+            dump::is_packed_dump(&head)
+        }
+        false => dump::is_dump(&head),
+    };
     let whole = Cursor::new(head).chain(source);
+    if is_dump {
+        return Dump::open(whole, bytes_max).map(Opened::Dump);
+    }
     if !is_archive {
         return Ok(Opened::Single(whole));
     }

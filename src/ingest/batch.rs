@@ -253,6 +253,22 @@ impl<S: FnMut(Vec<PollRow>) -> Result<()>> Reader<'_, '_, '_, S> {
         let opened = archive::open(bytes, self.scratch, bytes_max).map_err(|error| Refusal::new(&name, error))?;
         match opened {
             Opened::Single(bytes) => self.input(&name, bytes, &terms),
+            Opened::Dump(dump) => {
+                let others = dump.each(
+                    &mut |table, text| self.input(&format!("{name}, table \"{table}\""), text, &terms),
+                    &|error| Refusal::new(&name, error),
+                )?;
+                if !others.is_empty() {
+                    let note = Note {
+                        code: Code::ExtraTable,
+                        count: others.len() as u64,
+                        line: None,
+                        names: others,
+                    };
+                    self.batch.notes.push(SourceNote { source: name, note });
+                }
+                Ok(())
+            }
             Opened::Archive(archive) => archive.each(&name, &mut |member, text| match text {
                 Some(text) => self.input(member, text, &terms),
                 None => {

@@ -10,6 +10,7 @@
 //! | [`rows`] | the bytes of an input | its rows |
 //! | [`input`] | the bytes of a file | its text, unpacked; other files are refused |
 //! | [`archive`] | a source | its bytes; of a zip or spreadsheet, each member or sheet |
+//! | `dump`, `sql` | the SQL that dumps a database | the text of its tables as CSV |
 //! | `sheet`, `xlsx`, `ods` | a sheet of a spreadsheet | its text as CSV |
 //! | [`records`], [`mod@array`] | text: CSV or lines, a JSON array | records and the lines they start on |
 //! | [`fields`], `object` | a record of CSV, of JSON | fields |
@@ -38,6 +39,7 @@ pub mod array;
 pub mod batch;
 pub mod blocks;
 mod dedup;
+mod dump;
 pub mod fields;
 pub mod header;
 pub mod import;
@@ -58,6 +60,7 @@ pub mod seed;
 mod sheet;
 mod sorter;
 pub mod source;
+mod sql;
 #[cfg(test)]
 mod trickle;
 mod xlsx;

@@ -81,6 +81,8 @@ codes! {
     File DayBase "day_base";
     /// A quote that nothing closes.
     File UnclosedQuote "unclosed_quote";
+    /// The dump of a database is not whole, or has something else than values in its rows.
+    File Dump "dump";
     /// More bytes than the caller takes.
     File TooLarge "too_large";
     /// More stores than the database may have.
@@ -143,6 +145,8 @@ codes! {
     Note HeaderSynonym "header_synonym";
     /// An unknown column was ignored.
     Note ExtraColumn "extra_column";
+    /// Tables of a dump were ignored: they have the columns of no kind of input.
+    Note ExtraTable "extra_table";
     /// Spaces around a field were dropped.
     Note Trimmed "trimmed";
     /// A status in other letter case.

@@ -282,7 +282,7 @@ impl Read for SheetText<'_> {
 }
 
 /// The layout that a header gives, if it fits any kind.
-fn layout(header: &[u8]) -> Option<Layout> {
+pub(super) fn layout(header: &[u8]) -> Option<Layout> {
     let record = Record {
         line: 1,
         bytes: header,
