@@ -32,6 +32,7 @@ macro_rules! guides {
 
 guides! {
     import: "your own files: formats, bad rows, rows over HTTP, forgetting",
+    prototype: "from the Flask prototype on MySQL: its dump becomes a database",
     reports: "the report and the statement, by command and over HTTP, and the pages",
     http: "every route, and the limits for clients",
     numbers: "the definition of every number",

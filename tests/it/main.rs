@@ -57,6 +57,7 @@ mod pages;
 mod process;
 mod proofs;
 mod properties;
+mod prototype;
 mod proxy;
 mod receivers;
 mod schemas;
