@@ -384,7 +384,7 @@ fn guides_are_pages() {
     let missing = server.get("/docs/nothing");
     assert_eq!(missing.status, 404);
     assert!(
-        missing.text().contains("import, reports, http"),
+        missing.text().contains("import, prototype, reports"),
         "{}",
         missing.text()
     );
