@@ -73,9 +73,9 @@ END
 nsenter --target "$machine" --net python3 "$here/webhook.py" "$work/alerts" &
 hook=$!
 
-# The guide's commands, block by block.
+# The guide's commands, with the second between two blocks that a person takes, too.
 awk '/^## /{inside = $0 == "## From nothing to a running server"} inside' "$project/src/docs/operate.md" |
-    awk '/^```/{block = !block && $0 == "```sh"; next} block' >"$root/srv/guide.sh"
+    awk '/^```/{if (block) print "sleep 1"; block = !block && $0 == "```sh"; next} block' >"$root/srv/guide.sh"
 [[ $(wc -l <"$root/srv/guide.sh") -gt 10 ]] || die "the guide has no commands"
 inside env DEBIAN_FRONTEND=noninteractive bash -euxc 'cd /srv && . ./guide.sh' >"$work/guide.log" 2>&1 ||
     { tail -30 "$work/guide.log"; die "a command of the guide fails"; }
