@@ -10,6 +10,7 @@ use crate::clock::machine_us;
 use crate::db::backup_folder::BackupFolder;
 use crate::db::connection::open_reader;
 use crate::db::growth::Growth;
+use crate::db::outbox::{self, Count};
 use crate::db::reports::ReportState;
 use crate::db::size::Sizes;
 use crate::db::{disk, inspect, lock, polls, reports};
@@ -40,6 +41,8 @@ pub(super) struct Stored {
     pub(super) polls: Option<Polls>,
     pub(super) reports: Vec<(ReportState, i64)>,
     pub(super) growth: Option<Growth>,
+    /// The messages of each receiver.
+    pub(super) messages: Vec<Count>,
 }
 
 /// The polls, if there are any.
@@ -107,6 +110,15 @@ pub(super) fn look(file: &Path, backup_dir: Option<&Path>) -> Status {
             ago(at - polls.newest),
             length(polls.usual_gap)
         ));
+    }
+    for count in stored.iter().flat_map(|stored| &stored.messages) {
+        if count.is_failing(at) {
+            let why = count.last_failure.as_ref().map_or("", |(_, why)| why);
+            problems.push(format!(
+                "messages do not reach the receiver `{}`: {why}",
+                count.receiver
+            ));
+        }
     }
     let backups = backups(file, &running, backup_dir);
     if running.pid.is_none()
@@ -226,6 +238,7 @@ fn stored(file: &Path, at: Micros, sizes: &Sizes) -> Result<Stored> {
         None => None,
     };
     let reports = reports::counts(&db)?;
+    let messages = outbox::counts(&db)?;
     let polls = match polls::newest(&db)? {
         None => None,
         Some(newest) => {
@@ -240,7 +253,12 @@ fn stored(file: &Path, at: Micros, sizes: &Sizes) -> Result<Stored> {
             })
         }
     };
-    Ok(Stored { polls, reports, growth })
+    Ok(Stored {
+        polls,
+        reports,
+        growth,
+        messages,
+    })
 }
 
 fn backups(file: &Path, running: &Running, backup_dir: Option<&Path>) -> Option<Backups> {

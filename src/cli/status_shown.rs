@@ -8,6 +8,7 @@ use super::status_facts::{
     Backups, Lasts, Polls, Status, Stored, instant, list, plural_of, runs_for, text as string, told_age,
 };
 use crate::civil::format_rfc3339;
+use crate::db::outbox::Count;
 use crate::db::reports::ReportState;
 use crate::phrases::{length, plural};
 use crate::uptime::interval::{MINUTE, SECOND};
@@ -38,6 +39,7 @@ pub(super) fn text(status: &Status) -> String {
                 }
             }
             line("reports", reports(status, stored));
+            line("messages", messages(status, stored));
         }
     }
     if let Some(queues) = queues(status) {
@@ -111,6 +113,21 @@ fn reports(status: &Status, stored: &Stored) -> String {
         count(ReportState::Running),
         count(ReportState::Failed)
     )
+}
+
+fn messages(status: &Status, stored: &Stored) -> String {
+    let of = |count: &Count| {
+        let failing = if count.is_failing(status.at) { ", failing" } else { "" };
+        let (receiver, waiting, sent) = (&count.receiver, count.waiting, count.sent);
+        match count.given_up {
+            0 => format!("{receiver}: {sent} sent, {waiting} waiting{failing}"),
+            given_up => format!("{receiver}: {sent} sent, {waiting} waiting, {given_up} given up{failing}"),
+        }
+    };
+    match stored.messages.as_slice() {
+        [] => "none".to_owned(),
+        messages => messages.iter().map(of).collect::<Vec<_>>().join("; "),
+    }
 }
 
 fn queues(status: &Status) -> Option<String> {
@@ -222,6 +239,14 @@ pub(super) fn json(status: &Status) -> Value {
             "running": count_of(stored, ReportState::Running),
             "failed": count_of(stored, ReportState::Failed),
         })),
+        "messages": stored.map(|stored| stored.messages.iter().map(|count| json!({
+            "receiver": count.receiver,
+            "sent": count.sent,
+            "waiting": count.waiting,
+            "given_up": count.given_up,
+            "is_failing": count.is_failing(status.at),
+            "last_sent_at": count.last_sent_at.map(format_rfc3339),
+        })).collect::<Vec<_>>()),
         "backups": status.backups.as_ref().map(|backups| json!({
             "folder": backups.folder,
             "count": backups.count,

@@ -43,7 +43,12 @@ fn without_a_server_the_database_is_told_alone() {
     assert!(status(&home, 0)["disk"]["days_until_full"].is_null());
     let home = Home::seeded();
     let told = home.run(&["status"]).exits(0);
-    for words in ["does not run", "no folder is known", "attention  nothing"] {
+    for words in [
+        "does not run",
+        "no folder is known",
+        "messages   none",
+        "attention  nothing",
+    ] {
         assert!(told.text().contains(words), "{words} in {told}");
     }
     let told = status(&home, 0);
