@@ -32,7 +32,7 @@ pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
         @if !told.worst.is_empty() {
             section.card {
                 h2 { "Worst first" }
-                table.rows.buckets {
+                table.rows {
                     thead { tr {
                         th scope="col" { "Store" }
                         th.number scope="col" { "Offline" }
@@ -111,19 +111,19 @@ fn row(frame: &Frame, line: &Line) -> Markup {
     let (width, height) = BAR;
     html! {
         tr {
-            th scope="row" {
-                div.bucket {
-                    span { a href=(frame.store_link(&line.id)) { (line.name) } }
-                    svg.timeline width="100%" height=(height) viewBox={"0 0 " (width) " " (height)}
-                        preserveAspectRatio="none" aria-hidden="true" {
-                        rect.online width=(width - line.bar) height=(height) {}
-                        rect.offline x=(width - line.bar) width=(line.bar) height=(height) {}
-                    }
-                    span.part { (line.about) }
-                }
-            }
+            th scope="row" { a href=(frame.store_link(&line.id)) { (line.name) } }
             td.number { (line.offline) }
             td.number { (line.online) }
+        }
+        tr {
+            td colspan="3" {
+                svg.timeline width="100%" height=(height) viewBox={"0 0 " (width) " " (height)}
+                    preserveAspectRatio="none" aria-hidden="true" {
+                    rect.online width=(width - line.bar) height=(height) {}
+                    rect.offline x=(width - line.bar) width=(line.bar) height=(height) {}
+                }
+                span.part { (line.about) }
+            }
         }
     }
 }
