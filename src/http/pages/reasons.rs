@@ -89,12 +89,14 @@ pub fn post(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
             "`at` is not within the incident (send the form of the page)",
         ));
     }
+    let line = request.form_field("line");
     let note = match request.form_field("reason") {
-        "" => None,
+        // A line that is too long is refused in any case.
+        "" => Note::new(Reason::Other, line).map(|_| None)?,
         word => {
             let reason = Reason::from_name(word);
             let reason = reason.ok_or_else(|| unknown("reason", word, &Reason::WORDS.join(", ")))?;
-            Some(Note::new(reason, request.form_field("line"))?)
+            Some(Note::new(reason, line)?)
         }
     };
     let (author, id) = (app.author(), request.id.clone());
