@@ -112,7 +112,6 @@ fn table(frame: &Frame, messages: &[Entry]) -> Markup {
         table.rows {
             thead { tr {
                 th scope="col" { "Written" }
-                th scope="col" { "To" }
                 th scope="col" { "Message" }
                 th scope="col" { "State" }
             } }
@@ -120,8 +119,10 @@ fn table(frame: &Frame, messages: &[Entry]) -> Markup {
                 @for entry in messages {
                     tr {
                         th scope="row" { (when(frame, entry.created_at)) }
-                        td { (entry.message.receiver) }
-                        td { (entry.message.subject) span.why { (kind(entry.message.kind)) } }
+                        td {
+                            (entry.message.subject)
+                            span.why { (kind(entry.message.kind)) " to " (entry.message.receiver) }
+                        }
                         td { (state(frame, entry)) }
                     }
                 }
