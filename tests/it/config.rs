@@ -181,7 +181,7 @@ fn a_check_tells_all_that_is_wrong_and_notes_unknown_stores() {
     let home = Home::seeded();
     home.write(
         "c.toml",
-        "lisen = 1\nworkers = 99\n[[alert]]\nname = \"a\"\nto = \"ops\"\nafer = \"5m\"\n[[digest]]\nx = 1\n",
+        "lisen = 1\nworkers = 99\n[[alert]]\nname = \"a\"\nto = \"ops\"\nafer = \"5m\"\n[[digest]]\nname = \"d\"\nto = \"ops\"\nx = 1\n",
     );
     let checked = home.run(&["config", "check", "c.toml"]).exits(2);
     let lines: Vec<&str> = checked.text().lines().collect();
@@ -304,10 +304,29 @@ fn the_example_has_every_key_and_each_of_its_lines_is_right() {
         .collect();
     assert!(bare.contains("[[receiver]]") && bare.contains("[[alert]]"));
     home.write("c.toml", &bare);
-    let checked = home.run(&["config", "check", "c.toml"]);
-    let wrong = checked.text().lines().filter(|line| *line != "ok");
-    for line in wrong {
-        assert!(line.contains("[[receiver]]"), "{checked}");
+    let missing = home.run(&["config", "check", "c.toml"]).exits(2);
+    assert!(missing.text().contains("password_file"), "{missing}");
+    // With its secrets, which no command prints.
+    for (file, secret) in [
+        ("chat-hook", "https://hooks.example/hidden-4711"),
+        ("chat-key", "hidden-4712"),
+        ("ntfy-token", "hidden-4713"),
+        ("smtp-password", "hidden-4714"),
+    ] {
+        home.write(file, secret);
+    }
+    home.write("c.toml", bare.replace("/etc/store-monitor/", ""));
+    assert_eq!(
+        home.print(&["config", "check", "c.toml"]),
+        b"ok\n",
+        "{bare}"
+    );
+    for more in [&[][..], &["--format", "toml"]] {
+        let shown = home
+            .run(&[&["config", "--config", "c.toml"], more].concat())
+            .exits(0);
+        assert!(shown.text().contains("phone"), "{shown}");
+        assert!(!shown.to_string().contains("hidden"), "{shown}");
     }
     // So are the settings of a server.
     let server = example.split("\n# --- ").nth(1).expect("a section");
