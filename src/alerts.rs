@@ -7,9 +7,9 @@
 //! Rules are applied at each full minute, to the polls up to it.
 //! - A store is *offline* from its second inactive counted poll in a row, or when twice its usual gap has passed since
 //!   its only one; with `after`, once so much business time has passed since the first.
-//! - A store is *silent* if it is open and more than `silent_gaps` usual gaps have passed since its last poll. The usual
-//!   gap, and which time counts, are those of poller outages ([`Rhythm`](crate::uptime::rhythm::Rhythm)), of the eight
-//!   days before the UTC day.
+//! - A store is *silent* if it is open and more than `silent_gaps` usual gaps have passed since its last poll. The
+//!   usual gap, and which time counts, are those of poller outages ([`Rhythm`](crate::uptime::rhythm::Rhythm)), of the
+//!   eight days before the UTC day.
 //! - A store is *overdue* if two usual gaps have passed since its last poll. The *poller is away* while more than
 //!   [`SILENT_PER_CENT`](crate::uptime::outage::SILENT_PER_CENT) of the open stores are overdue, and at least
 //!   [`STORES_MIN`](crate::uptime::outage::STORES_MIN). Stores are overdue before they are silent: so the outage is

@@ -106,7 +106,7 @@ pub struct Rule {
 }
 
 /// How long a message waits for more stores, unless the rule says otherwise.
-pub const GROUP_WITHIN: Micros = 10 * MINUTE;
+pub const GROUPED_FOR: Micros = 10 * MINUTE;
 
 /// How long before the end of business hours a store is left alone, unless the rule says otherwise.
 pub const QUIET_BEFORE_CLOSE: Micros = 15 * MINUTE;
@@ -127,7 +127,7 @@ impl Rule {
             to,
             after: None,
             silent_gaps: SILENT_GAPS,
-            group_within: GROUP_WITHIN,
+            group_within: GROUPED_FOR,
             quiet_before_close: QUIET_BEFORE_CLOSE,
             quiet: None,
             remind: None,

@@ -110,8 +110,8 @@ impl RuleState {
         self.settle(store);
     }
 
-    /// Takes a store out of the alerts that tell of it; those without any are over. Returns whether one of them tells of
-    /// others that are not back.
+    /// Takes a store out of the alerts that tell of it; those without any are over. Returns whether one of them tells
+    /// of others that are not back.
     pub(super) fn settle(&mut self, store: StoreKey) -> bool {
         let mut others = false;
         self.alerts.retain_mut(|alert| {

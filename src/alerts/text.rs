@@ -13,10 +13,10 @@ use crate::uptime::fleet::StoreKey;
 use crate::uptime::interval::{HOUR, Interval, MINUTE, Micros};
 
 /// How many stores a text lists by name.
-pub const LINES_MAX: usize = 25;
+pub const ALERT_LINES_MAX: usize = 25;
 
 /// How many stores the facts list.
-pub const FACTS_MAX: usize = 1000;
+pub const ALERT_FACTS_MAX: usize = 1000;
 
 /// What people call a store.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,11 +82,11 @@ pub fn text(alert: &Alert, names: Names<'_>, link: Option<&str>) -> String {
     match &alert.about {
         About::Stores(lines) | About::Back(lines) => {
             text.push('\n');
-            for line in lines.iter().take(LINES_MAX) {
+            for line in lines.iter().take(ALERT_LINES_MAX) {
                 let _ = writeln!(text, "- {}", sentence(line, alert.what, &names(line.store)));
             }
-            if lines.len() > LINES_MAX {
-                let _ = writeln!(text, "- and {} more", lines.len() - LINES_MAX);
+            if lines.len() > ALERT_LINES_MAX {
+                let _ = writeln!(text, "- and {} more", lines.len() - ALERT_LINES_MAX);
             }
         }
         About::PollerAway { since, .. } => {
@@ -197,7 +197,7 @@ pub fn facts(alert: &Alert, names: Names<'_>, link: Option<&str>) -> Value {
         "overdue_stores": overdue,
         "open_stores": expected,
         "stores_count": alert.lines().len(),
-        "stores": alert.lines().iter().take(FACTS_MAX).map(line).collect::<Vec<_>>(),
+        "stores": alert.lines().iter().take(ALERT_FACTS_MAX).map(line).collect::<Vec<_>>(),
         "passed": alert.passed,
         "acknowledge_url": link,
     })

@@ -18,13 +18,13 @@ use crate::db::writer::Writer;
 use crate::db::{self, acknowledgements, alert_state};
 use crate::error::{Error, Result};
 use crate::hot_window::{HotWindow, Inputs};
-use crate::uptime::interval::{HOUR, MINUTE, Micros, SECOND};
+use crate::uptime::interval::{MINUTE, Micros, SECOND};
 
 /// How long after a minute the rules are applied to it: so long its last polls may take to come.
 const SETTLED_AFTER: Micros = 5 * SECOND;
 
-/// How much of the past is caught up with after a stop. What happened in a longer one is told as it is at its end.
-pub const CATCH_UP_MAX: Micros = HOUR;
+/// How many minutes are caught up with after a stop. What happened in a longer one is told as it is at its end.
+const CATCH_UP_MINUTES_MAX: Micros = 60;
 
 /// How often what rules remember is stored though they said nothing.
 const STORED_EVERY: Micros = 10 * MINUTE;
@@ -102,7 +102,7 @@ impl Watcher {
             Some(running) => running,
             None => Running::stored(db, rules, minute)?,
         };
-        if running.at > minute + CATCH_UP_MAX || running.at < minute - CATCH_UP_MAX {
+        if running.at > minute + CATCH_UP_MINUTES_MAX * MINUTE || running.at < minute - CATCH_UP_MINUTES_MAX * MINUTE {
             // The server stood still, or the machine's clock was set.
             running.at = minute - MINUTE;
         }

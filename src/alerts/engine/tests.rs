@@ -1,3 +1,5 @@
+//! What rules say of made-up days: each kind of trouble, what keeps messages few, and a replay beside a life.
+
 use std::sync::Arc;
 
 use chrono::NaiveTime;
