@@ -389,12 +389,7 @@ impl<'a> Minute<'a> {
     /// Repeats what lasts, and tells the second receivers of what nobody acknowledged.
     fn repeat(&self, state: &mut RuleState, alerts: &mut Vec<Alert>) {
         let mut open = std::mem::take(&mut state.alerts);
-        let gone: Vec<StoreKey> = state
-            .told
-            .keys()
-            .copied()
-            .filter(|&key| self.store(key).is_none())
-            .collect();
+        let gone: Vec<StoreKey> = state.keys().filter(|&key| self.store(key).is_none()).collect();
         for key in gone {
             state.forget(key);
             for alert in &mut open {

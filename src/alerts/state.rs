@@ -102,6 +102,12 @@ pub struct RuleState {
 }
 
 impl RuleState {
+    /// The stores of which something is remembered.
+    pub(super) fn keys(&self) -> impl Iterator<Item = StoreKey> {
+        let busy = self.waiting.keys().chain(self.returned.keys());
+        self.told.keys().chain(busy).copied()
+    }
+
     /// Forgets a store that is not there any more.
     pub(super) fn forget(&mut self, store: StoreKey) {
         self.told.remove(&store);

@@ -135,7 +135,7 @@ fn at(every: By, text: &str) -> Option<(i64, Micros)> {
         By::Week if day.is_empty() => 0,
         By::Week => {
             let is_named = |name: &&str| **name == *day || name[..3] == *day;
-            i64::try_from(WEEKDAYS.iter().position(|name| is_named(&name))?).ok()?
+            i64::try_from(WEEKDAYS.iter().position(is_named)?).ok()?
         }
         By::Month if day.is_empty() => 0,
         By::Month => number(&day, MONTH_DAYS + 1)?.checked_sub(1).filter(|day| *day >= 0)?,

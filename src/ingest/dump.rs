@@ -128,7 +128,8 @@ impl<R: Read> Dump<R> {
         }
         let mut name = self.sql.name()?;
         if name.eq_ignore_ascii_case("IF") {
-            (self.sql.name()?, self.sql.name()?);
+            self.sql.name()?;
+            self.sql.name()?;
             name = self.sql.name()?;
         }
         let mut columns = Vec::new();
