@@ -263,7 +263,7 @@ StartLimitBurst=5
 [Service]
 Type=notify
 ExecStart={command}
-ExecReload=kill -HUP $MAINPID
+ExecReload=/bin/sh -c 'kill -HUP $MAINPID'
 Restart=on-failure
 RestartSec=5
 WatchdogSec={WATCHDOG_SECONDS}

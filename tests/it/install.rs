@@ -31,7 +31,7 @@ fn a_unit_starts_the_server_with_the_flags_that_were_given() {
     for line in [
         "Type=notify",
         "ExecStart=/usr/bin/env serve --database /var/lib/store-monitor/store-monitor.db",
-        "ExecReload=kill -HUP $MAINPID",
+        "ExecReload=/bin/sh -c 'kill -HUP $MAINPID'",
         "DynamicUser=yes",
         "StateDirectory=store-monitor",
         "CapabilityBoundingSet=",
