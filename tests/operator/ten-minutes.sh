@@ -84,9 +84,11 @@ tail -n 3 "$work/guide.log"
 [[ $(inside systemctl is-active store-monitor) == active ]] || die "the server does not run"
 [[ $(ask /health) == *'"status":"ok"'* ]] || die "/health: $(ask /health)"
 [[ $(ask /api/stores) == *harbor* ]] || die "the polls are not there"
-alerted() { [[ -s $work/alerts ]]; }
-within 30 alerted || die "no message came"
-echo "a message came: $(head -c 200 "$work/alerts")"
+tried() { grep -q '"kind":"test"' "$work/alerts" 2>/dev/null; }
+within 30 tried || die "the message of alert test did not come"
+alerted() { grep -q '"kind":"alert"' "$work/alerts"; }
+within 150 alerted || die "no alert came: $(cat "$work/alerts")"
+echo "an alert came: $(grep -o '"subject":"[^"]*"' "$work/alerts" | tail -1)"
 
 # An upgrade: the database of an older version, and the package once more.
 inside systemctl stop store-monitor
