@@ -193,6 +193,8 @@ fn every_form_of_every_page_is_refused_without_its_token() {
     let server = Server::start(&home);
     let own = [("Sec-Fetch-Site", "same-origin")];
     let forms = ROUTES.iter().filter(|route| forms::is_form(route));
+    // The secret in the path of an answer to an alert is its proof: nobody is logged in there.
+    let forms = forms.filter(|route| !route.path.starts_with("/ack/"));
     let mut count = 0;
     for route in forms {
         let path = route.path.replace("{id}", "a1");

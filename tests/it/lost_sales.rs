@@ -120,7 +120,9 @@ fn downtime_and_lost_sales_have_their_least_and_most_everywhere() {
     assert_eq!([own("a"), own("b")], [money, [None; 3]]);
     let csv = server.get("/api/incidents.csv");
     let csv = csv.text();
-    assert!(csv.contains(",2.00,4.00,241.00,361.50,482.00\n") && csv.contains(",2.00,4.00,,,\n"));
+    assert!(
+        csv.contains(",2.00,4.00,241.00,361.50,482.00,,\n") && csv.contains(",2.00,4.00,,,,,\n")
+    );
     let csv = server.get("/api/stores.csv");
     let csv = csv.text();
     assert!(csv.contains(",2.00,4.00,241.00,361.50,482.00\n") && csv.contains("\n"));
