@@ -41,6 +41,9 @@ const PIECES_REACHED_MAX: usize = 300;
 
 /// How many incidents the page lists on a screen, and how many on paper.
 const INCIDENTS_MAX: usize = 40;
+
+/// How many of them, the newest, have a form for their reason: the page of a store that flaps must stay short.
+const REASON_FORMS_MAX: usize = 7;
 const INCIDENTS_PRINTED_MAX: usize = 5;
 
 /// How many polls a sentence names.
@@ -324,7 +327,7 @@ fn incidents(frame: &Frame, shown: &StoreView, wall: &Wall<'_>, path: &str) -> M
                                     @if let Some(lost) = lost {
                                         span.part { (lost) }
                                     }
-                                    (reasons::form(frame, shown, incident, number))
+                                    @if number < REASON_FORMS_MAX { (reasons::form(frame, shown, incident, number)) }
                                 }
                             }
                         }
