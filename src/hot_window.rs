@@ -70,7 +70,8 @@ pub struct Inputs {
 }
 
 impl Inputs {
-    /// How many stores are in each state at `as_of`, in the order of [`StoreState::ALL`](StoreState).
+    /// How many stores are in each state at `as_of`, in the order of
+    /// [`StoreState::ALL`](crate::uptime::store_state::StoreState::ALL).
     pub fn state_counts(&self, as_of: Micros) -> [usize; 4] {
         state_counts(&self.fleet, &self.business, &self.history, as_of)
     }
