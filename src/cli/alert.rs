@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 use super::Database;
 use super::configuration::Configuration;
 use super::output::{self, note};
-use crate::alerts::rule::Rule;
 use crate::civil::parse_day;
 use crate::clock::machine_us;
 use crate::db::fleet;
@@ -17,8 +16,7 @@ use crate::error::{Error, Result};
 use crate::notify::attempt;
 use crate::uptime::business_hours::ZONE_DEFAULT;
 use crate::uptime::interval::Micros;
-use crate::watcher;
-use crate::watcher::replay::{Sent, days, summary};
+use crate::watcher::replay::{Sent, days, replay, rules_to_try, summary};
 
 /// The options of `alert`.
 #[derive(Debug, clap::Args)]
@@ -80,7 +78,7 @@ fn day(text: &str) -> Result<i64, String> {
 /// When the database cannot be read, a rule is not there, or the output cannot be written.
 pub fn run(options: &Options, configuration: &Configuration) -> Result<()> {
     match &options.command {
-        AlertCommand::Replay(replay) => run_replay(&options.database, replay, configuration),
+        AlertCommand::Replay(own) => run_replay(&options.database, own, configuration),
         AlertCommand::Test(options) => test(options, configuration),
     }
 }
@@ -91,10 +89,9 @@ fn run_replay(database: &Database, options: &ReplayOptions, configuration: &Conf
         return Err(Error::invalid("--to is before --from (exchange them)"));
     }
     let (_held, mut db) = database.reader()?;
-    let mut rules = watcher::rules(&db, &configuration.messaging().get())?;
-    if rules.is_empty() && options.rules.is_empty() {
+    let (mut rules, is_default) = rules_to_try(&db, &configuration.messaging().get())?;
+    if is_default {
         note!("note: there are no alert rules: these are the messages of a rule with all defaults");
-        rules.push(Rule::new("default", vec!["receiver".to_owned()]));
     }
     if let Some(name) = options
         .rules
@@ -109,8 +106,8 @@ fn run_replay(database: &Database, options: &ReplayOptions, configuration: &Conf
     }
     rules.retain(|rule| options.rules.is_empty() || options.rules.contains(&rule.name));
     let zone = fleet::load(&db)?.zone_of_most().unwrap_or(ZONE_DEFAULT);
-    let span = days(zone, options.from, options.to);
-    let sent = watcher::replay::replay(&mut db, rules, span, |_| {})?;
+    let span = days(zone, options.from, options.to, machine_us());
+    let sent = replay(&mut db, rules, span, |_| {})?;
     output::to_stdout(|out| {
         let failed = |error: std::io::Error| Error::failed("stdout cannot be written").because(error);
         for message in &sent {

@@ -41,7 +41,6 @@ use crate::uptime::interval::{MINUTE, Micros};
 use crate::uptime::report::Question;
 use crate::uptime::target::MonthLeft;
 use crate::uptime::window::reach;
-use crate::watcher;
 use crate::watcher::replay::{self, Sent};
 
 /// The default limit of a body of rows, in bytes.
@@ -376,14 +375,16 @@ impl App {
         })
     }
 
-    /// What the alert rules would have sent from one day of a zone to another, both included; it takes a turn, because
-    /// each minute of each store is looked at.
-    pub(super) fn replay(&mut self, zone: Tz, first: i64, last: i64) -> Result<Vec<Sent>> {
+    /// What the alert rules would have sent from one day of a zone to another, both included; and whether there are
+    /// none, so that it is what one with all defaults would have sent. It takes a turn: each minute of each store is
+    /// looked at.
+    pub(super) fn replay(&mut self, zone: Tz, first: i64, last: i64) -> Result<(Vec<Sent>, bool)> {
         let (turns, messaging) = (Arc::clone(&self.site.turns), self.site.messaging.get());
         let _turn = turns.wait(self.visitor.credential)?;
+        let span = replay::days(zone, first, last, self.site.now.now_us());
         let db = self.db()?;
-        let rules = watcher::rules(db, &messaging)?;
-        replay::replay(db, rules, replay::days(zone, first, last), |_| {})
+        let (rules, is_default) = replay::rules_to_try(db, &messaging)?;
+        Ok((replay::replay(db, rules, span, |_| {})?, is_default))
     }
 
     /// The statement with these parameters, of the stores that exist for the visitor.

@@ -13,6 +13,7 @@ use zip::result::ZipError;
 use super::dump::{self, Dump};
 use super::input::unpacked_max;
 use super::ods;
+use super::outfile::{self, OutfileText};
 use super::problem::{BadFile, Code, InputError, excerpt};
 use super::sheet::{Rows, SheetText};
 use super::xlsx;
@@ -53,6 +54,8 @@ pub(super) enum Opened<R> {
     Single(io::Chain<Cursor<Vec<u8>>, R>),
     /// Several.
     Archive(Archive),
+    /// The rows of a table, without a header.
+    Outfile(OutfileText<io::Chain<Cursor<Vec<u8>>, R>>),
     /// The tables of a database.
     Dump(Dump<io::Chain<Cursor<Vec<u8>>, R>>),
 }
@@ -67,11 +70,20 @@ pub(super) fn open<R: Read>(mut source: R, scratch: &Scratch, bytes_max: u64) ->
             (&mut source).take(PACKED_HEAD_BYTES).read_to_end(&mut head)?;
             dump::is_packed_dump(&head)
         }
-        false => dump::is_dump(&head),
+        false => {
+            if !is_archive {
+                (&mut source).take(outfile::HEAD_BYTES).read_to_end(&mut head)?;
+            }
+            dump::is_dump(&head)
+        }
     };
+    let header = outfile::header_of(&head);
     let whole = Cursor::new(head).chain(source);
     if is_dump {
         return Dump::open(whole, bytes_max).map(Opened::Dump);
+    }
+    if let Some(header) = header {
+        return Ok(Opened::Outfile(OutfileText::new(whole, header)));
     }
     if !is_archive {
         return Ok(Opened::Single(whole));

@@ -253,6 +253,7 @@ impl<S: FnMut(Vec<PollRow>) -> Result<()>> Reader<'_, '_, '_, S> {
         let opened = archive::open(bytes, self.scratch, bytes_max).map_err(|error| Refusal::new(&name, error))?;
         match opened {
             Opened::Single(bytes) => self.input(&name, bytes, &terms),
+            Opened::Outfile(text) => self.input(&name, text, &terms),
             Opened::Dump(dump) => {
                 let others = dump.each(
                     &mut |table, text| self.input(&format!("{name}, table \"{table}\""), text, &terms),

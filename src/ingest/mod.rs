@@ -11,6 +11,7 @@
 //! | [`input`] | the bytes of a file | its text, unpacked; other files are refused |
 //! | [`archive`] | a source | its bytes; of a zip or spreadsheet, each member or sheet |
 //! | `dump`, `sql` | the SQL that dumps a database | the text of its tables as CSV |
+//! | `outfile` | the rows that `SELECT … INTO OUTFILE` writes | their text as CSV |
 //! | `sheet`, `xlsx`, `ods` | a sheet of a spreadsheet | its text as CSV |
 //! | [`records`], [`mod@array`] | text: CSV or lines, a JSON array | records and the lines they start on |
 //! | [`fields`], `object` | a record of CSV, of JSON | fields |
@@ -51,6 +52,7 @@ pub mod machine_time;
 mod object;
 mod ods;
 pub mod options;
+mod outfile;
 mod prefetch;
 pub mod problem;
 pub mod records;

@@ -8,11 +8,13 @@ use rusqlite::Connection;
 
 use super::message::message;
 use super::names::NameTable;
+use super::rules::rules;
 use crate::alerts::alert::Alert;
 use crate::alerts::day::{Day, REACH};
 use crate::alerts::engine::Engine;
 use crate::alerts::rule::Rule;
 use crate::alerts::state::State;
+use crate::config::Messaging;
 use crate::db::outbox::Message;
 use crate::db::{self, fleet, polls};
 use crate::error::Result;
@@ -37,10 +39,24 @@ pub struct Sent {
     pub message: Message,
 }
 
-/// The time of these days of a zone, both included; days are counted from 1970-01-01.
-pub fn days(zone: Tz, first: i64, last: i64) -> Interval {
+/// The time of these days of a zone, both included, as far as it is over at `now`; days are counted from 1970-01-01.
+pub fn days(zone: Tz, first: i64, last: i64, now: Micros) -> Interval {
     let table = ZoneTable::new(zone, Interval::new((first - 2) * DAY, (last + 3) * DAY));
-    Interval::new(table.instant(first * DAY), table.instant((last + 1) * DAY))
+    let start = table.instant(first * DAY);
+    Interval::new(start, table.instant((last + 1) * DAY).min(now).max(start))
+}
+
+/// The rules in force; where there are none, one with all defaults, so that a person sees what rules do. Returns
+/// whether it is that one.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn rules_to_try(db: &Connection, messaging: &Messaging) -> Result<(Vec<Rule>, bool)> {
+    let rules = rules(db, messaging)?;
+    match rules.is_empty() {
+        true => Ok((vec![Rule::new("default", vec!["receiver".to_owned()])], true)),
+        false => Ok((rules, false)),
+    }
 }
 
 /// `42 messages, 3 at night (22:00 to 07:00 local time)`.

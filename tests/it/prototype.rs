@@ -35,6 +35,30 @@ fn a_dump_becomes_a_database_whichever_program_wrote_it() {
 }
 
 #[test]
+fn files_that_mysql_writes_itself_become_the_same_database() {
+    let (dumped, written) = (Home::new(), Home::new());
+    dumped.write("prototype.sql", dump("mysql.sql"));
+    dumped.import(&["prototype.sql"]);
+    let files = ["store_status.txt", "menu_hours.txt", "timezones.txt"];
+    for file in files {
+        written.write(file, dump(file));
+    }
+    written
+        .import(&files)
+        .says(&["1,196 rows accepted", "0 rejected"]);
+    assert!(written.exports() == dumped.exports());
+    written.import(&files).says(&["0 rows accepted"]);
+    written.write(
+        "bad.txt",
+        "7\t2023-01-21 08:49:05\tactive\n7\t2023-01-21 09:49:05\tup\n",
+    );
+    written
+        .run(&["import", "bad.txt"])
+        .exits(2)
+        .says(&["bad.txt line 3", "`up`"]);
+}
+
+#[test]
 fn a_packed_dump_is_read_as_it_is() {
     let (plain, packed) = (Home::new(), Home::new());
     plain.write("prototype.sql", dump("mysql.sql"));

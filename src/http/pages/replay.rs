@@ -37,8 +37,8 @@ pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
         )),
         _ => None,
     };
-    let sent = match complaint {
-        Some(_) => Vec::new(),
+    let (sent, is_default) = match complaint {
+        Some(_) => (Vec::new(), false),
         None => app.replay(zone, first, last)?,
     };
     let body = html! {
@@ -49,6 +49,9 @@ pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
             @match &complaint {
                 Some(complaint) => { p.complaint role="alert" { (complaint) } }
                 None => { p.headline role="status" { (summary(&sent)) } }
+            }
+            @if is_default {
+                p.note { "There is no rule: these are the messages of a rule with all defaults." }
             }
         }
         @if !sent.is_empty() { section.card.wide { (list(&frame, &sent)) } }
@@ -80,13 +83,15 @@ fn list(frame: &Frame, sent: &[Sent]) -> Markup {
     let more = sent.len().saturating_sub(LISTED_MAX);
     html! {
         table.rows {
-            thead { tr { th scope="col" { "When" } th scope="col" { "Message" } th scope="col" { "To" } } }
+            thead { tr { th scope="col" { "When" } th scope="col" { "Message" } } }
             tbody {
                 @for one in sent.iter().take(LISTED_MAX) {
                     tr {
                         td { (at(one.at)) @if one.at_night { span.part { "at night" } } }
-                        td { bdi { (one.message.subject) } }
-                        td { bdi { (one.message.receiver) } }
+                        td {
+                            bdi { (one.message.subject) }
+                            span.part { "to " bdi { (one.message.receiver) } }
+                        }
                     }
                 }
             }
