@@ -60,13 +60,8 @@ impl Messaging {
             messaging.receivers.extend(ok(receiver, &mut errors).flatten());
         }
         errors.extend(receiver::check_count(&messaging.receivers).err());
-        let mut names = HashSet::new();
-        for receiver in &messaging.receivers {
-            if !names.insert(&receiver.name) {
-                let reason = format!("two receivers are called `{}` (rename one)", receiver.name);
-                errors.push(Error::invalid(reason));
-            }
-        }
+        let names = messaging.receivers.iter().map(|receiver| &receiver.name);
+        refuse_twins("receivers", names, &mut errors);
         // A receiver whose table is wrong is missing for that reason alone.
         let all_are_known = errors.is_empty();
         let mut named = Vec::new();
@@ -79,7 +74,8 @@ impl Messaging {
                 messaging.alerts.push(rule);
             }
         }
-        errors.extend(alert::check_names(&messaging.alerts).err());
+        let names = messaging.alerts.iter().map(|rule| &rule.name);
+        refuse_twins("alert rules", names, &mut errors);
         for table in sections(top, "digest", &mut errors) {
             let to = table.place("to");
             if let Some(schedule) = ok(digest::read(table), &mut errors) {
@@ -87,6 +83,8 @@ impl Messaging {
                 messaging.digests.push(schedule);
             }
         }
+        let names = messaging.digests.iter().map(|digest| &digest.name);
+        refuse_twins("digests", names, &mut errors);
         for (place, name) in named.into_iter().filter(|_| all_are_known) {
             if let Err(error) = messaging.receiver(&name) {
                 errors.push(Error::invalid(format!("{place}: {}", error.message())));
@@ -143,6 +141,14 @@ impl Messaging {
 }
 
 /// Which tables of one kind are new, gone or others than before.
+/// Refuses two of one name: the keys of messages have it.
+fn refuse_twins<'a>(what: &str, names: impl Iterator<Item = &'a String>, errors: &mut Vec<Error>) {
+    let mut known = HashSet::new();
+    for name in names.filter(|&name| !known.insert(name)) {
+        errors.push(Error::invalid(format!("two {what} are called `{name}` (rename one)")));
+    }
+}
+
 fn changed<T: PartialEq>(kind: &str, before: &[T], now: &[T], name: impl Fn(&T) -> String) -> Vec<String> {
     let find = |all: &[T], wanted: &str| all.iter().position(|one| name(one) == wanted);
     let mut changes = Vec::new();

@@ -1,14 +1,12 @@
 //! `[[alert]]`: when which receiver is told.
 
-use std::collections::HashSet;
-
 use chrono::NaiveTime;
 use chrono_tz::Tz;
 
 use super::section::Section;
 use crate::access::Audience;
 use crate::alerts::rule::{QuietHours, REMIND_MIN, Rule, When};
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// The rule that a table describes.
 ///
@@ -116,20 +114,5 @@ fn quiet(table: &mut Section) -> Result<Option<QuietHours>> {
             zone,
         })),
         _ => Err(table.wrong("quiet", &format!("`{text}` is not two times (write 22:00-07:00)"))),
-    }
-}
-
-/// Refuses two rules of one name.
-///
-/// # Errors
-/// When there are such.
-pub fn check_names<'a>(rules: impl IntoIterator<Item = &'a Rule>) -> Result<()> {
-    let mut names = HashSet::new();
-    match rules.into_iter().find(|rule| !names.insert(&rule.name)) {
-        None => Ok(()),
-        Some(rule) => Err(Error::invalid(format!(
-            "two alert rules are called `{}` (rename one)",
-            rule.name
-        ))),
     }
 }

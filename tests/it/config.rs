@@ -394,3 +394,23 @@ fn a_running_server_reads_its_file_again_and_says_what_must_wait() {
     told("nothing changed that a running server takes over");
     assert!(server.terminate().success());
 }
+
+#[test]
+fn two_tables_of_one_name_are_refused() {
+    let home = Home::new();
+    let twice = |table: &str| format!("{table}\n{table}\n");
+    home.write(
+        "twins.toml",
+        [
+            twice("[[receiver]]\nname = \"a\"\nntfy = \"https://ntfy.sh/topic\""),
+            twice("[[alert]]\nname = \"b\"\nto = \"a\""),
+            twice("[[digest]]\nname = \"c\"\nto = \"a\""),
+        ]
+        .concat(),
+    );
+    home.run(&["config", "check", "twins.toml"]).exits(2).says(&[
+        "two receivers are called `a`",
+        "two alert rules are called `b`",
+        "two digests are called `c`",
+    ]);
+}
