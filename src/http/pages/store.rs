@@ -40,7 +40,7 @@ const PIECES_TOLD_MAX: usize = 120;
 const PIECES_REACHED_MAX: usize = 300;
 
 /// How many incidents the page lists on a screen, and how many on paper.
-const INCIDENTS_MAX: usize = 40;
+const INCIDENTS_MAX: usize = 35;
 
 /// How many of them, the newest, have a form for their reason: the page of a store that flaps must stay short.
 const REASON_FORMS_MAX: usize = 7;
