@@ -408,9 +408,11 @@ fn two_tables_of_one_name_are_refused() {
         ]
         .concat(),
     );
-    home.run(&["config", "check", "twins.toml"]).exits(2).says(&[
-        "two receivers are called `a`",
-        "two alert rules are called `b`",
-        "two digests are called `c`",
-    ]);
+    home.run(&["config", "check", "twins.toml"])
+        .exits(2)
+        .says(&[
+            "two receivers are called `a`",
+            "two alert rules are called `b`",
+            "two digests are called `c`",
+        ]);
 }
