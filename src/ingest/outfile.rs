@@ -90,12 +90,10 @@ impl<R: Read> OutfileText<R> {
         let line = self.line.strip_suffix(b"\n").unwrap_or(&self.line);
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         if !line.is_empty() {
-            let mut fields = 0;
-            for field in fields_of(line) {
-                if fields > 0 {
+            for (number, field) in fields_of(line).into_iter().enumerate() {
+                if number > 0 {
                     self.text.push(b',');
                 }
-                fields += 1;
                 write_field(&mut self.text, &field);
             }
         }
