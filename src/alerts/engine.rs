@@ -243,7 +243,7 @@ impl<'a> Minute<'a> {
         match level {
             Level::Trouble(trouble) => {
                 if let Some(returned) = state.returned.remove(&key) {
-                    // It was back for moments that nobody was told of.
+                    // It wavered: no message said that it was back, so none says that it is offline again.
                     state.told.insert(key, returned.told);
                 }
                 let told = state

@@ -51,7 +51,7 @@ impl Store<'_> {
                 inactive: self.sight.inactive,
             };
             let passed = |since: Micros| self.open.elapsed(self.at) - self.open.elapsed(since);
-            // What only time says is not said while nobody looks.
+            // With the poller away, the time since one inactive poll says nothing.
             let by_time = !(is_away && self.sight.inactive == 1);
             let is_sure = match rule.after {
                 Some(after) => by_time && passed(first) >= after,

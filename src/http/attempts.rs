@@ -12,6 +12,10 @@ use std::time::{Duration, Instant};
 use super::frontend::socket::Peer;
 use super::response::Response;
 
+/// The same whether an alert's link is not whole, never was, or is forgotten.
+pub const NO_ALERT: &str = "no alert has this link: it is not whole, or it is too old (open it from the message again, or \
+                            from a newer one)";
+
 /// What a wrong secret costs.
 const COST: Duration = Duration::from_secs(10);
 

@@ -6,7 +6,7 @@
 use std::sync::{Arc, Mutex};
 
 use super::app::Site;
-use super::attempts::{Attempts, count_wrong};
+use super::attempts::{Attempts, NO_ALERT, count_wrong};
 use super::frontend::head::Head;
 use super::frontend::limits::Admission;
 use super::frontend::seen::is_id;
@@ -29,10 +29,6 @@ const BODY_BYTES_MAX: u64 = 1 << 20;
 
 /// The same 404 whether a link was revoked, has expired, or never was.
 const NO_LINK: &str = "this link leads nowhere: it was revoked, has expired, or is not whole (ask for a new one)";
-
-/// The same whether an alert's link is not whole, never was, or is forgotten.
-pub const NO_ALERT: &str = "no alert has this link: it is not whole, or it is too old (open it from the message again, or \
-                            from a newer one)";
 
 /// Who acts by an alert's link, as the audit names them; no token has such a name.
 const ALERT_ACTOR: &str = "(link in an alert)";
