@@ -189,6 +189,47 @@ fn an_owners_token_sees_their_stores_and_reports_alone() {
 }
 
 #[test]
+fn a_token_for_known_stores_only_names_no_new_one() {
+    let (_home, server, boss) = served();
+    let order = json!({"name": "poller", "scope": "ingest", "known_stores_only": true});
+    let poller = secret(&server, Some(&boss), "tokens", &order);
+    let poll = |store: &str| json!([{"store_id": store, "timestamp_utc": "2026-11-01 03:00:00 UTC", "status": "active"}]);
+    let known = send(
+        &server,
+        Some(&poller),
+        "POST",
+        "/api/polls",
+        Some(&poll("a1")),
+    );
+    assert_eq!(known.status, 200, "{}", known.text());
+    let new = send(
+        &server,
+        Some(&poller),
+        "POST",
+        "/api/polls",
+        Some(&poll("c1")),
+    );
+    assert_eq!(new.status, 422, "{}", new.text());
+    let error = &new.json()["errors"][0];
+    assert_eq!(
+        (&error["column"], &error["value"]),
+        (&json!("store_id"), &json!("c1")),
+        "{}",
+        new.text()
+    );
+    assert_eq!(status(&server, Some(&boss), "/api/stores/c1"), 404);
+    // A token without that limit may.
+    let sent = send(
+        &server,
+        Some(&boss),
+        "POST",
+        "/api/polls",
+        Some(&poll("c1")),
+    );
+    assert_eq!(sent.status, 200, "{}", sent.text());
+}
+
+#[test]
 fn a_link_shows_its_store_and_nothing_else() {
     let (_home, server, boss) = served();
     let link = secret(&server, Some(&boss), "links", &json!({"store": "a1"}));

@@ -4,6 +4,13 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::Command;
 
+use store_monitor::access::secret::{Kind, Secret};
+use store_monitor::access::{Audience, Scope};
+use store_monitor::clock::machine_us;
+use store_monitor::db::audit::{self, Action, Actor, Entry};
+use store_monitor::db::connection::{open_reader, open_writer};
+use store_monitor::db::credentials::{self, NewCredential};
+
 use crate::access::{served, status};
 use crate::harness::{Home, Server, ends, eventually};
 
@@ -88,6 +95,67 @@ fn a_command_makes_tokens_and_links_that_a_running_server_follows() {
         );
     }
     assert!(boss.starts_with("smt_"));
+}
+
+#[test]
+fn a_server_forgets_old_rows_of_the_audit_and_idle_sessions() {
+    let home = Home::seeded();
+    let day = 86_400_000_000;
+    let now = machine_us();
+    let actor = Actor::command();
+    let session = |age: i64| {
+        let secret = Secret::new(Kind::Session).expect("random numbers");
+        (secret.hash(), now - age * day)
+    };
+    let (idle, used) = (session(31), session(29));
+    let mut db = open_writer(&home.database()).expect("a database");
+    store_monitor::db::write(&mut db, |db| {
+        db.execute("DELETE FROM audit", []).expect("an empty audit");
+        for (subject, age) in [("old", 12), ("new", 9)] {
+            let entry = Entry {
+                at: now - age * day,
+                actor: &actor,
+                action: Action::Load,
+                subject,
+                count: 1,
+            };
+            audit::add(db, &entry)?;
+        }
+        let token = NewCredential {
+            kind: credentials::Kind::Token,
+            name: Some("boss".to_owned()),
+            scope: Scope::Admin,
+            audience: Audience::All,
+            known_stores_only: false,
+            hash: Secret::new(Kind::Token).expect("random numbers").hash(),
+            created_at: 1,
+            expires_at: None,
+        };
+        let token = credentials::add(db, &token)?.key;
+        for (hash, at) in [&idle, &used] {
+            credentials::log_in(db, hash, token, *at)?;
+        }
+        Ok(())
+    })
+    .expect("written");
+    drop(db);
+    let left = |what: &str| {
+        let db = open_reader(&home.database()).expect("a database");
+        let count = format!("SELECT count(*) FROM {what}");
+        db.query_row(&count, [], |row| row.get::<_, i64>(0))
+            .expect("a number")
+    };
+    assert_eq!((left("audit"), left("session")), (2, 2));
+    let _server = Server::start_with(&home, &["serve", "--keep-audit-days", "10"]);
+    eventually("the old ones are gone", || {
+        ((
+            left("audit WHERE subject IN ('old', 'new')"),
+            left("session"),
+        ) == (1, 1))
+            .then_some(())
+    });
+    let audit = home.print(&["export", "audit"]);
+    assert!(!String::from_utf8_lossy(&audit).contains(",old,"));
 }
 
 #[test]
