@@ -5,6 +5,7 @@
 //! and [`email`] make the bodies, [`web`] and [`smtp`] send them, [`attempt`] picks the way. [`sender`] is the thread.
 
 pub mod attempt;
+pub mod authorities;
 pub mod email;
 pub mod failure;
 pub mod payload;

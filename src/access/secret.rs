@@ -3,8 +3,9 @@
 //! A secret is shown once. What is stored, and compared in constant time, is its SHA-256: 256 random bits need no slow
 //! hash.
 
-use std::fmt::{self, Write};
+use std::fmt;
 
+use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
@@ -68,9 +69,7 @@ impl Secret {
         if digits.len() != 2 * BYTES {
             return None;
         }
-        for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-            *byte = digit(pair[0])? << 4 | digit(pair[1])?;
-        }
+        HEXLOWER.decode_mut(digits, &mut bytes).ok()?;
         Some(Self { kind, bytes })
     }
 
@@ -81,7 +80,7 @@ impl Secret {
 
     /// Its text, to be shown once.
     pub fn text(&self) -> String {
-        format!("{}{}", self.kind.prefix(), hex(&self.bytes))
+        format!("{}{}", self.kind.prefix(), HEXLOWER.encode(&self.bytes))
     }
 
     /// What is stored of it.
@@ -97,7 +96,7 @@ impl Secret {
             .chain_update(self.text())
             .finalize()
             .into();
-        hex(&hash[..16])
+        HEXLOWER.encode(&hash[..16])
     }
 }
 
@@ -128,7 +127,7 @@ impl Hash {
 
 impl fmt::Debug for Hash {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
-        to.write_str(&hex(&self.0[..4]))
+        to.write_str(&HEXLOWER.encode(&self.0[..4]))
     }
 }
 
@@ -142,22 +141,6 @@ impl PartialEq for Hash {
 /// Whether two texts are equal, in a time that depends on their lengths alone.
 pub fn is_same(one: &str, other: &str) -> bool {
     one.as_bytes().ct_eq(other.as_bytes()).into()
-}
-
-fn digit(byte: u8) -> Option<u8> {
-    match byte {
-        b'0'..=b'9' => Some(byte - b'0'),
-        b'a'..=b'f' => Some(byte - b'a' + 10),
-        _ => None,
-    }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to memory cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 #[cfg(test)]

@@ -32,12 +32,7 @@ pub struct Options {
     name: String,
 
     /// How they are printed: a table, or a file that `--config` takes
-    #[arg(
-        long,
-        env = "STORE_MONITOR_CONFIG_FORMAT",
-        value_name = "FORMAT",
-        default_value = "text"
-    )]
+    #[arg(long, env = "STORE_MONITOR_FORMAT", value_name = "FORMAT", default_value = "text")]
     format: Format,
 
     /// Flags of that command, after `--`

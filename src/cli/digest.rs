@@ -47,7 +47,7 @@ pub struct Options {
     group: Option<String>,
 
     /// The format: plain text, HTML for a mail, or JSON
-    #[arg(long, env = "STORE_MONITOR_DIGEST_FORMAT", value_name = "FORMAT", default_value = "text",
+    #[arg(long, env = "STORE_MONITOR_FORMAT", value_name = "FORMAT", default_value = "text",
           value_parser = names(Format::ALL.map(Format::as_str), Format::from_name))]
     format: Format,
 

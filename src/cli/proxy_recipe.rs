@@ -88,6 +88,8 @@ fn caddy(listen: &Address, hosts: &[String], max_body: u64) -> String {
 	reverse_proxy {upstream} {{
 		transport http {{
 			keepalive {KEEP_ALIVE_SECONDS}s
+			# A client that asks first, as curl does with many rows, sends none that are refused.
+			expect_continue_timeout 10s
 		}}
 	}}
 }}

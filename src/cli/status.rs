@@ -14,12 +14,7 @@ pub struct Options {
     database: Database,
 
     /// How it is printed
-    #[arg(
-        long,
-        env = "STORE_MONITOR_STATUS_FORMAT",
-        value_name = "FORMAT",
-        default_value = "text"
-    )]
+    #[arg(long, env = "STORE_MONITOR_FORMAT", value_name = "FORMAT", default_value = "text")]
     format: Format,
 
     /// The folder of the backups, if no server runs that knows it

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::secret_file;
 use super::section::Section;
 use crate::error::{Error, Result};
+use crate::notify::authorities::Authorities;
 use crate::notify::email;
 use crate::notify::receiver::{MailServer, RECEIVERS_MAX, Receiver, Security, Way, WebAddress};
 
@@ -48,10 +49,7 @@ pub fn read_mail_server(mut table: Section) -> Result<MailServer> {
         let reason = "would send the password in plain text (write security = \"starttls\" or \"tls\")";
         return Err(table.wrong("user", reason));
     }
-    let authorities = match table.text("ca_file")? {
-        None => None,
-        Some(path) => Some(secret_file::bytes(&table, "ca_file", &path)?),
-    };
+    let authorities = authorities(&mut table)?;
     let server = MailServer {
         host,
         port,
@@ -63,6 +61,15 @@ pub fn read_mail_server(mut table: Section) -> Result<MailServer> {
     };
     table.finish()?;
     Ok(server)
+}
+
+fn authorities(table: &mut Section) -> Result<Option<Authorities>> {
+    let Some(path) = table.text("ca_file")? else {
+        return Ok(None);
+    };
+    let pem = secret_file::bytes(table, "ca_file", &path)?;
+    let found = Authorities::parse(pem).map_err(|reason| table.wrong("ca_file", &format!("{path} {reason}")))?;
+    Ok(Some(found))
 }
 
 fn address(table: &mut Section, key: &'static str) -> Result<String> {
@@ -97,7 +104,8 @@ pub fn read(mut table: Section, server: Option<&Arc<MailServer>>, has_server: bo
     let key = secret_file::read(&mut table, "secret_file")?;
     let token = secret_file::read(&mut table, "token_file")?;
     let has = (key.is_some(), token.is_some());
-    let way = match (webhook, hidden, ntfy, to.is_empty()) {
+    let authorities = authorities(&mut table)?;
+    let mut way = match (webhook, hidden, ntfy, to.is_empty()) {
         (Some(address), None, None, true) | (None, Some(address), None, true) => Way::Webhook { address, key },
         (None, None, Some(address), true) => Way::Ntfy { address, token },
         (None, None, None, false) if has_server && server.is_none() => return Ok(None),
@@ -115,6 +123,17 @@ pub fn read(mut table: Section, server: Option<&Arc<MailServer>>, has_server: bo
             return Err(table.wrong("token_file", "is the token of an ntfy topic (remove it)"));
         }
         _ => {}
+    }
+    if authorities.is_some() {
+        match &mut way {
+            Way::Webhook { address, .. } | Way::Ntfy { address, .. } if address.is_encrypted => {
+                address.authorities = authorities;
+            }
+            Way::Webhook { .. } | Way::Ntfy { .. } => {
+                return Err(table.wrong("ca_file", "is for an address that begins with https:// (remove it)"));
+            }
+            Way::Email { .. } => return Err(table.wrong("ca_file", "of e-mail stands in [smtp] (move it there)")),
+        }
     }
     table.finish()?;
     Ok(Some(Receiver {

@@ -3,10 +3,10 @@
 //! The copy is made into a file without a name, so it is whole, checked and of known length before its first byte is
 //! sent, and takes no memory. One is made at a time; those that are sent share the room for temporary files.
 
-use std::fmt::Write;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::{Arc, TryLockError};
 
+use data_encoding::{BASE64, HEXLOWER};
 use sha2::{Digest, Sha256};
 
 use super::app::App;
@@ -58,8 +58,8 @@ pub fn get(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
         .collect();
     let answer = Response::new(200, "application/vnd.sqlite3", Vec::new())
         .with("Content-Disposition", format!("attachment; filename=\"{name}\""))
-        .with("Repr-Digest", format!("sha-256=:{}:", base64(&digest)))
-        .with("Backup-SHA-256", hexadecimal(&digest));
+        .with("Repr-Digest", format!("sha-256=:{}:", BASE64.encode(&digest)))
+        .with("Backup-SHA-256", HEXLOWER.encode(&digest));
     Ok(answer.with_file(file))
 }
 
@@ -76,43 +76,5 @@ fn sha256(file: &mut ScratchFile) -> io::Result<[u8; 32]> {
             0 => return Ok(hash.finalize().into()),
             count => hash.update(&buffer[..count]),
         }
-    }
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to memory cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
-/// RFC 4648, with padding.
-fn base64(bytes: &[u8]) -> String {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::new();
-    for group in bytes.chunks(3) {
-        let at = |place: usize| group.get(place).copied().unwrap_or(0);
-        let bits = u32::from_be_bytes([0, at(0), at(1), at(2)]);
-        for place in 0..4 {
-            let six = (bits >> (18 - 6 * place)) & 63;
-            text.push(match place <= group.len() {
-                true => char::from(LETTERS[six as usize]),
-                false => '=',
-            });
-        }
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn base64_is_that_of_the_rfc() {
-        let all = ["", "f", "fo", "foo", "foob", "fooba", "foobar"];
-        let expected = ["", "Zg==", "Zm8=", "Zm9v", "Zm9vYg==", "Zm9vYmE=", "Zm9vYmFy"];
-        assert_eq!(all.map(|text| base64(text.as_bytes())), expected);
     }
 }

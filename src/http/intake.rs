@@ -3,6 +3,7 @@
 use std::io::{self, Read};
 use std::sync::Arc;
 
+use data_encoding::HEXLOWER;
 use rusqlite::Connection;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
@@ -119,7 +120,7 @@ pub fn post(app: &mut App, request: &mut Request<'_>) -> Result<Response> {
             &options.valid_from.map(format_day).unwrap_or_default(),
         ];
         let hash = body.hash.take().unwrap_or_default().finalize();
-        let fingerprint = format!("{} {} {}", kind.as_str(), chosen.join(" "), hexadecimal(&hash));
+        let fingerprint = format!("{} {} {}", kind.as_str(), chosen.join(" "), HEXLOWER.encode(&hash));
         let at = time.at;
         Identity {
             credential: app.visitor.credential.unwrap_or(0),
@@ -272,10 +273,6 @@ fn accepted(summary: &Summary, fit: Option<&Fit>) -> Value {
         answer["errors"] = summary.bad_rows.iter().map(describe).collect();
     }
     answer
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// An answer that is short enough to be kept: it lists fewer of the bad rows, and less of each. The counts stay.

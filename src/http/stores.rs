@@ -1,5 +1,6 @@
 //! Stores over HTTP: the list, one store, its week, the inputs of its numbers, and deletion.
 
+use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -242,8 +243,7 @@ pub fn inputs_of(shown: &StoreView) -> String {
 
 /// The SHA-256 of [`inputs_of`], in hexadecimal.
 pub fn checksum(shown: &StoreView) -> String {
-    let digest = Sha256::digest(inputs_of(shown));
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    HEXLOWER.encode(&Sha256::digest(inputs_of(shown)))
 }
 
 /// The common members of both answers about one store.

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::time::{Duration, UNIX_EPOCH};
 
+use data_encoding::HEXLOWER;
 use lettre::Message as Mail;
 use lettre::message::header::{ContentTransferEncoding, ContentType, Header, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MultiPart, SinglePart};
@@ -82,18 +83,12 @@ pub fn mailbox(text: &str) -> Result<Mailbox, Failure> {
 }
 
 fn message_id(key: &str, sender: &Mailbox) -> String {
-    let mut id = "<".to_owned();
-    for byte in Sha256::digest(key).iter().take(16) {
-        let _ = write!(id, "{byte:02x}");
-    }
-    let domain = sender.email.domain();
-    id + "@"
-        + if domain.is_ascii() {
-            domain
-        } else {
-            "store-monitor.invalid"
-        }
-        + ">"
+    let id = HEXLOWER.encode(&Sha256::digest(key)[..16]);
+    let domain = match sender.email.domain() {
+        domain if domain.is_ascii() => domain,
+        _ => "store-monitor.invalid",
+    };
+    format!("<{id}@{domain}>")
 }
 
 fn without_controls(text: &str) -> String {

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use data_encoding::HEXLOWER;
 use hmac::{Hmac, KeyInit, Mac};
 use percent_encoding::{CONTROLS, utf8_percent_encode};
 use serde_json::{Map, Value};
@@ -50,11 +51,7 @@ pub fn signature(key: &Hidden, timestamp: i64, body: &[u8]) -> Option<String> {
     let mut mac = Hmac::<Sha256>::new_from_slice(key.reveal().as_bytes()).ok()?;
     mac.update(format!("{timestamp}.").as_bytes());
     mac.update(body);
-    let mut text = "v1=".to_owned();
-    for byte in mac.finalize().into_bytes() {
-        let _ = write!(text, "{byte:02x}");
-    }
-    Some(text)
+    Some(format!("v1={}", HEXLOWER.encode(&mac.finalize().into_bytes())))
 }
 
 /// A message's key as the value of a header: other characters than printable ASCII as `%` and two digits.

@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use ureq::http::Uri;
 
+use super::authorities::Authorities;
+
 /// How many receivers there may be: each may be sent to by a thread of its own.
 pub const RECEIVERS_MAX: usize = 64;
 
@@ -40,6 +42,8 @@ pub struct WebAddress {
     pub host: String,
     /// Whether it is `https`.
     pub is_encrypted: bool,
+    /// The authorities that alone are trusted; none: the well-known ones.
+    pub authorities: Option<Authorities>,
 }
 
 impl WebAddress {
@@ -65,6 +69,7 @@ impl WebAddress {
         Ok(Self {
             host: authority.host().to_owned(),
             is_encrypted: scheme == "https",
+            authorities: None,
             url: Hidden::new(text),
         })
     }
@@ -122,8 +127,8 @@ pub struct MailServer {
     pub login: Option<(String, Hidden)>,
     /// The sender, such as `Store Monitor <alerts@example.com>`.
     pub from: String,
-    /// Certificates in PEM that are trusted beside the well-known ones.
-    pub authorities: Option<Vec<u8>>,
+    /// The authorities that are trusted beside the well-known ones.
+    pub authorities: Option<Authorities>,
     /// Whether it may be in a private network.
     pub allow_private: bool,
 }

@@ -88,8 +88,8 @@ fn refused_login(server: &MailServer, user: &str, error: &Error) -> String {
 fn parameters(server: &MailServer) -> Result<TlsParameters, Error> {
     let mut builder = TlsParametersBuilder::new(server.host.trim_matches(['[', ']']).to_owned())
         .certificate_store(CertificateStore::WebpkiRoots);
-    if let Some(pem) = &server.authorities {
-        builder = builder.add_root_certificate(Certificate::from_pem(pem)?);
+    if let Some(authorities) = &server.authorities {
+        builder = builder.add_root_certificate(Certificate::from_pem(authorities.pem())?);
     }
     builder.build()
 }

@@ -3,6 +3,8 @@
 //! No redirect is followed, and no proxy of the environment is used: only the address is connected to that was judged.
 //! Of the answer nothing but its status is of interest; its body is not read, however long it is.
 
+use std::fmt::Display;
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use chrono::DateTime;
@@ -13,6 +15,7 @@ use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
 use ureq::{Agent, Error};
 
+use super::authorities::Authorities;
 use super::failure::{Again, Failure};
 use super::payload;
 use super::reach;
@@ -91,7 +94,7 @@ fn post(address: &WebAddress, allow_private: bool, headers: &[(&str, String)], b
     let request = request
         .body(body)
         .map_err(|_| Failure::later("its address or its secret cannot stand in a request (correct it)"))?;
-    let answer = agent(allow_private)
+    let answer = agent(address.authorities.as_ref(), allow_private)
         .run(request)
         .map_err(|error| told(address, error))?;
     match failure_of(answer.status(), answer.headers(), machine_us()) {
@@ -101,10 +104,11 @@ fn post(address: &WebAddress, allow_private: bool, headers: &[(&str, String)], b
 }
 
 /// A client for one request: a connection that is kept would not be judged again.
-fn agent(allow_private: bool) -> Agent {
+fn agent(authorities: Option<&Authorities>, allow_private: bool) -> Agent {
+    let trusted = authorities.map_or(RootCerts::WebPki, |own| RootCerts::new_with_certs(&own.certificates()));
     let tls = TlsConfig::builder()
         .provider(TlsProvider::Rustls)
-        .root_certs(RootCerts::WebPki)
+        .root_certs(trusted)
         .build();
     let config = Agent::config_builder()
         .http_status_as_error(false)
@@ -152,14 +156,20 @@ fn told(address: &WebAddress, error: Error) -> Failure {
     Failure::later(match error {
         Error::Other(reason) => reason.to_string(),
         Error::Timeout(what) => format!("{host} did not answer in time ({what})"),
+        // What TLS finds wrong comes as such data.
+        Error::Io(error) if error.kind() == ErrorKind::InvalidData => distrusted(host, &error),
         Error::Io(error) => format!("{host} cannot be reached: {error}"),
-        Error::Rustls(error) => format!("{host} has no TLS that can be trusted: {error}"),
-        Error::Tls(error) => format!("{host} has no TLS that can be trusted: {error}"),
+        Error::Rustls(error) => distrusted(host, &error),
+        Error::Tls(error) => distrusted(host, &error),
         Error::ConnectionFailed => format!("{host} cannot be reached"),
         Error::LargeResponseHeader(..) => format!("the answer of {host} has too long a head"),
         Error::Protocol(_) | Error::Http(_) | Error::BodyStalled => format!("{host} does not answer in HTTP"),
         _ => format!("nothing can be sent to {host}"),
     })
+}
+
+fn distrusted(host: &str, error: &dyn Display) -> String {
+    format!("{host} has no TLS that can be trusted: {error} (ca_file names the authorities of your own network)")
 }
 
 /// What a status says; none if the message arrived.

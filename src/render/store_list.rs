@@ -3,9 +3,9 @@
 //! Products of the same stores share one list. It is stored under its hash, so products of different stores
 //! never share one.
 
-use std::fmt::Write;
 use std::sync::OnceLock;
 
+use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
 use super::csv_field::{field, is_quoted};
@@ -77,11 +77,7 @@ impl StoreList {
 
     /// SHA-256 of a [`json`](Self::json) in hexadecimal digits.
     pub fn hash_of(json: &str) -> String {
-        let mut hash = String::with_capacity(64);
-        for byte in Sha256::digest(json) {
-            let _ = write!(hash, "{byte:02x}");
-        }
-        hash
+        HEXLOWER.encode(&Sha256::digest(json))
     }
 }
 

@@ -1,5 +1,5 @@
-//! The cost of the frontend: requests a second with it, with tiny_http alone on the same routes, and with axum
-//! serving the same bytes.
+//! The cost of the frontend: requests a second with it, with tiny_http alone on the same routes, with axum serving the
+//! same bytes, and with a token.
 //!
 //! `cargo bench --bench frontend` runs it, with wrk as the client. Nothing is asserted; parts that the machine lacks
 //! are reported and skipped.
@@ -19,12 +19,15 @@ use std::time::Duration;
 
 use axum::Axum;
 use chrono_tz::Tz;
-use store_monitor::access::Scope;
+use store_monitor::access::secret::{Kind as SecretKind, Secret};
+use store_monitor::access::{Audience, Scope};
 use store_monitor::db::connection::{open_reader, open_writer};
+use store_monitor::db::credentials::{self, Kind, NewCredential};
 use store_monitor::db::writer::Writer;
 use store_monitor::hot_window::Inputs;
 use store_monitor::http::frontend::socket::{Address, Peer};
 use store_monitor::http::gate::Gate;
+use store_monitor::http::keyring::Keyring;
 use store_monitor::http::request::Request;
 use store_monitor::http::visitor::Visitor;
 use store_monitor::http::{App, Capacity, Data, Readers, Server, Site, bind, routes};
@@ -48,6 +51,8 @@ const CSV_BYTES: usize = 700_000;
 const TARGET: f64 = 0.5;
 /// What a download may cost beside axum.
 const AXUM_TARGET: f64 = 0.7;
+/// What a token may cost beside an open server.
+const TOKEN_TARGET: f64 = 0.9;
 
 fn main() -> Result<()> {
     if !std::env::args().any(|argument| argument == "--bench") {
@@ -60,7 +65,11 @@ fn main() -> Result<()> {
     }
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("store-monitor.db");
-    let (writer, _) = Writer::start(open_writer(&file)?, ())?;
+    let mut db = open_writer(&file)?;
+    let token = Secret::new(SecretKind::Token)?;
+    let keyring = keyring(&mut db, &token)?;
+    let token = token.text();
+    let (writer, _) = Writer::start(db, ())?;
     let recipe = Arc::new(|_: &mut _, order: &Order| {
         // The id of its one store is that long.
         let pattern = Pattern::weekly(Tz::UTC, Vec::new());
@@ -86,9 +95,15 @@ fn main() -> Result<()> {
         connections_each_max: None,
     };
     let address: Address = "127.0.0.1:0".parse()?;
-    let gate = Gate::new(&address, &site)?;
-    let server = Server::start(bind(&address)?, capacity, gate, site)?;
-    let served = server.address().tcp().ok_or("no port")?;
+    let open = Gate::new(&address, &site)?;
+    let closed = Gate {
+        keyring,
+        ..open.clone()
+    };
+    let open = Server::start(bind(&address)?, capacity, open, site.clone())?;
+    let closed = Server::start(bind(&address)?, capacity, closed, site)?;
+    let served = open.address().tcp().ok_or("no port")?;
+    let closed = closed.address().tcp().ok_or("no port")?;
     // The report is made while the first are warmed up.
     thread::sleep(Duration::from_secs(1));
 
@@ -111,32 +126,51 @@ fn main() -> Result<()> {
         "------",
         "---",
     );
-    let health = compare(served, "/health", bare, "/health")?;
+    let health = compare((served, "/health"), (bare, "/health"), None)?;
     print_rates("/health", "tiny_http alone", TARGET, health);
-    let alone = compare(served, &csv, bare, &csv)?;
+    let alone = compare((served, &csv), (bare, &csv), None)?;
     print_rates("a CSV of 700 kB", "tiny_http alone", TARGET, alone);
     match axum {
         Ok(axum) => {
-            let beside = compare(served, &csv, axum.address, axum::TARGET)?;
+            let beside = compare((served, &csv), (axum.address, axum::TARGET), None)?;
             print_rates("a CSV of 700 kB", "axum", AXUM_TARGET, beside);
         }
         Err(missing) => eprintln!("SKIPPED: a CSV of 700 kB beside axum: {missing}"),
     }
+    for (what, target) in [("/health", "/health"), ("a CSV of 700 kB", &csv)] {
+        let beside = compare((closed, target), (served, target), Some(&token))?;
+        print_rates(what, "without a token", TOKEN_TARGET, beside);
+    }
     Ok(())
 }
 
-/// The rates of the frontend and of what it is compared to.
+/// A keyring with one token, an admin's.
+fn keyring(db: &mut rusqlite::Connection, token: &Secret) -> Result<Arc<Keyring>> {
+    let new = NewCredential {
+        kind: Kind::Token,
+        name: Some("bench".to_owned()),
+        scope: Scope::Admin,
+        audience: Audience::All,
+        known_stores_only: false,
+        hash: token.hash(),
+        created_at: 1,
+        expires_at: None,
+    };
+    store_monitor::db::write(db, |db| credentials::add(db, &new))?;
+    Ok(Arc::new(Keyring::open(db)?))
+}
+
+/// The rates of the frontend, asked with a token if there is one, and of what it is compared to.
 fn compare(
-    frontend: SocketAddr,
-    ours: &str,
-    other: SocketAddr,
-    theirs: &str,
+    ours: (SocketAddr, &str),
+    other: (SocketAddr, &str),
+    token: Option<&str>,
 ) -> Result<(f64, f64)> {
     let (mut a, mut b) = (Vec::new(), Vec::new());
     // Turn by turn, so that a slow minute of the machine is slow for both.
     for _ in 0..TURNS {
-        a.push(load(frontend, ours)?);
-        b.push(load(other, theirs)?);
+        a.push(load(ours, token)?);
+        b.push(load(other, None)?);
     }
     Ok((median(a), median(b)))
 }
@@ -203,9 +237,12 @@ fn handle(app: &mut App, incoming: tiny_http::Request) {
 }
 
 /// Requests a second, by wrk.
-fn load(address: SocketAddr, target: &str) -> Result<f64> {
+fn load((address, target): (SocketAddr, &str), token: Option<&str>) -> Result<f64> {
     let mut wrk = Command::new("wrk");
     wrk.args(["-t", "1", "-c", CONNECTIONS, "-d", SECONDS]);
+    if let Some(token) = token {
+        wrk.args(["-H", &format!("Authorization: Bearer {token}")]);
+    }
     let output = wrk.arg(format!("http://{address}{target}")).output()?;
     let said = String::from_utf8_lossy(&output.stdout);
     if said.contains("Non-2xx") || said.contains("Socket errors") {

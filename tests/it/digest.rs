@@ -6,6 +6,7 @@ use std::path::Path;
 
 use serde_json::Value;
 use store_monitor::civil::parse_instant;
+use store_monitor::clock::machine_us;
 use store_monitor::config::section::Section;
 use store_monitor::config::{Messaging, digest};
 use store_monitor::db::connection::{open_reader, open_writer};
@@ -16,6 +17,7 @@ use store_monitor::uptime::interval::{HOUR, MINUTE, Micros};
 use store_monitor::watcher::digest::Digests;
 
 use crate::harness::{Home, Server, project, seeds};
+use crate::hook::{Hook, table};
 use crate::statements::options;
 
 /// A home with the inputs of an example; without inputs of its own, with the demo's.
@@ -305,6 +307,37 @@ fn a_digest_is_sent_once_to_each_receiver_though_the_server_was_down_when_it_was
         .map(|message| message.receiver)
         .collect();
     assert_eq!(rest, ["phone"]);
+}
+
+#[test]
+fn a_server_sends_the_digest_that_is_due_once_over_restarts() {
+    let hook = Hook::new(&[]);
+    let home = Home::seeded();
+    // Not due again while the test runs.
+    let hour = (machine_us() / HOUR + 12) % 24;
+    let config = |names: &[&str]| {
+        let daily = |name| {
+            format!(
+                "[[digest]]\nname = \"{name}\"\nto = \"office\"\nevery = \"day\"\n\
+                 at = \"{hour:02}:00\"\ntimezone = \"Etc/UTC\"\n"
+            )
+        };
+        let digests: String = names.iter().map(daily).collect();
+        home.write("config.toml", table("office", &hook) + &digests);
+    };
+    let start = || Server::start_with(&home, &["serve", "--config", "config.toml"]);
+    config(&["first"]);
+    let server = start();
+    let sent = hook.takes(1);
+    assert_eq!(sent[0].json()["kind"], "digest");
+    server.terminate();
+    // They are looked at in their order: once the second is there, the first would be there again.
+    config(&["first", "second"]);
+    let _server = start();
+    hook.takes(2);
+    let keys = hook.taken();
+    let names: Vec<_> = keys.iter().map(|key| key.split('/').nth(1)).collect();
+    assert_eq!(names, [Some("first"), Some("second")], "{keys:?}");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The guides: printed, served, and compared with the flags, the routes and the constants of the program.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -228,35 +228,6 @@ fn the_table_of_settings_names_every_flag() {
     // What a lake cannot have is refused, but clap shows it: the flags of `export` hold for all that it prints.
     expected.retain(|[command, flag, ..]| !(command == "export lake" && flag == "--output FILE"));
     assert_eq!(told, expected);
-}
-
-/// Each variable of a command and of those below it, with the values that it takes.
-fn variables(command: &clap::Command, found: &mut BTreeMap<String, BTreeSet<Vec<String>>>) {
-    for flag in command.get_arguments() {
-        let Some(variable) = flag.get_env() else {
-            continue;
-        };
-        let values = flag.get_possible_values();
-        let names = values.iter().map(|value| value.get_name().to_owned());
-        let variable = variable.to_string_lossy().into_owned();
-        found.entry(variable).or_default().insert(names.collect());
-    }
-    for command in command.get_subcommands() {
-        variables(command, found);
-    }
-}
-
-#[test]
-fn a_variable_means_the_same_to_every_command() {
-    let mut found = BTreeMap::new();
-    variables(&cli::command(), &mut found);
-    assert_eq!(found["STORE_MONITOR_FORMAT"].len(), 1);
-    let differ = found.iter().filter(|(_, values)| values.len() > 1);
-    let differ: Vec<_> = differ.collect();
-    assert!(
-        differ.is_empty(),
-        "other values for other commands: {differ:?}"
-    );
 }
 
 #[test]

@@ -93,7 +93,7 @@ fn script(python: &PathBuf, home: &Home) -> Command {
 }
 
 /// Makes an authority and a certificate for `localhost`.
-fn certify(home: &Home) -> Option<()> {
+pub(crate) fn certify(home: &Home) -> Option<()> {
     let line = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=ca \
                 -keyout ca-key.pem -out ca.pem -addext basicConstraints=critical,CA:TRUE \
                 && openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=localhost \

@@ -1,5 +1,5 @@
-//! A real proxy in front of a server, with the configuration that `proxy-recipe` prints. Without nginx, OpenSSL and curl
-//! on the machine, the tests say so and pass.
+//! A real proxy in front of a server, with the configuration that `proxy-recipe` prints. Without the proxy, OpenSSL and
+//! curl on the machine, the tests say so and pass.
 
 use std::fs;
 use std::net::TcpListener;
@@ -11,11 +11,13 @@ use crate::harness::{Home, Server, ends, eventually};
 
 const HOST: &str = "shop.example";
 
-/// nginx, in a home of its own.
+/// A proxy, in a home of its own.
 struct Proxy {
     child: Child,
     https: u16,
     http: u16,
+    /// What it writes, in the home.
+    logs: &'static [&'static str],
 }
 
 impl Drop for Proxy {
@@ -41,8 +43,48 @@ fn free_port() -> u16 {
     listener.local_addr().expect("an address").port()
 }
 
+/// Waits until a proxy listens.
+fn listening(proxy: Proxy) -> Proxy {
+    eventually("the proxy listens", || {
+        std::net::TcpStream::connect(("127.0.0.1", proxy.https)).ok()
+    });
+    proxy
+}
+
+/// Starts Caddy before what listens at `listen`, on free ports and with an authority of its own.
+fn caddy(home: &Home, listen: &str) -> Proxy {
+    let recipe = home.print(&["proxy-recipe", "caddy", "--host", HOST, "--listen", listen]);
+    let recipe = String::from_utf8(recipe).expect("a recipe");
+    let (http, https) = (free_port(), free_port());
+    let folder = home.path("caddy");
+    fs::create_dir(&folder).expect("a folder");
+    let options = format!(
+        "{{\nadmin off\nlocal_certs\nskip_install_trust\ndefault_bind 127.0.0.1\nhttp_port {http}\n\
+         https_port {https}\n}}\n"
+    );
+    home.write("caddy/Caddyfile", options + &recipe);
+    let log = fs::File::create(folder.join("log")).expect("a log");
+    let child = Command::new("caddy")
+        .args(["run", "--adapter", "caddyfile", "--config", "Caddyfile"])
+        .current_dir(&folder)
+        .env("HOME", &folder)
+        .env("XDG_DATA_HOME", &folder)
+        .env("XDG_CONFIG_HOME", &folder)
+        .stdout(Stdio::null())
+        .stderr(log)
+        .spawn()
+        .expect("caddy");
+    let logs = &["caddy/log"];
+    listening(Proxy {
+        child,
+        https,
+        http,
+        logs,
+    })
+}
+
 /// Starts nginx before what listens at `listen`, on free ports and with a certificate of its own.
-fn start(home: &Home, listen: &str) -> Proxy {
+fn nginx(home: &Home, listen: &str) -> Proxy {
     let recipe = home.print(&["proxy-recipe", "nginx", "--host", HOST, "--listen", listen]);
     let recipe = String::from_utf8(recipe).expect("a recipe");
     let (http, https) = (free_port(), free_port());
@@ -83,11 +125,13 @@ fn start(home: &Home, listen: &str) -> Proxy {
         .args(["-e", &format!("{folder}/error.log")])
         .spawn()
         .expect("nginx");
-    let proxy = Proxy { child, https, http };
-    eventually("nginx listens", || {
-        std::net::TcpStream::connect(("127.0.0.1", https)).ok()
-    });
-    proxy
+    let logs = &["nginx/access.log", "nginx/error.log"];
+    listening(Proxy {
+        child,
+        https,
+        http,
+        logs,
+    })
 }
 
 /// What curl prints, head and body, as a client with an address of its own.
@@ -97,6 +141,7 @@ fn curl(proxy: &Proxy, arguments: &[&str]) -> String {
         "-s",
         "-k",
         "-i",
+        "--http1.1",
         "--noproxy",
         "*",
         "--interface",
@@ -109,16 +154,34 @@ fn curl(proxy: &Proxy, arguments: &[&str]) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
+/// Whether a test of a proxy must say that it was skipped.
+fn lacks(tools: [&str; 3]) -> bool {
+    let missing = tools.into_iter().find(|tool| !is_there(tool));
+    if let Some(tool) = missing {
+        eprintln!("SKIPPED: there is no {tool}, so no proxy is tried");
+    }
+    missing.is_some()
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn the_recipe_of_nginx_works_and_its_logs_have_no_secret() {
-    if let Some(tool) = ["nginx", "openssl", "curl"]
-        .into_iter()
-        .find(|tool| !is_there(tool))
-    {
-        eprintln!("SKIPPED: there is no {tool}, so no proxy is tried");
-        return;
+    if !lacks(["nginx", "openssl", "curl"]) {
+        let home = works(nginx);
+        assert!(home.text("nginx/access.log").contains("/trigger_report"));
     }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_recipe_of_caddy_works_and_its_log_has_no_secret() {
+    if !lacks(["caddy", "openssl", "curl"]) {
+        works(caddy);
+    }
+}
+
+/// Tries a server behind a proxy with its recipe: log-in, a share link, the client's address, the largest body.
+fn works(start: fn(&Home, &str) -> Proxy) -> Home {
     let home = Home::new();
     home.write(
         "polls.csv",
@@ -141,7 +204,7 @@ fn the_recipe_of_nginx_works_and_its_logs_have_no_secret() {
 
     let plain = curl(&proxy, &[&format!("http://{HOST}:{}/login", proxy.http)]);
     assert!(
-        plain.contains(&format!("Location: https://{HOST}/login")),
+        plain.contains(&format!("Location: https://{HOST}")) && plain.contains("/login\r\n"),
         "{plain}"
     );
     let refused = curl(&proxy, &[&url("/api/stores")]);
@@ -202,13 +265,14 @@ fn the_recipe_of_nginx_works_and_its_logs_have_no_secret() {
     let refused = send(&[]);
     assert!(refused.contains("HTTP/1.1 401"), "{refused}");
 
+    let logs = proxy.logs;
     drop(proxy);
-    for log in ["nginx/access.log", "nginx/error.log", "server.log"] {
+    for log in logs.iter().chain(&["server.log"]) {
         let text = home.text(log);
         assert!(
             !text.contains("sml_") && !text.contains("smt_"),
             "{log}: {text}"
         );
     }
-    assert!(home.text("nginx/access.log").contains("/trigger_report"));
+    home
 }

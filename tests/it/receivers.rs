@@ -1,18 +1,31 @@
 //! Receivers over HTTP: slow, dead, back, wrong; what they get, and what they never get.
 
+use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use hmac::{Hmac, KeyInit, Mac};
+use serde_json::Value;
 use sha2::Sha256;
 use store_monitor::db::outbox::{self, State};
 use store_monitor::docs::GUIDES;
 
-use crate::harness::{Home, Server, eventually, run};
+use crate::email::certify;
+use crate::harness::{Home, Server, ends, eventually, project, run};
 use crate::hook::{Act, Hook, configured, keys, table, write};
 
 const SERVE: [&str; 3] = ["--config", "config.toml", "serve"];
+
+/// A receiver that is a process of its own, ended when it is dropped.
+struct Process(Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        ends(&mut self.0);
+    }
+}
 
 /// What the outbox says of a receiver's only message: its state and its error.
 fn state(home: &Home, receiver: &str) -> (State, u32, String) {
@@ -166,6 +179,43 @@ fn a_webhook_is_signed_over_time_and_body_as_the_guide_checks_it() {
         return;
     }
     run(&mut python, b"").exits(0);
+}
+
+#[test]
+fn a_webhook_behind_tls_needs_a_certificate_of_an_authority_that_is_trusted() {
+    let home = configured("");
+    if certify(&home).is_none() || Command::new("python3").arg("--version").output().is_err() {
+        eprintln!("skipped: there is no openssl, or no python3, so nothing was sent by TLS");
+        return;
+    }
+    let mut python = Command::new("python3");
+    python.arg(project().join("tests/engines/https_hook.py"));
+    python.args(["cert.pem", "key.pem", "got"]);
+    let child = python.current_dir(home.path("")).stdout(Stdio::piped());
+    let mut child = Process(child.spawn().expect("a receiver"));
+    let mut port = String::new();
+    let mut said = BufReader::new(child.0.stdout.take().expect("a pipe"));
+    said.read_line(&mut port).expect("its port");
+    let receiver = |more: &str| {
+        let table = format!(
+            "[[receiver]]\nname = \"own\"\nwebhook = \"https://localhost:{}/hook\"\nallow_private = true\n{more}",
+            port.trim()
+        );
+        home.write("config.toml", table);
+        home.run(&["--config", "config.toml", "alert", "test", "own"])
+    };
+    receiver("")
+        .exits(1)
+        .says(&["localhost has no TLS that can be trusted"]);
+    assert!(!home.path("got").exists());
+    receiver("ca_file = \"ca.pem\"\n").exits(0);
+    let got: Value = serde_json::from_slice(&home.read("got")).expect("JSON");
+    assert_eq!(got["kind"], "test");
+    receiver("ca_file = \"key.pem\"\n").refuses(&[
+        "config.toml line 5",
+        "ca_file",
+        "key.pem has no certificate in PEM",
+    ]);
 }
 
 #[test]
