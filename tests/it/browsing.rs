@@ -350,9 +350,8 @@ fn a_store_prints_to_one_page_of_a4_or_letter() {
     for store in own {
         browser.open(&format!("http://{}/stores/{store}", server.address));
         for (width, height) in [(21.0, 29.7), (21.59, 27.94)] {
-            let pdf = browser.print(width, height);
-            let pages = memchr_count(&pdf, b"/Type /Page\n") + memchr_count(&pdf, b"/Type /Page ");
-            assert_eq!(pages, 1, "{store} on {width} × {height} cm");
+            let sheets = sheets(&browser, width, height);
+            assert_eq!(sheets, 1, "{store} on {width} × {height} cm");
         }
     }
 }
@@ -373,10 +372,9 @@ fn a_statement_prints_to_one_page_a_store() {
     ] {
         browser.open(&format!("http://{}/statements?{query}", server.address));
         for (width, height) in [(21.0, 29.7), (21.59, 27.94)] {
-            let pdf = browser.print(width, height);
-            let pages = memchr_count(&pdf, b"/Type /Page\n") + memchr_count(&pdf, b"/Type /Page ");
+            let sheets = sheets(&browser, width, height);
             assert_eq!(
-                u64::try_from(pages),
+                u64::try_from(sheets),
                 Ok(expected),
                 "{query} on {width} × {height} cm"
             );
@@ -384,22 +382,39 @@ fn a_statement_prints_to_one_page_a_store() {
     }
 }
 
-fn memchr_count(haystack: &[u8], needle: &[u8]) -> usize {
-    haystack
-        .windows(needle.len())
-        .filter(|window| window == &needle)
-        .count()
+#[test]
+fn a_list_begins_on_the_first_sheet() {
+    let Some(browser) = Browser::start("the print of lists") else {
+        return;
+    };
+    let home = seeded();
+    let server = Server::start(&home);
+    for (page, expected) in [("/incidents", 2), ("/stores", 1), ("/statements", 3)] {
+        browser.open(&format!("http://{}{page}", server.address));
+        assert_eq!(sheets(&browser, 21.0, 29.7), expected, "{page}");
+    }
+}
+
+/// How many sheets of paper of this size, in centimetres, the page takes.
+fn sheets(browser: &Browser, width: f64, height: f64) -> usize {
+    let pdf = browser.print(width, height);
+    let count = |needle: &[u8]| {
+        pdf.windows(needle.len())
+            .filter(|part| *part == needle)
+            .count()
+    };
+    count(b"/Type /Page\n") + count(b"/Type /Page ")
 }
 
 #[test]
-fn pages_fit_a_phone_and_follow_the_systems_colours() {
-    let Some(browser) = Browser::start("phone width and dark colours") else {
+fn pages_fit_every_width_and_follow_the_systems_colours() {
+    let Some(browser) = Browser::start("widths and dark colours") else {
         return;
     };
     let home = seeded();
     let server = Server::start(&home);
     let ground = || browser.run("return getComputedStyle(document.body).backgroundColor");
-    for width in [360_u32, 1920] {
+    for width in [360_u32, 660, 768, 900, 1024, 1280, 1920] {
         browser.resize(width, 800);
         for (name, page) in pages() {
             browser.open(&format!("http://{}{page}", server.address));

@@ -134,7 +134,7 @@ fn form(frame: &Frame, request: &Request<'_>, is_first: bool, owners: &[&str]) -
     let chosen = Scope::from_name(request.form_field("scope"));
     let chosen = chosen.unwrap_or(if is_first { Scope::Admin } else { Scope::Read });
     html! {
-        section.card.new-token aria-labelledby="new" {
+        section.card.new-token.screen aria-labelledby="new" {
             h2 #new { "A new token" }
             form action="/access/tokens" method="post" {
                 (frame.csrf())

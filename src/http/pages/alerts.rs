@@ -106,7 +106,7 @@ fn show(
                 }
             }
         }
-        section.card aria-labelledby="replay" {
+        section.card.screen aria-labelledby="replay" {
             h2 #replay { "Before you switch a rule on" }
             (replay::days_form("", ""))
         }
@@ -238,7 +238,7 @@ fn form(
         .iter()
         .any(|key| fields.iter().any(|(name, value)| name == key && !value.is_empty()));
     html! {
-        section.card.alert-rule #rule aria-labelledby="new" {
+        section.card.alert-rule.screen #rule aria-labelledby="new" {
             h2 #new { @match edited { Some(name) => { "Change " bdi { (name) } } None => { "A new rule" } } }
             @if let Some((key, _)) = complaint {
                 p.complaint role="alert" { "Nothing was changed: look at “" (key.replace('_', " ")) "” below." }

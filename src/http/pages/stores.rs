@@ -21,21 +21,31 @@ use crate::uptime::window::Window;
 /// How many stores a page shows.
 const PAGE_STORES: usize = 35;
 
-/// A column: its order, its title, whether it has numbers, whether a phone omits it.
-type Column = (Sort, &'static str, bool, bool);
+/// A column: its order, its title, whether it has numbers, and its [`Room`].
+type Column = (Sort, &'static str, bool, Room);
+
+/// Where there is room for a column.
+#[derive(Clone, Copy, PartialEq)]
+enum Room {
+    Everywhere,
+    /// Not on a phone.
+    Least,
+    /// On a wide screen and on paper.
+    Wide,
+}
 
 /// The columns before the strip of days, the one of stores whose sales are known, and those after it.
 const COLUMNS: [Column; 4] = [
-    (Sort::Name, "Store", false, false),
-    (Sort::Owner, "Owner", false, true),
-    (Sort::State, "State", false, false),
-    (Sort::Downtime, "Offline", true, false),
+    (Sort::Name, "Store", false, Room::Everywhere),
+    (Sort::Owner, "Owner", false, Room::Wide),
+    (Sort::State, "State", false, Room::Everywhere),
+    (Sort::Downtime, "Offline", true, Room::Everywhere),
 ];
-const LOST: Column = (Sort::Lost, "Lost sales", true, true);
+const LOST: Column = (Sort::Lost, "Lost sales", true, Room::Least);
 const COLUMNS_AFTER: [Column; 3] = [
-    (Sort::Online, "Online", true, true),
-    (Sort::Coverage, "Covered", true, true),
-    (Sort::LastPoll, "Last check", true, true),
+    (Sort::Online, "Online", true, Room::Least),
+    (Sort::Coverage, "Covered", true, Room::Wide),
+    (Sort::LastPoll, "Last check", true, Room::Wide),
 ];
 
 /// The page.
@@ -157,7 +167,7 @@ fn table(frame: &Frame, view: &FleetView, asked: &StoreQuery, places: &[usize]) 
 }
 
 /// A heading that sorts by its column, and reverses the order on the second click.
-fn heading(frame: &Frame, asked: &StoreQuery, (sort, title, number, least): Column) -> Markup {
+fn heading(frame: &Frame, asked: &StoreQuery, (sort, title, number, room): Column) -> Markup {
     let current = asked.sort == sort;
     let next = StoreQuery {
         sort,
@@ -171,7 +181,8 @@ fn heading(frame: &Frame, asked: &StoreQuery, (sort, title, number, least): Colu
     };
     let order = if asked.descending { "descending" } else { "ascending" };
     html! {
-        th.number[number].least[least] scope="col" aria-sort=[current.then_some(order)] {
+        th.number[number].least[room == Room::Least].minor[room == Room::Wide] scope="col"
+            aria-sort=[current.then_some(order)] {
             a href=(link(frame, &next)) {
                 (title)
                 @if current { span aria-hidden="true" { @if asked.descending { " ↓" } @else { " ↑" } } }
@@ -204,7 +215,7 @@ fn row(frame: &Frame, view: &FleetView, place: usize, has_lost: bool) -> Markup 
                 a href=(frame.store_link(&store.id)) { (view.name(place)) }
                 @if !label.name.is_empty() && label.name != *store.id { span.id { (store.id) } }
             }
-            td.least { (label.group) }
+            td.minor { (label.group) }
             td { (phrases::state(summary.state, &since)) }
             td.number {
                 @match week.known() {
@@ -216,8 +227,8 @@ fn row(frame: &Frame, view: &FleetView, place: usize, has_lost: bool) -> Markup 
             @if has_lost { td.number.least { (bounds::lost_cell(frame, view.lost(place))) } }
             td.least.days { (level::strip(locale, Window::Week.before(as_of), &day_totals(&standing))) }
             td.number.least { (level::share(locale, week, summary.coverage)) }
-            td.number.least { (locale.share(summary.seen())) }
-            td.number.least {
+            td.number.minor { (locale.share(summary.seen())) }
+            td.number.minor {
                 (last_polled(summary.last_poll, as_of, &Wall::new(&standing.zone, locale))) " "
                 span.city { (phrases::city(pattern.zone)) }
             }
