@@ -54,7 +54,7 @@ fn form_urlencoded(text: &str) -> String {
 }
 
 /// Every page there is.
-fn pages() -> [(&'static str, String); 17] {
+fn pages() -> [(&'static str, String); 20] {
     [
         ("fleet", "/".to_owned()),
         ("owner", "/?group=Rivera+Hospitality".to_owned()),
@@ -74,7 +74,16 @@ fn pages() -> [(&'static str, String); 17] {
             "/statements?period=2026-11&store=seattle-pike-place".to_owned(),
         ),
         ("load", "/load".to_owned()),
+        (
+            "owners-statement",
+            "/statements?period=2026-11&per=group&by=week".to_owned(),
+        ),
         ("alerts", "/alerts".to_owned()),
+        (
+            "replay",
+            "/alerts/replay?from=2026-11-01&to=2026-11-07".to_owned(),
+        ),
+        ("guide", "/docs/operate".to_owned()),
         ("access", "/access".to_owned()),
         ("audit", "/audit".to_owned()),
         ("messages", "/messages".to_owned()),
