@@ -432,8 +432,9 @@ fn pages_fit_every_width_and_follow_the_systems_colours() {
             let covered = browser.run("const bars = [...document.querySelectorAll('.bucket svg')];
                 return bars.some(bar => bar.getBoundingClientRect().right > bar.closest('th').getBoundingClientRect().right)");
             assert_eq!(covered, false, "{name} has a bar over numbers at {width}");
+            // Cells of a guide's tables are prose.
             assert!(
-                row.as_i64() < Some(200),
+                name == "guide" || row.as_i64() < Some(200),
                 "{name} has a row of {row} px at {width}"
             );
             assert!(
