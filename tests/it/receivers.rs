@@ -372,7 +372,7 @@ fn what_waited_is_sent_by_the_next_server_and_none_is_lost_over_kills() {
 }
 
 #[test]
-#[ignore = "takes two minutes"]
+#[ignore = "starts a server fifty times; CI runs it"]
 fn no_message_is_lost_over_fifty_kills() {
     kills(50, 6);
 }
